@@ -1,0 +1,7 @@
+//! Sound without IO: SDP, RTP and RTCP, jitter, codecs, tones, DTMF, caller ID.
+//!
+//! Pure: no clock, no socket, no thread. Samples are `i16`, 8,000 a second unless said otherwise.
+
+pub mod callerid;
+pub mod sound;
+pub mod tone;

@@ -1,0 +1,12 @@
+//! SIP without IO: wire lexer, framing, messages, transactions, dialogs, digest, registrar.
+//!
+//! Pure: no clock, no socket, no thread, no unseeded randomness. Bodies are bytes here; SDP belongs to
+//! `ringtrip-media`. rsip gives the vocabulary (methods, status codes); its parser never sees the network.
+
+pub mod endpoint;
+pub mod message;
+pub mod name;
+
+pub use message::{Headers, Message, Request, Response};
+pub use name::Name;
+pub use rsip::common::method::Method as KnownMethod;

@@ -1,0 +1,54 @@
+//! The call: a back-to-back user agent that speaks leg words only.
+
+use std::sync::Arc;
+
+use ringtrip_sip::endpoint::{Flow, ServerTx};
+use ringtrip_sip::message::Request;
+
+use crate::ids::{CallId, LineId};
+use crate::party::{CallerId, Digits, Source};
+use crate::route::{Planned, SipWay, WallTime};
+
+/// All that a call is born with.
+#[derive(Debug)]
+pub struct Birth {
+    /// Its name.
+    pub id: CallId,
+    /// When it starts, wall clock.
+    pub at: WallTime,
+    /// Where it comes from.
+    pub source: Source,
+    /// How the caller is shown.
+    pub caller: CallerId,
+    /// What was dialled.
+    pub dialled: Digits,
+    /// What the telephone's dial plan already decided.
+    pub planned: Option<Planned>,
+    /// The caller's leg.
+    pub a: Caller,
+    /// Its two media ports: one for the caller's side, one for the called side; even UDP numbers. 0 until leased.
+    pub ports: [u16; 2],
+}
+
+/// The caller's leg at birth.
+#[derive(Debug)]
+pub enum Caller {
+    /// An INVITE, already admitted.
+    Sip {
+        /// Its transaction.
+        tx: ServerTx,
+        /// The INVITE.
+        request: Arc<Request>,
+        /// How it came.
+        flow: Flow,
+    },
+    /// A telephone, or the landline ringing in.
+    Line(LineId),
+    /// Click to dial: ring this extension or line first, then call `dialled`.
+    Operator {
+        /// The phones to ring first.
+        ways: Vec<Arc<SipWay>>,
+        /// Or the line to ring first.
+        line: Option<LineId>,
+    },
+}

@@ -1,0 +1,16 @@
+//! What an exchange decides: numbers, dial plans, routes, lines, gateways, calls, emergency.
+//!
+//! Everything here is a pure machine: `on(now, input, out)` and `deadline()`. No clock, no socket, no file,
+//! no thread, no serde. The daemon hosts the machines in actors; the simulator in `tests/` hosts the same
+//! machines in virtual time. What they say to each other is [`post::Post`].
+
+pub mod board;
+pub mod call;
+pub mod cdr;
+pub mod emergency;
+pub mod event;
+pub mod ids;
+pub mod leg;
+pub mod party;
+pub mod post;
+pub mod route;

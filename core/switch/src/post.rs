@@ -1,0 +1,347 @@
+//! Posts: everything one machine may tell another or the world. One closed enum; the actors of the daemon and the
+//! simulator deliver the same posts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ringtrip_media::sound::{Codec, Direction};
+use ringtrip_media::tone::Tone;
+use ringtrip_sip::endpoint::{Ask, Told};
+
+use crate::board::{BoardCmd, BoardEvent};
+use crate::call::Birth;
+use crate::cdr::Cdr;
+use crate::event::Event;
+use crate::ids::{CallId, GatewayId, LegId, LineId, PortRef};
+use crate::leg::{LegCmd, LegEvent};
+use crate::party::{Cause, Key};
+use crate::route::{Found, RoutePlan, RouteQuery, Target};
+
+/// Something that should now happen.
+#[derive(Debug)]
+pub enum Post {
+    /// A call is born; the shell leases its media ports and spawns it.
+    NewCall(Box<Birth>),
+    /// To a call.
+    Call {
+        /// Which call.
+        call: CallId,
+        /// What it is told.
+        input: CallInput,
+    },
+    /// To a line.
+    Line {
+        /// Which line.
+        line: LineId,
+        /// What it is told.
+        input: LineInput,
+    },
+    /// To a gateway.
+    Gateway {
+        /// Which gateway.
+        gateway: GatewayId,
+        /// What it is told.
+        input: GatewayInput,
+    },
+    /// To the route actor: where should this call go? Answered by [`CallInput::Routed`].
+    Ask(Box<RouteQuery>),
+    /// To the directory: which legs reach this target now? Answered by [`CallInput::Found`].
+    Find {
+        /// Who asks.
+        call: CallId,
+        /// Which question of that call; comes back in the answer.
+        seq: u16,
+        /// What is looked for.
+        target: Target,
+        /// May a line in use by a gateway call be freed for it (emergency)?
+        emergency: bool,
+    },
+    /// To the SIP endpoint.
+    Sip(Ask),
+    /// To a board.
+    Board {
+        /// Which port.
+        port: PortRef,
+        /// What it should do.
+        cmd: BoardCmd,
+    },
+    /// To the media plane.
+    Media(MediaCmd),
+    /// To the store, durable before it is acknowledged: a CDR opened, changed or closed.
+    Keep(Box<Cdr>),
+    /// To the event stream.
+    Tell(Event),
+}
+
+/// What a call is told.
+#[derive(Debug)]
+pub enum CallInput {
+    /// The endpoint says something about SIP leg `n`.
+    Sip {
+        /// Which leg.
+        n: u8,
+        /// What was said.
+        told: Told,
+    },
+    /// An analog leg says something.
+    Leg {
+        /// Which leg.
+        n: u8,
+        /// What was said.
+        event: LegEvent,
+    },
+    /// The route's answer.
+    Routed(Box<RoutePlan>),
+    /// The directory's answer.
+    Found {
+        /// The question's number.
+        seq: u16,
+        /// The legs, or why there is none.
+        found: Result<Vec<Found>, Cause>,
+    },
+    /// The media plane says something about one of the call's ends.
+    Media(MediaEvent),
+    /// End the call now: the operator's wish, or a part of the exchange failed.
+    Hangup(Cause),
+    /// The time named by `deadline()` has come.
+    Timeout,
+}
+
+/// What a line (one port of a board) is told.
+#[derive(Debug)]
+pub enum LineInput {
+    /// The board saw something on the pair.
+    Board(BoardEvent),
+    /// A key was heard on the line (DTMF), or read by the board (pulses come as [`BoardEvent::PulseDigit`]).
+    Key {
+        /// Which key.
+        key: Key,
+        /// How long it sounded, in ms.
+        ms: u16,
+    },
+    /// The media plane heard something on the port.
+    Media(MediaEvent),
+    /// A call speaks to the leg that this line carries or shall carry.
+    Leg {
+        /// The leg.
+        leg: LegId,
+        /// What it should do.
+        cmd: LegCmd,
+    },
+    /// The time named by `deadline()` has come.
+    Timeout,
+}
+
+/// What a gateway (one SIP provider) is told.
+#[derive(Debug)]
+pub enum GatewayInput {
+    /// The endpoint says something about one of its own requests (REGISTER, OPTIONS).
+    Sip(Told),
+    /// DNS answered: addresses in the order to try (RFC 3263), or none.
+    Resolved(Vec<(ringtrip_sip::endpoint::Transport, SocketAddr)>),
+    /// A call wants to go out by it. Answered by [`CallInput::Found`].
+    Find {
+        /// Who asks.
+        call: CallId,
+        /// The question's number.
+        seq: u16,
+    },
+    /// The time named by `deadline()` has come.
+    Timeout,
+}
+
+/// One end of a sound path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum End {
+    /// A leased RTP port of ours; the number is the even UDP port.
+    Rtp(u16),
+    /// A port of a board.
+    Port(PortRef),
+}
+
+/// How an RTP end talks to its peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RtpFace {
+    /// Where to send, and the only address whose packets are taken (after the first, the one port they come from).
+    pub remote: SocketAddr,
+    /// The codec that we send; packets of the same codec and others of `receive` are taken.
+    pub send: Codec,
+    /// Codecs that may come in.
+    pub receive: Vec<Codec>,
+    /// Payload type of RFC 4733 events that the peer wants from us; `None`: send digits in-band.
+    pub telephone_event: Option<u8>,
+    /// Payload type of RFC 4733 events that come from the peer.
+    pub telephone_event_in: Option<u8>,
+    /// Packet time to send, ms.
+    pub ptime: u8,
+    /// Which way sound flows, seen from us.
+    pub direction: Direction,
+}
+
+/// What the media plane is asked to do. Each command is whole in itself; the last one for an end wins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaCmd {
+    /// Set or change how an RTP end talks; its call is told of events.
+    Face {
+        /// The leg that the end belongs to.
+        leg: LegId,
+        /// Our leased port.
+        port: u16,
+        /// How to talk.
+        face: Box<RtpFace>,
+    },
+    /// Watch a board port for this leg: its digits and silence go to the line, its figures to the call.
+    Join {
+        /// The call.
+        call: CallId,
+        /// One end.
+        a: End,
+        /// The other end.
+        b: End,
+    },
+    /// Take the ends of a call apart; RTP ends fall silent, tones go on.
+    Part {
+        /// The call.
+        call: CallId,
+    },
+    /// Play a tone to an end until it has run out ([`MediaEvent::ToneEnded`]) or something else is played.
+    Tone {
+        /// To whom.
+        end: End,
+        /// What.
+        tone: Tone,
+    },
+    /// Stop the tone at an end.
+    Quiet {
+        /// To whom.
+        end: End,
+    },
+    /// Send these keys to an end: in-band on a board port (tone on/off times in ms), RFC 4733 or in-band on RTP.
+    /// [`MediaEvent::DigitsSent`] follows.
+    Digits {
+        /// To whom.
+        end: End,
+        /// Which keys; `,` is a pause of one second, `p` of 100 ms.
+        keys: String,
+        /// Tone time, ms.
+        on: u16,
+        /// Pause between tones, ms.
+        off: u16,
+    },
+    /// Send caller ID as FSK audio to a board port, now (the line machine chose the moment).
+    CallerId {
+        /// Which port.
+        port: PortRef,
+        /// The finished data message (SDMF or MDMF with checksum) and how to modulate it.
+        burst: ringtrip_media::callerid::Burst,
+    },
+    /// What to listen for on a board port. Replaces what was asked before.
+    Listen {
+        /// Which port.
+        port: PortRef,
+        /// What to report.
+        what: Listen,
+    },
+    /// The call is over: say the final figures of its ends ([`MediaEvent::Figures`]) and forget them.
+    Close {
+        /// The call.
+        call: CallId,
+    },
+}
+
+/// What to listen for on a board port.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Listen {
+    /// DTMF keys.
+    pub dtmf: bool,
+    /// Caller ID as FSK.
+    pub caller_id: bool,
+    /// A tone that means "the far end hung up".
+    pub disconnect_tone: Option<ringtrip_media::tone::ToneMatch>,
+    /// Dial tone of the central office.
+    pub dial_tone: bool,
+    /// Report when nothing was heard for this long.
+    pub silence: Option<Duration>,
+}
+
+/// What the media plane heard or did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaEvent {
+    /// A key, in RFC 4733 form or in-band.
+    Digit {
+        /// Where.
+        end: End,
+        /// Which.
+        key: Key,
+        /// How long, ms.
+        ms: u16,
+    },
+    /// A tone played to its end.
+    ToneEnded {
+        /// Where.
+        end: End,
+    },
+    /// All keys were sent.
+    DigitsSent {
+        /// Where.
+        end: End,
+    },
+    /// The caller-ID burst has been sent.
+    CallerIdSent {
+        /// Where.
+        end: End,
+    },
+    /// Caller ID was decoded from the line.
+    CallerId {
+        /// Where.
+        end: End,
+        /// Whose.
+        caller: crate::party::CallerId,
+    },
+    /// The disconnect tone was heard.
+    DisconnectTone {
+        /// Where.
+        end: End,
+    },
+    /// Dial tone was heard.
+    DialTone {
+        /// Where.
+        end: End,
+    },
+    /// Nothing was heard for as long as asked.
+    Silence {
+        /// Where.
+        end: End,
+    },
+    /// No packet came for 60 s though some should.
+    Stopped {
+        /// Where.
+        end: End,
+    },
+    /// Final figures of an end, after [`MediaCmd::Close`].
+    Figures {
+        /// Where.
+        end: End,
+        /// The figures.
+        figures: Figures,
+    },
+}
+
+/// What one end measured over a call.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Figures {
+    /// Packets (RTP) or frames of 20 ms (board port) taken from the peer.
+    pub received: u64,
+    /// Packets or frames sent to the peer.
+    pub sent: u64,
+    /// Packets that never came (RFC 3550 §6.4.1 cumulative number lost).
+    pub lost: u64,
+    /// Packets refused: wrong source, wrong payload type, not RTP.
+    pub refused: u64,
+    /// Interarrival jitter at the end, ms.
+    pub jitter_ms: f32,
+    /// Round trip from RTCP, ms; `None` if no report came.
+    pub round_trip_ms: Option<f32>,
+    /// Loss that the peer reported of what we sent, percent.
+    pub far_loss_percent: Option<f32>,
+}
