@@ -1,0 +1,204 @@
+//! The walls of the house, checked by reading it: which room may import what, where `unsafe` may stand, what a
+//! manifest must say.
+#![allow(clippy::disallowed_methods)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the workspace").to_path_buf()
+}
+
+/// All files of the workspace with this ending, without build output.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the workspace can be read").flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !matches!(name.as_str(), "target" | "node_modules" | "dist" | "book" | "var") && !name.starts_with(".git") {
+                    folders.push(path);
+                }
+            } else if name.ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn short(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+#[track_caller]
+fn none(complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// The names under `[dependencies]` of a manifest.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == "[dependencies]";
+        } else if inside && let Some((name, _)) = line.split_once(['.', '=', ' ']) {
+            names.push(name.trim().to_owned());
+        }
+    }
+    names.retain(|n| !n.is_empty() && !n.starts_with('#'));
+    names
+}
+
+#[test]
+fn pure_rooms_import_nothing_of_the_world() {
+    const ALLOWED: &[(&str, &[&str])] = &[
+        ("core/sip", &["rsip", "bytes", "memchr", "thiserror", "md-5", "sha2", "smallvec", "rand_core"]),
+        ("core/media", &["bytes", "thiserror", "smallvec"]),
+        ("core/switch", &["ringtrip-sip", "ringtrip-media", "bytes", "thiserror", "smallvec"]),
+        ("core/host", &["ringtrip-switch", "ringtrip-media", "rhai", "thiserror", "smallvec"]),
+        ("sdk/driver", &["libc", "thiserror"]),
+    ];
+    let mut complaints = Vec::new();
+    for (room, allowed) in ALLOWED {
+        let manifest = root().join(room).join("Cargo.toml");
+        for name in dependencies(&read(&manifest)) {
+            if !allowed.contains(&name.as_str()) {
+                complaints.push(format!("{room} must not depend on {name}"));
+            }
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn only_the_daemon_names_actix_tokio_and_sled() {
+    let mut complaints = Vec::new();
+    for manifest in files("Cargo.toml") {
+        let name = short(&manifest);
+        if matches!(name.as_str(), "Cargo.toml" | "core/daemon/Cargo.toml") {
+            continue;
+        }
+        for dependency in dependencies(&read(&manifest)) {
+            if dependency.starts_with("actix") || dependency.starts_with("tokio") || dependency == "sled" {
+                complaints.push(format!("{name} must not depend on {dependency}"));
+            }
+        }
+    }
+    for source in files(".rs") {
+        let name = short(&source);
+        let in_store = name.starts_with("core/daemon/src/store");
+        if name.starts_with("core/daemon/src") && !in_store && read(&source).contains("sled::") {
+            complaints.push(format!("{name} names sled; only the store does"));
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn unsafe_stands_only_where_c_is() {
+    let mut complaints = Vec::new();
+    for source in files(".rs") {
+        let name = short(&source);
+        if name.starts_with("sdk/driver") || name.starts_with("core/linehost") || name.starts_with("tests/tests/tidy") {
+            continue;
+        }
+        // A driver's entry symbol and a test's counting allocator cannot be written without the word.
+        let excused = name.starts_with("plugins/driver-") || name.contains("/tests/") || name.contains("/benches/");
+        for (n, line) in read(&source).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if code.contains("unsafe ") && !code.contains("unsafe_code") && !excused {
+                complaints.push(format!("{name}:{}: unsafe code is not allowed here", n + 1));
+            }
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn nothing_is_hollow() {
+    let mut complaints = Vec::new();
+    for source in files(".rs") {
+        let name = short(&source);
+        if name.starts_with("tests/tests/tidy") {
+            continue;
+        }
+        for (n, line) in read(&source).lines().enumerate() {
+            for hollow in ["todo!(", "unimplemented!(", "#[ignore", "FIXME", "XXX", "assert!(true"] {
+                if line.contains(hollow) {
+                    complaints.push(format!("{name}:{}: {hollow}", n + 1));
+                }
+            }
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn files_stay_rooms() {
+    let mut complaints = Vec::new();
+    for source in files(".rs").into_iter().chain(files(".ts")) {
+        let lines = read(&source).lines().count();
+        if lines > 900 {
+            complaints.push(format!("{}: {lines} lines; which second idea hides in it?", short(&source)));
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn panics_unwind_in_every_profile() {
+    let mut complaints = Vec::new();
+    for manifest in files("Cargo.toml") {
+        if read(&manifest).lines().any(|l| l.contains("panic") && l.contains("\"abort\"")) {
+            complaints.push(format!("{}: panic = \"abort\" would end supervision", short(&manifest)));
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn every_crate_keeps_the_lints_and_every_dependency_has_a_reason() {
+    let mut complaints = Vec::new();
+    let workspace = read(&root().join("Cargo.toml"));
+    let mut inside = false;
+    for line in workspace.lines() {
+        if line.starts_with('[') {
+            inside = line == "[workspace.dependencies]";
+        } else if inside && line.contains('=') && !line.contains("path =") && !line.contains('#') {
+            complaints.push(format!("Cargo.toml: no reason beside {line:?}"));
+        }
+    }
+    let members = workspace.split_once("members = [").and_then(|(_, rest)| rest.split_once(']')).expect("members").0;
+    for member in members.split(',').map(|m| m.trim().trim_matches('"')).filter(|m| !m.is_empty()) {
+        if !read(&root().join(member).join("Cargo.toml")).contains("[lints]\nworkspace = true") {
+            complaints.push(format!("{member}/Cargo.toml: [lints] workspace = true is missing"));
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn pure_rooms_never_wait() {
+    let mut complaints = Vec::new();
+    for source in files(".rs") {
+        let name = short(&source);
+        if ["core/sip/src", "core/media/src", "core/switch/src"].iter().any(|room| name.starts_with(room)) {
+            let text = read(&source);
+            for word in ["thread::sleep", "Instant::now", "SystemTime::now", "std::net::UdpSocket", "std::fs"] {
+                if text.contains(word) {
+                    complaints.push(format!("{name}: {word}"));
+                }
+            }
+        }
+    }
+    none(complaints);
+}

@@ -1,0 +1,95 @@
+//! `cargo xtask test` and `cargo xtask check`.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, root, run, run_with};
+use crate::{tools, up};
+
+/// What every commit must pass.
+pub fn check() -> Result<()> {
+    run(&cargo(), &["fmt", "--all", "--check"])?;
+    run(&cargo(), &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    run(&cargo(), &["test", "--quiet", "-p", "ringtrip-tests", "--test", "tidy"])
+}
+
+/// Installs what the tests need and runs all of them. Every step runs, so that one failure does not hide another.
+pub fn test(args: &[String]) -> Result<()> {
+    let long = match args {
+        [] => false,
+        [one] if one == "--long" => true,
+        other => bail!("test knows --long only, not {other:?}"),
+    };
+    let mut steps = Steps::default();
+    steps.step("tools", || {
+        tools::need(tools::PEERS)?;
+        tools::need_cargo("cargo-nextest", &["cargo-nextest", "nextest", "--version"], &[])?;
+        tools::need_cargo("mdbook", &["mdbook", "--version"], &["--no-default-features"])?;
+        tools::need_cargo("cargo-deny", &["cargo-deny", "--version"], &["--debug"])
+    });
+    steps.step("console", up::console);
+    steps.step("fmt", || run(&cargo(), &["fmt", "--all", "--check"]));
+    steps.step("clippy", || {
+        run(&cargo(), &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+    });
+    steps.step("licences and sources", || {
+        run("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"])
+    });
+    steps.step("build", || run(&cargo(), &["build", "--workspace", "--quiet"]));
+    steps.step("tests", || {
+        let mut env = vec![("RINGTRIP_PEERS", "must")];
+        if long {
+            env.push(("RINGTRIP_LONG", "1"));
+        }
+        run_with(&cargo(), &["nextest", "run", "--workspace", "--no-fail-fast"], &env)
+    });
+    steps.step("up", || {
+        let data = std::env::temp_dir().join(format!("ringtrip-up-{}", std::process::id()));
+        let args = ["--profile", "dev", "--http", "127.0.0.1:0", "--once", "--data"].map(String::from);
+        let up = up::up(&[&args[..], &[data.display().to_string()]].concat());
+        let _ = std::fs::remove_dir_all(&data);
+        up
+    });
+    steps.step("docs", docs);
+    steps.close()
+}
+
+/// Builds the book.
+pub fn docs() -> Result<()> {
+    if !root().join("docs/book.toml").exists() {
+        return Ok(());
+    }
+    tools::need_cargo("mdbook", &["mdbook", "--version"], &["--no-default-features"])?;
+    run("mdbook", &["build", "docs"])
+}
+
+#[derive(Default)]
+struct Steps {
+    done: Vec<(&'static str, f32, Result<()>)>,
+}
+
+impl Steps {
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let result = work();
+        if let Err(e) = &result {
+            println!("{name}: {e:#}");
+        }
+        self.done.push((name, start.elapsed().as_secs_f32(), result));
+    }
+
+    fn close(self) -> Result<()> {
+        println!("\n== steps");
+        for (name, seconds, result) in &self.done {
+            println!("{:>7.1} s  {:<22} {}", seconds, name, if result.is_ok() { "ok" } else { "FAILED" });
+        }
+        let failed = self.done.iter().filter(|(_, _, r)| r.is_err()).count();
+        println!("\n{} passed, {} failed", self.done.len() - failed, failed);
+        if failed > 0 {
+            bail!("{failed} of {} steps failed", self.done.len());
+        }
+        Ok(())
+    }
+}
