@@ -14,3 +14,4 @@ pub mod leg;
 pub mod party;
 pub mod post;
 pub mod route;
+pub mod supervise;

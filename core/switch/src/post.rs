@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::tone::Tone;
-use ringtrip_sip::endpoint::{Ask, Told};
+use ringtrip_sip::endpoint::{Ask, Told, Transport};
 
 use crate::board::{BoardCmd, BoardEvent};
 use crate::call::Birth;
@@ -55,6 +55,17 @@ pub enum Post {
         target: Target,
         /// May a line in use by a gateway call be freed for it (emergency)?
         emergency: bool,
+    },
+    /// To the resolver: where is this provider (RFC 3263)? Answered by [`GatewayInput::Resolved`].
+    Resolve {
+        /// Who asks.
+        gateway: GatewayId,
+        /// Host name or address.
+        host: String,
+        /// Port, if one was configured: then SRV is not asked.
+        port: Option<u16>,
+        /// Transport, if one was configured.
+        transport: Option<Transport>,
     },
     /// To the SIP endpoint.
     Sip(Ask),
@@ -138,7 +149,7 @@ pub enum GatewayInput {
     /// The endpoint says something about one of its own requests (REGISTER, OPTIONS).
     Sip(Told),
     /// DNS answered: addresses in the order to try (RFC 3263), or none.
-    Resolved(Vec<(ringtrip_sip::endpoint::Transport, SocketAddr)>),
+    Resolved(Vec<(Transport, SocketAddr)>),
     /// A call wants to go out by it. Answered by [`CallInput::Found`].
     Find {
         /// Who asks.
