@@ -55,7 +55,8 @@ pub enum BoardCmd {
 /// What a port saw.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoardEvent {
-    /// The board is up and this port works (again).
+    /// The board is up and this port works (again). What differs from the usual is said right after it: `OffHook` if
+    /// the telephone is lifted, `BatteryLost`, `Polarity(Reverse)`, `ParallelPickup(true)` or `RingBegin` on a landline.
     Ready(PortKind),
     /// The board went away; nothing else comes until `Ready`.
     Lost,

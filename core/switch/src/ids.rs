@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +75,25 @@ fn checked(s: &str) -> Result<&str, BadName> {
 /// lower 32 count up. Written as 16 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
+
+/// Gives out the names of calls. Every machine that gives birth to calls holds a clone; all clones count together.
+#[derive(Debug, Clone)]
+pub struct CallIds {
+    started: u32,
+    next: Arc<AtomicU32>,
+}
+
+impl CallIds {
+    /// Names for a process that started at this second since 1970.
+    pub fn new(started: u32) -> CallIds {
+        CallIds { started, next: Arc::default() }
+    }
+    /// A name that no other call of this process has (it would take 2³² calls to meet one again).
+    pub fn fresh(&self) -> CallId {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        CallId(u64::from(self.started) << 32 | u64::from(n))
+    }
+}
 
 /// One leg of a call. `n` = 0 is the caller's leg; legs to targets count up from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -135,6 +135,8 @@ pub enum Cause {
     Silence,
     /// The operator ended it (16).
     Operator,
+    /// An emergency call took the line (8).
+    Preempted,
     /// A part of the exchange failed and was restarted (41).
     SystemFailure,
     /// The board that carries the line went away (27).
@@ -165,6 +167,7 @@ impl Cause {
             Cause::Tone => "tone",
             Cause::Silence => "silence",
             Cause::Operator => "operator",
+            Cause::Preempted => "preempted",
             Cause::SystemFailure => "system-failure",
             Cause::BoardLost => "board-lost",
         }
