@@ -1,6 +1,10 @@
 //! Emergency calls: decided here, before dial plan, script, plugin, limit or ban. [`EmergencyCall`] has no public
 //! constructor: nothing else can make one, see through it or change it.
 
+mod countries;
+
+pub use countries::Country;
+
 use crate::party::Digits;
 
 /// An emergency call. Only [`crate::emergency`] makes them.

@@ -7,6 +7,8 @@
 pub mod board;
 pub mod call;
 pub mod cdr;
+pub mod config;
+pub mod dialplan;
 pub mod emergency;
 pub mod event;
 pub mod ids;

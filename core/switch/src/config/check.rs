@@ -1,0 +1,301 @@
+//! What is wrong with a configuration, in words that say where and how to mend it.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Config, Inbound, LineKind};
+use crate::ids::GatewayId;
+use crate::route::{PlanRoute, Target};
+
+/// Something wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// An error refuses the document; a warning is shown and it is taken.
+    pub severity: Severity,
+    /// Where: `extension.101.plan`, `line.fxs1.port`, `gateway.gw1`.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub hint: String,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// It works, but probably not as meant.
+    Warning,
+    /// It cannot work.
+    Error,
+}
+
+impl Config {
+    /// Everything wrong with it, in the order of the document. A document with an error must not become active.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut found = Found { config: self, problems: Vec::new() };
+        found.extensions();
+        found.lines();
+        found.gateways();
+        found.plans();
+        found.emergency();
+        found.sip();
+        found.problems
+    }
+}
+
+struct Found<'a> {
+    config: &'a Config,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn error(&mut self, path: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) {
+        let (path, what, hint) = (path.into(), what.into(), hint.into());
+        self.problems.push(Problem { severity: Severity::Error, path, what, hint });
+    }
+
+    fn warn(&mut self, path: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) {
+        let (path, what, hint) = (path.into(), what.into(), hint.into());
+        self.problems.push(Problem { severity: Severity::Warning, path, what, hint });
+    }
+
+    fn extensions(&mut self) {
+        let config = self.config;
+        let mut lines = BTreeMap::new();
+        for (i, e) in config.extensions.iter().enumerate() {
+            let at = format!("extension.{}", e.id);
+            if config.extensions[..i].iter().any(|other| other.id == e.id) {
+                self.error(
+                    &at,
+                    format!("there are two extensions {}", e.id),
+                    "give one of them another number",
+                );
+            }
+            if let Some(plan) = &e.plan {
+                self.plan_exists(format!("{at}.plan"), plan);
+            }
+            if let Some(line) = &e.line {
+                let at = format!("{at}.line");
+                match config.line(line).map(|l| &l.kind) {
+                    None => self.error(at, format!("there is no line {line}"), self.known_lines()),
+                    Some(LineKind::Fxo(_)) => self.error(
+                        at,
+                        format!("{line} is a landline (FXO); an extension needs a telephone (FXS)"),
+                        self.known_lines(),
+                    ),
+                    Some(LineKind::Fxs(_)) => {
+                        if let Some(other) = lines.insert(line.clone(), e.id.clone()) {
+                            let what = format!("{line} is the telephone of extension {other} already");
+                            self.error(at, what, "a telephone has one extension: remove one of the two");
+                        }
+                    }
+                }
+            }
+            if e.secret.is_none() && e.line.is_none() {
+                let what =
+                    format!("nothing can ring or call as {}: it has neither a secret nor a line", e.id);
+                self.warn(&at, what, "set `password` for SIP phones or `line` for a telephone on a jack");
+            }
+            if e.id.as_str().starts_with("gw") && e.id.as_str()[2..].chars().all(|c| c.is_ascii_digit()) {
+                self.error(&at, format!("{} is a gateway's name", e.id), "use a number, such as 101");
+            }
+            if e.max_contacts == 0 && e.secret.is_some() {
+                self.warn(format!("{at}.max_contacts"), "no phone may register", "set it to 1 or more");
+            }
+        }
+    }
+
+    fn lines(&mut self) {
+        let config = self.config;
+        for (i, l) in config.lines.iter().enumerate() {
+            let at = format!("line.{}", l.id);
+            for other in &config.lines[..i] {
+                if other.id == l.id {
+                    self.error(&at, format!("there are two lines {}", l.id), "give one of them another name");
+                }
+                if other.port == l.port {
+                    let what = format!("port {} is taken by line {}", l.port, other.id);
+                    self.error(format!("{at}.port"), what, "each line needs a port of its own");
+                }
+            }
+            if let Some(plan) = &l.plan {
+                self.plan_exists(format!("{at}.plan"), plan);
+            }
+            match &l.kind {
+                LineKind::Fxs(fxs) => {
+                    if fxs.hook_flash_min >= fxs.hook_flash_max {
+                        let what = "the shortest hook flash is not shorter than the longest";
+                        self.error(
+                            format!("{at}.hook_flash_min"),
+                            what,
+                            "usual values are 100 ms and 900 ms",
+                        );
+                    }
+                    if !(1..=8).contains(&fxs.default_ring) {
+                        let what = format!("there is no ring {}", fxs.default_ring);
+                        self.error(format!("{at}.default_ring"), what, "rings are 1 to 8");
+                    }
+                    if !(10..=100).contains(&fxs.ring_hz) {
+                        let what = format!("{} Hz rings no telephone", fxs.ring_hz);
+                        self.error(format!("{at}.ring_hz"), what, "10 to 100; 20 in America, 25 in Europe");
+                    }
+                }
+                LineKind::Fxo(fxo) => {
+                    if let Some(ring) = &fxo.ring_through {
+                        self.inbound(format!("{at}.ring_through"), &ring.to, true);
+                    }
+                    if let Some(to) = &fxo.answer {
+                        self.inbound(format!("{at}.answer"), to, true);
+                    }
+                }
+            }
+        }
+    }
+
+    fn gateways(&mut self) {
+        let config = self.config;
+        for (i, g) in config.gateways.iter().enumerate() {
+            let at = format!("gateway.{}", g.id);
+            if g.id.as_str() == "gw0" {
+                let what = "gw0 always means the landline and cannot be a SIP provider";
+                self.error(&at, what, "name it gw1, gw2, …");
+            }
+            if config.gateways[..i].iter().any(|other| other.id == g.id) {
+                self.error(&at, format!("there are two gateways {}", g.id), "give one of them another name");
+            }
+            if g.register && g.password.is_none() {
+                let what = "it registers without a password; few providers take that";
+                self.warn(format!("{at}.password"), what, "set `password`, or `register = false`");
+            }
+            if g.codecs.is_empty() {
+                self.error(
+                    format!("{at}.codecs"),
+                    "no codec is left to offer",
+                    "list at least \"pcma\" or \"pcmu\"",
+                );
+            }
+            self.inbound(format!("{at}.inbound"), &g.inbound, false);
+            for (did, to) in &g.dids {
+                self.inbound(format!("{at}.dids.{did}"), to, false);
+            }
+        }
+        self.route("default_route", &config.default_route);
+    }
+
+    /// Where calls from outside go. One from the landline must not go back out to it: the line is taken.
+    fn inbound(&mut self, at: String, to: &Inbound, from_landline: bool) {
+        let config = self.config;
+        let Inbound::Ring(targets) = to else { return };
+        if targets.is_empty() {
+            self.warn(&at, "nobody rings", "name an extension or a line");
+        }
+        for target in targets {
+            match target {
+                Target::Extension(id) if config.extension(id.as_str()).is_none() => {
+                    self.error(&at, format!("there is no extension {id}"), "name one that exists");
+                }
+                Target::Line(id) => match config.line(id).map(|l| &l.kind) {
+                    None => self.error(&at, format!("there is no line {id}"), self.known_lines()),
+                    Some(LineKind::Fxo(_)) => {
+                        self.error(&at, format!("{id} is a landline: it cannot ring"), "name a telephone");
+                    }
+                    Some(LineKind::Fxs(_)) => {}
+                },
+                Target::Landline if from_landline => {
+                    let what = "a call from the landline cannot go back to it";
+                    self.error(&at, what, "name an extension or a line");
+                }
+                Target::Landline | Target::Gateway(_) => {
+                    let what = "a call from outside is sent outside again, at your cost";
+                    self.warn(&at, what, "name an extension or a line");
+                }
+                Target::Extension(_) | Target::Uri(_) => {}
+            }
+        }
+    }
+
+    fn plan_exists(&mut self, at: String, plan: &str) {
+        if !self.config.plans.contains_key(plan) {
+            let known: Vec<&str> = self.config.plans.keys().map(String::as_str).collect();
+            let hint = if known.is_empty() {
+                "there are no plans; write one under [plans]".to_owned()
+            } else {
+                format!("there is: {}", known.join(", "))
+            };
+            self.error(at, format!("there is no plan {plan:?}"), hint);
+        }
+    }
+
+    fn route(&mut self, at: &str, route: &PlanRoute) {
+        match route {
+            PlanRoute::Landline if self.config.landlines().next().is_none() => {
+                self.error(at, "gw0 is the landline, and there is none", "add an FXO line or name a gateway");
+            }
+            PlanRoute::Gateway(id) => self.gateway_exists(at, id),
+            PlanRoute::Landline | PlanRoute::Default | PlanRoute::Uri(_) => {}
+        }
+    }
+
+    fn gateway_exists(&mut self, at: &str, id: &GatewayId) {
+        if self.config.gateway(id).is_none() {
+            let known: Vec<&str> = self.config.gateways.iter().map(|g| g.id.as_str()).collect();
+            let hint = match known.as_slice() {
+                [] => "there are no gateways".to_owned(),
+                known => format!("there is: {}", known.join(", ")),
+            };
+            self.error(at, format!("there is no gateway {id}"), hint);
+        }
+    }
+
+    fn plans(&mut self) {
+        self.plan_exists("default_plan".to_owned(), &self.config.default_plan);
+    }
+
+    fn emergency(&mut self) {
+        let config = self.config;
+        for id in &config.emergency.providers {
+            self.gateway_exists("emergency.providers", id);
+        }
+        if config.landlines().next().is_none() && config.emergency.providers.is_empty() {
+            let what = "there is no way to make an emergency call: no landline and no emergency provider";
+            self.warn(
+                "emergency.providers",
+                what,
+                "name a provider that carries emergency calls, or add an FXO line",
+            );
+        }
+        if !config.emergency.providers.is_empty() && config.emergency.location.is_empty() {
+            let what = "a provider does not know where this house is";
+            self.warn("emergency.location", what, "write the address, and register it with the provider");
+        }
+    }
+
+    fn sip(&mut self) {
+        let (first, last) = self.config.sip.rtp_ports;
+        if first == 0 || first % 2 == 1 || last <= first {
+            let what = format!("{first}–{last} is no range of port pairs");
+            self.error(
+                "sip.rtp_ports",
+                what,
+                "an even first port and a larger last one, such as 16384 and 32767",
+            );
+        }
+        if self.config.sip.listen.is_empty() {
+            self.warn(
+                "sip.listen",
+                "SIP listens nowhere",
+                "list at least one address, such as \"udp:0.0.0.0:5060\"",
+            );
+        }
+        if self.config.sip.algorithms.is_empty() {
+            self.error("sip.algorithms", "no digest algorithm is left", "list \"sha-256\" and \"md5\"");
+        }
+    }
+
+    fn known_lines(&self) -> String {
+        let known: Vec<&str> = self.config.lines.iter().map(|l| l.id.as_str()).collect();
+        match known.as_slice() {
+            [] => "there are no lines".to_owned(),
+            known => format!("there is: {}", known.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Gateways: SIP providers, and who answers for calls that come in.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ringtrip_media::sound::CodecKind;
+use ringtrip_sip::endpoint::Transport;
+
+use crate::ids::GatewayId;
+use crate::party::Digits;
+use crate::route::{Credentials, Target};
+
+/// A SIP provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// `gw1`, `gw2`, …
+    pub id: GatewayId,
+    /// The registrar, and where calls go when there is no proxy.
+    pub server: HostPort,
+    /// Where requests are sent instead, when the provider says so (`Outbound_Proxy`).
+    pub proxy: Option<HostPort>,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Our user name there: the user part of From and of the registered address.
+    pub user: String,
+    /// The name for digest when it differs (`Auth_ID`).
+    pub auth_user: Option<String>,
+    /// The password. Never printed.
+    pub password: Option<Password>,
+    /// Register there? No: the provider knows our address.
+    pub register: bool,
+    /// How long to register for.
+    pub expires: Duration,
+    /// The domain of our identity there; `None`: the server's host.
+    pub domain: Option<String>,
+    /// Only answer challenges of this realm; `None`: any.
+    pub realm: Option<String>,
+    /// Ask with OPTIONS this often whether it lives; `None`: never.
+    pub options_interval: Option<Duration>,
+    /// Where calls from it go.
+    pub inbound: Inbound,
+    /// Numbers of ours there that go elsewhere than `inbound`.
+    pub dids: Vec<(Digits, Inbound)>,
+    /// Addresses from which its calls come, beside those that its name resolves to.
+    pub accept_from: Vec<IpAddr>,
+    /// Believe its P-Asserted-Identity and send it ours (RFC 3325).
+    pub trusted: bool,
+    /// Codecs to offer it, best first.
+    pub codecs: Vec<CodecKind>,
+    /// The number shown to it when a caller's own is not; `None`: `user`.
+    pub caller_id: Option<String>,
+}
+
+/// Where a call from outside goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inbound {
+    /// Nowhere.
+    Refuse,
+    /// These ring together.
+    Ring(Vec<Target>),
+    /// As if an inside caller had dialled this, through the default plan.
+    Number(Digits),
+    /// To the extension of the number that was called, if there is one.
+    Dialled,
+}
+
+/// A host with a port if one was given; without one, DNS SRV decides (RFC 3263).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// Name or address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: Option<u16>,
+}
+
+/// Why a host was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a host or host:port, such as sip.example.com or 192.0.2.1:5080 or [2001:db8::1]:5060")]
+pub struct BadHost(pub String);
+
+/// A password. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl Gateway {
+    /// A provider with the usual settings: it registers, and its calls go nowhere yet.
+    pub fn new(id: GatewayId, server: HostPort, user: &str) -> Gateway {
+        Gateway {
+            id,
+            server,
+            proxy: None,
+            transport: Transport::Udp,
+            user: user.to_owned(),
+            auth_user: None,
+            password: None,
+            register: true,
+            expires: Duration::from_secs(3600),
+            domain: None,
+            realm: None,
+            options_interval: Some(Duration::from_secs(60)),
+            inbound: Inbound::Refuse,
+            dids: Vec::new(),
+            accept_from: Vec::new(),
+            trusted: true,
+            codecs: vec![CodecKind::Pcma, CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus],
+            caller_id: None,
+        }
+    }
+
+    /// Credentials for its challenges, if there is a password.
+    pub fn credentials(&self) -> Option<Credentials> {
+        let password = self.password.as_ref()?.0.clone();
+        Some(Credentials { user: self.auth_user.clone().unwrap_or_else(|| self.user.clone()), password })
+    }
+
+    /// The domain of our identity there.
+    pub fn domain(&self) -> &str {
+        self.domain.as_deref().unwrap_or(&self.server.host)
+    }
+
+    /// Where a call to our number `did` goes.
+    pub fn inbound_for(&self, did: &Digits) -> &Inbound {
+        self.dids.iter().find(|(number, _)| number == did).map_or(&self.inbound, |(_, to)| to)
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = BadHost;
+
+    fn from_str(s: &str) -> Result<HostPort, BadHost> {
+        let bad = || BadHost(s.to_owned());
+        let (host, port) = if let Some(rest) = s.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?;
+            let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(bad)?) };
+            (host, port)
+        } else if s.parse::<std::net::Ipv6Addr>().is_ok() {
+            (s, None)
+        } else {
+            match s.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (s, None),
+            }
+        };
+        let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
+        if host.is_empty() || host.len() > 253 || !host.chars().all(name) {
+            return Err(bad());
+        }
+        let port = port.map(|p| p.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(bad)).transpose()?;
+        Ok(HostPort { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.host.contains(':'), self.port) {
+            (true, Some(port)) => write!(f, "[{}]:{port}", self.host),
+            (true, None) => write!(f, "[{}]", self.host),
+            (false, Some(port)) => write!(f, "{}:{port}", self.host),
+            (false, None) => f.write_str(&self.host),
+        }
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}

@@ -1,0 +1,330 @@
+//! The configuration document as meaning: what the exchange is told about itself, in its own types.
+//!
+//! Reading the TOML text is the daemon's business (syntax, with line and column); here is what the words mean.
+//! [`Config::check`] says what is wrong between them, so that a document is refused whole or taken whole.
+
+mod check;
+mod demo;
+mod gateway;
+mod line;
+
+pub use check::{Problem, Severity};
+pub use demo::DemoSecrets;
+pub use gateway::{Gateway, HostPort, Inbound};
+pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringtrip_sip::endpoint::Transport;
+
+use crate::dialplan::{Dialling, Plan};
+use crate::emergency::Country;
+use crate::ids::{ExtId, GatewayId, LineId};
+use crate::party::{Digits, Source};
+use crate::route::PlanRoute;
+
+/// All that the exchange is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where the box stands: tones, cadences, caller ID, emergency numbers.
+    pub region: Region,
+    /// The extensions.
+    pub extensions: Vec<Extension>,
+    /// The analog lines, in the order in which a free landline is looked for.
+    pub lines: Vec<Line>,
+    /// The SIP providers.
+    pub gateways: Vec<Gateway>,
+    /// Dial plans by name.
+    pub plans: BTreeMap<String, Arc<Plan>>,
+    /// The plan for callers that name none.
+    pub default_plan: String,
+    /// Where a number goes that no rule sent elsewhere; [`PlanRoute::Default`] here means: nowhere, refuse.
+    pub default_route: PlanRoute,
+    /// How plans are read: bars, incomplete numbers, and star codes.
+    pub dialling: Dialling,
+    /// Emergency calls.
+    pub emergency: Emergency,
+    /// SIP and its sound.
+    pub sip: Sip,
+    /// Where the console and the HTTP API listen.
+    pub http: Vec<SocketAddr>,
+    /// The routing script, a path; `None`: the plan alone decides.
+    pub script: Option<String>,
+    /// How much of everything is allowed.
+    pub limits: Limits,
+}
+
+/// Where the box stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Region {
+    /// North America: µ-law, Bellcore caller ID, ring 2 s on 4 s off.
+    #[default]
+    Us,
+    /// United Kingdom: A-law, caller ID with polarity reversal, ring 0.4-0.2-0.4-2 s at 25 Hz.
+    Uk,
+}
+
+/// An extension: a number inside, and the phones that ring for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// Its number and SIP user name.
+    pub id: ExtId,
+    /// How its SIP phones prove who they are; `None`: only a telephone on a jack.
+    pub secret: Option<Secret>,
+    /// The name shown when it calls.
+    pub name: String,
+    /// The number shown outside when it calls; `None`: the extension's own.
+    pub caller_id: Option<String>,
+    /// Withhold the number by default.
+    pub withhold: bool,
+    /// Its dial plan; `None`: the default plan.
+    pub plan: Option<String>,
+    /// The FXS line whose telephone rings for it too and calls as it.
+    pub line: Option<LineId>,
+    /// How many SIP phones may register at once.
+    pub max_contacts: u8,
+    /// How long it rings before the caller is told "no answer".
+    pub ring_time: Duration,
+}
+
+/// What proves a SIP phone.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// The password itself.
+    Password(String),
+    /// Only hashes of it: hex of H(user:realm:password). They die with the realm's name.
+    Ha1 {
+        /// With MD5.
+        md5: Option<String>,
+        /// With SHA-256.
+        sha256: Option<String>,
+    },
+}
+
+/// Emergency calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Emergency {
+    /// Whose emergency numbers.
+    pub country: &'static Country,
+    /// More numbers that are emergency calls when dialled exactly, with the number to send: `9911` → `911`.
+    pub extra: Vec<ExtraNumber>,
+    /// Providers to try, in order, when no landline takes the call.
+    pub providers: Vec<GatewayId>,
+    /// The landline before the providers (the usual wish: the landline knows the address).
+    pub landline_first: bool,
+    /// The number shown to the emergency service; `None`: the caller's own.
+    pub caller_id: Option<String>,
+    /// The address of the house, shown to the operator in events and the console.
+    pub location: String,
+}
+
+/// An emergency number beyond the country's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraNumber {
+    /// As dialled.
+    pub dialled: Digits,
+    /// As sent.
+    pub send: Digits,
+}
+
+/// SIP and its sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sip {
+    /// Where to listen.
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// Our domain: the host part of our own addresses.
+    pub domain: String,
+    /// The realm of digest challenges.
+    pub realm: String,
+    /// Our address as seen from outside, when a router stands between.
+    pub external: Option<IpAddr>,
+    /// UDP ports for RTP and RTCP, first and last.
+    pub rtp_ports: (u16, u16),
+    /// Digest algorithms offered, best first.
+    pub algorithms: Vec<Algorithm>,
+    /// Session timer to ask for (RFC 4028 `Session-Expires`); `None`: none.
+    pub session_expires: Option<Duration>,
+    /// The shortest session timer taken (`Min-SE`).
+    pub min_session_expires: Duration,
+    /// Bounds on how long a phone may register, and what it gets when it says nothing.
+    pub expires: Expires,
+}
+
+/// A digest algorithm (RFC 8760).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// MD5, which old phones need.
+    Md5,
+    /// SHA-256.
+    Sha256,
+}
+
+/// How long a registration lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expires {
+    /// Shorter wishes are refused with 423 and `Min-Expires`.
+    pub min: Duration,
+    /// Longer wishes are cut.
+    pub max: Duration,
+    /// For phones that wish nothing.
+    pub default: Duration,
+}
+
+/// How much is allowed, so that no peer can take the box down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls at once; more are told 503. Emergency calls are not counted.
+    pub calls: u32,
+    /// Calls at once by one extension or gateway.
+    pub calls_per_source: u16,
+    /// The longest call; `None`: no limit.
+    pub call_length: Option<Duration>,
+    /// How long a routing script may think.
+    pub script_time: Duration,
+    /// How many Rhai operations a script may spend on a call.
+    pub script_operations: u64,
+}
+
+impl Config {
+    /// The extension of this name.
+    pub fn extension(&self, id: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|e| e.id.as_str() == id)
+    }
+
+    /// The line of this name.
+    pub fn line(&self, id: &LineId) -> Option<&Line> {
+        self.lines.iter().find(|l| l.id == *id)
+    }
+
+    /// The gateway of this name.
+    pub fn gateway(&self, id: &GatewayId) -> Option<&Gateway> {
+        self.gateways.iter().find(|g| g.id == *id)
+    }
+
+    /// The extension that the telephone on this line calls as and rings for.
+    pub fn extension_on(&self, line: &LineId) -> Option<&Extension> {
+        self.extensions.iter().find(|e| e.line.as_ref() == Some(line))
+    }
+
+    /// The landlines, in the order in which a free one is looked for.
+    pub fn landlines(&self) -> impl Iterator<Item = (&Line, &Fxo)> {
+        self.lines.iter().filter_map(|l| match &l.kind {
+            LineKind::Fxo(fxo) => Some((l, fxo)),
+            LineKind::Fxs(_) => None,
+        })
+    }
+
+    /// The plan that this caller dials by, with its name: its own, else its line's, else the default one.
+    pub fn plan_for(&self, source: &Source) -> Option<(&str, &Arc<Plan>)> {
+        let own = match source {
+            Source::Extension(id) => self.extension(id.as_str()).and_then(|e| e.plan.as_deref()),
+            Source::Line(id) => self
+                .extension_on(id)
+                .and_then(|e| e.plan.as_deref())
+                .or_else(|| self.line(id).and_then(|l| l.plan.as_deref())),
+            Source::Gateway(_) | Source::Operator => None,
+        };
+        let name = own.unwrap_or(&self.default_plan);
+        self.plans.get_key_value(name).map(|(name, plan)| (name.as_str(), plan))
+    }
+}
+
+impl Default for Config {
+    /// An exchange without a line, an extension or a provider, that listens on the usual ports.
+    fn default() -> Config {
+        Config {
+            region: Region::default(),
+            extensions: Vec::new(),
+            lines: Vec::new(),
+            gateways: Vec::new(),
+            plans: BTreeMap::new(),
+            default_plan: "home".to_owned(),
+            default_route: PlanRoute::Default,
+            dialling: Dialling::default(),
+            emergency: Emergency::default(),
+            sip: Sip::default(),
+            http: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            script: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Emergency {
+    fn default() -> Emergency {
+        Emergency {
+            country: Country::US,
+            extra: Vec::new(),
+            providers: Vec::new(),
+            landline_first: true,
+            caller_id: None,
+            location: String::new(),
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Sip {
+        let any = SocketAddr::from(([0, 0, 0, 0], 5060));
+        Sip {
+            listen: vec![(Transport::Udp, any), (Transport::Tcp, any)],
+            domain: "ringtrip.local".to_owned(),
+            realm: "ringtrip".to_owned(),
+            external: None,
+            rtp_ports: (16384, 32767),
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            session_expires: Some(Duration::from_secs(1800)),
+            min_session_expires: Duration::from_secs(90),
+            expires: Expires {
+                min: Duration::from_secs(60),
+                max: Duration::from_secs(7200),
+                default: Duration::from_secs(3600),
+            },
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            calls: 1000,
+            calls_per_source: 100,
+            call_length: None,
+            script_time: Duration::from_millis(20),
+            script_operations: 100_000,
+        }
+    }
+}
+
+impl Extension {
+    /// An extension with the usual settings and nothing that proves or rings it yet.
+    pub fn new(id: ExtId) -> Extension {
+        Extension {
+            name: id.to_string(),
+            id,
+            secret: None,
+            caller_id: None,
+            withhold: false,
+            plan: None,
+            line: None,
+            max_contacts: 5,
+            ring_time: Duration::from_secs(60),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Secret::Password(_) => f.write_str("Password(***)"),
+            Secret::Ha1 { .. } => f.write_str("Ha1(***)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
