@@ -3,9 +3,18 @@
 //! Pure: no clock, no socket, no thread, no unseeded randomness. Bodies are bytes here; SDP belongs to
 //! `ringtrip-media`. rsip gives the vocabulary (methods, status codes); its parser never sees the network.
 
+pub mod address;
+pub mod build;
+mod chars;
+pub mod cseq;
 pub mod endpoint;
+pub mod host;
+pub mod list;
 pub mod message;
 pub mod name;
+pub mod params;
+pub mod uri;
+pub mod via;
 
 pub use message::{Headers, Message, Request, Response};
 pub use name::Name;

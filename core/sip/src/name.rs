@@ -1,15 +1,17 @@
 //! Header names: the known ones as an enum, with their compact forms (RFC 3261 §7.3.3 and later RFCs), and every
 //! other kept as it came.
 
+use std::hash::{Hash, Hasher};
+
 use bytes::Bytes;
 
 macro_rules! names {
     ($($variant:ident $full:literal $($compact:literal)?;)*) => {
         /// The name of a header.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone)]
         pub enum Name {
             $(#[doc = $full] $variant,)*
-            /// Any other name, in the letters that it came in. Compared without case by [`Name::is`].
+            /// Any other name, in the letters that it came in; compared without case.
             Other(Bytes),
         }
         impl Name {
@@ -105,5 +107,25 @@ impl Name {
     /// Is this the header called `other`, without regard to case?
     pub fn is(&self, other: &str) -> bool {
         self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        match (self, other) {
+            (Name::Other(a), Name::Other(b)) => a.eq_ignore_ascii_case(b),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        if let Name::Other(raw) = self {
+            raw.iter().for_each(|b| state.write_u8(b.to_ascii_lowercase()));
+        }
     }
 }
