@@ -1,0 +1,96 @@
+//! Commands and events survive the trip through the C ABI, and no bit pattern from a foreign driver is a panic.
+
+use proptest::prelude::*;
+use ringtrip_driver::abi::{LineCmdU, LineCmdV1, LineEventU, LineEventV1, LinePulseV1};
+use ringtrip_driver::{Command, Event, Polarity, PortKind, Seen};
+
+fn check(cmd: Command) {
+    assert_eq!(Command::from_abi(&cmd.to_abi()), Some(cmd));
+}
+
+#[test]
+fn commands_survive() {
+    check(Command::Linefeed(3));
+    check(Command::Ring { cadence_ms: vec![400, 200, 400, 2000], hz: 25, repeat: 0 });
+    check(Command::RingStop);
+    check(Command::Hook(true));
+    check(Command::Flash(100));
+    check(Command::Pulse { digits: "0123456789".into(), make_ms: 33, break_ms: 67, gap_ms: 800 });
+    check(Command::Polarity(Polarity::Reverse));
+    check(Command::Cpc(500));
+    check(Command::Gain { rx_db10: -30, tx_db10: 60 });
+    check(Command::Impedance(2));
+    check(Command::Echo(32));
+    check(Command::OnHookAudio(3000));
+    check(Command::Mwi { kind: 1, count: 4 });
+    check(Command::Meter(2));
+    check(Command::PowerDown(true));
+}
+
+#[test]
+fn long_lists_are_cut_to_the_abi() {
+    let ring = Command::Ring { cadence_ms: vec![100; 40], hz: 20, repeat: 0 };
+    let Some(Command::Ring { cadence_ms, .. }) = Command::from_abi(&ring.to_abi()) else {
+        panic!("not a ring")
+    };
+    assert_eq!(cadence_ms.len(), 16);
+}
+
+#[test]
+fn events_survive() {
+    let seen = [
+        Seen::Ready(PortKind::Fxo),
+        Seen::BoardGone,
+        Seen::OffHook,
+        Seen::OnHook,
+        Seen::Flash(500),
+        Seen::PulseDigit('0'),
+        Seen::RingTrip,
+        Seen::RingBegin(25),
+        Seen::RingEnd(2000),
+        Seen::Polarity(Polarity::Reverse),
+        Seen::Cpc(250),
+        Seen::BatteryLost,
+        Seen::BatteryOk,
+        Seen::ExtPickup(true),
+        Seen::Reading { volts: -48.5, milliamps: 22.25 },
+        Seen::Dtmf('#'),
+        Seen::Alarm(3),
+        Seen::AlarmClear(3),
+        Seen::MwiNeon(true),
+        Seen::Meter,
+        Seen::Xrun(7),
+        Seen::HookEdge(false),
+    ];
+    for seen in seen {
+        let event = Event { port: 3, mono_ns: 5, sample: 80, seen };
+        assert_eq!(Event::from_abi(&event.to_abi()), Some(event));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_event_is_read_or_refused(kind: u32, port: u32, value: u32) {
+        let u = LineEventU { value };
+        let raw = LineEventV1 { struct_size: 48, kind: kind % 32, port, reserved: 0, mono_ns: 1, sample: 1, u };
+        // A reading needs both floats; with only `value` set the second is not ours to read.
+        if raw.kind != ringtrip_driver::abi::event::READING {
+            if let Some(event) = Event::from_abi(&LineEventV1 { u: widened(value), ..raw }) {
+                prop_assert_eq!(event.port, port);
+            }
+        }
+    }
+
+    #[test]
+    fn any_pulse_command_is_read(count: u32, digits: [i8; 64]) {
+        let pulse = LinePulseV1 { count, make_ms: 0, break_ms: 0, gap_ms: 0, reserved: 0, digits };
+        let raw = LineCmdV1 { struct_size: 0, kind: ringtrip_driver::abi::cmd::PULSE, u: LineCmdU { pulse } };
+        let Some(Command::Pulse { digits, .. }) = Command::from_abi(&raw) else { panic!("not a pulse") };
+        prop_assert!(digits.chars().count() <= 64);
+    }
+}
+
+fn widened(value: u32) -> LineEventU {
+    let reading = ringtrip_driver::abi::LineReadingV1 { volts: f32::from_bits(value), milliamps: f32::NAN };
+    LineEventU { reading }
+}
