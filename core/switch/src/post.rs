@@ -67,6 +67,13 @@ pub enum Post {
         /// Transport, if one was configured.
         transport: Option<Transport>,
     },
+    /// To the desk: requests from these addresses are this provider's.
+    Peer {
+        /// The provider.
+        gateway: GatewayId,
+        /// Where it is.
+        addresses: Vec<std::net::IpAddr>,
+    },
     /// To the SIP endpoint.
     Sip(Ask),
     /// To a board.

@@ -1,4 +1,17 @@
 //! The call: a back-to-back user agent that speaks leg words only.
+//!
+//! ```text
+//! born ── Routing ──► Hunting ──► Up ──► Closing ──► over
+//!   └─ Summoning ──┘     (stage by stage)   (figures, last transactions)
+//! ```
+//!
+//! * `machine`: birth, the words that legs say, the end.
+//! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
+//! * `sound`: who is joined to whom, digits, ringback.
+
+mod setup;
+
+pub use setup::CallSetup;
 
 use std::sync::Arc;
 
@@ -14,7 +27,8 @@ use crate::route::{Planned, SipWay, WallTime};
 pub struct Birth {
     /// Its name.
     pub id: CallId,
-    /// When it starts, wall clock.
+    /// When it starts, wall clock. The machine that gives birth leaves the default; the shell that leases the ports
+    /// stamps it.
     pub at: WallTime,
     /// Where it comes from.
     pub source: Source,

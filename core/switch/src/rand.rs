@@ -1,0 +1,34 @@
+//! Randomness as an argument: a small generator that a machine is born with, so that a seed replays everything.
+//! Good enough for tags, branches, jitter of timers; secrets come from the daemon.
+
+use std::fmt::Write;
+
+/// SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, no bad seeds.
+#[derive(Debug, Clone)]
+pub struct Rand(u64);
+
+impl Rand {
+    /// A generator that will always say the same for this seed.
+    pub fn new(seed: u64) -> Rand {
+        Rand(seed)
+    }
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    /// A number from `low` to `high`, both included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.next() % (high.saturating_sub(low) + 1)
+    }
+    /// 16 hex digits.
+    pub fn hex(&mut self) -> String {
+        let mut text = String::with_capacity(16);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{:016x}", self.next());
+        text
+    }
+}
