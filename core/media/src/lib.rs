@@ -2,6 +2,12 @@
 //!
 //! Pure: no clock, no socket, no thread. Samples are `i16`, 8,000 a second unless said otherwise.
 
+pub mod cadence;
 pub mod callerid;
+pub mod g711;
+pub mod goertzel;
+pub mod level;
+pub mod region;
+pub mod script;
 pub mod sound;
 pub mod tone;
