@@ -278,6 +278,8 @@ pub struct Listen {
     pub disconnect_tone: Option<ringtrip_media::tone::ToneMatch>,
     /// Dial tone of the central office.
     pub dial_tone: bool,
+    /// A human voice: a called party has answered (`answer_on = "voice"`); ringback and busy tone are none.
+    pub voice: bool,
     /// Report when nothing was heard for this long.
     pub silence: Option<Duration>,
 }
@@ -323,6 +325,11 @@ pub enum MediaEvent {
     },
     /// Dial tone was heard.
     DialTone {
+        /// Where.
+        end: End,
+    },
+    /// A voice was heard.
+    Voice {
         /// Where.
         end: End,
     },
