@@ -43,7 +43,10 @@ pub fn need(tools: &[Tool]) -> Result<()> {
     }
     println!("installing {}", missing.join(", "));
     if !on_path("apt-get") {
-        bail!("missing: {}. This machine has no apt-get: install them by hand and try again", missing.join(", "));
+        bail!(
+            "missing: {}. This machine has no apt-get: install them by hand and try again",
+            missing.join(", ")
+        );
     }
     let sudo = !answers("sh", &["-c", "test $(id -u) = 0"]);
     let apt = |args: &[&str]| {

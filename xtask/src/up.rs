@@ -12,7 +12,8 @@ pub fn up(args: &[String]) -> Result<()> {
     let opts = Opts::parse(args)?;
     tools::need(tools::BUILD)?;
     console()?;
-    let mut build = vec!["build", "-p", "ringtrip", "-p", "ringtrip-linehost", "-p", "ringtrip-driver-virtual"];
+    let mut build =
+        vec!["build", "-p", "ringtrip", "-p", "ringtrip-linehost", "-p", "ringtrip-driver-virtual"];
     if opts.profile == "release" {
         build.push("--release");
     }
@@ -45,10 +46,11 @@ pub fn console() -> Result<()> {
     tools::need(tools::BUILD)?;
     let lock = root().join("core/console/package-lock.json");
     let stamp = root().join("core/console/node_modules/.package-lock.json");
-    let fresh = match (lock.metadata().and_then(|m| m.modified()), stamp.metadata().and_then(|m| m.modified())) {
-        (Ok(lock), Ok(stamp)) => stamp >= lock,
-        _ => false,
-    };
+    let fresh =
+        match (lock.metadata().and_then(|m| m.modified()), stamp.metadata().and_then(|m| m.modified())) {
+            (Ok(lock), Ok(stamp)) => stamp >= lock,
+            _ => false,
+        };
     if !fresh {
         run("npm", &["ci", "--no-audit", "--no-fund", "--prefix", "core/console"])?;
     }
