@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The exchange as a program: actors, sockets, store, HTTP API, command line. The shell around the pure machines.
+#![allow(clippy::disallowed_methods)]
+
+pub mod secrets;
+pub mod store;

@@ -1,0 +1,304 @@
+//! What the store keeps, as it is written: the serde mirrors of the exchange's own types. A field is added with
+//! `#[serde(default)]` and never renamed, so that an old journal can always be read.
+
+use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{Cause, Source};
+use ringtrip_switch::post::Figures;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::secrets;
+
+/// What a record of the journal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A call detail record; replaces the one of the same call.
+    Cdr = 1,
+    /// A version of the configuration.
+    Config = 2,
+    /// An API token, or its revocation.
+    Token = 3,
+    /// A named secret's hash (`admin`).
+    Secret = 4,
+    /// The daemon opened the store; the payload counts the times.
+    Boot = 5,
+}
+
+impl Kind {
+    /// The kind that this octet names.
+    pub fn of(octet: u8) -> Option<Kind> {
+        match octet {
+            1 => Some(Kind::Cdr),
+            2 => Some(Kind::Config),
+            3 => Some(Kind::Token),
+            4 => Some(Kind::Secret),
+            5 => Some(Kind::Boot),
+            _ => None,
+        }
+    }
+}
+
+/// A call detail record as kept and as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CdrRecord {
+    /// The call: 16 hex digits. Later calls have greater names.
+    pub call: String,
+    /// Where the call came from.
+    pub source: SourceRecord,
+    /// How the caller was shown.
+    pub caller: CallerRecord,
+    /// What was dialled.
+    pub dialled: String,
+    /// The number sent to the target that answered or was tried last.
+    pub sent: String,
+    /// The target that answered or was tried last: `101`, `fxo1`, `gw1`, a host; empty if none.
+    pub target: String,
+    /// Start, microseconds since 1970 UTC.
+    pub started_micros: i64,
+    /// From start to the answer, µs; null if never answered.
+    pub answered_after_us: Option<u64>,
+    /// From start to the end, µs; null while the call lives.
+    pub ended_after_us: Option<u64>,
+    /// Why it ended; null while it lives.
+    pub cause: Option<String>,
+    /// Which side ended it: `a` the caller, `b` the called, `x` the exchange.
+    pub ended_by: Option<char>,
+    /// Was it an emergency call?
+    pub emergency: bool,
+    /// Who decided the route.
+    pub provenance: ProvenanceRecord,
+    /// Figures of the caller's end.
+    pub a: Option<FiguresRecord>,
+    /// Figures of the called end.
+    pub b: Option<FiguresRecord>,
+}
+
+/// Where a call came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SourceRecord {
+    /// `extension`, `line`, `gateway` or `operator`.
+    pub kind: String,
+    /// Its name; empty for the operator.
+    pub name: String,
+}
+
+/// How a caller is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct CallerRecord {
+    /// Number.
+    pub number: String,
+    /// Name.
+    pub name: String,
+    /// Withheld from the called party.
+    pub private: bool,
+}
+
+/// Who decided a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ProvenanceRecord {
+    /// The dial-plan alternative that won, as written (passwords hidden).
+    pub alternative: Option<String>,
+    /// Script and line, `default.rhai:12`.
+    pub script: Option<String>,
+    /// One sentence for a person.
+    pub because: String,
+}
+
+/// What one end of a call measured.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct FiguresRecord {
+    /// Packets or 20 ms frames taken from the peer.
+    pub received: u64,
+    /// Packets or frames sent to it.
+    pub sent: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets refused.
+    pub refused: u64,
+    /// Jitter at the end, ms.
+    pub jitter_ms: f32,
+    /// Round trip from RTCP, ms.
+    pub round_trip_ms: Option<f32>,
+    /// Loss that the peer reported, percent.
+    pub far_loss_percent: Option<f32>,
+}
+
+/// A version of the configuration, without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfigMeta {
+    /// Counts from 1.
+    pub version: u64,
+    /// When it was kept, microseconds since 1970 UTC.
+    pub at_micros: i64,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub note: String,
+    /// SHA-256 of the text, hex.
+    pub sha256: String,
+}
+
+/// A version of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigVersion {
+    /// All but the text.
+    #[serde(flatten)]
+    pub meta: ConfigMeta,
+    /// The TOML document.
+    pub text: String,
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Look, never touch.
+    Read,
+    /// Everything.
+    Admin,
+}
+
+/// An API token: only its hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Short public name, for lists and revocation.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// SHA-256 of the token, hex. A token has 256 random bits, so a fast hash is enough.
+    pub sha256: String,
+    /// When it was made, microseconds since 1970 UTC.
+    pub created_micros: i64,
+    /// Revoked: kept so that a replay forgets it too.
+    #[serde(default)]
+    pub revoked: bool,
+}
+
+/// A named secret's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SecretRecord {
+    pub name: String,
+    pub hash: String,
+}
+
+/// The daemon opened the store.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct BootRecord {
+    pub boot: u64,
+}
+
+/// A contact of an extension, kept *soon* so that phones can be rung right after a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegistrationRecord {
+    /// The extension.
+    pub ext: String,
+    /// Contact URI as registered.
+    pub contact: String,
+    /// `+sip.instance`, if given.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// q value in thousandths.
+    #[serde(default)]
+    pub q: u16,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// Our address of the flow.
+    pub local: String,
+    /// Theirs.
+    pub remote: String,
+    /// Path headers.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Call-ID and CSeq of the REGISTER (RFC 3261 §10.3, step 7).
+    #[serde(default)]
+    pub call_id: String,
+    /// CSeq of it.
+    #[serde(default)]
+    pub cseq: u32,
+    /// User-Agent, for people.
+    #[serde(default)]
+    pub user_agent: String,
+    /// When it runs out, microseconds since 1970 UTC.
+    pub expires_micros: i64,
+}
+
+impl From<&Cdr> for CdrRecord {
+    fn from(cdr: &Cdr) -> CdrRecord {
+        CdrRecord {
+            call: cdr.call.to_string(),
+            source: SourceRecord::from(&cdr.source),
+            caller: CallerRecord {
+                number: cdr.caller.number.clone(),
+                name: cdr.caller.name.clone(),
+                private: cdr.caller.private,
+            },
+            dialled: cdr.dialled.to_string(),
+            sent: cdr.sent.to_string(),
+            target: cdr.target.clone(),
+            started_micros: cdr.started_micros,
+            answered_after_us: cdr.answered_after,
+            ended_after_us: cdr.ended_after,
+            cause: cdr.cause.map(|c| c.word().to_owned()),
+            ended_by: cdr.ended_by,
+            emergency: cdr.emergency,
+            provenance: ProvenanceRecord {
+                alternative: cdr.provenance.alternative.as_deref().map(secrets::hide_in_plan),
+                script: cdr.provenance.script.clone(),
+                because: cdr.provenance.because.clone(),
+            },
+            a: cdr.a.as_ref().map(FiguresRecord::from),
+            b: cdr.b.as_ref().map(FiguresRecord::from),
+        }
+    }
+}
+
+impl CdrRecord {
+    /// The call's name as a number.
+    pub fn id(&self) -> Option<CallId> {
+        self.call.parse().ok()
+    }
+
+    /// Does the call live, as far as the record knows?
+    pub fn is_open(&self) -> bool {
+        self.ended_after_us.is_none()
+    }
+
+    /// Closes a record whose call died with the process; `last_sign` is when the process last wrote anything, so
+    /// the duration is one that the call surely had.
+    pub(super) fn close_orphan(&mut self, last_sign_micros: i64) {
+        let lasted = u64::try_from(last_sign_micros.saturating_sub(self.started_micros)).unwrap_or(0);
+        self.ended_after_us = Some(lasted.max(self.answered_after_us.unwrap_or(0)));
+        self.cause = Some(Cause::SystemFailure.word().to_owned());
+        self.ended_by = Some('x');
+    }
+}
+
+impl From<&Source> for SourceRecord {
+    fn from(source: &Source) -> SourceRecord {
+        let (kind, name) = match source {
+            Source::Extension(ext) => ("extension", ext.to_string()),
+            Source::Line(line) => ("line", line.to_string()),
+            Source::Gateway(gateway) => ("gateway", gateway.to_string()),
+            Source::Operator => ("operator", String::new()),
+        };
+        SourceRecord { kind: kind.to_owned(), name }
+    }
+}
+
+impl From<&Figures> for FiguresRecord {
+    fn from(f: &Figures) -> FiguresRecord {
+        FiguresRecord {
+            received: f.received,
+            sent: f.sent,
+            lost: f.lost,
+            refused: f.refused,
+            jitter_ms: f.jitter_ms,
+            round_trip_ms: f.round_trip_ms,
+            far_loss_percent: f.far_loss_percent,
+        }
+    }
+}
