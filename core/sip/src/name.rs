@@ -19,7 +19,7 @@ macro_rules! names {
             pub fn read(raw: &Bytes) -> Name {
                 Name::known(raw).unwrap_or_else(|| Name::Other(raw.clone()))
             }
-            fn known(raw: &[u8]) -> Option<Name> {
+            pub(crate) fn known(raw: &[u8]) -> Option<Name> {
                 if raw.len() == 1 {
                     return match raw[0].to_ascii_lowercase() {
                         $($(c if c == $compact => Some(Name::$variant),)?)*
