@@ -1,12 +1,32 @@
 //! The endpoint: every SIP message in and out passes here. It answers by itself what needs no exchange
 //! (retransmissions, 100, ACK to failures, 481, 405, 501, torture) and hands on the rest.
+//!
+//! The shape: [`Endpoint::on`] takes the time and one [`Input`] and appends [`Output`]s; [`Endpoint::deadline`] says when it
+//! wants [`Input::Timeout`]. Requests that came in live in `endpoint/inbound.rs`, those that we send in
+//! `endpoint/outbound.rs`, answers that hold no transaction in `endpoint/own.rs`, and the keys by which messages find their
+//! transactions in `endpoint/key.rs`.
+
+mod inbound;
+mod key;
+mod outbound;
+mod own;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::message::{Request, Response};
+use crate::lex::Broken;
+use crate::message::{Message, Method, Request, Response};
+use crate::name::Name;
+use crate::random::Random;
+use crate::transaction::store::{Slab, Sleeper, Wakes};
+use crate::transaction::{Delivery, Timers};
+
+use inbound::Server;
+use key::{Keys, Map};
+use outbound::Client;
 
 /// How a message travels. TLS and WebSocket come later and take their place here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,3 +111,246 @@ pub struct Transmit {
     /// The octets.
     pub bytes: Bytes,
 }
+
+/// What the endpoint is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A message as it came: a whole datagram, or one message that the framer cut from a stream.
+    Octets {
+        /// By which way.
+        flow: Flow,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// A message that has been read already.
+    Message {
+        /// By which way.
+        flow: Flow,
+        /// The message.
+        message: Message,
+    },
+    /// A message that the framer could cut out but not read.
+    Broken {
+        /// By which way.
+        flow: Flow,
+        /// What there was of it.
+        broken: Broken,
+    },
+    /// The exchange wants something.
+    Ask(Ask),
+    /// A way is gone: connection closed or refused, or ICMP said so. A flow whose `connection` is 0 means all to that peer.
+    FlowFailed(Flow),
+    /// The time named by [`Endpoint::deadline`] has come.
+    Timeout,
+}
+
+/// What the endpoint wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send octets.
+    Transmit(Transmit),
+    /// Tell the exchange.
+    Told(Told),
+}
+
+/// How the endpoint behaves.
+#[derive(Debug, Clone)]
+pub struct EndpointConfig {
+    /// The timers of RFC 3261.
+    pub timers: Timers,
+    /// Most server transactions at once; further requests are answered 503 with `Retry-After` and hold nothing.
+    pub most: usize,
+    /// `Retry-After` of those 503 in seconds: from, to. Spread, so that they do not all come back at once.
+    pub retry_after: (u32, u32),
+    /// Methods that the exchange serves. Other known ones are answered 405, unknown ones 501.
+    pub allow: Vec<Method>,
+    /// Option tags for `Supported`.
+    pub supported: Vec<String>,
+    /// `Server` and `User-Agent`; empty sends none.
+    pub name: String,
+    /// Answer OPTIONS outside of dialogs here (RFC 3261 §11.2): 200 for every user, so that it tells nobody who exists.
+    pub answer_options: bool,
+    /// Send responses over UDP to where the request came from even if its Via has no `rport`, as phones behind NAT need.
+    /// `false` follows RFC 3261 §18.2.2 and RFC 3581 to the letter.
+    pub symmetric: bool,
+    /// What to call ourselves in Via where it is not the local address: (local address, `host:port`).
+    pub sent_by: Vec<(SocketAddr, String)>,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> EndpointConfig {
+        use Method::*;
+        EndpointConfig {
+            timers: Timers::default(),
+            most: 50_000,
+            retry_after: (5, 15),
+            allow: vec![Invite, Ack, Bye, Cancel, Options, Register, Prack, Update, Info],
+            supported: ["100rel", "timer", "path", "gruu", "outbound"].map(str::to_owned).to_vec(),
+            name: "Ringtrip".to_owned(),
+            answer_options: true,
+            symmetric: true,
+            sent_by: Vec::new(),
+        }
+    }
+}
+
+/// All transactions of an exchange.
+pub struct Endpoint {
+    config: EndpointConfig,
+    random: Random,
+    keys: Keys,
+    /// Header values that never change, made once.
+    texts: own::Texts,
+    servers: Slab<Server>,
+    /// Server transactions by §17.2.3 key, by merge key, and by the ACK that their 2xx waits for.
+    by_key: Map<u64, u64>,
+    by_merge: Map<u64, u64>,
+    by_ack: Map<u64, u64>,
+    clients: Slab<Client>,
+    by_tx: Map<ClientTx, u64>,
+    /// The constant beginning of our Via by local address and transport.
+    vias: Vec<((Transport, SocketAddr), Bytes)>,
+    wakes: Wakes,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Held { servers, clients } = self.held();
+        f.debug_struct("Endpoint")
+            .field("servers", &servers)
+            .field("clients", &clients)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many transactions are alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Requests that came in.
+    pub servers: usize,
+    /// Requests that went out.
+    pub clients: usize,
+}
+
+impl Endpoint {
+    /// An endpoint without transactions. The same seed makes the same branches and tags again.
+    pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Endpoint {
+        let mut random = Random::new(seed);
+        let keys = Keys::new([random.next(), random.next()]);
+        Endpoint {
+            texts: own::Texts::new(&config),
+            config,
+            random,
+            keys,
+            servers: Slab::default(),
+            by_key: Map::default(),
+            by_merge: Map::default(),
+            by_ack: Map::default(),
+            clients: Slab::default(),
+            by_tx: Map::default(),
+            vias: Vec::new(),
+            wakes: Wakes::default(),
+        }
+    }
+
+    /// Given the time and one input, appends what should now happen.
+    pub fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Octets { flow, bytes } => self.octets(now, flow, &bytes, out),
+            Input::Message { flow, message } => self.message(now, flow, message, out),
+            Input::Broken { flow, broken } => self.broken(flow, broken, out),
+            Input::Ask(Ask::Respond { tx, response }) => self.respond(now, tx, response, out),
+            Input::Ask(Ask::Send { tx, request, to }) => self.send(now, tx, request, to, out),
+            Input::Ask(Ask::Cancel { tx }) => self.cancel(now, tx, out),
+            Input::Ask(Ask::Ack { tx, request, to }) => self.acknowledge(tx, request, to, out),
+            Input::FlowFailed(flow) => {
+                self.clients_failed(now, flow, out);
+                self.servers_failed(now, flow, out);
+            }
+            Input::Timeout => self.timeout(now, out),
+        }
+    }
+
+    /// When it wants [`Input::Timeout`]. It may come too early; it must not come never.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.wakes.next()
+    }
+
+    /// How many transactions are alive.
+    pub fn held(&self) -> Held {
+        Held { servers: self.servers.len(), clients: self.clients.len() }
+    }
+
+    fn message(&mut self, now: Instant, flow: Flow, message: Message, out: &mut Vec<Output>) {
+        match message {
+            Message::Request(request) => self.request(now, flow, request, out),
+            Message::Response(response) => self.response(now, flow, response, out),
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Output>) {
+        while let Some((at, who)) = self.wakes.due(now) {
+            match who {
+                Sleeper::Server(id) => self.server_woken(now, at, id, out),
+                Sleeper::Client(id) => self.client_woken(now, at, id, out),
+            }
+        }
+    }
+}
+
+impl Flow {
+    /// Must messages on this flow be repeated?
+    pub fn delivery(&self) -> Delivery {
+        match self.transport {
+            Transport::Udp => Delivery::Unreliable,
+            Transport::Tcp => Delivery::Reliable,
+        }
+    }
+
+    /// Is `failed` this flow, or all flows to its peer?
+    fn is_hit_by(&self, failed: &Flow) -> bool {
+        self.transport == failed.transport
+            && self.remote == failed.remote
+            && (failed.connection == 0 || self.connection == 0 || self.connection == failed.connection)
+    }
+
+    /// May anything be sent there? Never to broadcast, multicast or nowhere (RFC 4475 §3.3.10).
+    fn is_sendable(&self) -> bool {
+        use std::net::IpAddr;
+        let one = match self.remote.ip() {
+            IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && !ip.is_unspecified(),
+            IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+        };
+        one && self.remote.port() != 0
+    }
+}
+
+fn transmit(flow: Flow, bytes: Bytes, out: &mut Vec<Output>) {
+    if flow.is_sendable() {
+        out.push(Output::Transmit(Transmit { flow, bytes }));
+    }
+}
+
+/// The To tag of a request: there is one in a dialog, and then it is the tag that the owner of the dialog chose, so a shell
+/// finds the owner from it without a table.
+pub fn to_tag(request: &Request) -> Option<Bytes> {
+    key::tag(&request.headers, &Name::To)
+}
+
+/// The From tag of a request.
+pub fn from_tag(request: &Request) -> Option<Bytes> {
+    key::tag(&request.headers, &Name::From)
+}
+
+/// The Call-ID of a request.
+pub fn call_id(request: &Request) -> Option<&Bytes> {
+    request.headers.get(&Name::CallId)
+}
+
+/// The answer to a request in a dialog that nobody owns (RFC 3261 §12.2.2); `None` for ACK, which is never answered.
+pub fn stray(request: &Request) -> Option<Response> {
+    (request.method != Method::Ack).then(|| crate::build::response(request, 481))
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ pub mod address;
 pub mod build;
 mod chars;
 pub mod cseq;
+pub mod dialog;
 pub mod digest;
 pub mod endpoint;
 pub mod frame;

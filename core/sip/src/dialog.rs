@@ -1,0 +1,310 @@
+//! Dialogs (RFC 3261 §12): who talks to whom under which tags, where requests go, and in which order they count. A
+//! [`Dialog`] is a value that its owner, a leg, asks and tells; it sends nothing itself.
+//!
+//! One INVITE may be answered by several far ends (§12.1, forking): [`Dialog::of_answer`] makes a dialog of each, and
+//! [`Dialog::is_of`] says to which of them a message belongs.
+
+use bytes::Bytes;
+
+use crate::address::NameAddr;
+use crate::build;
+use crate::cseq::CSeq;
+use crate::endpoint::Flow;
+use crate::list;
+use crate::message::{Headers, Method, Request, Response};
+use crate::name::Name;
+
+/// A peer-to-peer relation of two user agents.
+#[derive(Debug, Clone)]
+pub struct Dialog {
+    /// Early until the 2xx.
+    pub state: State,
+    /// Where our requests go: the way that the last message of the far end took, or was sent.
+    pub flow: Flow,
+    call_id: Bytes,
+    /// Our From (or To) value with our tag, as it goes into each request.
+    local: Bytes,
+    local_tag: Bytes,
+    /// Theirs; the tag is missing only towards RFC 2543 ends.
+    remote: Bytes,
+    remote_tag: Option<Bytes>,
+    /// Their Contact: the Request-URI of what we send.
+    target: Bytes,
+    /// Route values, first hop first.
+    routes: Vec<Bytes>,
+    /// The number of our last request.
+    local_cseq: u32,
+    /// The number of their last request, if there was one.
+    remote_cseq: Option<u32>,
+}
+
+/// The two states that a dialog lives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// A provisional answer with a tag made it.
+    Early,
+    /// A 2xx made or confirmed it.
+    Confirmed,
+}
+
+/// Why a message makes no dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoDialog {
+    /// A header that every dialog needs is missing or cannot be read.
+    #[error("no dialog without a valid {0}")]
+    Header(&'static str),
+    /// The answer has no To tag: a 100, or a plain provisional one.
+    #[error("no To tag in the answer")]
+    NoTag,
+}
+
+/// What is wrong with a request in the dialog; the code to answer it with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// 400: its CSeq or Contact cannot be read.
+    Malformed,
+    /// 481: other tags or another Call-ID than those of the dialog.
+    Stranger,
+    /// 500: it is older than one that came before (§12.2.2).
+    Old,
+}
+
+impl Unfit {
+    /// The status code that says so.
+    pub fn code(self) -> u16 {
+        match self {
+            Unfit::Malformed => 400,
+            Unfit::Stranger => 481,
+            Unfit::Old => 500,
+        }
+    }
+}
+
+impl Dialog {
+    /// The called side (§12.1.1): from the INVITE that came by `flow` and the tag that we answer with. It is early until
+    /// [`Dialog::confirm`].
+    pub fn of_request(invite: &Request, local_tag: &str, flow: Flow) -> Result<Dialog, NoDialog> {
+        let headers = &invite.headers;
+        let remote = need(headers, &Name::From, "From")?;
+        let to = need(headers, &Name::To, "To")?;
+        let cseq = need(headers, &Name::CSeq, "CSeq")
+            .and_then(|v| CSeq::read(v).map_err(|_| NoDialog::Header("CSeq")))?;
+        Ok(Dialog {
+            state: State::Early,
+            flow,
+            call_id: need(headers, &Name::CallId, "Call-ID")?.clone(),
+            local: with_tag(to, local_tag),
+            local_tag: Bytes::copy_from_slice(local_tag.as_bytes()),
+            remote_tag: tag(remote),
+            remote: remote.clone(),
+            target: contact(headers).ok_or(NoDialog::Header("Contact"))?,
+            routes: record_route(headers).collect(),
+            local_cseq: 0,
+            remote_cseq: Some(cseq.number),
+        })
+    }
+
+    /// The calling side (§12.1.2): from the INVITE that we sent and a 101–299 to it with a To tag.
+    pub fn of_answer(invite: &Request, answer: &Response, flow: Flow) -> Result<Dialog, NoDialog> {
+        let remote = need(&answer.headers, &Name::To, "To")?;
+        let local = need(&invite.headers, &Name::From, "From")?;
+        let cseq = need(&invite.headers, &Name::CSeq, "CSeq")
+            .and_then(|v| CSeq::read(v).map_err(|_| NoDialog::Header("CSeq")))?;
+        let remote_tag = tag(remote);
+        // An RFC 2543 end may send a 2xx without tag, and the call is up nevertheless (§12.1.2).
+        if remote_tag.is_none() && answer.code < 200 {
+            return Err(NoDialog::NoTag);
+        }
+        let success = (200..300).contains(&answer.code);
+        let mut routes: Vec<Bytes> = record_route(&answer.headers).collect();
+        routes.reverse();
+        Ok(Dialog {
+            state: if success { State::Confirmed } else { State::Early },
+            flow,
+            call_id: need(&invite.headers, &Name::CallId, "Call-ID")?.clone(),
+            local_tag: tag(local).unwrap_or_default(),
+            local: local.clone(),
+            remote: remote.clone(),
+            remote_tag,
+            // Provisional answers without Contact are common; until a better one comes, the way of the INVITE must do.
+            target: contact(&answer.headers).unwrap_or_else(|| invite.uri.clone()),
+            routes,
+            local_cseq: cseq.number,
+            remote_cseq: None,
+        })
+    }
+
+    /// A 2xx came or was sent: the dialog is confirmed. From the caller's side the route set is set anew from the 2xx
+    /// (§13.2.2.4) and so is the target.
+    pub fn confirm(&mut self, answer: Option<&Response>) {
+        let was = std::mem::replace(&mut self.state, State::Confirmed);
+        let Some(answer) = answer else { return };
+        if was == State::Early {
+            self.routes = record_route(&answer.headers).collect();
+            self.routes.reverse();
+        }
+        self.refresh(&answer.headers);
+    }
+
+    /// Takes the Contact of a target refresh: a re-INVITE or UPDATE that was accepted, or a 2xx to one of ours (§12.2).
+    pub fn refresh(&mut self, headers: &Headers) {
+        if let Some(target) = contact(headers) {
+            self.target = target;
+        }
+    }
+
+    /// Does this response to the INVITE come from the far end of this dialog?
+    pub fn is_of(&self, answer: &Response) -> bool {
+        answer.headers.get(&Name::To).and_then(tag) == self.remote_tag
+    }
+
+    /// Is this request of this dialog? Same Call-ID, their tag in From, ours in To.
+    pub fn has(&self, request: &Request) -> bool {
+        let headers = &request.headers;
+        headers.get(&Name::CallId) == Some(&self.call_id)
+            && headers.get(&Name::To).and_then(tag).as_ref() == Some(&self.local_tag)
+            && headers.get(&Name::From).and_then(tag) == self.remote_tag
+    }
+
+    /// Takes a request of the far end, or says how to refuse it (§12.2.2). An ACK has the number of its INVITE and is always
+    /// in order. `flow` is the way it came: where it differs, the phone has moved and we follow.
+    pub fn receive(&mut self, request: &Request, flow: Flow) -> Result<(), Unfit> {
+        if !self.has(request) {
+            return Err(Unfit::Stranger);
+        }
+        let cseq =
+            request.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).ok_or(Unfit::Malformed)?;
+        if request.method == Method::Ack || request.method == Method::Cancel {
+            return Ok(());
+        }
+        if self.remote_cseq.is_some_and(|last| cseq.number < last) {
+            return Err(Unfit::Old);
+        }
+        if matches!(request.method, Method::Invite | Method::Update) {
+            self.refresh(&request.headers);
+        }
+        self.remote_cseq = Some(cseq.number);
+        self.flow = flow;
+        Ok(())
+    }
+
+    /// The next request of ours in this dialog, without Via and Max-Forwards, which the endpoint adds (§12.2.1.1).
+    pub fn request(&mut self, method: Method) -> Request {
+        self.local_cseq += 1;
+        self.with_cseq(method, self.local_cseq)
+    }
+
+    /// The ACK of a 2xx: it has the number of the INVITE that it acknowledges, which may not be the last one sent.
+    pub fn ack(&self, invite_cseq: u32) -> Request {
+        self.with_cseq(Method::Ack, invite_cseq)
+    }
+
+    /// The BYE.
+    pub fn bye(&mut self) -> Request {
+        self.request(Method::Bye)
+    }
+
+    /// A response to a request of the dialog, with our tag and, where the answer makes or refreshes the dialog, the routes
+    /// of the request (§12.1.1). The caller adds its Contact.
+    pub fn respond(&self, request: &Request, code: u16) -> Response {
+        let mut response = build::response(request, code);
+        if code == 100 {
+            return response;
+        }
+        response
+            .headers
+            .set(Name::To, with_tag(request.headers.get(&Name::To).unwrap_or(&self.local), self.tag_text()));
+        if code < 300 && request.method == Method::Invite {
+            for line in request.headers.all(&Name::RecordRoute) {
+                response.headers.push(Name::RecordRoute, line.clone());
+            }
+        }
+        response
+    }
+
+    /// Our CSeq number of the last request.
+    pub fn local_cseq(&self) -> u32 {
+        self.local_cseq
+    }
+    /// The numbers of requests sent beside the dialog (an INVITE again with credentials) count too.
+    pub fn skip_to(&mut self, cseq: u32) {
+        self.local_cseq = self.local_cseq.max(cseq);
+    }
+    /// The Call-ID.
+    pub fn call_id(&self) -> &Bytes {
+        &self.call_id
+    }
+    /// Our tag.
+    pub fn local_tag(&self) -> &Bytes {
+        &self.local_tag
+    }
+    /// Their tag.
+    pub fn remote_tag(&self) -> Option<&Bytes> {
+        self.remote_tag.as_ref()
+    }
+    /// Their Contact.
+    pub fn target(&self) -> &Bytes {
+        &self.target
+    }
+    /// Where the next request should go by name: the first route if there is one, else the target. The owner resolves it
+    /// when it does not stay on [`Dialog::flow`].
+    pub fn next_hop(&self) -> &Bytes {
+        self.routes.first().unwrap_or(&self.target)
+    }
+
+    fn tag_text(&self) -> &str {
+        std::str::from_utf8(&self.local_tag).unwrap_or_default()
+    }
+
+    fn with_cseq(&self, method: Method, number: u32) -> Request {
+        let mut headers = Headers::with_capacity(12 + self.routes.len());
+        let mut uri = self.target.clone();
+        match self.routes.split_first() {
+            // A strict router wants to be the Request-URI itself, the target last in the route (§12.2.1.1).
+            Some((first, rest)) if !is_loose(first) => {
+                uri = NameAddr::read(first).map_or_else(|_| first.clone(), |route| route.uri.write());
+                rest.iter().for_each(|route| headers.push(Name::Route, route.clone()));
+                headers.push(Name::Route, [b"<", &self.target[..], b">"].concat());
+            }
+            _ => self.routes.iter().for_each(|route| headers.push(Name::Route, route.clone())),
+        }
+        headers.push(Name::From, self.local.clone());
+        headers.push(Name::To, self.remote.clone());
+        headers.push(Name::CallId, self.call_id.clone());
+        headers.push(Name::CSeq, CSeq { number, method: method.clone() }.write());
+        Request { method, uri, headers, body: Bytes::new() }
+    }
+}
+
+fn need<'a>(headers: &'a Headers, name: &Name, word: &'static str) -> Result<&'a Bytes, NoDialog> {
+    headers.get(name).ok_or(NoDialog::Header(word))
+}
+
+fn tag(value: &Bytes) -> Option<Bytes> {
+    NameAddr::read(value).ok()?.params.bytes("tag").filter(|t| !t.is_empty())
+}
+
+/// The value with this tag, unless it has one already.
+fn with_tag(value: &Bytes, new: &str) -> Bytes {
+    match tag(value) {
+        Some(_) => value.clone(),
+        None => [value, &b";tag="[..], new.as_bytes()].concat().into(),
+    }
+}
+
+/// The URI of the first Contact, if it can be a Request-URI.
+fn contact(headers: &Headers) -> Option<Bytes> {
+    let value = headers.all(&Name::Contact).flat_map(list::split).next()?;
+    Some(NameAddr::read(&value).ok()?.uri.write())
+}
+
+fn record_route(headers: &Headers) -> impl Iterator<Item = Bytes> {
+    headers.all(&Name::RecordRoute).flat_map(list::split).filter(|value| !value.is_empty())
+}
+
+fn is_loose(route: &Bytes) -> bool {
+    NameAddr::read(route).is_ok_and(|route| route.uri.sip().is_some_and(|uri| uri.is_loose()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,431 @@
+//! Requests that we send: Via, branch, the client machines, CANCEL and ACK.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use super::{ClientTx, Endpoint, Flow, Lost, Output, Told, Transport, key, transmit};
+use crate::cseq::CSeq;
+use crate::list;
+use crate::message::{Headers, Method, Request, Response};
+use crate::name::Name;
+use crate::random::{hex, unhex};
+use crate::transaction::store::Sleeper;
+use crate::transaction::{InviteClient, NonInviteClient, client, invite_client};
+use crate::via::{MAGIC, Via};
+
+/// A client transaction with what it needs to repeat itself.
+pub(super) struct Client {
+    tx: ClientTx,
+    machine: Machine,
+    flow: Flow,
+    /// The random half of the branch; the other is the number of the slot.
+    token: u64,
+    /// The request as sent, until it need not be sent again.
+    bytes: Option<Bytes>,
+    queued: Option<Instant>,
+}
+
+enum Machine {
+    Invite(Box<Invite>),
+    Other { state: NonInviteClient, method: Method },
+}
+
+struct Invite {
+    state: InviteClient,
+    /// The INVITE, from which CANCEL and the ACK of a failure are made.
+    request: Option<Box<Request>>,
+    cancel: Cancel,
+    /// The ACK of a failure.
+    ack: Option<Bytes>,
+    /// Which far ends said 2xx, and the ACK of each once the exchange has given it.
+    accepted: SmallVec<[(u64, Option<(Flow, Bytes)>); 1]>,
+}
+
+enum Cancel {
+    /// Nobody wants it.
+    No,
+    /// As soon as a provisional answer shows that the INVITE has arrived (RFC 3261 §9.1).
+    Wanted,
+    /// On its way, in a transaction of its own with the branch of the INVITE.
+    Sent { state: NonInviteClient, bytes: Bytes },
+}
+
+impl Client {
+    fn deadline(&self) -> Option<Instant> {
+        match &self.machine {
+            Machine::Other { state, .. } => state.deadline(),
+            Machine::Invite(invite) => {
+                let cancel = match &invite.cancel {
+                    Cancel::Sent { state, .. } => state.deadline(),
+                    Cancel::No | Cancel::Wanted => None,
+                };
+                [invite.state.deadline(), cancel].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        match &self.machine {
+            Machine::Other { state, .. } => *state == NonInviteClient::Terminated,
+            Machine::Invite(invite) => invite.state == InviteClient::Terminated,
+        }
+    }
+}
+
+impl Endpoint {
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        tx: ClientTx,
+        mut request: Box<Request>,
+        to: Flow,
+        out: &mut Vec<Output>,
+    ) {
+        let token = self.random.next();
+        let via = self.via(&to, self.clients.next_id(), token);
+        request.headers.push_front(Name::Via, via);
+        self.complete(&mut request.headers);
+        let bytes = request.write();
+        let (delivery, timers) = (to.delivery(), &self.config.timers);
+        let machine = match request.method {
+            Method::Invite => Machine::Invite(Box::new(Invite {
+                state: InviteClient::new(now, delivery, timers),
+                request: Some(request),
+                cancel: Cancel::No,
+                ack: None,
+                accepted: SmallVec::new(),
+            })),
+            _ => Machine::Other {
+                state: NonInviteClient::new(now, delivery, timers),
+                method: request.method.clone(),
+            },
+        };
+        let client = Client { tx, machine, flow: to, token, bytes: Some(bytes.clone()), queued: None };
+        let id = self.clients.insert(client);
+        self.by_tx.insert(tx, id);
+        self.settle_client(id);
+        if to.is_sendable() {
+            transmit(to, bytes, out);
+        } else {
+            self.client_broken(now, id, out);
+        }
+    }
+
+    pub(super) fn cancel(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Output>) {
+        let Some(&id) = self.by_tx.get(&tx) else { return };
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Machine::Invite(invite) = &mut client.machine else { return };
+        if matches!(invite.cancel, Cancel::No) {
+            invite.cancel = Cancel::Wanted;
+        }
+        if matches!(invite.state, InviteClient::Proceeding { .. }) {
+            self.send_cancel(now, id, out);
+        }
+        self.settle_client(id);
+    }
+
+    /// The ACK of a 2xx: sent now, and again for each copy of that 2xx (RFC 3261 §13.2.2.4).
+    pub(super) fn acknowledge(
+        &mut self,
+        tx: ClientTx,
+        mut request: Box<Request>,
+        to: Flow,
+        out: &mut Vec<Output>,
+    ) {
+        // No response will ever name this branch, so it need not name a slot.
+        let (id, token) = (self.random.next(), self.random.next());
+        let via = self.via(&to, id, token);
+        request.headers.push_front(Name::Via, via);
+        self.complete(&mut request.headers);
+        let bytes = request.write();
+        if let Some(client) = self.by_tx.get(&tx).and_then(|id| self.clients.get_mut(*id))
+            && let Machine::Invite(invite) = &mut client.machine
+        {
+            let far = self.keys.tag(key::tag(&request.headers, &Name::To).as_deref());
+            let ack = Some((to, bytes.clone()));
+            match invite.accepted.iter_mut().find(|(tag, _)| *tag == far) {
+                Some((_, slot)) => *slot = ack,
+                None => invite.accepted.push((far, ack)),
+            }
+        }
+        transmit(to, bytes, out);
+    }
+
+    pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response, out: &mut Vec<Output>) {
+        // A stray one, or one with another Via below ours, is dropped: it is not for us (§8.1.3.3, §18.1.2).
+        let Some((id, token)) = branch(&response.headers) else { return };
+        let cseq = response.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok());
+        let (Some(client), Some(cseq)) = (self.clients.get_mut(id), cseq) else { return };
+        if client.token != token {
+            return;
+        }
+        match &mut client.machine {
+            Machine::Invite(_) if cseq.method == Method::Invite => {
+                self.invite_answered(now, id, flow, response, out)
+            }
+            Machine::Invite(invite) if cseq.method == Method::Cancel => {
+                if let Cancel::Sent { state, .. } = &mut invite.cancel {
+                    let event = match response.code {
+                        ..200 => client::Event::Provisional,
+                        _ => client::Event::Final,
+                    };
+                    (*state, _) = state.on(now, event, client.flow.delivery(), &self.config.timers);
+                }
+            }
+            Machine::Other { state, method } if *method == cseq.method => {
+                let event = match response.code {
+                    ..200 => client::Event::Provisional,
+                    _ => client::Event::Final,
+                };
+                let (next, then) = state.on(now, event, client.flow.delivery(), &self.config.timers);
+                *state = next;
+                if event == client::Event::Final {
+                    client.bytes = None;
+                }
+                if then == client::Then::Tell {
+                    let tx = client.tx;
+                    out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
+                }
+            }
+            _ => return,
+        }
+        self.settle_client(id);
+    }
+
+    fn invite_answered(
+        &mut self,
+        now: Instant,
+        id: u64,
+        flow: Flow,
+        response: Response,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Machine::Invite(invite) = &mut client.machine else { return };
+        let event = match response.code {
+            ..200 => invite_client::Event::Provisional,
+            200..300 => invite_client::Event::Success,
+            _ => invite_client::Event::Failure,
+        };
+        let (next, then) = invite.state.on(now, event, client.flow.delivery(), &self.config.timers);
+        invite.state = next;
+        if event != invite_client::Event::Provisional {
+            client.bytes = None;
+        }
+        let tx = client.tx;
+        match then {
+            invite_client::Then::Tell if event == invite_client::Event::Success => {
+                invite.request = None;
+                let far = self.keys.tag(key::tag(&response.headers, &Name::To).as_deref());
+                // A copy of a known 2xx is acknowledged again; before the exchange has said how, it just waits.
+                match invite.accepted.iter().find(|(tag, _)| *tag == far) {
+                    Some((_, Some((to, ack)))) => return transmit(*to, ack.clone(), out),
+                    Some((_, None)) => return,
+                    None => invite.accepted.push((far, None)),
+                }
+                out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
+            }
+            invite_client::Then::Tell => {
+                let wanted = matches!(invite.cancel, Cancel::Wanted);
+                out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
+                if wanted {
+                    self.send_cancel(now, id, out);
+                }
+            }
+            invite_client::Then::TellAndAck => {
+                if let Some(request) = invite.request.take() {
+                    let ack = failure_ack(&request, &response).write();
+                    invite.ack = Some(ack.clone());
+                    transmit(client.flow, ack, out);
+                }
+                out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
+            }
+            invite_client::Then::Ack => {
+                if let Some(ack) = &invite.ack {
+                    transmit(client.flow, ack.clone(), out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn send_cancel(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+        let timers = &self.config.timers;
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let delivery = client.flow.delivery();
+        let Machine::Invite(invite) = &mut client.machine else { return };
+        let (Cancel::Wanted, Some(request)) = (&invite.cancel, &invite.request) else { return };
+        let bytes = same_branch(request, Method::Cancel).write();
+        invite.cancel =
+            Cancel::Sent { state: NonInviteClient::new(now, delivery, timers), bytes: bytes.clone() };
+        (invite.state, _) = invite.state.on(now, invite_client::Event::Cancelled, delivery, timers);
+        transmit(client.flow, bytes, out);
+    }
+
+    pub(super) fn client_woken(&mut self, now: Instant, at: Instant, id: u64, out: &mut Vec<Output>) {
+        let timers = &self.config.timers;
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if client.queued == Some(at) {
+            client.queued = None;
+        }
+        let (tx, flow) = (client.tx, client.flow);
+        let lost = || Output::Told(Told::Failed { tx, why: Lost::Timeout });
+        match &mut client.machine {
+            Machine::Invite(invite) => {
+                let (next, then) = invite.state.on(now, invite_client::Event::Timer, flow.delivery(), timers);
+                invite.state = next;
+                match then {
+                    invite_client::Then::TimedOut => out.push(lost()),
+                    invite_client::Then::Resend => {
+                        client.bytes.iter().for_each(|bytes| transmit(flow, bytes.clone(), out));
+                    }
+                    _ => {}
+                }
+                if let Cancel::Sent { state, bytes } = &mut invite.cancel {
+                    let (next, then) = state.on(now, client::Event::Timer, flow.delivery(), timers);
+                    *state = next;
+                    if then == client::Then::Resend {
+                        transmit(flow, bytes.clone(), out);
+                    }
+                }
+            }
+            Machine::Other { state, .. } => {
+                let (next, then) = state.on(now, client::Event::Timer, flow.delivery(), timers);
+                *state = next;
+                match then {
+                    client::Then::TimedOut => out.push(lost()),
+                    client::Then::Resend => {
+                        client.bytes.iter().for_each(|bytes| transmit(flow, bytes.clone(), out));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.settle_client(id);
+    }
+
+    pub(super) fn clients_failed(&mut self, now: Instant, flow: Flow, out: &mut Vec<Output>) {
+        let hit = |client: &Client| client.flow.is_hit_by(&flow);
+        let ids: Vec<u64> = self.clients.ids().filter(|id| self.clients.get(*id).is_some_and(hit)).collect();
+        for id in ids {
+            self.client_broken(now, id, out);
+        }
+    }
+
+    fn client_broken(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+        let timers = &self.config.timers;
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let delivery = client.flow.delivery();
+        let told = match &mut client.machine {
+            Machine::Invite(invite) => {
+                let (next, then) = invite.state.on(now, invite_client::Event::Broken, delivery, timers);
+                invite.state = next;
+                then == invite_client::Then::Broken
+            }
+            Machine::Other { state, .. } => {
+                let (next, then) = state.on(now, client::Event::Broken, delivery, timers);
+                *state = next;
+                then == client::Then::Broken
+            }
+        };
+        if told {
+            out.push(Output::Told(Told::Failed { tx: client.tx, why: Lost::Transport }));
+        }
+        self.settle_client(id);
+    }
+
+    fn settle_client(&mut self, id: u64) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if !client.is_gone() {
+            return self.wakes.want(Sleeper::Client(id), client.deadline(), &mut client.queued);
+        }
+        let Some(client) = self.clients.remove(id) else { return };
+        if self.by_tx.get(&client.tx) == Some(&id) {
+            self.by_tx.remove(&client.tx);
+        }
+    }
+
+    /// Our Via: sent-by of this flow, a branch that names the slot and that nobody can guess.
+    fn via(&mut self, flow: &Flow, id: u64, token: u64) -> Bytes {
+        let at = (flow.transport, flow.local);
+        let known = self.vias.iter().position(|(k, _)| *k == at);
+        let prefix = match known {
+            Some(i) => &self.vias[i].1,
+            None => {
+                // Connections from our side have a port each; the list must not grow with them.
+                if self.vias.len() >= 64 {
+                    self.vias.clear();
+                }
+                let prefix = self.via_prefix(flow);
+                &self.vias.push_mut((at, prefix)).1
+            }
+        };
+        let mut out = BytesMut::with_capacity(prefix.len() + 32);
+        out.put_slice(prefix);
+        out.put_slice(&hex(id));
+        out.put_slice(&hex(token));
+        out.freeze()
+    }
+
+    fn via_prefix(&self, flow: &Flow) -> Bytes {
+        let (transport, rport) = match flow.transport {
+            Transport::Udp => ("UDP", ";rport"),
+            Transport::Tcp => ("TCP", ""),
+        };
+        let named = self.config.sent_by.iter().find(|(local, _)| *local == flow.local);
+        let sent_by = named.map_or_else(|| flow.local.to_string(), |(_, name)| name.clone());
+        format!("SIP/2.0/{transport} {sent_by}{rport};branch={MAGIC}").into()
+    }
+
+    /// Adds what every request has: Max-Forwards (§8.1.1.6) and who we are.
+    fn complete(&self, headers: &mut Headers) {
+        if headers.get(&Name::MaxForwards).is_none() {
+            headers.push(Name::MaxForwards, Bytes::from_static(b"70"));
+        }
+        if !self.texts.name.is_empty() && headers.get(&Name::UserAgent).is_none() {
+            headers.push(Name::UserAgent, self.texts.name.clone());
+        }
+    }
+}
+
+/// Slot and token of our branch, if the response has one Via and it is ours.
+fn branch(headers: &Headers) -> Option<(u64, u64)> {
+    let mut values = headers.all(&Name::Via).flat_map(list::split);
+    let top = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    let via = Via::read(&top).ok()?;
+    let text = via.unique_branch()?.get(MAGIC.len()..)?;
+    let (id, token) = text.split_at_checked(16)?;
+    Some((unhex(id)?, unhex(token)?))
+}
+
+/// A CANCEL or the ACK of a failure: what RFC 3261 §9.1 and §17.1.1.3 tell to copy from the INVITE.
+fn same_branch(invite: &Request, method: Method) -> Request {
+    let mut headers = Headers::with_capacity(8);
+    for (name, value) in invite.headers.iter() {
+        match name {
+            Name::Via | Name::From | Name::To | Name::CallId | Name::Route | Name::MaxForwards => {
+                headers.push(name.clone(), value.clone());
+            }
+            Name::CSeq => {
+                let number = CSeq::read(value).map_or(0, |c| c.number);
+                headers.push(Name::CSeq, CSeq { number, method: method.clone() }.write());
+            }
+            _ => {}
+        }
+    }
+    Request { method, uri: invite.uri.clone(), headers, body: Bytes::new() }
+}
+
+fn failure_ack(invite: &Request, response: &Response) -> Request {
+    let mut ack = same_branch(invite, Method::Ack);
+    if let Some(to) = response.headers.get(&Name::To) {
+        ack.headers.set(Name::To, to.clone());
+    }
+    ack
+}

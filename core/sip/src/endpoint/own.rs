@@ -1,0 +1,137 @@
+//! Answers that the endpoint gives by itself. None holds a transaction: a copy of the request gets a copy of the answer,
+//! with the same tag, made anew (RFC 3261 §8.2.7).
+
+use bytes::Bytes;
+
+use super::inbound::own_tag;
+use super::key::Head;
+use super::{Endpoint, EndpointConfig, Flow, Output, transmit};
+use crate::build;
+use crate::lex::{self, Broken, Limits};
+use crate::message::{Method, Request, Response};
+use crate::name::Name;
+use crate::via::Via;
+
+/// Header values that never change.
+pub(super) struct Texts {
+    pub(super) name: Bytes,
+    allow: Bytes,
+    supported: Bytes,
+}
+
+impl Texts {
+    pub(super) fn new(config: &EndpointConfig) -> Texts {
+        let allow: Vec<String> = config.allow.iter().map(Method::to_string).collect();
+        Texts {
+            name: Bytes::copy_from_slice(config.name.as_bytes()),
+            allow: allow.join(", ").into(),
+            supported: config.supported.join(", ").into(),
+        }
+    }
+}
+
+impl Endpoint {
+    pub(super) fn octets(
+        &mut self,
+        now: std::time::Instant,
+        flow: Flow,
+        bytes: &Bytes,
+        out: &mut Vec<Output>,
+    ) {
+        match lex::message(bytes.clone(), &Limits::default()) {
+            Ok(parsed) => self.message(now, flow, parsed.message, out),
+            Err(broken) => self.broken(flow, broken, out),
+        }
+    }
+
+    /// A message that cannot be taken: a request is told what is wrong with it, all else is dropped.
+    pub(super) fn broken(&self, flow: Flow, broken: Broken, out: &mut Vec<Output>) {
+        let Some(mut response) = broken.answer() else { return };
+        let back = self.stamp(flow, &mut response.headers, None);
+        self.answer(back, response, out);
+    }
+
+    /// Refuses a request with this code.
+    pub(super) fn refuse(&self, back: Flow, request: &Request, code: u16, out: &mut Vec<Output>) {
+        if request.method != Method::Ack {
+            self.answer(back, build::response(request, code), out);
+        }
+    }
+
+    /// Too many transactions: 503, and when to come back.
+    pub(super) fn shed(&mut self, back: Flow, request: &Request, out: &mut Vec<Output>) {
+        let (from, to) = self.config.retry_after;
+        let after = u64::from(from) + self.random.below(u64::from(to.saturating_sub(from)) + 1);
+        let mut response = build::response(request, 503);
+        response.headers.push(Name::RetryAfter, after.to_string());
+        self.answer(back, response, out);
+    }
+
+    /// Answers a new request if the exchange need not see it.
+    pub(super) fn answered_here(
+        &self,
+        back: Flow,
+        request: &Request,
+        head: &Head,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Some(response) = self.verdict(request, head) else { return false };
+        self.answer(back, response, out);
+        true
+    }
+
+    fn verdict(&self, request: &Request, head: &Head) -> Option<Response> {
+        if let Some(refusal) = self.screened(request) {
+            return Some(refusal);
+        }
+        if !self.config.allow.contains(&request.method) {
+            let code = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+            return Some(self.with_allow(build::response(request, code)));
+        }
+        // What is for the exchange itself may arrive with its last hop; a call would leave again (RFC 4475 §3.3.11).
+        let hops = request.headers.text(&Name::MaxForwards).map(str::trim);
+        if request.method == Method::Invite && head.to_tag.is_none() && hops == Some("0") {
+            return Some(build::response(request, 483));
+        }
+        if request.method == Method::Options && head.to_tag.is_none() && self.config.answer_options {
+            let mut response = self.with_allow(build::response(request, 200));
+            response.headers.push(Name::Accept, Bytes::from_static(b"application/sdp"));
+            response.headers.push(Name::Supported, self.texts.supported.clone());
+            return Some(response);
+        }
+        None
+    }
+
+    fn screened(&self, _request: &Request) -> Option<Response> {
+        None
+    }
+
+    fn with_allow(&self, mut response: Response) -> Response {
+        response.headers.push(Name::Allow, self.texts.allow.clone());
+        response
+    }
+
+    fn answer(&self, back: Flow, mut response: Response, out: &mut Vec<Output>) {
+        let tag = self.keys.own_tag(&response.headers);
+        own_tag(&mut response, tag);
+        if !self.texts.name.is_empty() {
+            response.headers.push(Name::Server, self.texts.name.clone());
+        }
+        transmit(back, response.write(), out);
+    }
+
+    /// Notes in the top Via where the message came from, and says where its responses go. `via` is the top Via if it has
+    /// been read already.
+    pub(super) fn stamp(&self, flow: Flow, headers: &mut crate::message::Headers, via: Option<&Via>) -> Flow {
+        let Some(mut top) = via.cloned().or_else(|| Via::top(headers).ok()) else { return flow };
+        if top.rport().is_some() || top.host.ip() != Some(flow.remote.ip()) {
+            top.stamp(flow.remote);
+            crate::via::set_top(headers, &top);
+        }
+        match flow.transport {
+            super::Transport::Tcp => flow,
+            super::Transport::Udp if self.config.symmetric => flow,
+            super::Transport::Udp => Flow { remote: top.reply_to().unwrap_or(flow.remote), ..flow },
+        }
+    }
+}
