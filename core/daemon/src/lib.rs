@@ -1,5 +1,8 @@
 //! The exchange as a program: actors, sockets, store, HTTP API, command line. The shell around the pure machines.
 #![allow(clippy::disallowed_methods)]
 
+pub mod control;
+pub mod events;
 pub mod secrets;
 pub mod store;
+pub mod views;

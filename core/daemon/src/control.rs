@@ -1,0 +1,182 @@
+//! The seam between the faces (HTTP, command line) and the running exchange: snapshots one way, wishes the other.
+//! A wish carries a oneshot for its answer; the exchange answers every one, and a face waits a bounded time.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use ringtrip_switch::config::Config;
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::route::RoutePlan;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::views::{Counters, Views};
+
+/// A handle on the running exchange. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    views: Arc<RwLock<Views>>,
+    counters: Arc<Counters>,
+    control: mpsc::Sender<Control>,
+}
+
+/// Why a wish was not granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// No such call, line, board, …
+    #[error("there is no {what} {name:?}")]
+    Missing { what: &'static str, name: String },
+    /// It makes no sense as asked.
+    #[error("{what}; {hint}")]
+    Bad { what: String, hint: String },
+    /// It is taken, or full.
+    #[error("{0}")]
+    Busy(String),
+    /// Not in this state, or not without `--developer`.
+    #[error("{0}")]
+    Forbidden(String),
+    /// A script was refused.
+    #[error("{0}")]
+    Script(#[from] ScriptRefused),
+    /// The exchange took too long or is not there.
+    #[error("the exchange does not answer")]
+    Silent,
+    /// Something failed inside.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why a script was refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{script}:{line}:{column}: {what}")]
+pub struct ScriptRefused {
+    /// File name.
+    pub script: String,
+    /// Line from 1; 0 when unknown.
+    pub line: u32,
+    /// Column from 1; 0 when unknown.
+    pub column: u32,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// An answer on its way back.
+pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
+
+/// What a face may ask of the exchange.
+#[derive(Debug)]
+pub enum Control {
+    /// Ring `from` (an extension or a line), then call `to` as if it had been dialled there.
+    Originate { from: String, to: String, reply: Reply<CallId> },
+    /// End a call.
+    Hangup { call: CallId, reply: Reply<()> },
+    /// Make a configuration active. It has passed `Config::check` and is on the disk as `version`.
+    ApplyConfig { config: Box<Config>, version: u64, by: String, summary: String, reply: Reply<()> },
+    /// Make a script's new text active; its file is written by the exchange after it compiled.
+    ReloadScript { name: String, text: String, reply: Reply<()> },
+    /// Compile a script and say what is wrong; change nothing.
+    CheckScript { name: String, text: String, reply: Reply<()> },
+    /// The running script's text.
+    ReadScript { name: String, reply: Reply<String> },
+    /// What would happen if `from` dialled `number`? Changes nothing.
+    RouteTry { from: String, number: String, reply: Reply<RoutePlan> },
+    /// Does something to a simulated board: lift, hang up, press keys, speak, listen.
+    Sim(SimAsk),
+    /// Breaks a part on purpose. Refused without `--developer`.
+    InjectFault { part: String, kind: Fault, reply: Reply<()> },
+}
+
+/// What is asked of a simulated board.
+#[derive(Debug)]
+pub struct SimAsk {
+    /// The board.
+    pub board: String,
+    /// The verb: `lift`, `hangup`, `flash`, `keys`, `speak`, `listen`, `state`, …
+    pub verb: String,
+    /// Its arguments, a JSON object.
+    pub json: String,
+    /// A WAV file, for verbs that take sound.
+    pub blob: bytes::Bytes,
+    /// The answer.
+    pub reply: Reply<SimAnswer>,
+}
+
+/// What a simulated board answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SimAnswer {
+    /// JSON text.
+    Json(String),
+    /// A WAV file.
+    Wav(bytes::Bytes),
+}
+
+/// How to break a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// A panic in its machine.
+    Panic,
+    /// Kill its process with SIGKILL (boards).
+    Kill,
+    /// The disk answers "full" (store).
+    DiskFull,
+    /// The disk answers "input/output error" at the next sync (store).
+    DiskError,
+    /// No more faults.
+    None,
+}
+
+/// Wishes that may wait for the exchange.
+const WAITING: usize = 256;
+/// How long a face waits for an answer. A simulated telephone may be asked to press many keys, or listen for a while.
+const PATIENCE: Duration = Duration::from_secs(10);
+const SIM_PATIENCE: Duration = Duration::from_secs(120);
+
+impl Exchange {
+    /// A handle, and the end where the exchange hears the wishes.
+    pub fn new() -> (Exchange, mpsc::Receiver<Control>) {
+        let (control, wishes) = mpsc::channel(WAITING);
+        (Exchange { views: Arc::default(), counters: Arc::default(), control }, wishes)
+    }
+
+    /// A snapshot.
+    pub fn views(&self) -> Views {
+        self.with_views(|views| views.clone())
+    }
+
+    /// Looks at the newest snapshot; keep it short, writers wait.
+    pub fn with_views<R>(&self, look: impl FnOnce(&Views) -> R) -> R {
+        look(&self.views.read().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    /// Changes the snapshot; keep it short, readers wait.
+    pub fn update(&self, change: impl FnOnce(&mut Views)) {
+        change(&mut self.views.write().unwrap_or_else(|e| e.into_inner()));
+    }
+
+    /// Counters for `/metrics`.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Can the exchange still hear?
+    pub fn is_alive(&self) -> bool {
+        !self.control.is_closed()
+    }
+
+    /// Asks, and waits a bounded time for the answer.
+    pub async fn ask<T>(&self, wish: impl FnOnce(Reply<T>) -> Control) -> Result<T, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        let wish = wish(reply);
+        let patience = if matches!(wish, Control::Sim(_)) { SIM_PATIENCE } else { PATIENCE };
+        self.control.try_send(wish).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => {
+                ControlError::Busy("too many wishes are waiting; try again".to_owned())
+            }
+            mpsc::error::TrySendError::Closed(_) => ControlError::Silent,
+        })?;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(ControlError::Silent),
+        }
+    }
+}

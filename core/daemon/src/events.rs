@@ -1,0 +1,150 @@
+//! The event stream: one total order, numbers that grow over restarts, and a bounded memory to resume from. Whoever
+//! was away too long is told that a part is lost, never silently given less.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use ringtrip_switch::event::{Event, Field};
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast;
+
+use crate::store::now_micros;
+
+/// The stream. Cheap to clone.
+#[derive(Clone)]
+pub struct EventHub {
+    inner: Arc<Mutex<Inner>>,
+    live: broadcast::Sender<Arc<Numbered>>,
+}
+
+/// An event with its place in the order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbered {
+    /// Its number. Grows by one, over a restart by more.
+    pub seq: u64,
+    /// Its name: `call.started`.
+    pub name: &'static str,
+    /// `{"seq":…,"at":…,"event":…,"data":{…}}`.
+    pub json: String,
+}
+
+/// Where a listener stands.
+pub struct Subscription {
+    /// What it missed and the hub still has, in order.
+    pub backlog: Vec<Arc<Numbered>>,
+    /// What happens from now on.
+    pub live: broadcast::Receiver<Arc<Numbered>>,
+    /// The range that is lost to it: from (exclusive) and to (exclusive), if there is one.
+    pub gap: Option<(u64, u64)>,
+}
+
+struct Inner {
+    next: u64,
+    ring: VecDeque<Arc<Numbered>>,
+}
+
+/// Events remembered: some minutes of a busy exchange, about 2 MB.
+const RING: usize = 8192;
+/// Events that a slow listener may be behind before it is told of a gap.
+const LIVE: usize = 1024;
+
+impl EventHub {
+    /// A stream that starts after all that earlier runs said; `boot` is [`crate::store::Store::boot`]. Numbers stay
+    /// below 2^53, so that JavaScript counts them exactly.
+    pub fn new(boot: u64) -> EventHub {
+        let (live, _) = broadcast::channel(LIVE);
+        EventHub {
+            inner: Arc::new(Mutex::new(Inner { next: (boot << 32) + 1, ring: VecDeque::new() })),
+            live,
+        }
+    }
+
+    /// Says it to all, and remembers it. Never waits.
+    pub fn publish(&self, event: &Event) -> u64 {
+        let (name, fields) = event.describe();
+        let data: Map<String, Value> = fields.into_iter().map(|(k, v)| (k.to_owned(), value(v))).collect();
+        let mut inner = self.lock();
+        let seq = inner.next;
+        inner.next += 1;
+        let json = json!({ "seq": seq, "at_micros": now_micros(), "event": name, "data": data }).to_string();
+        let numbered = Arc::new(Numbered { seq, name, json });
+        if inner.ring.len() == RING {
+            inner.ring.pop_front();
+        }
+        inner.ring.push_back(numbered.clone());
+        // Under the lock, so that everybody hears the same order. Nobody listening is no error.
+        let _ = self.live.send(numbered);
+        seq
+    }
+
+    /// Listens from after event `after`; `None`: from now on.
+    pub fn subscribe(&self, after: Option<u64>) -> Subscription {
+        let inner = self.lock();
+        let live = self.live.subscribe();
+        let Some(after) = after else { return Subscription { backlog: Vec::new(), live, gap: None } };
+        let first = inner.ring.front().map_or(inner.next, |e| e.seq);
+        // A number from the future comes from another exchange or another data folder.
+        let gap = if after >= inner.next {
+            Some((0, first))
+        } else {
+            (after + 1 < first).then_some((after, first))
+        };
+        let from = if after >= inner.next { 0 } else { after };
+        let backlog = inner.ring.iter().filter(|e| e.seq > from).cloned().collect();
+        Subscription { backlog, live, gap }
+    }
+
+    /// The number of the newest event; one below the first when there is none yet.
+    pub fn head(&self) -> u64 {
+        self.lock().next - 1
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+fn value(field: Field) -> Value {
+    match field {
+        Field::Text(text) => Value::String(text),
+        Field::Number(n) => Value::from(n),
+        Field::Flag(flag) => Value::Bool(flag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alarm(n: usize) -> Event {
+        Event::Alarm { what: "test", text: n.to_string() }
+    }
+
+    #[test]
+    fn a_listener_resumes_where_it_was() {
+        let hub = EventHub::new(3);
+        let first = hub.publish(&alarm(1));
+        hub.publish(&alarm(2));
+        assert_eq!(first, (3 << 32) + 1);
+        let mut sub = hub.subscribe(Some(first));
+        assert_eq!(sub.backlog.iter().map(|e| e.seq).collect::<Vec<_>>(), [first + 1]);
+        assert_eq!(sub.gap, None);
+        hub.publish(&alarm(3));
+        assert_eq!(sub.live.try_recv().unwrap().seq, first + 2);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_told() {
+        let hub = EventHub::new(1);
+        let first = hub.publish(&alarm(0));
+        for n in 0..RING + 10 {
+            hub.publish(&alarm(n));
+        }
+        let sub = hub.subscribe(Some(first));
+        assert_eq!(sub.gap, Some((first, hub.head() - RING as u64 + 1)));
+        assert_eq!(sub.backlog.len(), RING);
+        // From the run before: the end of that run cannot be known.
+        assert!(EventHub::new(2).subscribe(Some(first)).gap.is_some());
+        assert!(EventHub::new(1).subscribe(Some(1 << 40)).gap.is_some());
+    }
+}
