@@ -1,0 +1,536 @@
+//! What a daemon and a board process say to each other: one closed enum each way, written as JSON with binary data
+//! behind it. The words for ports are those of `ringtrip_switch::board`, here with serde.
+
+use ringtrip_driver::abi::{self, LinePortCfgV1, LinePortStatusV1};
+use ringtrip_driver::{Command, Seen};
+use serde::{Deserialize, Serialize};
+
+/// What a port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortKind {
+    /// Drives a telephone.
+    Fxs,
+    /// Faces the central office.
+    Fxo,
+}
+
+/// Battery polarity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Polarity {
+    /// Tip is positive.
+    #[default]
+    Forward,
+    /// Ring is positive.
+    Reverse,
+}
+
+/// What the daemon tells a board process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "kebab-case")]
+pub enum ToBoard {
+    /// First: which driver and board to open.
+    Open {
+        /// Path of the driver's shared object.
+        driver: String,
+        /// Serial number of the board; empty for the only or first one.
+        board: String,
+        /// The driver's own configuration, JSON.
+        cfg: String,
+    },
+    /// Second, with the descriptors of the rings' memory and of the wake-up: audio begins.
+    Start {
+        /// Frame length, µs.
+        frame_us: u32,
+        /// Frames in each ring.
+        slots: u32,
+    },
+    /// Configure a port.
+    Configure {
+        /// Which.
+        port: u16,
+        /// How.
+        cfg: PortCfg,
+    },
+    /// Do something on a port.
+    Cmd {
+        /// Which.
+        port: u16,
+        /// What.
+        cmd: PortCmd,
+    },
+    /// Say the electrical state of a port.
+    Status {
+        /// Which.
+        port: u16,
+    },
+    /// Run a diagnostic test.
+    Diag {
+        /// Which port.
+        port: u16,
+        /// `LINE_DIAG_*`.
+        test: u32,
+    },
+    /// A question to the driver itself; the request's bytes follow the JSON, in several packets when `more`.
+    Ask {
+        /// Comes back with the answer.
+        id: u64,
+        /// What is asked.
+        name: String,
+        /// Another packet of this question follows.
+        more: bool,
+    },
+    /// Close the board and end.
+    Stop,
+}
+
+/// What a board process tells the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "kebab-case")]
+pub enum FromBoard {
+    /// The board is open.
+    Hello(BoardInfo),
+    /// The board cannot be opened; the process ends.
+    Failed {
+        /// Why.
+        text: String,
+    },
+    /// A port saw something.
+    Event {
+        /// Which port.
+        port: u16,
+        /// `CLOCK_MONOTONIC`, ns.
+        mono_ns: u64,
+        /// Sample index since audio started.
+        sample: u64,
+        /// What.
+        event: PortEvent,
+    },
+    /// Electrical state of a port.
+    Status {
+        /// Which.
+        port: u16,
+        /// How it is.
+        status: PortStatus,
+    },
+    /// Result of a diagnostic test.
+    Diag {
+        /// Which port.
+        port: u16,
+        /// The readings.
+        results: Vec<DiagResult>,
+    },
+    /// The board did not do as it was told.
+    Refused {
+        /// Which port.
+        port: u16,
+        /// What was asked of it.
+        what: String,
+        /// Positive errno.
+        errno: i32,
+    },
+    /// Answer to [`ToBoard::Ask`]; its bytes follow the JSON, in several packets when `more`.
+    Answer {
+        /// Of which question.
+        id: u64,
+        /// 0, or a positive errno; then the bytes say why.
+        errno: i32,
+        /// Another packet of this answer follows.
+        more: bool,
+    },
+    /// A line for the log.
+    Log {
+        /// 1 error, 2 warning, 3 information, 4 debug.
+        level: u8,
+        /// The line.
+        text: String,
+    },
+    /// Every 100 ms: the board thread is alive.
+    Beat(Figures),
+}
+
+/// What a board is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardInfo {
+    /// The driver's name.
+    pub driver: String,
+    /// Its version.
+    pub version: String,
+    /// Model of the board.
+    pub model: String,
+    /// Serial number.
+    pub serial: String,
+    /// Its ports, in order.
+    pub ports: Vec<PortCaps>,
+}
+
+/// What a port can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortCaps {
+    /// What it is.
+    pub kind: PortKind,
+    /// Bit `1 << LINE_CMD_*`.
+    pub commands: u64,
+    /// Bit `1 << LINE_EV_*`.
+    pub events: u64,
+}
+
+/// How the audio of a board runs.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Figures {
+    /// Frames since the start.
+    pub frames: u64,
+    /// Frames that had nothing to play.
+    pub tx_underruns: u64,
+    /// Frames to play that came too late or too many and were left out.
+    pub tx_dropped: u64,
+    /// Heard frames that the daemon did not take in time.
+    pub rx_overruns: u64,
+    /// The board's clock against `CLOCK_MONOTONIC`, parts per million, smoothed.
+    pub ppm: f32,
+}
+
+/// How a port shall behave; 0 means the driver's default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PortCfg {
+    /// `us`, `uk`, …
+    pub country: String,
+    /// Impedance by number.
+    pub impedance: u32,
+    /// Gain towards the exchange, 0.1 dB.
+    pub rx_gain_db10: i32,
+    /// Gain towards the line, 0.1 dB.
+    pub tx_gain_db10: i32,
+    /// Loop current, mA.
+    pub loop_ma: u32,
+    /// Shortest hook flash, ms.
+    pub flash_min_ms: u32,
+    /// Longest hook flash, ms; a longer break is a hang-up.
+    pub flash_max_ms: u32,
+    /// Longest break that is a dial pulse, ms; 1 switches pulse dialling off.
+    pub pulse_max_ms: u32,
+    /// (FXO) Shortest battery removal that is a disconnect, ms.
+    pub cpc_min_ms: u32,
+    /// (FXO) Ring validation, ms.
+    pub ring_min_ms: u32,
+    /// (FXS) Ring voltage, V RMS.
+    pub ring_volts: u32,
+}
+
+/// What a port should do (`ringtrip_switch::board::BoardCmd`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum PortCmd {
+    /// (FXS) Ring with this cadence, over and over.
+    Ring {
+        /// On and off times in ms, at most 8 pairs.
+        cadence: Vec<(u16, u16)>,
+        /// Frequency.
+        hz: u8,
+    },
+    /// (FXS) Stop ringing.
+    RingStop,
+    /// (FXS) Battery polarity.
+    Polarity {
+        /// Which way.
+        polarity: Polarity,
+    },
+    /// (FXS) No battery for this long.
+    Cpc {
+        /// 0–1000 ms.
+        ms: u32,
+    },
+    /// (FXS) Audio to an on-hook telephone for this long.
+    OnHookAudio {
+        /// ms.
+        ms: u32,
+    },
+    /// (FXO) Seize the line.
+    OffHook,
+    /// (FXO) Release the line.
+    OnHook,
+    /// (FXO) Break the loop for this long.
+    Flash {
+        /// ms.
+        ms: u32,
+    },
+    /// (FXO) Dial by pulses.
+    Pulse {
+        /// `0`–`9`, at most 64.
+        digits: String,
+    },
+    /// Gains, 0.1 dB.
+    Gain {
+        /// Towards the exchange.
+        rx_db10: i32,
+        /// Towards the line.
+        tx_db10: i32,
+    },
+    /// (FXS) Message lamp.
+    Mwi {
+        /// Which kind of lamp.
+        kind: u32,
+        /// How many messages.
+        count: u32,
+    },
+}
+
+/// What a port saw (`ringtrip_switch::board::BoardEvent`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "saw", rename_all = "kebab-case")]
+pub enum PortEvent {
+    /// Works (again).
+    Ready {
+        /// What it is.
+        kind: PortKind,
+    },
+    /// The board went away.
+    BoardGone,
+    /// (FXS) Lifted.
+    OffHook,
+    /// (FXS) Hung up.
+    OnHook,
+    /// (FXS) Hook flash.
+    Flash {
+        /// How long the loop was open, ms.
+        ms: u32,
+    },
+    /// (FXS) A pulse-dialled digit.
+    PulseDigit {
+        /// `0`–`9`.
+        digit: char,
+    },
+    /// (FXS) Lifted while ringing; `OffHook` does not follow.
+    RingTrip,
+    /// (FXO) A ring burst began.
+    RingBegin {
+        /// Frequency, 0 when not measured.
+        hz: u32,
+    },
+    /// (FXO) A ring burst ended.
+    RingEnd {
+        /// How long it was, ms.
+        ms: u32,
+    },
+    /// (FXO) Polarity changed.
+    Polarity {
+        /// To what.
+        polarity: Polarity,
+    },
+    /// (FXO) Battery removed while off-hook, for at least the configured time.
+    Cpc {
+        /// ms so far.
+        ms: u32,
+    },
+    /// (FXO) No battery.
+    BatteryLost,
+    /// (FXO) Battery is back.
+    BatteryOk,
+    /// (FXO) Another telephone on the pair.
+    ParallelPickup {
+        /// Lifted, or hung up.
+        up: bool,
+    },
+    /// Electrical readings.
+    Reading {
+        /// Tip to ring, signed.
+        volts: f32,
+        /// Loop current.
+        milliamps: f32,
+    },
+    /// A key from a hardware detector.
+    Dtmf {
+        /// Which.
+        key: char,
+    },
+    /// Alarms began.
+    Alarm {
+        /// `LINE_ALARM_*`.
+        bits: u32,
+    },
+    /// Alarms ended.
+    AlarmClear {
+        /// `LINE_ALARM_*`.
+        bits: u32,
+    },
+    /// (FXO) Neon message lamp.
+    MwiNeon {
+        /// Lit?
+        on: bool,
+    },
+    /// (FXO) A metering pulse.
+    Meter,
+    /// The board lost frames.
+    Xrun {
+        /// How many.
+        frames: u32,
+    },
+    /// Raw hook edge.
+    HookEdge {
+        /// Loop closed?
+        closed: bool,
+    },
+}
+
+/// Electrical state of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// (FXS) The telephone is lifted; (FXO) we hold the line.
+    pub off_hook: bool,
+    /// Ringing voltage is on the pair.
+    pub ringing: bool,
+    /// Battery polarity.
+    pub polarity: Polarity,
+    /// Tip to ring, signed.
+    pub volts: f32,
+    /// Loop current.
+    pub milliamps: f32,
+    /// Battery.
+    pub battery_volts: f32,
+    /// Temperature of the line circuit.
+    pub celsius: f32,
+    /// `LINE_ALARM_*`.
+    pub alarms: u32,
+    /// Frames lost by the board.
+    pub xruns: u32,
+}
+
+/// One reading of a diagnostic test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiagResult {
+    /// `LINE_DIAG_*`.
+    pub test: u32,
+    /// The value.
+    pub value: f32,
+    /// Unit, such as `V`.
+    pub unit: String,
+    /// Least good value.
+    pub low: f32,
+    /// Greatest good value.
+    pub high: f32,
+    /// `LINE_VERDICT_*`.
+    pub verdict: u32,
+}
+
+impl From<Polarity> for ringtrip_driver::Polarity {
+    fn from(p: Polarity) -> Self {
+        match p {
+            Polarity::Forward => ringtrip_driver::Polarity::Forward,
+            Polarity::Reverse => ringtrip_driver::Polarity::Reverse,
+        }
+    }
+}
+
+impl From<ringtrip_driver::Polarity> for Polarity {
+    fn from(p: ringtrip_driver::Polarity) -> Self {
+        match p {
+            ringtrip_driver::Polarity::Forward => Polarity::Forward,
+            ringtrip_driver::Polarity::Reverse => Polarity::Reverse,
+        }
+    }
+}
+
+impl From<ringtrip_driver::PortKind> for PortKind {
+    fn from(k: ringtrip_driver::PortKind) -> Self {
+        match k {
+            ringtrip_driver::PortKind::Fxs => PortKind::Fxs,
+            ringtrip_driver::PortKind::Fxo => PortKind::Fxo,
+        }
+    }
+}
+
+impl PortCmd {
+    /// The command in the driver's words.
+    pub fn to_driver(&self) -> Command {
+        match self {
+            PortCmd::Ring { cadence, hz } => {
+                let cadence_ms =
+                    cadence.iter().take(abi::MAX_CADENCE / 2).flat_map(|(on, off)| [*on, *off]).collect();
+                Command::Ring { cadence_ms, hz: (*hz).into(), repeat: 0 }
+            }
+            PortCmd::RingStop => Command::RingStop,
+            PortCmd::Polarity { polarity } => Command::Polarity((*polarity).into()),
+            PortCmd::Cpc { ms } => Command::Cpc(*ms),
+            PortCmd::OnHookAudio { ms } => Command::OnHookAudio(*ms),
+            PortCmd::OffHook => Command::Hook(true),
+            PortCmd::OnHook => Command::Hook(false),
+            PortCmd::Flash { ms } => Command::Flash(*ms),
+            PortCmd::Pulse { digits } => {
+                Command::Pulse { digits: digits.clone(), make_ms: 0, break_ms: 0, gap_ms: 0 }
+            }
+            PortCmd::Gain { rx_db10, tx_db10 } => Command::Gain { rx_db10: *rx_db10, tx_db10: *tx_db10 },
+            PortCmd::Mwi { kind, count } => Command::Mwi { kind: *kind, count: *count },
+        }
+    }
+}
+
+impl From<Seen> for PortEvent {
+    fn from(seen: Seen) -> Self {
+        match seen {
+            Seen::Ready(kind) => PortEvent::Ready { kind: kind.into() },
+            Seen::BoardGone => PortEvent::BoardGone,
+            Seen::OffHook => PortEvent::OffHook,
+            Seen::OnHook => PortEvent::OnHook,
+            Seen::Flash(ms) => PortEvent::Flash { ms },
+            Seen::PulseDigit(digit) => PortEvent::PulseDigit { digit },
+            Seen::RingTrip => PortEvent::RingTrip,
+            Seen::RingBegin(hz) => PortEvent::RingBegin { hz },
+            Seen::RingEnd(ms) => PortEvent::RingEnd { ms },
+            Seen::Polarity(p) => PortEvent::Polarity { polarity: p.into() },
+            Seen::Cpc(ms) => PortEvent::Cpc { ms },
+            Seen::BatteryLost => PortEvent::BatteryLost,
+            Seen::BatteryOk => PortEvent::BatteryOk,
+            Seen::ExtPickup(up) => PortEvent::ParallelPickup { up },
+            Seen::Reading { volts, milliamps } => PortEvent::Reading { volts, milliamps },
+            Seen::Dtmf(key) => PortEvent::Dtmf { key },
+            Seen::Alarm(bits) => PortEvent::Alarm { bits },
+            Seen::AlarmClear(bits) => PortEvent::AlarmClear { bits },
+            Seen::MwiNeon(on) => PortEvent::MwiNeon { on },
+            Seen::Meter => PortEvent::Meter,
+            Seen::Xrun(frames) => PortEvent::Xrun { frames },
+            Seen::HookEdge(closed) => PortEvent::HookEdge { closed },
+        }
+    }
+}
+
+impl PortCfg {
+    /// The configuration as the ABI carries it.
+    pub fn to_abi(&self) -> LinePortCfgV1 {
+        let mut cfg = LinePortCfgV1 {
+            struct_size: size_of::<LinePortCfgV1>() as u32,
+            impedance: self.impedance,
+            rx_gain_db10: self.rx_gain_db10,
+            tx_gain_db10: self.tx_gain_db10,
+            loop_ma: self.loop_ma,
+            flash_min_ms: self.flash_min_ms,
+            flash_max_ms: self.flash_max_ms,
+            pulse_max_ms: self.pulse_max_ms,
+            cpc_min_ms: self.cpc_min_ms,
+            ring_min_ms: self.ring_min_ms,
+            ring_volts: self.ring_volts,
+            ..LinePortCfgV1::default()
+        };
+        abi::put_text(&mut cfg.country, &self.country);
+        cfg
+    }
+}
+
+impl From<&LinePortStatusV1> for PortStatus {
+    fn from(s: &LinePortStatusV1) -> Self {
+        // JSON knows no NaN; a driver that cannot measure something may well answer one.
+        let finite = |x: f32| if x.is_finite() { x } else { 0.0 };
+        PortStatus {
+            off_hook: s.off_hook != 0,
+            ringing: s.ringing != 0,
+            polarity: ringtrip_driver::Polarity::from_code(s.polarity).into(),
+            volts: finite(s.volts),
+            milliamps: finite(s.milliamps),
+            battery_volts: finite(s.battery_volts),
+            celsius: finite(s.celsius),
+            alarms: s.alarms,
+            xruns: s.xruns,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A board process that speaks nonsense: the daemon's side says so and never panics.
+#![allow(clippy::disallowed_methods, reason = "these tests start processes")]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ringtrip_linehost::wire::{self, Joiner};
+use ringtrip_linehost::words::{FromBoard, ToBoard};
+use ringtrip_linehost::{SpawnError, Spec, spawn};
+
+/// A "board process" that is a shell script answering with these bytes.
+fn answered_with(bytes: &[u8]) -> SpawnError {
+    let dir = tempfile::tempdir().unwrap();
+    let says = dir.path().join("bytes");
+    std::fs::write(&says, bytes).unwrap();
+    let program = dir.path().join("host");
+    // One write to the socket on fd 0 is one packet.
+    let script =
+        format!("#!/bin/sh\n/bin/dd if={} bs=200000 count=1 >&0 2>/dev/null\n/bin/sleep 2\n", says.display());
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let spec = Spec { program, open_within: Duration::from_secs(10), ..Spec::default() };
+    match spawn(&spec) {
+        Err(e) => e,
+        Ok(_) => panic!("this started"),
+    }
+}
+
+#[test]
+fn nonsense_before_hello_ends_the_process() {
+    let cases: [(&str, Vec<u8>); 6] = [
+        ("no length", vec![1, 2]),
+        ("length past the end", vec![0xff, 0xff, 0xff, 0x7f, b'{']),
+        ("not JSON", [&3u32.to_le_bytes()[..], &b"{{{"[..]].concat()),
+        ("unknown word", [&15u32.to_le_bytes()[..], &br#"{"say":"hullo"}"#[..]].concat()),
+        ("too long", vec![0; 140_000]),
+        ("an event", wire::packet(&FromBoard::Log { level: 1, text: "early".into() }, &[])),
+    ];
+    for (name, bytes) in cases {
+        let e = answered_with(&bytes);
+        assert!(matches!(e, SpawnError::Ended(_)), "{name}: {e}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_parsed_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = wire::parse::<FromBoard>(&bytes);
+        let _ = wire::parse::<ToBoard>(&bytes);
+        let mut framed = (bytes.len() as u32).to_le_bytes().to_vec();
+        framed.extend_from_slice(&bytes);
+        let _ = wire::parse::<FromBoard>(&framed);
+    }
+
+    #[test]
+    fn pieces_join_to_the_whole(len in 0usize..300_000) {
+        let blob: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        let mut joiner = Joiner::default();
+        let mut whole = None;
+        for packet in wire::pieces(&blob, |more| FromBoard::Answer { id: 1, errno: 0, more }) {
+            prop_assert!(packet.len() <= wire::MAX_PACKET);
+            let (msg, piece) = wire::parse::<FromBoard>(&packet).unwrap();
+            let FromBoard::Answer { id, more, .. } = msg else { panic!("not an answer") };
+            prop_assert!(whole.is_none());
+            whole = joiner.take(id, piece, more).unwrap();
+        }
+        prop_assert_eq!(whole, Some(blob));
+    }
+}
+
+#[test]
+fn a_flood_of_pieces_is_refused() {
+    let mut joiner = Joiner::default();
+    assert!((0..1000).any(|id| joiner.take(id, b"x", true).is_err()));
+    let mut joiner = Joiner::default();
+    let piece = vec![0; 1 << 20];
+    assert!((0..40).any(|_| joiner.take(1, &piece, true).is_err()));
+}
