@@ -84,11 +84,11 @@ pub const fn decode_ulaw(byte: u8) -> i16 {
 pub const fn encode_alaw(sample: i16) -> u8 {
     let negative = sample < 0;
     let magnitude = ((if negative { !sample } else { sample }) >> 4) as u16;
-    let code = if magnitude < 32 {
-        magnitude >> 1
+    let code = if magnitude < 16 {
+        magnitude
     } else {
-        let segment = 11 - magnitude.leading_zeros() as u16;
-        segment << 4 | (magnitude >> segment & 0x0F)
+        let segment = 12 - magnitude.leading_zeros() as u16;
+        segment << 4 | (magnitude >> (segment - 1) & 0x0F)
     } as u8;
     // Every other bit is inverted (G.711 table 1a, note 2).
     (if negative { code } else { code | 0x80 }) ^ 0x55
@@ -185,17 +185,19 @@ mod tests {
         }
     }
 
-    /// A sample becomes the value whose decision interval holds it: none is more than half a step away.
+    /// Output values lie in the middle of their decision interval: none is more than half a step away. A step is a
+    /// sixteenth of the highest bit of the magnitude (of magnitude + 132 in µ-law).
     #[test]
-    fn every_sample_becomes_the_nearest_value() {
-        let nearest =
-            |s: i32, table: &[i16; 256]| table.iter().map(|v| (*v as i32 - s).abs()).min().unwrap_or(0);
-        for s in (i16::MIN..=i16::MAX).step_by(3) {
+    fn no_sample_moves_by_more_than_half_a_step() {
+        let highest = |n: i32| 1 << (31 - n.leading_zeros());
+        for s in i16::MIN..=i16::MAX {
             let mu = (decode_ulaw(encode_ulaw(s)) as i32 - s as i32).abs();
             let a = (decode_alaw(encode_alaw(s)) as i32 - s as i32).abs();
-            // The codes see 14 and 13 bits of 16: truncation may cost 4 or 16 at a decision value.
-            assert!(mu <= nearest(s as i32, &ULAW) + 4, "µ {s}");
-            assert!(a <= nearest(s as i32, &ALAW) + 16, "A {s}");
+            let magnitude = (s as i32).abs();
+            let beyond = (magnitude - 32635).max(0);
+            // The codes see 14 and 13 bits of 16.
+            assert!(mu <= highest(magnitude + 132) / 32 + 4 + beyond, "µ {s}: {mu}");
+            assert!(a <= (highest(magnitude.max(256)) / 32).max(8) + 16, "A {s}: {a}");
         }
     }
 

@@ -4,6 +4,7 @@
 
 pub mod cadence;
 pub mod callerid;
+pub mod dtmf;
 pub mod g711;
 pub mod goertzel;
 pub mod level;

@@ -11,7 +11,7 @@ use crate::script::{PER_MS, Span};
 pub enum Play {
     /// There is more to come.
     Going,
-    /// It ended in this frame (or before it); the rest of the frame is silence.
+    /// It ended in this frame (or before it); nothing follows but its fall of 3 ms.
     Ended,
 }
 

@@ -30,6 +30,12 @@ fn edges(samples: &[i16]) -> Vec<usize> {
     (0..loud.len()).filter(|&n| loud[n] != (n > 0 && loud[n - 1])).map(|n| n * 5).collect()
 }
 
+/// The fall of 3 ms belongs to the pause, so an edge may be seen 5 ms later.
+fn near(seen: &[usize], expected: &[usize]) {
+    assert_eq!(seen.len(), expected.len(), "{seen:?}");
+    assert!(seen.iter().zip(expected).all(|(s, e)| (*e..=e + 5).contains(s)), "{seen:?}");
+}
+
 #[test]
 fn scripts_of_the_manuals() {
     let check = |script: &str, components: usize, sections: usize, lasts_ms: Option<u64>| {
@@ -84,20 +90,20 @@ fn levels_are_exact() {
 #[test]
 fn cadence_is_kept_and_the_tone_ends() {
     let busy = tone("480@-19,620@-19;2(.5/.25/1+2)");
-    assert_eq!(edges(&play(&busy, 3000)), [0, 500, 750, 1250, 1500, 2000]);
+    near(&edges(&play(&busy, 3000)), &[0, 500, 750, 1250, 1500, 2000]);
     let mut generator = ToneGen::new(&busy);
     let mut frame = [0; 160];
     let going = (0..200).take_while(|_| generator.fill(&mut frame) == Play::Going).count();
     assert_eq!(going, 99, "2 s are 100 frames, the last of which ends it");
     generator.fill(&mut frame);
-    assert_eq!(frame, [0; 160]);
+    assert_eq!(frame[24..], [0; 136], "the fall takes 3 ms");
 }
 
 #[test]
 fn sections_follow_each_other_and_silence_is_a_component() {
     let t = tone("350@-19;1(.1/.1/1);*(0/.3/0,.2/.1/1)");
     let expected = [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1300, 1500, 1900, 2100];
-    assert_eq!(edges(&play(&t, 2300)), expected);
+    near(&edges(&play(&t, 2300)), &expected);
 }
 
 #[test]
