@@ -21,6 +21,7 @@ use crate::lex::Broken;
 use crate::message::{Message, Method, Request, Response};
 use crate::name::Name;
 use crate::random::Random;
+use crate::screen::Abilities;
 use crate::transaction::store::{Slab, Sleeper, Wakes};
 use crate::transaction::{Delivery, Timers};
 
@@ -162,10 +163,8 @@ pub struct EndpointConfig {
     pub most: usize,
     /// `Retry-After` of those 503 in seconds: from, to. Spread, so that they do not all come back at once.
     pub retry_after: (u32, u32),
-    /// Methods that the exchange serves. Other known ones are answered 405, unknown ones 501.
-    pub allow: Vec<Method>,
-    /// Option tags for `Supported`.
-    pub supported: Vec<String>,
+    /// Methods, extensions and bodies that the exchange takes; `Allow` and `Supported` say them.
+    pub abilities: Abilities,
     /// `Server` and `User-Agent`; empty sends none.
     pub name: String,
     /// Answer OPTIONS outside of dialogs here (RFC 3261 §11.2): 200 for every user, so that it tells nobody who exists.
@@ -184,8 +183,11 @@ impl Default for EndpointConfig {
             timers: Timers::default(),
             most: 50_000,
             retry_after: (5, 15),
-            allow: vec![Invite, Ack, Bye, Cancel, Options, Register, Prack, Update, Info],
-            supported: ["100rel", "timer", "path", "gruu", "outbound"].map(str::to_owned).to_vec(),
+            abilities: Abilities {
+                methods: vec![Invite, Bye, Options, Register, Prack, Update, Info],
+                extensions: vec!["100rel", "timer", "path"],
+                ..Abilities::default()
+            },
             name: "Ringtrip".to_owned(),
             answer_options: true,
             symmetric: true,

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::key::{BadHead, Head};
 use super::{Endpoint, Flow, Output, ServerTx, Told, key, transmit};
 use crate::build;
 use crate::cseq::CSeq;
 use crate::message::{Method, Request, Response};
 use crate::name::Name;
+use crate::screen::{self, Envelope};
 use crate::transaction::store::Sleeper;
 use crate::transaction::{InviteServer, NonInviteServer, invite_server, server};
 
@@ -56,14 +56,16 @@ impl Machine {
 
 impl Endpoint {
     pub(super) fn request(&mut self, now: Instant, flow: Flow, mut request: Request, out: &mut Vec<Output>) {
-        let head = match Head::read(&request) {
+        // A copy meets the same verdict as the first, so the door comes before the look-up and reads the head for it.
+        let read = match request.method {
+            Method::Ack | Method::Cancel => Envelope::read(&request.headers).map_err(|_| None),
+            _ => screen::request(&request, &self.config.abilities)
+                .map(|passed| passed.envelope)
+                .map_err(|refusal| refusal.answer(&request)),
+        };
+        let head = match read {
             Ok(head) => head,
-            // Without a Via no answer would find its way; an ACK is never answered.
-            Err(BadHead::Via) => return,
-            Err(BadHead::CSeq | BadHead::CallId) => {
-                let back = self.stamp(flow, &mut request.headers, None);
-                return self.refuse(back, &request, 400, out);
-            }
+            Err(answer) => return self.refused(flow, answer, out),
         };
         let key = self.keys.transaction(&request, &head);
         match request.method {
@@ -143,12 +145,12 @@ impl Endpoint {
         now: Instant,
         (flow, back): (Flow, Flow),
         request: Request,
-        head: &Head,
+        head: &Envelope,
         key: u64,
         out: &mut Vec<Output>,
     ) {
         // In a dialog the To tag keeps copies apart already; outside, a copy by another way is a loop of forks.
-        let merge = head.to_tag.is_none().then(|| self.keys.merge(head));
+        let merge = head.to.tag().is_none().then(|| self.keys.merge(head));
         if merge.is_some_and(|m| self.by_merge.contains_key(&m)) {
             return self.refuse(back, &request, 482, out);
         }
@@ -215,12 +217,12 @@ impl Endpoint {
         now: Instant,
         flow: Flow,
         request: Request,
-        head: &Head,
+        head: &Envelope,
         key: u64,
         out: &mut Vec<Output>,
     ) {
         let by_dialog = || {
-            let ack = self.keys.ack(&head.call_id, head.to_tag.as_ref()?, head.cseq.number);
+            let ack = self.keys.ack(&head.call_id, head.to.tag()?, head.cseq.number);
             self.by_ack.get(&ack)
         };
         let Some(&id) = self.by_key.get(&key).or_else(by_dialog) else { return };
@@ -239,7 +241,14 @@ impl Endpoint {
     }
 
     /// A CANCEL (RFC 3261 §9.2). Its answer is made anew for each copy: it is the same as long as the INVITE is there.
-    fn cancelled(&mut self, flow: Flow, mut request: Request, head: Head, key: u64, out: &mut Vec<Output>) {
+    fn cancelled(
+        &mut self,
+        flow: Flow,
+        mut request: Request,
+        head: Envelope,
+        key: u64,
+        out: &mut Vec<Output>,
+    ) {
         let back = self.stamp(flow, &mut request.headers, Some(&head.via));
         let Some(&id) = self.by_key.get(&key) else { return self.refuse(back, &request, 481, out) };
         let Some(server) = self.servers.get_mut(id) else { return };

@@ -8,12 +8,10 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use bytes::Bytes;
 
 use crate::address::NameAddr;
-use crate::chars::trim;
-use crate::cseq::CSeq;
 use crate::list;
 use crate::message::{Headers, Method, Request};
 use crate::name::Name;
-use crate::via::{BadVia, Via};
+use crate::screen::Envelope;
 
 /// A map whose keys are hashes already, or come from inside the exchange.
 pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
@@ -52,7 +50,7 @@ impl Keys {
     }
 
     /// The server transaction of a request (§17.2.3). ACK and CANCEL name the INVITE that they belong to.
-    pub(super) fn transaction(&self, request: &Request, head: &Head) -> u64 {
+    pub(super) fn transaction(&self, request: &Request, head: &Envelope) -> u64 {
         let method = match &request.method {
             Method::Ack | Method::Cancel => &Method::Invite,
             method => method,
@@ -69,7 +67,7 @@ impl Keys {
             // The To tag is left out, as only the ACK has it.
             None => {
                 request.uri.hash(&mut hash);
-                head.from_tag.hash(&mut hash);
+                head.from.tag().hash(&mut hash);
                 head.call_id.hash(&mut hash);
                 head.cseq.number.hash(&mut hash);
                 let line = request.headers.get(&Name::Via);
@@ -87,9 +85,9 @@ impl Keys {
     }
 
     /// What two copies of one request that came by different ways have in common (§8.2.2.2).
-    pub(super) fn merge(&self, head: &Head) -> u64 {
+    pub(super) fn merge(&self, head: &Envelope) -> u64 {
         let mut hash = self.0.clone();
-        (2u8, &head.call_id, &head.from_tag, head.cseq.number, &head.cseq.method).hash(&mut hash);
+        (2u8, &head.call_id, head.from.tag(), head.cseq.number, &head.cseq.method).hash(&mut hash);
         hash.finish()
     }
 
@@ -105,45 +103,6 @@ impl Keys {
         let mut hash = self.0.clone();
         (4u8, tag).hash(&mut hash);
         hash.finish()
-    }
-}
-
-/// What of a request the endpoint looks at, read once at the door.
-pub(super) struct Head {
-    pub(super) via: Via,
-    pub(super) call_id: Bytes,
-    pub(super) cseq: CSeq,
-    pub(super) from_tag: Option<Bytes>,
-    pub(super) to_tag: Option<Bytes>,
-}
-
-impl Head {
-    pub(super) fn read(request: &Request) -> Result<Head, BadHead> {
-        let headers = &request.headers;
-        let via = Via::top(headers)?;
-        let cseq = headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).ok_or(BadHead::CSeq)?;
-        let call_id = headers.get(&Name::CallId).ok_or(BadHead::CallId)?;
-        Ok(Head {
-            via,
-            call_id: call_id.slice_ref(trim(call_id)),
-            cseq,
-            from_tag: tag(headers, &Name::From),
-            to_tag: tag(headers, &Name::To),
-        })
-    }
-}
-
-/// Why the head of a request cannot be read; [`crate::screen`] finds most of it before.
-pub(super) enum BadHead {
-    /// No answer would find its way.
-    Via,
-    CSeq,
-    CallId,
-}
-
-impl From<BadVia> for BadHead {
-    fn from(_: BadVia) -> BadHead {
-        BadHead::Via
     }
 }
 

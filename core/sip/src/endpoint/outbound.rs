@@ -12,6 +12,7 @@ use crate::list;
 use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
 use crate::random::{hex, unhex};
+use crate::screen::{self, Envelope};
 use crate::transaction::store::Sleeper;
 use crate::transaction::{InviteClient, NonInviteClient, client, invite_client};
 use crate::via::{MAGIC, Via};
@@ -156,9 +157,12 @@ impl Endpoint {
 
     pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response, out: &mut Vec<Output>) {
         // A stray one, or one with another Via below ours, is dropped: it is not for us (§8.1.3.3, §18.1.2).
-        let Some((id, token)) = branch(&response.headers) else { return };
-        let cseq = response.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok());
-        let (Some(client), Some(cseq)) = (self.clients.get_mut(id), cseq) else { return };
+        let Ok(Envelope { via, cseq, .. }) = screen::response(&response) else { return };
+        let Some((id, token)) = branch(&via) else { return };
+        if response.headers.all(&Name::Via).flat_map(list::split).nth(1).is_some() {
+            return;
+        }
+        let Some(client) = self.clients.get_mut(id) else { return };
         if client.token != token {
             return;
         }
@@ -391,14 +395,8 @@ impl Endpoint {
     }
 }
 
-/// Slot and token of our branch, if the response has one Via and it is ours.
-fn branch(headers: &Headers) -> Option<(u64, u64)> {
-    let mut values = headers.all(&Name::Via).flat_map(list::split);
-    let top = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    let via = Via::read(&top).ok()?;
+/// Slot and token, if the branch can be ours.
+fn branch(via: &Via) -> Option<(u64, u64)> {
     let text = via.unique_branch()?.get(MAGIC.len()..)?;
     let (id, token) = text.split_at_checked(16)?;
     Some((unhex(id)?, unhex(token)?))

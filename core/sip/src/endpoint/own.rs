@@ -4,12 +4,12 @@
 use bytes::Bytes;
 
 use super::inbound::own_tag;
-use super::key::Head;
 use super::{Endpoint, EndpointConfig, Flow, Output, transmit};
 use crate::build;
 use crate::lex::{self, Broken, Limits};
 use crate::message::{Method, Request, Response};
 use crate::name::Name;
+use crate::screen::Envelope;
 use crate::via::Via;
 
 /// Header values that never change.
@@ -21,11 +21,10 @@ pub(super) struct Texts {
 
 impl Texts {
     pub(super) fn new(config: &EndpointConfig) -> Texts {
-        let allow: Vec<String> = config.allow.iter().map(Method::to_string).collect();
         Texts {
             name: Bytes::copy_from_slice(config.name.as_bytes()),
-            allow: allow.join(", ").into(),
-            supported: config.supported.join(", ").into(),
+            allow: config.abilities.allow(),
+            supported: config.abilities.extensions.join(", ").into(),
         }
     }
 }
@@ -46,7 +45,12 @@ impl Endpoint {
 
     /// A message that cannot be taken: a request is told what is wrong with it, all else is dropped.
     pub(super) fn broken(&self, flow: Flow, broken: Broken, out: &mut Vec<Output>) {
-        let Some(mut response) = broken.answer() else { return };
+        self.refused(flow, broken.answer(), out);
+    }
+
+    /// A request that did not get through the door: `answer` is what it is told, if anything.
+    pub(super) fn refused(&self, flow: Flow, answer: Option<Response>, out: &mut Vec<Output>) {
+        let Some(mut response) = answer else { return };
         let back = self.stamp(flow, &mut response.headers, None);
         self.answer(back, response, out);
     }
@@ -72,7 +76,7 @@ impl Endpoint {
         &self,
         back: Flow,
         request: &Request,
-        head: &Head,
+        head: &Envelope,
         out: &mut Vec<Output>,
     ) -> bool {
         let Some(response) = self.verdict(request, head) else { return false };
@@ -80,29 +84,18 @@ impl Endpoint {
         true
     }
 
-    fn verdict(&self, request: &Request, head: &Head) -> Option<Response> {
-        if let Some(refusal) = self.screened(request) {
-            return Some(refusal);
-        }
-        if !self.config.allow.contains(&request.method) {
-            let code = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
-            return Some(self.with_allow(build::response(request, code)));
-        }
+    fn verdict(&self, request: &Request, head: &Envelope) -> Option<Response> {
         // What is for the exchange itself may arrive with its last hop; a call would leave again (RFC 4475 §3.3.11).
         let hops = request.headers.text(&Name::MaxForwards).map(str::trim);
-        if request.method == Method::Invite && head.to_tag.is_none() && hops == Some("0") {
+        if request.method == Method::Invite && head.to.tag().is_none() && hops == Some("0") {
             return Some(build::response(request, 483));
         }
-        if request.method == Method::Options && head.to_tag.is_none() && self.config.answer_options {
+        if request.method == Method::Options && head.to.tag().is_none() && self.config.answer_options {
             let mut response = self.with_allow(build::response(request, 200));
             response.headers.push(Name::Accept, Bytes::from_static(b"application/sdp"));
             response.headers.push(Name::Supported, self.texts.supported.clone());
             return Some(response);
         }
-        None
-    }
-
-    fn screened(&self, _request: &Request) -> Option<Response> {
         None
     }
 
