@@ -10,7 +10,7 @@ mod line;
 
 pub use check::{Problem, Severity};
 pub use demo::DemoSecrets;
-pub use gateway::{Gateway, HostPort, Inbound};
+pub use gateway::{Gateway, HostPort, Inbound, Password};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
 
 use std::collections::BTreeMap;
