@@ -11,3 +11,26 @@ pub struct PlanError {
     /// How to mend it.
     pub hint: String,
 }
+
+/// What is allowed but probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Which character of the text, from 1.
+    pub at: usize,
+    /// What is odd.
+    pub what: String,
+    /// What was probably meant.
+    pub hint: String,
+}
+
+impl PlanError {
+    pub(crate) fn new(at: usize, what: impl Into<String>, hint: impl Into<String>) -> PlanError {
+        PlanError { at, what: what.into(), hint: hint.into() }
+    }
+}
+
+impl Warning {
+    pub(crate) fn new(at: usize, what: impl Into<String>, hint: impl Into<String>) -> Warning {
+        Warning { at, what: what.into(), hint: hint.into() }
+    }
+}
