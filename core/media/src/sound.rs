@@ -70,3 +70,88 @@ impl Sound {
         Sound { codecs: vec![Codec::PCMA, Codec::PCMU], ptime: Some(20), ..Sound::default() }
     }
 }
+
+impl Codec {
+    /// Is it G.711, and by which law?
+    pub fn law(&self) -> Option<crate::g711::Law> {
+        self.kind.law()
+    }
+}
+
+impl CodecKind {
+    /// Is it G.711, and by which law?
+    pub fn law(self) -> Option<crate::g711::Law> {
+        match self {
+            CodecKind::Pcmu => Some(crate::g711::Law::Mu),
+            CodecKind::Pcma => Some(crate::g711::Law::A),
+            CodecKind::G722 | CodecKind::Opus => None,
+        }
+    }
+
+    /// RTP clock, Hz. G.722's is 8,000 by an old mistake that RFC 3551 §4.5.2 keeps.
+    pub fn clock(self) -> u32 {
+        match self {
+            CodecKind::Pcmu | CodecKind::Pcma | CodecKind::G722 => 8000,
+            CodecKind::Opus => 48_000,
+        }
+    }
+
+    /// Name, clock and channels as in `a=rtpmap`.
+    pub fn rtpmap(self) -> &'static str {
+        match self {
+            CodecKind::Pcmu => "PCMU/8000",
+            CodecKind::Pcma => "PCMA/8000",
+            CodecKind::G722 => "G722/8000",
+            CodecKind::Opus => "opus/48000/2",
+        }
+    }
+}
+
+impl Direction {
+    /// The word in SDP.
+    pub fn word(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    /// Does the side that says it send?
+    pub fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Does the side that says it receive?
+    pub fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// The same, seen from the other side.
+    pub fn seen_from_afar(self) -> Direction {
+        Direction::of(self.receives(), self.sends())
+    }
+
+    /// What both sides together allow, seen from the side of `self`: an answer must not say more than the offer
+    /// (RFC 3264 §6.1).
+    pub fn within(self, peer: Direction) -> Direction {
+        Direction::of(self.sends() && peer.receives(), self.receives() && peer.sends())
+    }
+
+    fn of(sends: bool, receives: bool) -> Direction {
+        match (sends, receives) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+}
+
+impl Sound {
+    /// Has this side put the other on hold: does it no longer want to hear?
+    pub fn holds(&self) -> bool {
+        !self.direction.receives()
+    }
+}

@@ -1,0 +1,190 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::sound::CodecKind::*;
+
+const PHONE: &str = "v=0\r\no=alice 2890844526 2890844527 IN IP4 host.example\r\ns=é\r\nc=IN IP4 192.0.2.7\r\n\
+    t=0 0\r\nm=audio 49170 RTP/AVP 9 8 0 18 96 101\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
+    a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
+
+fn sdp(text: &str) -> Sdp {
+    Sdp::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+fn kinds(sound: &Sound) -> Vec<(crate::sound::CodecKind, u8)> {
+    sound.codecs.iter().map(|c| (c.kind, c.pt)).collect()
+}
+
+#[test]
+fn a_telephones_offer() {
+    let s = sdp(PHONE);
+    assert_eq!(s.origin, Some((2890844526, 2890844527)));
+    let (at, sound) = s.sound().expect("audio");
+    assert_eq!((at, sound.addr), (0, Some("192.0.2.7:49170".parse().expect("address"))));
+    assert_eq!(kinds(&sound), [(G722, 9), (Pcma, 8), (Pcmu, 0), (Opus, 96)]);
+    assert_eq!(sound.codecs[3].fmtp.as_deref(), Some("useinbandfec=1"));
+    assert_eq!(
+        (sound.telephone_event, sound.ptime, sound.direction),
+        (Some(101), Some(20), Direction::SendRecv)
+    );
+    assert_eq!(s.media[0].unknown().collect::<Vec<_>>(), ["G729"]);
+}
+
+#[test]
+fn forms_in_the_field() {
+    let check = |what: &str, body: &str, addr: Option<&str>, direction: Direction| {
+        let (_, sound) = sdp(&format!("v=0\n{body}")).sound().unwrap_or_else(|| panic!("{what}"));
+        assert_eq!(sound.addr, addr.map(|a| a.parse().expect("address")), "{what}");
+        assert_eq!(sound.direction, direction, "{what}");
+    };
+    use Direction::*;
+    check("line feeds only", "c=IN IP4 10.0.0.1\nm=audio 4000 RTP/AVP 0\n", Some("10.0.0.1:4000"), SendRecv);
+    check(
+        "c= in the section",
+        "c=IN IP4 10.0.0.1\nm=audio 4 RTP/AVP 0\nc=IN IP4 10.0.0.2",
+        Some("10.0.0.2:4"),
+        SendRecv,
+    );
+    check("IPv6", "c=IN IP6 2001:db8::1\nm=audio 4000 RTP/AVP 8\n", Some("[2001:db8::1]:4000"), SendRecv);
+    check("two ports", "c=IN IP4 10.0.0.1\nm=audio 4000/2 RTP/AVP 0", Some("10.0.0.1:4000"), SendRecv);
+    check("old hold", "c=IN IP4 0.0.0.0\nm=audio 4000 RTP/AVP 0", None, SendOnly);
+    check("hold", "c=IN IP4 10.0.0.1\nm=audio 4000 RTP/AVP 0\na=sendonly", Some("10.0.0.1:4000"), SendOnly);
+    check(
+        "session's direction",
+        "c=IN IP4 10.0.0.1\na=inactive\nm=audio 4 RTP/AVP 0",
+        Some("10.0.0.1:4"),
+        Inactive,
+    );
+    check(
+        "section wins",
+        "c=IN IP4 10.0.0.1\na=inactive\nm=audio 4 RTP/AVP 0\na=recvonly",
+        Some("10.0.0.1:4"),
+        RecvOnly,
+    );
+    check("a host name", "c=IN IP4 host.example\nm=audio 4000 RTP/AVP 0", None, SendOnly);
+    check("multicast", "c=IN IP4 224.2.1.1/127\nm=audio 4000 RTP/AVP 0", None, SendOnly);
+}
+
+#[test]
+fn what_is_no_usable_audio() {
+    let check = |section: &str| {
+        let s = sdp(&format!("v=0\r\nc=IN IP4 10.0.0.1\r\n{section}\r\n"));
+        assert_eq!(s.sound(), None, "{section}");
+    };
+    check("m=audio 0 RTP/AVP 0");
+    check("m=audio 4000 RTP/SAVP 0");
+    check("m=video 4000 RTP/AVP 0");
+    check("m=image 4000 udptl t38");
+    check("m=audio 4000 RTP/AVP 18 4");
+    check("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 PCMU/16000");
+    check("m=audio 4000 RTP/AVP");
+    check("m=audio 70000 RTP/AVP 0");
+    check("m=");
+    check("a=ptime:20");
+    assert_eq!(Sdp::parse(b""), Err(SdpError::NotSdp));
+    assert_eq!(Sdp::parse(b"<xml/>"), Err(SdpError::NotSdp));
+    assert_eq!(Sdp::parse(&vec![b'v'; MAX_LEN + 1]), Err(SdpError::TooLong));
+    assert_eq!(
+        Sdp::parse(format!("v=0\n{}", "m=audio 4 RTP/AVP 0\n".repeat(17)).as_bytes()),
+        Err(SdpError::TooManyMedia)
+    );
+}
+
+#[test]
+fn the_first_usable_section_counts() {
+    let s = sdp(
+        "v=0\r\nc=IN IP4 10.0.0.1\r\nm=video 5000 RTP/AVP 96\r\nm=audio 0 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 8\r\n",
+    );
+    let (at, sound) = s.sound().expect("audio");
+    assert_eq!((at, kinds(&sound)), (2, vec![(Pcma, 8)]));
+}
+
+#[test]
+fn an_offer_reads_back() {
+    let sound = Sound {
+        addr: Some("198.51.100.1:30000".parse().expect("address")),
+        codecs: vec![
+            Codec::PCMA,
+            Codec { kind: Opus, pt: 111, fmtp: Some("useinbandfec=1".into()) },
+            Codec::G722,
+        ],
+        telephone_event: Some(101),
+        ptime: Some(30),
+        direction: Direction::SendOnly,
+    };
+    let mut session = SdpSession::new(77);
+    let text = session.offer("198.51.100.1:30000".parse().expect("address"), &sound);
+    assert_eq!(sdp(&text).sound(), Some((0, sound.clone())));
+    assert_eq!(sdp(&text).origin, Some((77, 77)));
+    // The same again keeps the version; a change raises it.
+    assert_eq!(session.offer("198.51.100.1:30000".parse().expect("address"), &sound), text);
+    let resumed = Sound { direction: Direction::SendRecv, ..sound };
+    let text = session.offer("[2001:db8::9]:30000".parse().expect("address"), &resumed);
+    assert_eq!(sdp(&text).origin, Some((77, 78)));
+    assert!(text.contains("c=IN IP6 2001:db8::9\r\n"), "{text}");
+    assert!(text.lines().all(|l| l.len() > 2) && text.ends_with("\r\n"));
+}
+
+#[test]
+fn an_answer_has_a_section_for_each_of_the_offers() {
+    let offer = sdp(
+        "v=0\r\nc=IN IP4 10.0.0.1\r\nm=video 5000 RTP/AVP 96 97\r\nm=audio 4000 RTP/AVP 8 0\r\nm=image 6 udptl t38\r\n",
+    );
+    let ours = Sound { codecs: vec![Codec::PCMU], ..Sound::default() };
+    let local = "198.51.100.1:30000".parse().expect("address");
+    let sections =
+        |text: &str| text.lines().filter(|l| l.starts_with("m=")).map(String::from).collect::<Vec<_>>();
+    let answer = SdpSession::new(1).answer(&offer, local, Some((1, &ours)));
+    assert_eq!(
+        sections(&answer),
+        ["m=video 0 RTP/AVP 96 97", "m=audio 30000 RTP/AVP 0", "m=image 0 udptl t38"]
+    );
+    let none = SdpSession::new(1).answer(&offer, local, None);
+    assert_eq!(sections(&none), ["m=video 0 RTP/AVP 96 97", "m=audio 0 RTP/AVP 8 0", "m=image 0 udptl t38"]);
+}
+
+#[test]
+fn a_peers_parameters_cannot_write_lines_of_ours() {
+    let codec = Codec { fmtp: Some("x\r\nc=IN IP4 6.6.6.6".into()), ..Codec::PCMU };
+    let sound = Sound { codecs: vec![codec], ..Sound::default() };
+    let text = SdpSession::new(1).offer("10.0.0.1:4000".parse().expect("address"), &sound);
+    assert!(!text.contains("6.6.6.6"));
+}
+
+#[test]
+fn limits_hold() {
+    let many = format!(
+        "v=0\nc=IN IP4 10.0.0.1\nm=audio 4 RTP/AVP {}\n{}a=sendonly\n",
+        "0 ".repeat(500),
+        "a=x\n".repeat(64)
+    );
+    let s = sdp(&many);
+    assert!(s.media[0].formats.len() < 200);
+    assert_eq!(s.media[0].direction, Direction::SendRecv, "the 65th attribute is not looked at");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Sdp::parse(&bytes).map(|s| s.sound());
+        let mut sdp = b"v=0\r\n".to_vec();
+        sdp.extend(&bytes);
+        let read = Sdp::parse(&sdp).expect("begins like SDP");
+        prop_assert!(read.media.len() <= MAX_MEDIA);
+    }
+
+    #[test]
+    fn any_cut_and_change_is_read(at in 0usize..400, byte: u8, cut in 0usize..400) {
+        let mut bytes = PHONE.as_bytes().to_vec();
+        let n = at % bytes.len();
+        bytes[n] = byte;
+        bytes.truncate(cut.max(8));
+        let answered = Sdp::parse(&bytes).map(|s| {
+            let local = "198.51.100.1:30000".parse().expect("address");
+            SdpSession::new(1).answer(&s, local, None)
+        });
+        if let Ok(answer) = answered {
+            prop_assert!(Sdp::parse(answer.as_bytes()).is_ok());
+        }
+    }
+}
