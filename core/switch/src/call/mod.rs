@@ -9,8 +9,12 @@
 //! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
 //! * `sound`: who is joined to whom, digits, ringback.
 
+mod hunt;
+mod machine;
 mod setup;
+mod sound;
 
+pub use machine::Call;
 pub use setup::CallSetup;
 
 use std::sync::Arc;

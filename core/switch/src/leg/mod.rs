@@ -5,6 +5,8 @@ use ringtrip_media::sound::Sound;
 
 use crate::party::{CallerId, Cause, Digits, Key};
 
+pub mod sip;
+
 /// What a call tells a leg.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LegCmd {

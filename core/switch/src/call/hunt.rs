@@ -1,0 +1,257 @@
+//! Hunting: the stages of a plan are tried one after the other, the targets of a stage together. When all have
+//! failed the caller hears the best of the causes, not the last.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::call::Call;
+use crate::call::machine::{LegStage, State};
+use crate::call::setup::{EMERGENCY_WAIT, FIND_WAIT};
+use crate::config::Config;
+use crate::emergency::EmergencyCall;
+use crate::event::Event;
+use crate::ids::ExtId;
+use crate::leg::Placement;
+use crate::party::{CallerId, Cause, Source};
+use crate::post::Post;
+use crate::route::{Attempt, Found, Provenance, Stage, Target};
+
+/// What is left to try, and how it went so far.
+#[derive(Debug)]
+pub(super) struct Hunt {
+    /// Stages not yet begun.
+    stages: VecDeque<Stage>,
+    /// The attempts of all stages begun; a question's number is the place of its attempt here.
+    attempts: Vec<Attempt>,
+    /// Questions to the directory without an answer yet.
+    open: SmallVec<[u16; 4]>,
+    /// When questions without an answer count as failed.
+    find_by: Option<Instant>,
+    /// When the next stage begins.
+    until: Option<Instant>,
+    /// The best cause so far.
+    best: Option<Cause>,
+    emergency: bool,
+}
+
+impl Hunt {
+    pub(super) fn new(stages: Vec<Stage>) -> Hunt {
+        Hunt {
+            stages: stages.into(),
+            attempts: Vec::new(),
+            open: SmallVec::new(),
+            find_by: None,
+            until: None,
+            best: None,
+            emergency: false,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.find_by.into_iter().chain(self.until).min()
+    }
+
+    /// A target failed.
+    pub(super) fn failed(&mut self, cause: Cause) {
+        if self.best.is_none_or(|best| weight(cause) > weight(best)) {
+            self.best = Some(cause);
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn hunt(&mut self, now: Instant, hunt: Hunt, out: &mut Vec<Post>) {
+        self.state = State::Hunting(Box::new(hunt));
+        self.next_stage(now, out);
+    }
+
+    /// An emergency call: the landline and the providers in the order of the configuration, each begun as soon as
+    /// the one before fails or gives no sign, and none given up for another before somebody answers.
+    pub(super) fn emergency(&mut self, now: Instant, call: &EmergencyCall, out: &mut Vec<Post>) {
+        self.cdr.emergency = true;
+        out.push(Post::Tell(Event::Emergency {
+            call: self.id(),
+            from: self.source_word(),
+            number: call.number().as_str().to_owned(),
+        }));
+        let stages = emergency_stages(&self.setup.config, call, self.caller());
+        self.hunt(now, Hunt { emergency: true, ..Hunt::new(stages) }, out);
+    }
+
+    fn source_word(&self) -> String {
+        match &self.cdr.source {
+            Source::Extension(ext) => ext.to_string(),
+            Source::Line(line) => line.to_string(),
+            Source::Gateway(gateway) => gateway.to_string(),
+            Source::Operator => "operator".to_owned(),
+        }
+    }
+
+    /// The route actor is silent: it is being restarted, or a script holds it. Emergency calls and calls to our own
+    /// extensions need no route; all others are refused, since nobody can say whether they are allowed.
+    pub(super) fn route_is_late(&mut self, now: Instant, out: &mut Vec<Post>) {
+        let because = "the route did not answer in time".to_owned();
+        self.cdr.provenance = Provenance { because, ..Provenance::default() };
+        let own = self.cdr.dialled.as_str().parse::<ExtId>().ok();
+        let own = own.and_then(|id| self.setup.config.extension(id.as_str()));
+        match own {
+            Some(extension) => {
+                let attempt = Attempt {
+                    target: Target::Extension(extension.id.clone()),
+                    number: self.cdr.dialled.clone(),
+                    caller: self.caller().clone(),
+                };
+                let stage = Stage { targets: vec![attempt], timeout: extension.ring_time };
+                self.hunt(now, Hunt::new(vec![stage]), out);
+            }
+            None => self.finish(now, Cause::Congestion, 'x', out),
+        }
+    }
+
+    fn next_stage(&mut self, now: Instant, out: &mut Vec<Post>) {
+        let call = self.id();
+        let State::Hunting(hunt) = &mut self.state else { return };
+        let Some(stage) = hunt.stages.pop_front() else {
+            let nothing_left_to_wait_for = self.living(|_| true).iter().all(|n| *n == self.a);
+            let State::Hunting(hunt) = &mut self.state else { return };
+            if hunt.emergency && !nothing_left_to_wait_for {
+                // The targets begun ring on until one answers or the caller gives up.
+                hunt.until = None;
+                return;
+            }
+            let cause = hunt.best.unwrap_or(Cause::Congestion);
+            return self.finish(now, cause, 'x', out);
+        };
+        hunt.find_by = Some(now + FIND_WAIT);
+        hunt.until = Some(now + if hunt.emergency { EMERGENCY_WAIT } else { stage.timeout });
+        for attempt in stage.targets {
+            let Ok(seq) = u16::try_from(hunt.attempts.len()) else { break };
+            hunt.open.push(seq);
+            let target = attempt.target.clone();
+            out.push(Post::Find { call, seq, target, emergency: hunt.emergency });
+            hunt.attempts.push(attempt);
+        }
+        // A stage without a target has failed already.
+        if hunt.open.is_empty() {
+            self.next_if_exhausted(now, out);
+        }
+    }
+
+    pub(super) fn found(
+        &mut self,
+        now: Instant,
+        seq: u16,
+        found: Result<Vec<Found>, Cause>,
+        out: &mut Vec<Post>,
+    ) {
+        let State::Hunting(hunt) = &mut self.state else { return };
+        let Some(at) = hunt.open.iter().position(|open| *open == seq) else { return };
+        hunt.open.swap_remove(at);
+        if hunt.open.is_empty() {
+            hunt.find_by = None;
+        }
+        let Some(attempt) = hunt.attempts.get(usize::from(seq)).cloned() else { return };
+        let emergency = hunt.emergency;
+        match found {
+            Ok(legs) if !legs.is_empty() => {
+                let offer = self.offer();
+                for leg in legs {
+                    let placement = Placement {
+                        number: attempt.number.clone(),
+                        caller: attempt.caller.clone(),
+                        offer: offer.clone(),
+                        ring: None,
+                        emergency,
+                    };
+                    self.place(now, leg, placement, 1, out);
+                }
+            }
+            Ok(_) => hunt.failed(Cause::Unregistered),
+            Err(cause) => hunt.failed(cause),
+        }
+        self.next_if_exhausted(now, out);
+    }
+
+    /// Goes on to the next stage when nothing of this one is left.
+    pub(super) fn next_if_exhausted(&mut self, now: Instant, out: &mut Vec<Post>) {
+        let a = self.a;
+        let State::Hunting(hunt) = &self.state else { return };
+        if hunt.open.is_empty() && self.living(|l| l.n != a).is_empty() {
+            self.next_stage(now, out);
+        }
+    }
+
+    pub(super) fn hunt_timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
+        let a = self.a;
+        let State::Hunting(hunt) = &mut self.state else { return };
+        if hunt.find_by.is_some_and(|by| by <= now) {
+            hunt.find_by = None;
+            hunt.open.clear();
+            hunt.failed(Cause::SystemFailure);
+            self.next_if_exhausted(now, out);
+        }
+        let State::Hunting(hunt) = &mut self.state else { return };
+        if !hunt.until.is_some_and(|by| by <= now) {
+            return;
+        }
+        hunt.until = None;
+        if hunt.emergency {
+            // One that shows a sign of life keeps its chance alone; a silent one gets company.
+            let alive = |l: &super::machine::Leg| matches!(l.stage, LegStage::Ringing | LegStage::Early);
+            if self.living(|l| l.n != a && alive(l)).is_empty() {
+                self.next_stage(now, out);
+            }
+            return;
+        }
+        let rang = !self.living(|l| l.n != a && l.stage != LegStage::Trying).is_empty();
+        hunt_failed(&mut self.state, if rang { Cause::NoAnswer } else { Cause::Failure });
+        for n in self.living(|l| l.n != a) {
+            self.path.lost(n);
+            self.end_leg(now, n, Cause::NoAnswer, out);
+        }
+        self.next_stage(now, out);
+    }
+}
+
+fn hunt_failed(state: &mut State, cause: Cause) {
+    if let State::Hunting(hunt) = state {
+        hunt.failed(cause);
+    }
+}
+
+/// How much a cause tells the caller: what a person did says more than what a machine could not.
+fn weight(cause: Cause) -> u8 {
+    match cause {
+        Cause::Busy => 14,
+        Cause::Declined => 13,
+        Cause::NoAnswer => 12,
+        Cause::Changed => 11,
+        Cause::Unallocated => 10,
+        Cause::Invalid => 9,
+        Cause::Barred => 8,
+        Cause::Incompatible => 7,
+        Cause::Unregistered => 6,
+        Cause::Failure => 5,
+        Cause::Congestion => 4,
+        Cause::BoardLost => 3,
+        Cause::SystemFailure => 2,
+        _ => 1,
+    }
+}
+
+fn emergency_stages(config: &Config, call: &EmergencyCall, caller: &CallerId) -> Vec<Stage> {
+    let rules = &config.emergency;
+    // Never withheld: the emergency service must be able to call back.
+    let number = rules.caller_id.clone().unwrap_or_else(|| caller.number.clone());
+    let caller = CallerId { number, private: false, ..caller.clone() };
+    let mut targets: Vec<Target> = rules.providers.iter().cloned().map(Target::Gateway).collect();
+    let at = if rules.landline_first { 0 } else { targets.len() };
+    targets.insert(at, Target::Landline);
+    let stage = |target| Stage {
+        targets: vec![Attempt { target, number: call.number().clone(), caller: caller.clone() }],
+        timeout: EMERGENCY_WAIT,
+    };
+    targets.into_iter().map(stage).collect()
+}

@@ -1,0 +1,647 @@
+//! The life of a call: birth, what its legs say, its end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::call::hunt::Hunt;
+use crate::call::setup::{CallSetup, FIGURES_WAIT, LEGS_WAIT, ROUTE_WAIT, SUMMON_WAIT};
+use crate::call::sound::Path;
+use crate::call::{Birth, Caller};
+use crate::cdr::Cdr;
+use crate::event::Event;
+use crate::ids::{CallId, LegId, LineId};
+use crate::leg::sip::{Room, SipLeg};
+use crate::leg::{LegCmd, LegEvent, Placement};
+use crate::party::{CallerId, Cause, Digits, Source};
+use crate::post::{CallInput, End, LineInput, MediaCmd, MediaEvent, Post};
+use crate::rand::Rand;
+use crate::route::{Found, Planned, RoutePlan, RouteQuery, Verdict, WallTime};
+
+/// A call. It holds everything by value; a shell hosts it until [`Call::is_over`].
+#[derive(Debug)]
+pub struct Call {
+    pub(super) id: CallId,
+    pub(super) setup: Arc<CallSetup>,
+    pub(super) rand: Rand,
+    /// Its two media ports: the caller's side and the called side.
+    pub(super) ports: [u16; 2],
+    /// The legs, in the order of their numbers.
+    pub(super) legs: SmallVec<[Leg; 2]>,
+    /// The number of the caller's leg: 0, unless the operator summoned several phones.
+    pub(super) a: u8,
+    pub(super) state: State,
+    pub(super) path: Path,
+    pub(super) cdr: Box<Cdr>,
+    planned: Option<Planned>,
+    at: WallTime,
+    born: Instant,
+    /// What legs have said and nobody has heard yet: a command to a leg can make it speak at once.
+    inbox: VecDeque<(u8, LegEvent)>,
+}
+
+/// One leg.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) n: u8,
+    pub(super) kind: Kind,
+    pub(super) stage: LegStage,
+    /// The target's name for events and the CDR.
+    pub(super) target: Arc<str>,
+    /// The number that was sent to it.
+    pub(super) number: Digits,
+}
+
+/// What a leg is made of.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Sip(Box<SipLeg>),
+    Line(LineId),
+}
+
+/// How far a leg has come, as the call sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LegStage {
+    /// Placed; no sign of life yet. The caller's leg is here until it is answered.
+    Trying,
+    /// It rings.
+    Ringing,
+    /// It plays something before the answer.
+    Early,
+    /// Answered.
+    Up,
+    /// Told to end; only its last transactions are awaited.
+    Leaving,
+    /// Nothing is left of it.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// "Click to dial": the operator's own phones ring.
+    Summoning { until: Instant },
+    /// The route was asked.
+    Routing { until: Instant },
+    /// Targets are tried, stage by stage.
+    Hunting(Box<Hunt>),
+    /// Two legs talk.
+    Up { b: u8, until: Option<Instant> },
+    /// Ended. Figures are awaited for the CDR, and the last transactions of SIP legs.
+    Closing { figures: Awaited, legs_by: Instant },
+    /// Nothing is left.
+    Over,
+}
+
+/// Final figures that the media plane has still to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    Until(Instant),
+    Done,
+}
+
+impl Call {
+    /// A call is born: its record is opened, and the route is asked.
+    pub fn new(now: Instant, birth: Birth, setup: &Arc<CallSetup>, seed: u64, out: &mut Vec<Post>) -> Call {
+        let cdr = Cdr {
+            call: birth.id,
+            source: birth.source,
+            caller: birth.caller,
+            dialled: birth.dialled,
+            sent: Digits::default(),
+            target: String::new(),
+            started_micros: birth.at.unix_micros,
+            answered_after: None,
+            ended_after: None,
+            cause: None,
+            ended_by: None,
+            emergency: false,
+            provenance: Default::default(),
+            a: None,
+            b: None,
+        };
+        let mut call = Call {
+            id: birth.id,
+            setup: Arc::clone(setup),
+            rand: Rand::new(seed),
+            ports: birth.ports,
+            legs: SmallVec::new(),
+            a: 0,
+            state: State::Routing { until: now + ROUTE_WAIT },
+            path: Path::default(),
+            cdr: Box::new(cdr),
+            planned: birth.planned,
+            at: birth.at,
+            born: now,
+            inbox: VecDeque::new(),
+        };
+        out.push(Post::Keep(call.cdr.clone()));
+        out.push(Post::Tell(Event::CallStarted {
+            call: call.id,
+            from: call.from(),
+            dialled: call.cdr.dialled.as_str().to_owned(),
+        }));
+        match birth.a {
+            Caller::Sip { tx, request, flow } => {
+                let leg = SipLeg::incoming(call.id.a(), tx, request, flow, call.ports[0]);
+                call.add(Kind::Sip(Box::new(leg)), "".into(), Digits::default());
+                call.with_sip(0, out, |leg, room| leg.begin(now, room));
+                call.ask_route(now, out);
+            }
+            Caller::Line(line) => {
+                call.add(Kind::Line(line), "".into(), Digits::default());
+                call.ask_route(now, out);
+            }
+            Caller::Operator { ways, line } => {
+                let found = ways.into_iter().map(Found::Sip).chain(line.map(Found::Line)).collect();
+                call.summon(now, found, out);
+            }
+        }
+        call.settle(now, out);
+        call
+    }
+
+    /// One step.
+    pub fn on(&mut self, now: Instant, input: CallInput, out: &mut Vec<Post>) {
+        match input {
+            CallInput::Sip { n, told } => self.with_sip(n, out, |leg, room| leg.told(now, told, room)),
+            CallInput::Leg { n, event } => self.inbox.push_back((n, event)),
+            CallInput::Routed(plan) => self.routed(now, *plan, out),
+            CallInput::Found { seq, found } => self.found(now, seq, found, out),
+            CallInput::Media(event) => self.heard(now, event, out),
+            CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
+            CallInput::Timeout => self.timeout(now, out),
+        }
+        self.settle(now, out);
+    }
+
+    /// When it wants [`CallInput::Timeout`].
+    pub fn deadline(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Summoning { until } | State::Routing { until } => Some(*until),
+            State::Hunting(hunt) => hunt.deadline(),
+            State::Up { until, .. } => *until,
+            State::Closing { figures: Awaited::Until(by), .. } => Some(*by),
+            State::Closing { figures: Awaited::Done, legs_by } => Some(*legs_by),
+            State::Over => None,
+        };
+        let legs = self.legs.iter().filter_map(|leg| match &leg.kind {
+            Kind::Sip(sip) => sip.deadline(),
+            Kind::Line(_) => None,
+        });
+        legs.chain(own).min()
+    }
+
+    /// Is everything done? Then the shell drops it and takes its ports back.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Its name.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// The lines that it speaks with now: one that dies ends the call.
+    pub fn lines(&self) -> impl Iterator<Item = &LineId> {
+        self.legs.iter().filter(|l| l.stage.lives()).filter_map(|l| match &l.kind {
+            Kind::Line(line) => Some(line),
+            Kind::Sip(_) => None,
+        })
+    }
+
+    /// The call as the API shows it: its record so far, with the words of its state.
+    pub fn record(&self) -> (&Cdr, &'static str) {
+        let word = match &self.state {
+            State::Summoning { .. } => "summoning",
+            State::Routing { .. } => "routing",
+            State::Hunting(_) if self.legs.iter().any(|l| l.stage == LegStage::Ringing) => "ringing",
+            State::Hunting(_) => "trying",
+            State::Up { .. } => "up",
+            State::Closing { .. } | State::Over => "ended",
+        };
+        (&self.cdr, word)
+    }
+
+    /// What is left to do when this call has panicked: its legs are sent home, its sound is taken apart and its
+    /// record closed. The machine may be in the middle of a step; nothing here trusts its state.
+    pub fn wreck(mut self, now: Instant, out: &mut Vec<Post>) {
+        self.inbox.clear();
+        let mut legs = std::mem::take(&mut self.legs);
+        let mut said = VecDeque::new();
+        for leg in legs.iter_mut().filter(|leg| leg.stage.lives()) {
+            let setup = &self.setup;
+            leg.tell(now, self.id, LegCmd::End(Cause::SystemFailure), setup, &mut self.rand, &mut said, out);
+        }
+        out.push(Post::Media(MediaCmd::Close { call: self.id }));
+        if self.cdr.cause.is_none() {
+            self.close_record(now, Cause::SystemFailure, 'x', out);
+        }
+        out.push(Post::Keep(self.cdr));
+    }
+
+    fn from(&self) -> String {
+        match &self.cdr.source {
+            Source::Extension(ext) => ext.to_string(),
+            Source::Line(line) => line.to_string(),
+            Source::Gateway(gateway) => gateway.to_string(),
+            Source::Operator => "operator".to_owned(),
+        }
+    }
+
+    pub(super) fn caller(&self) -> &CallerId {
+        &self.cdr.caller
+    }
+
+    fn ask_route(&mut self, now: Instant, out: &mut Vec<Post>) {
+        self.state = State::Routing { until: now + ROUTE_WAIT };
+        out.push(Post::Ask(Box::new(self.query())));
+    }
+
+    fn query(&self) -> RouteQuery {
+        RouteQuery {
+            call: self.id,
+            source: self.cdr.source.clone(),
+            caller: self.cdr.caller.clone(),
+            dialled: self.cdr.dialled.clone(),
+            planned: self.planned.clone(),
+            at: self.at,
+        }
+    }
+
+    /// "Click to dial": the operator's own phones first, showing whom they are about to call.
+    fn summon(&mut self, now: Instant, found: Vec<Found>, out: &mut Vec<Post>) {
+        self.state = State::Summoning { until: now + SUMMON_WAIT };
+        let shown = CallerId { number: self.cdr.dialled.as_str().to_owned(), ..CallerId::default() };
+        for found in found {
+            let placement = Placement {
+                number: Digits::default(),
+                caller: shown.clone(),
+                offer: None,
+                ring: None,
+                emergency: false,
+            };
+            self.place(now, found, placement, 0, out);
+        }
+        if !self.legs.iter().any(|l| l.stage.lives()) && self.inbox.is_empty() {
+            self.finish(now, Cause::Unregistered, 'x', out);
+        }
+    }
+
+    fn routed(&mut self, now: Instant, plan: RoutePlan, out: &mut Vec<Post>) {
+        if !matches!(self.state, State::Routing { .. }) {
+            return;
+        }
+        self.cdr.provenance = plan.provenance;
+        match plan.verdict {
+            Verdict::Refuse(cause) => self.finish(now, cause, 'x', out),
+            Verdict::Stages(stages) => self.hunt(now, Hunt::new(stages), out),
+            Verdict::Emergency(emergency) => self.emergency(now, &emergency, out),
+        }
+    }
+
+    /// Places a leg. `side` is the media port: 0 the caller's, 1 the called side's.
+    pub(super) fn place(
+        &mut self,
+        now: Instant,
+        found: Found,
+        placement: Placement,
+        side: usize,
+        out: &mut Vec<Post>,
+    ) {
+        let Ok(n) = u8::try_from(self.legs.len()) else { return };
+        let number = placement.number.clone();
+        let id = self.id.leg(n);
+        match found {
+            Found::Sip(way) => {
+                let name = way.name.as_str().into();
+                let leg = SipLeg::outgoing(id, way, self.ports[side]);
+                self.add(Kind::Sip(Box::new(leg)), name, number);
+            }
+            Found::Line(line) => {
+                let name = line.as_str().into();
+                self.add(Kind::Line(line), name, number);
+            }
+        }
+        self.tell(now, n, LegCmd::Place(Box::new(placement)), out);
+    }
+
+    fn add(&mut self, kind: Kind, target: Arc<str>, number: Digits) {
+        // A call has at most 255 legs: `place` refuses more.
+        let n = u8::try_from(self.legs.len()).unwrap_or(u8::MAX);
+        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, number });
+    }
+
+    /// Tells a leg something.
+    pub(super) fn tell(&mut self, now: Instant, n: u8, cmd: LegCmd, out: &mut Vec<Post>) {
+        let Some(leg) = self.legs.iter_mut().find(|l| l.n == n && l.stage.lives()) else { return };
+        leg.tell(now, self.id, cmd, &self.setup, &mut self.rand, &mut self.inbox, out);
+    }
+
+    fn with_sip(&mut self, n: u8, out: &mut Vec<Post>, step: impl FnOnce(&mut SipLeg, &mut Room<'_>)) {
+        let Some(Leg { kind: Kind::Sip(sip), .. }) = self.legs.iter_mut().find(|l| l.n == n) else { return };
+        let mut said = SmallVec::new();
+        let mut room = Room { setup: &self.setup, rand: &mut self.rand, said: &mut said, out };
+        step(sip, &mut room);
+        self.inbox.extend(said.into_iter().map(|event| (n, event)));
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
+        for n in 0..self.legs.len() {
+            // A call has at most 255 legs.
+            let n = n as u8;
+            self.with_sip(n, out, |leg, room| {
+                if leg.deadline().is_some_and(|by| by <= now) {
+                    leg.timeout(now, room);
+                }
+            });
+        }
+        match &mut self.state {
+            State::Summoning { until } if *until <= now => self.finish(now, Cause::NoAnswer, 'x', out),
+            State::Routing { until } if *until <= now => self.route_is_late(now, out),
+            State::Hunting(_) => self.hunt_timeout(now, out),
+            State::Up { until: Some(until), .. } if *until <= now => {
+                self.finish(now, Cause::SessionExpired, 'x', out);
+            }
+            State::Closing { figures: figures @ Awaited::Until(_), .. } => {
+                if let Awaited::Until(by) = *figures
+                    && by <= now
+                {
+                    *figures = Awaited::Done;
+                    out.push(Post::Keep(self.cdr.clone()));
+                }
+            }
+            State::Closing { figures: Awaited::Done, legs_by } if *legs_by <= now => self.state = State::Over,
+            _ => {}
+        }
+    }
+
+    /// Hears all that legs have said, then looks whether the call is over.
+    fn settle(&mut self, now: Instant, out: &mut Vec<Post>) {
+        while let Some((n, event)) = self.inbox.pop_front() {
+            self.leg_said(now, n, event, out);
+        }
+        self.sync_faces(out);
+        for leg in &mut self.legs {
+            if let (Kind::Sip(sip), LegStage::Leaving) = (&leg.kind, leg.stage)
+                && sip.is_gone()
+            {
+                leg.stage = LegStage::Gone;
+            }
+        }
+        if let State::Closing { figures: Awaited::Done, .. } = self.state
+            && self.legs.iter().all(|l| l.stage == LegStage::Gone)
+        {
+            self.state = State::Over;
+        }
+    }
+
+    fn leg_said(&mut self, now: Instant, n: u8, event: LegEvent, out: &mut Vec<Post>) {
+        let Some(leg) = self.legs.iter_mut().find(|l| l.n == n && l.stage.lives()) else { return };
+        if let LegEvent::Ended(cause) = event {
+            leg.stage = match &leg.kind {
+                Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
+                _ => LegStage::Gone,
+            };
+            return self.leg_ended(now, n, cause, out);
+        }
+        match (&self.state, event) {
+            (State::Summoning { .. }, LegEvent::Ringing) => {
+                leg.stage = LegStage::Ringing;
+                out.push(ringing(self.id, leg));
+            }
+            (State::Summoning { .. }, LegEvent::Answered(_)) => self.summoned(now, n, out),
+            (State::Hunting(_), LegEvent::Ringing) if n != self.a => {
+                if leg.stage == LegStage::Trying {
+                    leg.stage = LegStage::Ringing;
+                    out.push(ringing(self.id, leg));
+                    self.rings(now, out);
+                }
+            }
+            (State::Hunting(_), LegEvent::Progress(sound)) if n != self.a => {
+                if leg.stage != LegStage::Early {
+                    leg.stage = LegStage::Early;
+                    self.early(now, n, sound, out);
+                }
+            }
+            (State::Hunting(_), LegEvent::Answered(sound)) if n != self.a => {
+                self.answered(now, n, sound, out);
+            }
+            (State::Up { .. }, LegEvent::Changed(sound)) => {
+                if let Some(other) = self.other(n) {
+                    self.tell(now, other, LegCmd::Change(sound), out);
+                }
+            }
+            (_, LegEvent::Digit { key, ms }) => self.digit(now, n, key, ms, out),
+            (_, LegEvent::Flash) => {
+                if let Some(other) = self.other(n) {
+                    self.tell(now, other, LegCmd::Flash, out);
+                }
+            }
+            // An answer that comes when somebody else has answered, or the caller has gone.
+            (_, LegEvent::Answered(_)) if n != self.a => self.end_leg(now, n, Cause::Normal, out),
+            _ => {}
+        }
+    }
+
+    fn leg_ended(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
+        match &mut self.state {
+            State::Summoning { .. } => {
+                if !self.legs.iter().any(|l| l.stage.lives()) {
+                    self.finish(now, cause, 'a', out);
+                }
+            }
+            State::Routing { .. } | State::Hunting(_) if n == self.a => {
+                let cause = if cause == Cause::Normal { Cause::Cancelled } else { cause };
+                self.finish(now, cause, 'a', out);
+            }
+            State::Hunting(hunt) => {
+                hunt.failed(cause);
+                self.path.lost(n);
+                self.next_if_exhausted(now, out);
+            }
+            State::Up { b, .. } if n == self.a || n == *b => {
+                let by = if n == self.a { 'a' } else { 'b' };
+                self.finish(now, cause, by, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// The operator's phone was lifted: now to whom he wants.
+    fn summoned(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
+        self.a = n;
+        for leg in self.legs.iter_mut().filter(|l| l.n == n) {
+            leg.stage = LegStage::Up;
+        }
+        self.end_all(now, Cause::Normal, Some(n), out);
+        self.ask_route(now, out);
+    }
+
+    /// The first answer wins; every other leg hears that it was answered elsewhere.
+    fn answered(&mut self, now: Instant, n: u8, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
+        let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
+        self.state = State::Up { b: n, until };
+        self.cdr.answered_after = Some(micros(now, self.born));
+        let mut caller_is_up = false;
+        for leg in &mut self.legs {
+            if leg.n == n {
+                leg.stage = LegStage::Up;
+                self.cdr.target = leg.target.to_string();
+                self.cdr.sent = leg.number.clone();
+            } else if leg.n == self.a {
+                caller_is_up = leg.stage == LegStage::Up;
+                leg.stage = LegStage::Up;
+            }
+        }
+        let a = self.a;
+        for other in self.living(|l| l.n != n && l.n != a) {
+            self.end_leg(now, other, Cause::Normal, out);
+        }
+        if !caller_is_up {
+            self.tell(now, self.a, LegCmd::Answer(sound), out);
+        }
+        self.join(n, out);
+        let target = self.cdr.target.clone();
+        out.push(Post::Tell(Event::CallAnswered { call: self.id, leg: self.id.leg(n), target }));
+    }
+
+    /// The leg that talks, or is about to talk, with leg `n`.
+    pub(super) fn other(&self, n: u8) -> Option<u8> {
+        let b = match self.state {
+            State::Up { b, .. } => b,
+            State::Hunting(_) => self.path.joined()?,
+            _ => return None,
+        };
+        match n {
+            n if n == self.a => Some(b),
+            n if n == b => Some(self.a),
+            _ => None,
+        }
+    }
+
+    pub(super) fn living(&self, which: impl Fn(&Leg) -> bool) -> SmallVec<[u8; 4]> {
+        self.legs.iter().filter(|l| l.stage.lives() && which(l)).map(|l| l.n).collect()
+    }
+
+    /// Ends a leg that is not the talk of the call any more.
+    pub(super) fn end_leg(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
+        self.tell(now, n, LegCmd::End(cause), out);
+        for leg in self.legs.iter_mut().filter(|l| l.n == n && l.stage.lives()) {
+            leg.stage = match &leg.kind {
+                Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
+                _ => LegStage::Gone,
+            };
+        }
+    }
+
+    fn end_all(&mut self, now: Instant, cause: Cause, but: Option<u8>, out: &mut Vec<Post>) {
+        for n in self.living(|l| Some(l.n) != but) {
+            self.end_leg(now, n, cause, out);
+        }
+    }
+
+    /// Ends the call. `by`: 'a' the caller, 'b' the called, 'x' the exchange.
+    pub(super) fn finish(&mut self, now: Instant, cause: Cause, by: char, out: &mut Vec<Post>) {
+        if matches!(self.state, State::Closing { .. } | State::Over) {
+            return;
+        }
+        self.end_all(now, cause, None, out);
+        self.close_record(now, cause, by, out);
+        let figures = if self.path.used() {
+            out.push(Post::Media(MediaCmd::Close { call: self.id }));
+            Awaited::Until(now + FIGURES_WAIT)
+        } else {
+            out.push(Post::Keep(self.cdr.clone()));
+            Awaited::Done
+        };
+        self.state = State::Closing { figures, legs_by: now + LEGS_WAIT };
+    }
+
+    fn close_record(&mut self, now: Instant, cause: Cause, by: char, out: &mut Vec<Post>) {
+        self.cdr.ended_after = Some(micros(now, self.born));
+        self.cdr.cause = Some(cause);
+        self.cdr.ended_by = Some(by);
+        out.push(Post::Tell(Event::CallEnded { call: self.id, cause, by }));
+    }
+
+    fn heard(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Post>) {
+        match event {
+            MediaEvent::Digit { end, key, ms } => self.media_digit(now, &end, key, ms, out),
+            MediaEvent::Stopped { end } => self.stopped(now, &end, out),
+            MediaEvent::Figures { end, figures } => {
+                let b = self.path.end_b();
+                if b == Some(&end) {
+                    self.cdr.b = Some(figures)
+                } else {
+                    self.cdr.a = Some(figures)
+                }
+                let whole = self.cdr.a.is_some() && (b.is_none() || self.cdr.b.is_some());
+                if let State::Closing { figures, .. } = &mut self.state
+                    && *figures != Awaited::Done
+                    && whole
+                {
+                    *figures = Awaited::Done;
+                    out.push(Post::Keep(self.cdr.clone()));
+                }
+            }
+            // Tones and caller ID are the business of lines; a ringback tone ends when it is stopped.
+            _ => {}
+        }
+    }
+
+    /// The media end of a leg; a line that the configuration does not know has none.
+    pub(super) fn end_of(&self, n: u8) -> Option<End> {
+        let leg = self.legs.iter().find(|l| l.n == n)?;
+        match &leg.kind {
+            Kind::Sip(_) => Some(End::Rtp(self.ports[usize::from(n != self.a)])),
+            Kind::Line(line) => self.setup.port(line).cloned().map(End::Port),
+        }
+    }
+
+    pub(super) fn leg_id(&self, n: u8) -> LegId {
+        self.id.leg(n)
+    }
+}
+
+impl Leg {
+    #[allow(clippy::too_many_arguments)] // Parts of a call, borrowed apart.
+    fn tell(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        cmd: LegCmd,
+        setup: &CallSetup,
+        rand: &mut Rand,
+        inbox: &mut VecDeque<(u8, LegEvent)>,
+        out: &mut Vec<Post>,
+    ) {
+        match &mut self.kind {
+            Kind::Line(line) => out.push(Post::Line {
+                line: line.clone(),
+                input: LineInput::Leg { leg: call.leg(self.n), cmd },
+            }),
+            Kind::Sip(sip) => {
+                let mut said = SmallVec::new();
+                sip.cmd(now, cmd, &mut Room { setup, rand, said: &mut said, out });
+                inbox.extend(said.into_iter().map(|event| (self.n, event)));
+            }
+        }
+    }
+}
+
+impl LegStage {
+    /// May it still say and be told something?
+    pub(super) fn lives(self) -> bool {
+        !matches!(self, LegStage::Leaving | LegStage::Gone)
+    }
+}
+
+fn ringing(call: CallId, leg: &Leg) -> Post {
+    Post::Tell(Event::CallRinging { call, leg: call.leg(leg.n), target: leg.target.to_string() })
+}
+
+fn micros(now: Instant, born: Instant) -> u64 {
+    u64::try_from(now.saturating_duration_since(born).as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,336 @@
+//! A SIP leg: leg words on one side, SIP on the other. It is the user agent of one dialog, as server (a phone or
+//! provider calls us) or as client (we call it).
+//!
+//! * `codes`: status codes ↔ causes. * `identity`: who calls, in headers. * `info`: keys and flash in INFO.
+//! * `offer`: sounds ↔ SDP (RFC 3264).
+//! * `uas`, `uac`: the INVITE that makes the dialog. * `within`: all that follows in it. * `refresh`: the session
+//!   timer (RFC 4028).
+//!
+//! Not here: transactions, retransmissions, the ACK to a failure (the endpoint), and who may call (admission).
+
+pub(crate) mod codes;
+pub(crate) mod identity;
+mod info;
+mod offer;
+mod refresh;
+mod sdp;
+mod uac;
+mod uas;
+mod within;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringtrip_media::sound::Sound;
+use ringtrip_sip::dialog::Dialog;
+use ringtrip_sip::digest;
+use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx, Told, Transport};
+use ringtrip_sip::message::{Method, Request, Response};
+use ringtrip_sip::name::Name;
+use smallvec::SmallVec;
+
+use crate::call::CallSetup;
+use crate::ids::{CallId, LegId};
+use crate::leg::{LegCmd, LegEvent};
+use crate::party::Cause;
+use crate::post::{Post, RtpFace};
+use crate::rand::Rand;
+use crate::route::SipWay;
+
+use offer::Talk;
+use refresh::Refresh;
+use uac::Calling;
+use uas::Invited;
+use within::Pending;
+
+/// What a leg has at hand while it steps.
+pub(crate) struct Room<'a> {
+    pub(crate) setup: &'a CallSetup,
+    pub(crate) rand: &'a mut Rand,
+    /// What it tells its call.
+    pub(crate) said: &'a mut SmallVec<[LegEvent; 2]>,
+    /// What it wants sent.
+    pub(crate) out: &'a mut Vec<Post>,
+}
+
+/// A SIP leg.
+#[derive(Debug)]
+pub(crate) struct SipLeg {
+    id: LegId,
+    /// The dialog, once there is one: with the INVITE to us, or with the first tagged answer to ours.
+    dialog: Option<Dialog>,
+    /// Our tag.
+    tag: String,
+    /// User part of our Contact.
+    contact_user: String,
+    /// The way of the INVITE.
+    flow: Flow,
+    talk: Talk,
+    phase: Phase,
+    refresh: Refresh,
+    /// How to place it and with which credentials; none for a leg that called us.
+    way: Option<Arc<SipWay>>,
+    auth: Option<Box<digest::Client>>,
+    /// What the peer allows and understands, as far as it has said.
+    peer: Peer,
+    /// Requests sent in client transactions so far.
+    sent: u16,
+}
+
+/// Where the leg is.
+#[derive(Debug)]
+enum Phase {
+    /// They called us; no final answer yet.
+    Invited(Box<Invited>),
+    /// We call them, or are about to.
+    Calling(Box<Calling>),
+    /// The dialog stands.
+    Up(Box<Pending>),
+    /// BYE or CANCEL was sent; only its end is awaited.
+    Leaving,
+    /// Nothing is left.
+    Gone,
+}
+
+/// What a peer has said of itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Peer {
+    allows_update: bool,
+    allows_info: bool,
+    speaks_timer: bool,
+}
+
+/// Methods of a dialog that we understand, for `Allow`.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
+/// Extensions that we understand, for `Supported`.
+pub(crate) const SUPPORTED: &str = "100rel, timer";
+/// The only body that an offer or answer may have.
+pub(crate) const SDP: &str = "application/sdp";
+
+/// The leg that a tag of ours names: `<call>-<leg>-<random>`.
+pub fn owner_of_tag(tag: &str) -> Option<LegId> {
+    let mut parts = tag.splitn(3, '-');
+    let call = parts.next().filter(|c| c.len() == 16)?;
+    let n = parts.next()?.parse().ok()?;
+    parts.next().filter(|random| !random.is_empty())?;
+    Some(LegId { call: call.parse::<CallId>().ok()?, n })
+}
+
+/// The leg that a client transaction of a call belongs to.
+pub fn owner_of_tx(tx: ClientTx) -> LegId {
+    // The leg's number is in the upper half, which is 16 bits wide and holds 8.
+    LegId { call: CallId(tx.owner), n: (tx.n >> 16) as u8 }
+}
+
+impl SipLeg {
+    /// A leg that called us. Nothing is said before [`SipLeg::begin`].
+    pub(crate) fn incoming(id: LegId, tx: ServerTx, request: Arc<Request>, flow: Flow, port: u16) -> SipLeg {
+        SipLeg {
+            id,
+            dialog: None,
+            tag: String::new(),
+            contact_user: identity::user_of(&request.uri),
+            flow,
+            talk: Talk::new(port),
+            peer: Peer::of(&request.headers),
+            phase: Phase::Invited(Box::new(Invited::new(tx, request))),
+            refresh: Refresh::default(),
+            way: None,
+            auth: None,
+            sent: 0,
+        }
+    }
+
+    /// A leg that we shall call when it is told [`LegCmd::Place`].
+    pub(crate) fn outgoing(id: LegId, way: Arc<SipWay>, port: u16) -> SipLeg {
+        let auth = way.credentials.as_ref().map(|c| {
+            let who = digest::Credentials { user: c.user.clone(), password: c.password.clone(), realm: None };
+            Box::new(digest::Client::new(who))
+        });
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let nowhere = Flow { transport: Transport::Udp, local: nowhere, remote: nowhere, connection: 0 };
+        SipLeg {
+            id,
+            dialog: None,
+            tag: String::new(),
+            contact_user: way.identity.contact_user.clone(),
+            flow: way.flows.first().copied().unwrap_or(nowhere),
+            talk: Talk::new(port),
+            phase: Phase::Gone,
+            refresh: Refresh::default(),
+            way: Some(way),
+            auth,
+            peer: Peer::default(),
+            sent: 0,
+        }
+    }
+
+    /// What the caller offered in its INVITE.
+    pub(crate) fn offer(&self) -> Option<&Sound> {
+        self.talk.remote()
+    }
+
+    /// Has everything been said and answered?
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    /// Do both directions carry RFC 4733 events?
+    pub(crate) fn speaks_events(&self) -> bool {
+        self.talk.speaks_events()
+    }
+
+    /// How the media plane should talk to the peer, if that changed since it was last asked.
+    pub(crate) fn take_face(&mut self) -> Option<RtpFace> {
+        self.talk.take_face()
+    }
+
+    /// The call tells the leg something.
+    pub(crate) fn cmd(&mut self, now: Instant, cmd: LegCmd, room: &mut Room<'_>) {
+        match cmd {
+            LegCmd::Place(placement) => self.place(now, *placement, room),
+            LegCmd::Ringing => self.provisional(now, 180, None, room),
+            LegCmd::Progress(far) => self.provisional(now, 183, Some(far), room),
+            LegCmd::Answer(far) => self.answer(now, &far, room),
+            LegCmd::Change(far) => self.change(now, far, room),
+            LegCmd::Digit { key, ms } => self.send_digit(key, ms, room),
+            LegCmd::Flash => self.send_flash(room),
+            LegCmd::End(cause) => self.end(now, cause, room),
+        }
+    }
+
+    /// The endpoint tells the leg something.
+    pub(crate) fn told(&mut self, now: Instant, told: Told, room: &mut Room<'_>) {
+        match told {
+            Told::Request { tx, request, flow } => self.asked(now, tx, &request, flow, room),
+            Told::Ack { request, .. } => self.acked(now, &request, room),
+            Told::Cancelled { tx } => self.cancelled(tx, room),
+            Told::Response { tx, response, .. } => self.answered(now, tx, &response, room),
+            Told::Failed { tx, .. } => self.failed(now, tx, room),
+            Told::Unacknowledged { .. } => {
+                self.give_up_ack();
+                if matches!(self.phase, Phase::Up(_)) {
+                    self.bye(Cause::Failure, room);
+                    room.said.push(LegEvent::Ended(Cause::Failure));
+                }
+            }
+        }
+    }
+
+    /// When the leg wants [`SipLeg::timeout`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Invited(invited) => invited.deadline(),
+            Phase::Up(pending) => pending.deadline().into_iter().chain(self.refresh.deadline()).min(),
+            Phase::Calling(_) | Phase::Leaving | Phase::Gone => None,
+        }
+    }
+
+    /// The time of [`SipLeg::deadline`] has come.
+    pub(crate) fn timeout(&mut self, now: Instant, room: &mut Room<'_>) {
+        match &self.phase {
+            Phase::Invited(_) => self.repeat_provisional(now, room),
+            Phase::Up(_) => self.up_timeout(now, room),
+            Phase::Calling(_) | Phase::Leaving | Phase::Gone => {}
+        }
+    }
+
+    fn end(&mut self, now: Instant, cause: Cause, room: &mut Room<'_>) {
+        match &mut self.phase {
+            Phase::Invited(_) => self.refuse(codes::refusal(cause), Some(cause), room),
+            Phase::Calling(_) => self.cancel(now, room),
+            Phase::Up(_) => self.bye(cause, room),
+            Phase::Leaving | Phase::Gone => {}
+        }
+    }
+
+    /// The name for the next request of ours: the leg in the upper half, a count in the lower.
+    fn next_tx(&mut self) -> ClientTx {
+        self.sent = self.sent.wrapping_add(1);
+        ClientTx { owner: self.id.call.0, n: u32::from(self.id.n) << 16 | u32::from(self.sent) }
+    }
+
+    fn send(&mut self, request: Request, room: &mut Room<'_>) -> ClientTx {
+        let tx = self.next_tx();
+        let to = self.dialog.as_ref().map_or(self.flow, |dialog| dialog.flow);
+        room.out.push(Post::Sip(Ask::Send { tx, request: Box::new(request), to }));
+        tx
+    }
+
+    /// A request in the dialog, with credentials if they were asked for before.
+    fn request(&mut self, method: Method, room: &mut Room<'_>) -> Option<Request> {
+        let mut request = self.dialog.as_mut()?.request(method);
+        if matches!(request.method, Method::Invite | Method::Update) {
+            request.headers.push(Name::Contact, self.contact(room.setup));
+            request.headers.push(Name::Allow, ALLOW);
+            request.headers.push(Name::Supported, SUPPORTED);
+        }
+        self.authorize(&mut request, room.rand);
+        Some(request)
+    }
+
+    fn authorize(&mut self, request: &mut Request, rand: &mut Rand) {
+        if let Some(auth) = &mut self.auth
+            && let Some((name, value)) = auth.authorize(&request.method, &request.uri, &rand.hex())
+        {
+            request.headers.set(name, value);
+        }
+    }
+
+    /// A response to a request of the peer.
+    fn respond(&self, request: &Request, code: u16) -> Response {
+        match &self.dialog {
+            Some(dialog) => dialog.respond(request, code),
+            None => ringtrip_sip::build::tagged(request, code, &self.tag),
+        }
+    }
+
+    /// Our Contact.
+    fn contact(&self, setup: &CallSetup) -> String {
+        let user = if self.contact_user.is_empty() { "" } else { "@" };
+        let at = visible(self.flow.local, setup);
+        let transport = match self.flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("<sip:{}{user}{at}{transport}>", self.contact_user)
+    }
+
+    /// Our address for SDP and Contact as the peer shall see it.
+    fn address(&self, setup: &CallSetup) -> SocketAddr {
+        visible(self.flow.local, setup)
+    }
+}
+
+/// An address of ours as peers shall see it: the one that the router has, if one is configured.
+pub(crate) fn visible(local: SocketAddr, setup: &CallSetup) -> SocketAddr {
+    match setup.config.sip.external {
+        Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
+        _ => local,
+    }
+}
+
+/// Puts an SDP body on a message.
+fn put_sdp(headers: &mut ringtrip_sip::Headers, body: &mut Bytes, sdp: Bytes) {
+    headers.set(Name::ContentType, SDP);
+    *body = sdp;
+}
+
+impl Peer {
+    fn of(headers: &ringtrip_sip::Headers) -> Peer {
+        Peer {
+            allows_update: lists(headers, &Name::Allow, "UPDATE"),
+            allows_info: lists(headers, &Name::Allow, "INFO"),
+            speaks_timer: lists(headers, &Name::Supported, "timer")
+                || lists(headers, &Name::Require, "timer"),
+        }
+    }
+}
+
+/// Does a header of this name list this token?
+pub(crate) fn lists(headers: &ringtrip_sip::Headers, name: &Name, token: &str) -> bool {
+    let hit = |v: &[u8]| v.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
+    headers.all(name).any(|line| line.split(|c| *c == b',').any(hit))
+}

@@ -1,0 +1,292 @@
+//! Offer and answer (RFC 3264) between the peer and the far side of the call. Sound passes through where both speak
+//! the same codec, and is transcoded between PCMU, PCMA and linear where they do not; G.722 and Opus only pass.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
+
+use crate::leg::sip::sdp::write;
+pub(super) use crate::leg::sip::sdp::{Unfit, read};
+use crate::post::RtpFace;
+
+/// The talk of one leg with its peer about sound.
+#[derive(Debug)]
+pub(super) struct Talk {
+    /// Our leased RTP port.
+    port: u16,
+    /// `o=`: names the session for its life.
+    session: u64,
+    /// `o=`: counts each change of what we say.
+    version: u64,
+    /// What we said last: offer or answer.
+    local: Option<Sound>,
+    /// What they said last.
+    remote: Option<Sound>,
+    /// Where they last wanted their sound: kept over a hold by address 0.0.0.0 (RFC 2543).
+    address: Option<SocketAddr>,
+    /// What the far side speaks, as far as it has said.
+    far: Sound,
+    /// Our offer has no answer yet.
+    offering: bool,
+    /// The face changed since the media plane was told.
+    dirty: bool,
+}
+
+/// Packet time that we send where the peer has no wish, ms.
+const PTIME: u8 = 20;
+
+/// Payload type of RFC 4733 events in our offers, unless a codec has taken it.
+const EVENTS: u8 = 101;
+
+impl Talk {
+    pub(super) fn new(port: u16) -> Talk {
+        Talk {
+            port,
+            session: 0,
+            version: 0,
+            local: None,
+            remote: None,
+            address: None,
+            far: Sound::default(),
+            offering: false,
+            dirty: false,
+        }
+    }
+
+    /// Gives the session its name.
+    pub(super) fn name(&mut self, session: u64) {
+        // Some peers read it as a signed 63-bit number.
+        self.session = session >> 2;
+    }
+
+    /// Our RTP port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn remote(&self) -> Option<&Sound> {
+        self.remote.as_ref()
+    }
+
+    /// Have both sides said what they speak?
+    pub(super) fn settled(&self) -> bool {
+        self.local.is_some() && self.remote.is_some() && !self.offering
+    }
+
+    /// Is an offer of ours without its answer?
+    pub(super) fn offering(&self) -> bool {
+        self.offering
+    }
+
+    pub(super) fn speaks_events(&self) -> bool {
+        let events = |s: &Option<Sound>| s.as_ref().is_some_and(|s| s.telephone_event.is_some());
+        events(&self.local) && events(&self.remote)
+    }
+
+    /// The peer offers; what it can hear and say is known from now on, our answer follows.
+    pub(super) fn offered(&mut self, offer: Sound) {
+        self.address = offer.addr.or(self.address);
+        self.remote = Some(offer);
+    }
+
+    /// Our offer to a peer: what the far side speaks, and G.711 whatever it speaks, since that can be transcoded. A
+    /// far side that has said nothing yet gets G.711 alone.
+    pub(super) fn offer(&mut self, far: Option<&Sound>, me: SocketAddr) -> Bytes {
+        if let Some(far) = far {
+            self.far = far.clone();
+        }
+        let mut codecs: Vec<Codec> = far.map(|far| far.codecs.clone()).unwrap_or_default();
+        for ours in [Codec::PCMA, Codec::PCMU] {
+            if !codecs.iter().any(|c| c.kind == ours.kind) {
+                codecs.push(ours);
+            }
+        }
+        // A payload type means the same for the whole session (RFC 3264 §8.3.2).
+        for codec in &mut codecs {
+            let known = self.remote.iter().flat_map(|r| &r.codecs).find(|c| c.kind == codec.kind);
+            if let Some(known) = known {
+                *codec = known.clone();
+            }
+        }
+        let taken = |pt| codecs.iter().any(|c| c.pt == pt);
+        let events = far.and_then(|far| far.telephone_event).filter(|pt| !taken(*pt));
+        let events = events.or_else(|| [EVENTS, 102, 103, 127].into_iter().find(|pt| !taken(*pt)));
+        let sound = Sound {
+            addr: Some(SocketAddr::new(me.ip(), self.port)),
+            codecs,
+            telephone_event: events,
+            ptime: Some(PTIME),
+            direction: far.map_or(Direction::SendRecv, |far| far.direction),
+        };
+        self.offering = true;
+        self.say(sound)
+    }
+
+    /// Our answer to the peer's last offer, for a far side that speaks this; `None` if nothing fits.
+    pub(super) fn answer(&mut self, far: &Sound, me: SocketAddr) -> Option<Bytes> {
+        self.far = far.clone();
+        let offer = self.remote.as_ref()?;
+        let codec = common(offer, far)?.clone();
+        let sound = Sound {
+            addr: Some(SocketAddr::new(me.ip(), self.port)),
+            codecs: vec![codec],
+            telephone_event: offer.telephone_event,
+            ptime: Some(offer.ptime.unwrap_or(PTIME)),
+            direction: both(mirror(offer), far.direction),
+        };
+        self.offering = false;
+        self.dirty = true;
+        Some(self.say(sound))
+    }
+
+    /// Takes the peer's answer to our offer. False if it has no codec that we offered.
+    pub(super) fn accept(&mut self, answer: Sound) -> bool {
+        let Some(local) = &self.local else { return false };
+        let fits = answer.codecs.iter().any(|c| local.codecs.iter().any(|ours| ours.kind == c.kind));
+        if fits {
+            self.address = answer.addr.or(self.address);
+            self.remote = Some(answer);
+            self.offering = false;
+            self.dirty = true;
+        }
+        fits
+    }
+
+    /// Our last offer was refused: all stays as it was.
+    pub(super) fn withdraw(&mut self, before: Option<Sound>) {
+        self.local = before;
+        self.offering = false;
+    }
+
+    /// A new offer within the dialog; our answer for the far side as it is, or `None`, and all stays as it was.
+    pub(super) fn reoffered(&mut self, offer: Sound, me: SocketAddr) -> Option<Bytes> {
+        let (remote, address) = (self.remote.clone(), self.address);
+        self.offered(offer);
+        let far = self.far.clone();
+        let answer = self.answer(&far, me);
+        if answer.is_none() {
+            (self.remote, self.address) = (remote, address);
+        }
+        answer
+    }
+
+    /// The far side speaks this from now on.
+    pub(super) fn far(&mut self, far: Sound) {
+        self.far = far;
+    }
+
+    /// What we said last, as an offer: to refresh the session, or because the peer asks for one.
+    pub(super) fn offer_again(&mut self) -> Option<Bytes> {
+        self.offering = self.local.is_some();
+        self.again()
+    }
+
+    /// What we said last.
+    pub(super) fn said(&self) -> Option<&Sound> {
+        self.local.as_ref()
+    }
+
+    /// The same words again: for a 200 after a 183, or to refresh the session.
+    pub(super) fn again(&self) -> Option<Bytes> {
+        self.local.as_ref().map(|sound| write(self.session, self.version, sound))
+    }
+
+    /// What the peer speaks, for the far side: the one codec that was agreed on, so that the far side agrees on the
+    /// same if it can only pass through.
+    pub(super) fn heard(&self) -> Sound {
+        let (Some(local), Some(remote)) = (&self.local, &self.remote) else { return Sound::default() };
+        let agreed = remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind));
+        Sound {
+            codecs: agreed.cloned().into_iter().collect(),
+            direction: direction_of(remote),
+            ..remote.clone()
+        }
+    }
+
+    /// Would the far side's change make us say something else?
+    pub(super) fn must_change(&self, far: &Sound) -> bool {
+        let Some(local) = &self.local else { return false };
+        let heard = self.heard();
+        let agreed = heard.codecs.first().map(|c| c.kind);
+        let passes = agreed.is_none_or(|kind| speaks(far, kind));
+        local.direction != far.direction || !passes
+    }
+
+    pub(super) fn take_face(&mut self) -> Option<RtpFace> {
+        if !self.dirty || !self.settled() {
+            return None;
+        }
+        let (local, remote) = (self.local.as_ref()?, self.remote.as_ref()?);
+        let face = RtpFace {
+            remote: self.address?,
+            send: remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind))?.clone(),
+            receive: local.codecs.clone(),
+            telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),
+            telephone_event_in: local.telephone_event.filter(|_| remote.telephone_event.is_some()),
+            ptime: remote.ptime.unwrap_or(PTIME),
+            direction: both(local.direction, mirror(remote)),
+        };
+        self.dirty = false;
+        Some(face)
+    }
+
+    fn say(&mut self, sound: Sound) -> Bytes {
+        if self.local.as_ref() != Some(&sound) {
+            self.version += 1;
+        }
+        let text = write(self.session, self.version, &sound);
+        self.local = Some(sound);
+        text
+    }
+}
+
+/// The codec of `offer` that suits the far side best: its own if it was offered, else one that can be transcoded.
+fn common<'a>(offer: &'a Sound, far: &Sound) -> Option<&'a Codec> {
+    let first = far.codecs.first();
+    let passed =
+        first.filter(|c| !transcodes(c.kind)).and_then(|c| offer.codecs.iter().find(|o| o.kind == c.kind));
+    let same =
+        || offer.codecs.iter().find(|o| transcodes(o.kind) && far.codecs.iter().any(|f| f.kind == o.kind));
+    let other = || offer.codecs.iter().find(|o| transcodes(o.kind));
+    passed.or_else(same).or_else(other)
+}
+
+/// Can we turn this codec into linear samples and back?
+fn transcodes(kind: CodecKind) -> bool {
+    matches!(kind, CodecKind::Pcmu | CodecKind::Pcma)
+}
+
+/// Can sound of this codec reach a side that speaks `sound`?
+fn speaks(sound: &Sound, kind: CodecKind) -> bool {
+    sound.codecs.iter().any(|c| c.kind == kind || (transcodes(kind) && transcodes(c.kind)))
+}
+
+/// The direction that a peer means: address 0.0.0.0 is a hold of old phones.
+fn direction_of(sound: &Sound) -> Direction {
+    match sound.addr {
+        None if sound.direction == Direction::SendRecv && !sound.codecs.is_empty() => Direction::SendOnly,
+        _ => sound.direction,
+    }
+}
+
+/// What the peer says, seen from us.
+fn mirror(sound: &Sound) -> Direction {
+    match direction_of(sound) {
+        Direction::SendOnly => Direction::RecvOnly,
+        Direction::RecvOnly => Direction::SendOnly,
+        same => same,
+    }
+}
+
+/// What both directions allow.
+fn both(a: Direction, b: Direction) -> Direction {
+    let sends = |d| matches!(d, Direction::SendRecv | Direction::SendOnly);
+    let receives = |d| matches!(d, Direction::SendRecv | Direction::RecvOnly);
+    match (sends(a) && sends(b), receives(a) && receives(b)) {
+        (true, true) => Direction::SendRecv,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::RecvOnly,
+        (false, false) => Direction::Inactive,
+    }
+}

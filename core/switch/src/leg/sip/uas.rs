@@ -1,0 +1,283 @@
+//! The INVITE that came to us (RFC 3261 §13.3), with provisional answers that the caller wants acknowledged
+//! (RFC 3262) and an offer that may come late, in the ACK.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringtrip_media::sound::Sound;
+use ringtrip_sip::dialog::Dialog;
+use ringtrip_sip::endpoint::{Ask, ServerTx};
+use ringtrip_sip::message::{Request, Response};
+use ringtrip_sip::name::Name;
+
+use crate::leg::LegEvent;
+use crate::leg::sip::within::Pending;
+use crate::leg::sip::{ALLOW, Phase, Room, SDP, SUPPORTED, SipLeg, codes, lists, offer, put_sdp};
+use crate::party::Cause;
+use crate::post::Post;
+
+/// An INVITE without its final answer.
+#[derive(Debug)]
+pub(super) struct Invited {
+    tx: ServerTx,
+    request: Arc<Request>,
+    /// The caller requires that provisional answers arrive.
+    reliable: bool,
+    /// The number of the last reliable one.
+    rseq: u32,
+    unacked: Option<Unacked>,
+    /// Answers that wait for the PRACK of the one before; the last may be the 200.
+    queue: VecDeque<Response>,
+    /// The last provisional answer, said again each minute so that proxies keep the call (§13.3.1.1).
+    last: Option<(Response, Instant)>,
+}
+
+/// A reliable provisional answer that was not acknowledged yet.
+#[derive(Debug)]
+struct Unacked {
+    response: Response,
+    next: Instant,
+    wait: Duration,
+    give_up: Instant,
+}
+
+/// RFC 3261 §17.1.1.1: the estimate of the round trip from which retransmissions start.
+const T1: Duration = Duration::from_millis(500);
+
+/// §13.3.1.1: a provisional answer at least every minute.
+const REMIND: Duration = Duration::from_secs(60);
+
+impl Invited {
+    pub(super) fn new(tx: ServerTx, request: Arc<Request>) -> Invited {
+        let reliable = lists(&request.headers, &Name::Require, "100rel");
+        Invited { tx, request, reliable, rseq: 0, unacked: None, queue: VecDeque::new(), last: None }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let unacked = self.unacked.as_ref().map(|u| u.next.min(u.give_up));
+        unacked.into_iter().chain(self.last.as_ref().map(|(_, at)| *at)).min()
+    }
+}
+
+impl SipLeg {
+    /// Looks at the INVITE; what cannot be served is refused at once.
+    pub(crate) fn begin(&mut self, _now: Instant, room: &mut Room<'_>) {
+        let tag = format!("{}-{}", self.id, room.rand.hex());
+        self.talk.name(room.rand.next());
+        let Phase::Invited(invited) = &self.phase else { return };
+        let request = Arc::clone(&invited.request);
+        let dialog = Dialog::of_request(&request, &tag, self.flow);
+        self.tag = tag;
+        match dialog {
+            Ok(dialog) => self.dialog = Some(dialog),
+            // No Contact, or a CSeq that is none: requests of ours would never find back.
+            Err(_) => return self.refuse_and_say(400, Cause::Incompatible, room),
+        }
+        // A reliable 180 would have to carry our offer when the INVITE had none; the RSeq starts anywhere (RFC 3262 §3).
+        let rseq = u32::try_from(room.rand.between(1, 1_000_000)).unwrap_or(1);
+        if let Phase::Invited(invited) = &mut self.phase {
+            invited.rseq = rseq;
+        }
+        if let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) {
+            return self.refuse_with(422, Cause::Failure, room, |r| {
+                r.headers.push(Name::MinSe, min.to_string());
+            });
+        }
+        if request.body.is_empty() {
+            return;
+        }
+        if !is_sdp(&request) {
+            return self.refuse_with(415, Cause::Incompatible, room, |r| r.headers.push(Name::Accept, SDP));
+        }
+        match offer::read(&request.body) {
+            Ok(sound) if !sound.codecs.is_empty() => self.talk.offered(sound),
+            Ok(_) => self.refuse_and_say(488, Cause::Incompatible, room),
+            Err(offer::Unfit::Broken) => self.refuse_and_say(400, Cause::Incompatible, room),
+            Err(offer::Unfit::NoAudio) => self.refuse_and_say(488, Cause::Incompatible, room),
+        }
+    }
+
+    /// 180 or 183 to the caller.
+    pub(super) fn provisional(&mut self, now: Instant, code: u16, far: Option<Sound>, room: &mut Room<'_>) {
+        let me = self.address(room.setup);
+        let Phase::Invited(invited) = &self.phase else { return };
+        let (request, reliable) = (Arc::clone(&invited.request), invited.reliable);
+        let sdp = match far {
+            Some(far) if self.talk.remote().is_some() => match self.talk.settled() {
+                true => self.talk.again(),
+                false => self.talk.answer(&far, me),
+            },
+            // The first reliable answer to an INVITE without offer must carry ours (RFC 3262 §5).
+            far if reliable && self.talk.said().is_none() && self.talk.remote().is_none() => {
+                Some(self.talk.offer(far.map(|far| g711_only(&far)).as_ref(), me))
+            }
+            _ => None,
+        };
+        let mut response = self.respond(&request, code);
+        response.headers.push(Name::Contact, self.contact(room.setup));
+        response.headers.push(Name::Allow, ALLOW);
+        if let Some(sdp) = sdp {
+            put_sdp(&mut response.headers, &mut response.body, sdp);
+        }
+        let Phase::Invited(invited) = &mut self.phase else { return };
+        if !reliable {
+            invited.last = Some((response.clone(), now + REMIND));
+            room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response }));
+        } else if invited.unacked.is_some() {
+            invited.queue.push_back(response);
+        } else {
+            invited.send_reliably(now, response, room);
+        }
+    }
+
+    /// 200 to the caller. It waits while a reliable provisional answer is not acknowledged (RFC 3262 §3).
+    pub(super) fn answer(&mut self, now: Instant, far: &Sound, room: &mut Room<'_>) {
+        let me = self.address(room.setup);
+        let Phase::Invited(invited) = &self.phase else { return };
+        let request = Arc::clone(&invited.request);
+        let sdp = if self.talk.settled() {
+            // A 200 repeats what an unacknowledged 183 said; after PRACK there is nothing left to say.
+            self.talk.again().filter(|_| !invited.reliable)
+        } else if self.talk.remote().is_some() {
+            match self.talk.answer(far, me) {
+                Some(sdp) => Some(sdp),
+                None => return self.refuse_and_say(488, Cause::Incompatible, room),
+            }
+        } else if self.talk.offering() {
+            // Our offer went with a reliable answer whose PRACK brought none back.
+            self.talk.again()
+        } else {
+            Some(self.talk.offer(Some(&g711_only(far)), me))
+        };
+        let mut response = self.respond(&request, 200);
+        response.headers.push(Name::Contact, self.contact(room.setup));
+        response.headers.push(Name::Allow, ALLOW);
+        response.headers.push(Name::Supported, SUPPORTED);
+        self.refresh.grant(now, &mut response.headers, self.peer.speaks_timer);
+        if let Some(sdp) = sdp {
+            put_sdp(&mut response.headers, &mut response.body, sdp);
+        }
+        let Phase::Invited(invited) = &mut self.phase else { return };
+        if invited.unacked.is_some() {
+            invited.queue.push_back(response);
+        } else {
+            room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response }));
+            self.confirm();
+        }
+    }
+
+    /// The 200 is on its way.
+    fn confirm(&mut self) {
+        if let Some(dialog) = &mut self.dialog {
+            dialog.confirm(None);
+        }
+        self.phase = Phase::Up(Box::new(Pending::unacknowledged()));
+    }
+
+    /// Refuses the caller without a word to the call: it said so itself.
+    pub(super) fn refuse(&mut self, code: u16, cause: Option<Cause>, room: &mut Room<'_>) {
+        let Phase::Invited(invited) = &self.phase else { return };
+        let mut response = self.respond(&invited.request, code);
+        if let Some(cause) = cause {
+            response.headers.push(Name::Reason, codes::reason(cause));
+        }
+        if code == 503 {
+            response.headers.push(Name::RetryAfter, "10");
+        }
+        room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response }));
+        self.phase = Phase::Gone;
+    }
+
+    fn refuse_and_say(&mut self, code: u16, cause: Cause, room: &mut Room<'_>) {
+        self.refuse(code, None, room);
+        room.said.push(LegEvent::Ended(cause));
+    }
+
+    fn refuse_with(
+        &mut self,
+        code: u16,
+        cause: Cause,
+        room: &mut Room<'_>,
+        more: impl FnOnce(&mut Response),
+    ) {
+        let Phase::Invited(invited) = &self.phase else { return };
+        let mut response = self.respond(&invited.request, code);
+        more(&mut response);
+        room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response }));
+        self.phase = Phase::Gone;
+        room.said.push(LegEvent::Ended(cause));
+    }
+
+    /// The caller gave up; the endpoint has answered the CANCEL.
+    pub(super) fn cancelled(&mut self, tx: ServerTx, room: &mut Room<'_>) {
+        if matches!(&self.phase, Phase::Invited(invited) if invited.tx == tx) {
+            self.refuse_and_say(487, Cause::Cancelled, room);
+        }
+    }
+
+    /// BYE before the answer ends the call too (§15.1.2).
+    pub(super) fn bye_before_answer(&mut self, room: &mut Room<'_>) {
+        self.refuse_and_say(487, Cause::Cancelled, room);
+    }
+
+    /// The answer that this PRACK acknowledges is off; the next may go. False if it acknowledges none (481).
+    pub(super) fn pracked(&mut self, now: Instant, request: &Request, room: &mut Room<'_>) -> bool {
+        let Phase::Invited(invited) = &mut self.phase else { return false };
+        let rack = request.headers.text(&Name::RAck).and_then(|v| v.split_whitespace().next()?.parse().ok());
+        if invited.unacked.is_none() || rack != Some(invited.rseq) {
+            return false;
+        }
+        invited.unacked = None;
+        let Some(next) = invited.queue.pop_front() else { return true };
+        if next.code < 200 {
+            invited.send_reliably(now, next, room);
+        } else {
+            room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response: next }));
+            self.confirm();
+        }
+        true
+    }
+
+    pub(super) fn repeat_provisional(&mut self, now: Instant, room: &mut Room<'_>) {
+        let Phase::Invited(invited) = &mut self.phase else { return };
+        let tx = invited.tx;
+        if let Some((response, at)) = &mut invited.last
+            && *at <= now
+        {
+            *at = now + REMIND;
+            room.out.push(Post::Sip(Ask::Respond { tx, response: response.clone() }));
+        }
+        let Some(unacked) = &mut invited.unacked else { return };
+        if unacked.give_up <= now {
+            // RFC 3262 §3: after 64·T1 the INVITE is refused with a 5xx.
+            return self.refuse_and_say(504, Cause::Failure, room);
+        }
+        if unacked.next <= now {
+            unacked.wait *= 2;
+            unacked.next = now + unacked.wait;
+            room.out.push(Post::Sip(Ask::Respond { tx, response: unacked.response.clone() }));
+        }
+    }
+}
+
+impl Invited {
+    fn send_reliably(&mut self, now: Instant, mut response: Response, room: &mut Room<'_>) {
+        self.rseq += 1;
+        response.headers.push(Name::Require, "100rel");
+        response.headers.push(Name::RSeq, self.rseq.to_string());
+        room.out.push(Post::Sip(Ask::Respond { tx: self.tx, response: response.clone() }));
+        self.unacked = Some(Unacked { response, next: now + T1, wait: T1, give_up: now + T1 * 64 });
+    }
+}
+
+/// An offer to a caller that has not said what it speaks holds only what can be transcoded, so that any answer fits.
+fn g711_only(far: &Sound) -> Sound {
+    Sound { codecs: Vec::new(), telephone_event: None, ..far.clone() }
+}
+
+/// Is the body SDP, as far as the headers say?
+pub(super) fn is_sdp(request: &Request) -> bool {
+    let kind = request.headers.text(&Name::ContentType).unwrap_or(SDP);
+    kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case(SDP))
+}

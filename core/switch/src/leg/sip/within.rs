@@ -1,0 +1,443 @@
+//! All that follows in a dialog: BYE, re-INVITE and UPDATE both ways with their collisions (RFC 3261 §14, RFC 3311),
+//! INFO, OPTIONS, PRACK.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringtrip_media::sound::Sound;
+use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx};
+use ringtrip_sip::message::{Method, Request, Response};
+use ringtrip_sip::name::Name;
+
+use crate::leg::LegEvent;
+use crate::leg::sip::info::{self, Said};
+use crate::leg::sip::uas::is_sdp;
+use crate::leg::sip::{ALLOW, Peer, Phase, Room, SDP, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::party::Cause;
+use crate::post::Post;
+
+/// What is under way in a dialog that stands.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Our 2xx to an INVITE of theirs has no ACK yet.
+    unacked: bool,
+    /// End it as soon as the ACK is there: a UAS may not say BYE before (§15).
+    bye: Option<Cause>,
+    /// A re-INVITE or UPDATE of ours.
+    ours: Option<Ours>,
+    /// What the far side wants next, when nothing else is under way.
+    want: Option<Sound>,
+    /// After a collision: when to try again (§14.1).
+    retry: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Ours {
+    tx: ClientTx,
+    method: Method,
+    number: u32,
+    /// What we had said before, should the peer refuse; none for a refresh without SDP.
+    before: Option<Sound>,
+    offered: bool,
+    /// What the far side wanted, to try again.
+    want: Option<Sound>,
+}
+
+impl Pending {
+    /// The dialog of an INVITE whose 2xx was just sent.
+    pub(super) fn unacknowledged() -> Pending {
+        Pending { unacked: true, ..Pending::default() }
+    }
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.retry
+    }
+    pub(super) fn is_change(&self, tx: ClientTx) -> bool {
+        self.ours.as_ref().is_some_and(|ours| ours.tx == tx)
+    }
+}
+
+impl SipLeg {
+    /// A request in the dialog.
+    pub(super) fn asked(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: &Request,
+        flow: Flow,
+        room: &mut Room<'_>,
+    ) {
+        let Some(dialog) = &mut self.dialog else { return self.reply(tx, request, 481, room) };
+        if matches!(self.phase, Phase::Gone) {
+            return self.reply(tx, request, 481, room);
+        }
+        if let Err(unfit) = dialog.receive(request, flow) {
+            return self.reply(tx, request, unfit.code(), room);
+        }
+        match request.method {
+            Method::Bye => self.bye_came(tx, request, room),
+            Method::Invite => self.reinvite(now, tx, request, room),
+            Method::Update => self.update(now, tx, request, room),
+            Method::Prack => {
+                let code = if self.pracked_with(now, request, room) { 200 } else { 481 };
+                self.reply(tx, request, code, room);
+            }
+            Method::Info => self.info_came(tx, request, room),
+            Method::Options => {
+                let mut response = self.respond(request, 200);
+                response.headers.push(Name::Allow, ALLOW);
+                response.headers.push(Name::Supported, SUPPORTED);
+                response.headers.push(Name::Accept, SDP);
+                room.out.push(Post::Sip(Ask::Respond { tx, response }));
+            }
+            Method::Notify | Method::Subscribe => self.reply(tx, request, 489, room),
+            Method::Refer | Method::Message | Method::Publish | Method::Register => {
+                let mut response = self.respond(request, 405);
+                response.headers.push(Name::Allow, ALLOW);
+                room.out.push(Post::Sip(Ask::Respond { tx, response }));
+            }
+            _ => self.reply(tx, request, 501, room),
+        }
+    }
+
+    /// The ACK of our 2xx. It brings the answer if the offer was ours.
+    pub(super) fn acked(&mut self, now: Instant, request: &Request, room: &mut Room<'_>) {
+        let Phase::Up(pending) = &mut self.phase else { return };
+        if !std::mem::take(&mut pending.unacked) {
+            return;
+        }
+        if let Some(cause) = pending.bye.take() {
+            return self.bye(cause, room);
+        }
+        if self.talk.offering() {
+            let answer = offer::read(&request.body).ok().filter(|_| !request.body.is_empty());
+            if !answer.is_some_and(|answer| self.talk.accept(answer)) {
+                self.bye(Cause::Incompatible, room);
+                return room.said.push(LegEvent::Ended(Cause::Incompatible));
+            }
+            room.said.push(LegEvent::Changed(self.talk.heard()));
+        }
+        self.change_if_free(now, room);
+    }
+
+    /// The far side changed what it speaks: the peer is told if that makes a difference to it.
+    pub(super) fn change(&mut self, now: Instant, far: Sound, room: &mut Room<'_>) {
+        let must = self.talk.must_change(&far);
+        self.talk.far(far.clone());
+        let Phase::Up(pending) = &mut self.phase else { return };
+        pending.want = must.then_some(far);
+        self.change_if_free(now, room);
+    }
+
+    /// Sends BYE; where a 2xx of ours waits for its ACK, as soon as that is there.
+    pub(super) fn bye(&mut self, cause: Cause, room: &mut Room<'_>) {
+        let Phase::Up(pending) = &mut self.phase else { return };
+        if pending.unacked {
+            pending.bye = Some(cause);
+            return;
+        }
+        if let Some(mut bye) = self.request(Method::Bye, room) {
+            bye.headers.push(Name::Reason, codes::reason(cause));
+            self.send(bye, room);
+        }
+        self.phase = Phase::Leaving;
+    }
+
+    /// The ACK will not come any more: the BYE need not wait for it.
+    pub(super) fn give_up_ack(&mut self) {
+        if let Phase::Up(pending) = &mut self.phase {
+            pending.unacked = false;
+        }
+    }
+
+    /// A final answer to our BYE.
+    pub(super) fn left(&mut self, response: &Response, room: &mut Room<'_>) {
+        let challenged = matches!(response.code, 401 | 407)
+            && self.auth.as_mut().is_some_and(|auth| auth.challenged(&response.headers).is_ok());
+        match self.request(Method::Bye, room).filter(|_| challenged) {
+            Some(bye) => {
+                self.send(bye, room);
+            }
+            None => self.phase = Phase::Gone,
+        }
+    }
+
+    /// An answer to a re-INVITE, UPDATE or INFO of ours.
+    pub(super) fn change_answered(
+        &mut self,
+        now: Instant,
+        tx: ClientTx,
+        response: &Response,
+        room: &mut Room<'_>,
+    ) {
+        let Phase::Up(pending) = &mut self.phase else { return };
+        if response.code < 200 || !pending.is_change(tx) {
+            return;
+        }
+        let Some(ours) = pending.ours.take() else { return };
+        match response.code {
+            200..=299 => {
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.refresh(&response.headers);
+                }
+                if let Some(auth) = &mut self.auth {
+                    auth.accepted();
+                }
+                if ours.method == Method::Invite {
+                    self.acknowledge(tx, ours.number, room);
+                }
+                self.refresh.agreed(now, &response.headers);
+                if ours.offered {
+                    let answer = offer::read(&response.body).ok().filter(|_| !response.body.is_empty());
+                    if !answer.is_some_and(|answer| self.talk.accept(answer)) {
+                        self.talk.withdraw(ours.before);
+                    }
+                }
+                self.change_if_free(now, room);
+            }
+            401 | 407 if self.auth.as_mut().is_some_and(|a| a.challenged(&response.headers).is_ok()) => {
+                self.talk.withdraw(ours.before);
+                match ours.want {
+                    Some(want) => self.want(want),
+                    None => return self.refresh_session(room),
+                }
+                self.change_if_free(now, room);
+            }
+            // The dialog is not there any more (§12.2.1.2).
+            408 | 481 => {
+                self.phase = Phase::Gone;
+                room.said.push(LegEvent::Ended(Cause::Failure));
+            }
+            491 => {
+                self.talk.withdraw(ours.before);
+                // §14.1: the one who made the Call-ID waits longer, so that the second try does not collide.
+                let wait = match self.way {
+                    Some(_) => room.rand.between(210, 400),
+                    None => room.rand.between(0, 200),
+                };
+                let retry = now + Duration::from_millis(wait * 10);
+                if let Phase::Up(pending) = &mut self.phase {
+                    pending.retry = Some(retry);
+                    pending.want = pending.want.take().or(ours.want);
+                }
+            }
+            // Refused: all stays as it was.
+            _ => self.talk.withdraw(ours.before),
+        }
+    }
+
+    pub(super) fn up_timeout(&mut self, now: Instant, room: &mut Room<'_>) {
+        match self.refresh.due(now) {
+            Some(true) => self.refresh_session(room),
+            Some(false) => {
+                self.bye(Cause::SessionExpired, room);
+                return room.said.push(LegEvent::Ended(Cause::SessionExpired));
+            }
+            None => {}
+        }
+        if let Phase::Up(pending) = &mut self.phase
+            && pending.retry.is_some_and(|at| at <= now)
+        {
+            pending.retry = None;
+            self.change_if_free(now, room);
+        }
+    }
+
+    fn want(&mut self, far: Sound) {
+        if let Phase::Up(pending) = &mut self.phase {
+            pending.want.get_or_insert(far);
+        }
+    }
+
+    /// Sends the change that the far side wants, if no other is under way.
+    fn change_if_free(&mut self, _now: Instant, room: &mut Room<'_>) {
+        let Phase::Up(pending) = &mut self.phase else { return };
+        let busy =
+            pending.unacked || pending.ours.is_some() || pending.retry.is_some() || self.talk.offering();
+        if busy {
+            return;
+        }
+        let Some(want) = pending.want.take() else { return };
+        let before = self.talk.said().cloned();
+        let sdp = self.talk.offer(Some(&want), self.address(room.setup));
+        self.send_change(Method::Invite, Some(sdp), before, Some(want), room);
+    }
+
+    /// Refreshes the session (RFC 4028 §7.4): by UPDATE where the peer takes it, since that needs no SDP.
+    fn refresh_session(&mut self, room: &mut Room<'_>) {
+        let Phase::Up(pending) = &self.phase else { return };
+        if pending.ours.is_some() || pending.unacked {
+            // What is under way refreshes as well.
+            return;
+        }
+        if self.peer.allows_update {
+            return self.send_change(Method::Update, None, None, None, room);
+        }
+        let before = self.talk.said().cloned();
+        let Some(sdp) = self.talk.offer_again() else { return };
+        self.send_change(Method::Invite, Some(sdp), before, None, room);
+    }
+
+    fn send_change(
+        &mut self,
+        method: Method,
+        sdp: Option<Bytes>,
+        before: Option<Sound>,
+        want: Option<Sound>,
+        room: &mut Room<'_>,
+    ) {
+        let Some(mut request) = self.request(method.clone(), room) else { return };
+        self.refresh.ask(&mut request.headers, &room.setup.config.sip);
+        let offered = sdp.is_some();
+        if let Some(sdp) = sdp {
+            put_sdp(&mut request.headers, &mut request.body, sdp);
+        }
+        let number = self.dialog.as_ref().map_or(0, |dialog| dialog.local_cseq());
+        let tx = self.send(request, room);
+        if let Phase::Up(pending) = &mut self.phase {
+            pending.ours = Some(Ours { tx, method, number, before, offered, want });
+        }
+    }
+
+    fn bye_came(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+        self.reply(tx, request, 200, room);
+        match self.phase {
+            Phase::Invited(_) => self.bye_before_answer(room),
+            Phase::Up(_) => {
+                self.phase = Phase::Gone;
+                room.said.push(LegEvent::Ended(Cause::Normal));
+            }
+            // An early dialog of ours (§15.1.2 leaves it to the INVITE), or our BYEs have crossed.
+            Phase::Calling(_) | Phase::Leaving | Phase::Gone => {}
+        }
+    }
+
+    fn reinvite(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+        let Phase::Up(pending) = &self.phase else { return self.reply(tx, request, 491, room) };
+        if pending.ours.as_ref().is_some_and(|ours| ours.method == Method::Invite) {
+            return self.reply(tx, request, 491, room);
+        }
+        if pending.unacked {
+            return self.retry_later(tx, request, room);
+        }
+        if !self.take_offer(now, tx, request, room) {
+            return;
+        }
+        if let Phase::Up(pending) = &mut self.phase {
+            pending.unacked = true;
+        }
+    }
+
+    fn update(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+        if request.body.is_empty() {
+            // A refresh alone.
+            return self.accept(now, tx, request, None, room);
+        }
+        // RFC 3311 §5.2: an offer while one of ours is open, or while theirs is not answered yet.
+        if self.talk.offering() {
+            return self.reply(tx, request, 491, room);
+        }
+        if !self.talk.settled() {
+            return self.retry_later(tx, request, room);
+        }
+        self.take_offer(now, tx, request, room);
+    }
+
+    /// Answers an offer in the dialog. True if it was accepted.
+    fn take_offer(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) -> bool {
+        if let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) {
+            let mut response = self.respond(request, 422);
+            response.headers.push(Name::MinSe, min.to_string());
+            room.out.push(Post::Sip(Ask::Respond { tx, response }));
+            return false;
+        }
+        if request.body.is_empty() {
+            // Theirs to answer, in the ACK (§14.2).
+            let sdp = self.talk.offer_again();
+            self.accept(now, tx, request, sdp, room);
+            return true;
+        }
+        if !is_sdp(request) {
+            let mut response = self.respond(request, 415);
+            response.headers.push(Name::Accept, SDP);
+            room.out.push(Post::Sip(Ask::Respond { tx, response }));
+            return false;
+        }
+        let before = self.talk.heard();
+        let answer = match offer::read(&request.body) {
+            Ok(sound) if !sound.codecs.is_empty() => self.talk.reoffered(sound, self.address(room.setup)),
+            _ => None,
+        };
+        let Some(sdp) = answer else {
+            self.reply(tx, request, 488, room);
+            return false;
+        };
+        self.accept(now, tx, request, Some(sdp), room);
+        let after = self.talk.heard();
+        let kind = |s: &Sound| s.codecs.first().map(|c| c.kind);
+        if before.direction != after.direction || kind(&before) != kind(&after) {
+            room.said.push(LegEvent::Changed(after));
+        }
+        true
+    }
+
+    fn accept(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: &Request,
+        sdp: Option<Bytes>,
+        room: &mut Room<'_>,
+    ) {
+        if request.headers.get(&Name::Allow).is_some() {
+            self.peer = Peer::of(&request.headers);
+        }
+        let mut response = self.respond(request, 200);
+        response.headers.push(Name::Contact, self.contact(room.setup));
+        response.headers.push(Name::Allow, ALLOW);
+        response.headers.push(Name::Supported, SUPPORTED);
+        if sdp.is_none() {
+            // An UPDATE without offer: its wish is read here.
+            let _ = self.refresh.asked(&request.headers, &room.setup.config.sip);
+        }
+        self.refresh.grant(now, &mut response.headers, self.peer.speaks_timer);
+        if let Some(sdp) = sdp {
+            put_sdp(&mut response.headers, &mut response.body, sdp);
+        }
+        room.out.push(Post::Sip(Ask::Respond { tx, response }));
+    }
+
+    fn pracked_with(&mut self, now: Instant, request: &Request, room: &mut Room<'_>) -> bool {
+        if self.talk.offering() && matches!(self.phase, Phase::Invited(_)) && !request.body.is_empty() {
+            // The answer to the offer that our reliable answer brought (RFC 3262 §5).
+            if let Ok(answer) = offer::read(&request.body) {
+                self.talk.accept(answer);
+            }
+        }
+        self.pracked(now, request, room)
+    }
+
+    fn info_came(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+        let code = match info::read(request) {
+            Said::Event(event) => {
+                // Who sends keys in INFO takes them so too.
+                self.peer.allows_info = true;
+                room.said.push(event);
+                200
+            }
+            Said::Nothing => 200,
+            Said::Package => 469,
+            Said::Body => 415,
+        };
+        self.reply(tx, request, code, room);
+    }
+
+    fn retry_later(&self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+        let mut response = self.respond(request, 500);
+        response.headers.push(Name::RetryAfter, room.rand.between(0, 10).to_string());
+        room.out.push(Post::Sip(Ask::Respond { tx, response }));
+    }
+
+    fn reply(&self, tx: ServerTx, request: &Request, code: u16, room: &mut Room<'_>) {
+        room.out.push(Post::Sip(Ask::Respond { tx, response: self.respond(request, code) }));
+    }
+}
