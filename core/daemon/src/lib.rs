@@ -1,6 +1,7 @@
 //! The exchange as a program: actors, sockets, store, HTTP API, command line. The shell around the pure machines.
 #![allow(clippy::disallowed_methods)]
 
+pub mod config;
 pub mod control;
 pub mod events;
 pub mod secrets;

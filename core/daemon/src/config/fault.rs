@@ -1,0 +1,63 @@
+//! What is wrong with a document, where, and how to mend it; for people and for programs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Something wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fault {
+    /// An error refuses the document; a warning is shown and it is taken.
+    pub severity: FaultSeverity,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The setting: `extension.101.plan`; empty for broken syntax.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it; may be empty.
+    pub hint: String,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultSeverity {
+    /// The document is refused.
+    Error,
+    /// It is taken, but probably not meant so.
+    Warning,
+}
+
+impl Fault {
+    pub(super) fn at_start(what: String, hint: &str) -> Fault {
+        let severity = FaultSeverity::Error;
+        Fault { severity, line: 1, column: 1, path: String::new(), what, hint: hint.to_owned() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            FaultSeverity::Error => "error",
+            FaultSeverity::Warning => "warning",
+        };
+        write!(f, "{}:{}: {severity}: ", self.line, self.column)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.what)?;
+        if !self.hint.is_empty() {
+            write!(f, "; {}", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+/// All faults as lines for a terminal, each beginning with the file's name.
+pub fn report(file: &str, faults: &[Fault]) -> String {
+    faults.iter().map(|fault| format!("{file}:{fault}\n")).collect()
+}

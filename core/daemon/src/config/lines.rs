@@ -1,0 +1,155 @@
+//! `[line.…]`: telephones and landlines. Each key is the SPA3102's parameter in lower case.
+
+use ringtrip_media::cadence::Cadence;
+use ringtrip_switch::board::Polarity;
+use ringtrip_switch::config::{
+    AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Region, Ring, RingThrough,
+};
+use ringtrip_switch::ids::{BoardId, LineId, PortRef};
+use std::time::Duration;
+
+use super::Names;
+use super::parts::inbound;
+use super::read::Section;
+
+pub(super) fn lines(root: &Section<'_, '_>, region: Region, names: &Names) -> Vec<Line> {
+    let mut list = Vec::new();
+    for (name, s) in root.sections("line") {
+        let id = name
+            .parse::<LineId>()
+            .map_err(|why| s.error("", why.to_string(), "lines are called fxs1, fxo1, …"));
+        let port = port(&s);
+        #[derive(Clone, Copy)]
+        enum Kind {
+            Fxs,
+            Fxo,
+        }
+        let kind = s.choice("kind", &[("fxs", Kind::Fxs), ("fxo", Kind::Fxo)]);
+        if !s.has("kind") {
+            s.error(
+                "kind",
+                "is it a telephone or the landline?".to_owned(),
+                "write kind = \"fxs\" or kind = \"fxo\"",
+            );
+        }
+        let plan = s.text("plan");
+        let Some(kind) = kind else { continue };
+        let kind = match kind {
+            Kind::Fxs => LineKind::Fxs(fxs(&s, region)),
+            Kind::Fxo => LineKind::Fxo(fxo(&s, region, names)),
+        };
+        s.done();
+        if let (Ok(id), Some(port)) = (id, port) {
+            list.push(Line { id, port, plan, kind });
+        }
+    }
+    list
+}
+
+fn port(s: &Section<'_, '_>) -> Option<PortRef> {
+    let hint = "write port = \"virtual:0\": the board's name and its port, from 0";
+    if !s.has("port") {
+        s.error("port", "where is it plugged in?".to_owned(), hint);
+        return None;
+    }
+    let text = s.text("port")?;
+    let read = text.rsplit_once(':').and_then(|(board, port)| {
+        Some(PortRef { board: board.parse::<BoardId>().ok()?, port: port.parse().ok()? })
+    });
+    if read.is_none() {
+        s.error("port", format!("\"{text}\" is no port"), hint);
+    }
+    read
+}
+
+const METHODS: &[(&str, CallerIdMethod)] = &[
+    ("off", CallerIdMethod::Off),
+    ("bellcore", CallerIdMethod::Bellcore),
+    ("etsi-reversal", CallerIdMethod::EtsiReversal),
+    ("etsi", CallerIdMethod::Etsi),
+];
+const FSK: &[(&str, FskStandard)] = &[("bell202", FskStandard::Bell202), ("v23", FskStandard::V23)];
+const POLARITIES: &[(&str, Polarity)] = &[("forward", Polarity::Forward), ("reverse", Polarity::Reverse)];
+
+fn fxs(s: &Section<'_, '_>, region: Region) -> Fxs {
+    let mut f = Fxs::of(region);
+    s.time("hook_flash_min", &mut f.hook_flash_min);
+    s.time("hook_flash_max", &mut f.hook_flash_max);
+    s.time("interdigit_long", &mut f.interdigit_long);
+    s.time("interdigit_short", &mut f.interdigit_short);
+    s.time("dial_tone", &mut f.dial_tone);
+    s.maybe_time("reorder_delay", &mut f.reorder_delay);
+    s.time("callee_on_hook_delay", &mut f.callee_on_hook_delay);
+    s.time("cpc_delay", &mut f.cpc_delay);
+    s.time("cpc_duration", &mut f.cpc_duration);
+    take(&mut f.idle_polarity, s.choice("idle_polarity", POLARITIES));
+    take(&mut f.caller_polarity, s.choice("caller_polarity", POLARITIES));
+    take(&mut f.callee_polarity, s.choice("callee_polarity", POLARITIES));
+    take(&mut f.caller_id, s.choice("caller_id", METHODS));
+    take(&mut f.caller_id_fsk, s.choice("caller_id_fsk", FSK));
+    s.number("default_ring", 1..=8, &mut f.default_ring);
+    s.number("ring_hz", 10..=100, &mut f.ring_hz);
+    s.time("dtmf_length", &mut f.dtmf_length);
+    let keys = ["ring1", "ring2", "ring3", "ring4", "ring5", "ring6", "ring7", "ring8"];
+    for (key, ring) in keys.into_iter().zip(&mut f.rings) {
+        take(ring, s.text(key).and_then(|script| cadence(s, key, &script)));
+    }
+    f
+}
+
+/// A CadScript: `60(2/4)`.
+fn cadence(s: &Section<'_, '_>, key: &str, script: &str) -> Option<Ring> {
+    match Cadence::parse(script) {
+        Ok(cadence) => {
+            let length = cadence.lasts().unwrap_or(Duration::from_secs(3600));
+            Some(Ring { cadence: cadence.pairs(), length })
+        }
+        Err(why) => {
+            s.error(key, why.to_string(), "a cadence is written \"60(2/4)\": for 60 s, 2 s on and 4 s off");
+            None
+        }
+    }
+}
+
+fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
+    let mut f = Fxo::of(region);
+    let mut delay = Duration::from_secs(5);
+    s.time("ring_through_delay", &mut delay);
+    f.ring_through = inbound(s, "ring_through", names).map(|to| RingThrough { delay, to });
+    s.time("answer_delay", &mut f.answer_delay);
+    f.answer = inbound(s, "answer", names);
+    s.time("ring_timeout", &mut f.ring_timeout);
+    take(&mut f.caller_id, s.choice("caller_id", METHODS));
+    take(&mut f.caller_id_fsk, s.choice("caller_id_fsk", FSK));
+    s.time("dialing_delay", &mut f.dialing_delay);
+    s.maybe_time("wait_for_dial_tone", &mut f.wait_for_dial_tone);
+    take(&mut f.dial_by, s.choice("dial_by", &[("tone", DialBy::Tone), ("pulse", DialBy::Pulse)]));
+    s.time("digit_on", &mut f.digit_on);
+    s.time("digit_off", &mut f.digit_off);
+    let answers = [
+        ("seize", AnswerOn::Seize),
+        ("dialed", AnswerOn::Dialed),
+        ("polarity", AnswerOn::Polarity),
+        ("voice", AnswerOn::Voice),
+    ];
+    take(&mut f.answer_on, s.choice("answer_on", &answers));
+    s.maybe_time("min_cpc", &mut f.min_cpc);
+    s.flag("detect_reversal", &mut f.detect_reversal);
+    s.maybe_time("long_silence", &mut f.long_silence);
+    match s.text("disconnect_tone") {
+        Some(off) if off == "off" => f.disconnect_tone = None,
+        Some(tone) => f.disconnect_tone = Some(tone),
+        None => {}
+    }
+    s.time("on_hook_guard", &mut f.on_hook_guard);
+    s.time("hook_flash", &mut f.hook_flash);
+    s.number("in_use_volts", 0..=100, &mut f.in_use_volts);
+    s.maybe_time("max_call", &mut f.max_call);
+    f
+}
+
+fn take<T>(to: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *to = value;
+    }
+}

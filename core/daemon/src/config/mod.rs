@@ -1,0 +1,72 @@
+//! The configuration document as text: TOML in, [`ringtrip_switch::config::Config`] out, every problem at once with
+//! line, column and a way to mend it. What the words mean together is `Config::check`'s business.
+
+mod default;
+mod diff;
+mod fault;
+mod lines;
+mod parts;
+mod read;
+mod redact;
+
+use std::collections::BTreeSet;
+
+use ringtrip_switch::config::{Config, Severity};
+use toml::de::DeTable;
+
+pub use default::default_toml;
+pub use diff::{DiffLine, diff, summary};
+pub use fault::{Fault, FaultSeverity, report};
+use read::Reader;
+pub use redact::redact;
+
+/// Longest document read: far more than a thousand extensions need.
+pub const MAX: usize = 1 << 20;
+
+/// Reads a document. On success the faults are warnings only; on failure at least one is an error, and nothing of the
+/// document may be used.
+pub fn read(text: &str) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
+    if text.len() > MAX {
+        let what = format!("the document has {} octets", text.len());
+        return Err(vec![Fault::at_start(what, "1 MiB is the most that is read")]);
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let reader = Reader::new(text);
+    for error in &errors {
+        reader.syntax(error);
+    }
+    if !errors.is_empty() {
+        // The table holds what could be recovered; reading on would accuse what the syntax error swallowed.
+        return Err(reader.into_faults());
+    }
+    let names = Names::of(document.get_ref());
+    let config = parts::document(&reader, document.get_ref(), &names);
+    let broken = reader.has_errors();
+    if !broken {
+        for problem in config.check() {
+            let severity = match problem.severity {
+                Severity::Error => FaultSeverity::Error,
+                Severity::Warning => FaultSeverity::Warning,
+            };
+            reader.push(severity, &problem.path, problem.what, problem.hint);
+        }
+    }
+    let refused = reader.has_errors();
+    let faults = reader.into_faults();
+    if refused { Err(faults) } else { Ok((config, faults)) }
+}
+
+/// Names that the document gives, so that `ring = ["101", "fxs1", "gw1"]` can be told apart.
+struct Names {
+    lines: BTreeSet<String>,
+}
+
+impl Names {
+    fn of(document: &DeTable<'_>) -> Names {
+        let lines = document.get("line").and_then(|l| l.get_ref().as_table());
+        Names { lines: lines.into_iter().flat_map(|t| t.keys()).map(|k| k.get_ref().to_string()).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

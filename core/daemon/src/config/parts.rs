@@ -1,0 +1,399 @@
+//! The sections of the document, one function each. The keys here are the keys of the book.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringtrip_media::sound::CodecKind;
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_switch::config::{
+    Algorithm, Config, Emergency, Extension, ExtraNumber, Gateway, HostPort, Inbound, Limits, Password,
+    Region, Secret, Sip,
+};
+use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
+use ringtrip_switch::emergency::Country;
+use ringtrip_switch::ids::{ExtId, GatewayId, LineId};
+use ringtrip_switch::party::Digits;
+use ringtrip_switch::route::{AdHoc, PlanRoute, Target};
+use toml::de::{DeTable, DeValue};
+
+use super::Names;
+use super::lines;
+use super::read::{Reader, Section};
+
+pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) -> Config {
+    let root = reader.root(table);
+    let mut config = Config::default();
+    if let Some(region) = root.choice("region", &[("us", Region::Us), ("uk", Region::Uk)]) {
+        config.region = region;
+    }
+    if let Some(plan) = root.text("default_plan") {
+        config.default_plan = plan;
+    }
+    if let Some(route) = root.text("default_route") {
+        config.default_route = plan_route(&route);
+    }
+    config.script = root.text("script").filter(|s| !s.is_empty());
+    config.extensions = extensions(&root);
+    config.lines = lines::lines(&root, config.region, names);
+    config.gateways = gateways(&root, names);
+    config.dialling = dialling(&root);
+    config.plans = plans(&root, &config.dialling);
+    config.emergency = emergency(&root, config.region);
+    config.sip = sip(&root);
+    config.limits = limits(&root);
+    if let Some(http) = root.section("http") {
+        if let Some(listen) = http.list("listen", "such as \"127.0.0.1:8080\"", socket) {
+            config.http = listen;
+        }
+        http.done();
+    }
+    root.done();
+    config
+}
+
+fn extensions(root: &Section<'_, '_>) -> Vec<Extension> {
+    let mut list = Vec::new();
+    for (name, s) in root.sections("extension") {
+        let id: ExtId = match name.parse() {
+            Ok(id) => id,
+            Err(why) => {
+                s.error("", format!("{why}"), "an extension is a number such as 101");
+                continue;
+            }
+        };
+        let mut e = Extension::new(id);
+        if let Some(name) = s.text("name") {
+            e.name = name;
+        }
+        let (md5, sha256) = (s.text("ha1_md5"), s.text("ha1_sha256"));
+        let password = secret(&s, "password");
+        if password.is_some() && (md5.is_some() || sha256.is_some()) {
+            s.error("password", "there is a password and a hash of one".to_owned(), "keep one of the two");
+        }
+        for (key, hash, len) in [("ha1_md5", &md5, 32), ("ha1_sha256", &sha256, 64)] {
+            if hash.as_ref().is_some_and(|h| h.len() != len || !h.chars().all(|c| c.is_ascii_hexdigit())) {
+                s.error(key, format!("this is not {len} hex digits"), "the hash of user:realm:password");
+            }
+        }
+        e.secret = match (password, md5, sha256) {
+            (Some(password), ..) => Some(Secret::Password(password)),
+            (None, None, None) => None,
+            (None, md5, sha256) => Some(Secret::Ha1 { md5, sha256 }),
+        };
+        e.caller_id = s.text("caller_id");
+        s.flag("withhold", &mut e.withhold);
+        e.plan = s.text("plan");
+        e.line = s.parsed::<LineId>("line", "name a line of this document, such as \"fxs1\"");
+        s.number("max_contacts", 0..=20, &mut e.max_contacts);
+        s.time("ring_time", &mut e.ring_time);
+        s.done();
+        list.push(e);
+    }
+    list
+}
+
+fn gateways(root: &Section<'_, '_>, names: &Names) -> Vec<Gateway> {
+    let mut list = Vec::new();
+    for (name, s) in root.sections("gateway") {
+        let id = name.parse::<GatewayId>();
+        let server: Option<HostPort> = s.parsed("server", "such as \"sip.example.com\"");
+        let user = s.text("user");
+        if !s.has("server") {
+            s.error("server", "a gateway needs a server".to_owned(), "write server = \"sip.example.com\"");
+        }
+        if !s.has("user") {
+            s.error(
+                "user",
+                "a gateway needs a user".to_owned(),
+                "write user = \"…\", the name of the account",
+            );
+        }
+        if let Err(why) = &id {
+            s.error("", why.to_string(), "gateways are called gw1, gw2, …");
+        }
+        // Read on with stand-ins, so that the rest of the section is looked at too.
+        let stand_in = HostPort { host: "invalid".to_owned(), port: None };
+        let Ok(id) = id.or_else(|_| "gw9".parse()) else { continue };
+        let mut g = Gateway::new(id, server.unwrap_or(stand_in), &user.unwrap_or_default());
+        g.proxy = s.parsed("proxy", "such as \"proxy.example.com:5060\"");
+        if let Some(transport) = s.choice("transport", &[("udp", Transport::Udp), ("tcp", Transport::Tcp)]) {
+            g.transport = transport;
+        }
+        g.auth_user = s.text("auth_user");
+        g.password = secret(&s, "password").map(Password);
+        s.flag("register", &mut g.register);
+        s.time("expires", &mut g.expires);
+        g.domain = s.text("domain");
+        g.realm = s.text("realm");
+        s.maybe_time("options_interval", &mut g.options_interval);
+        if let Some(inbound) = inbound(&s, "inbound", names) {
+            g.inbound = inbound;
+        }
+        if let Some(dids) = s.section("dids") {
+            for (did, value) in dids.in_order() {
+                if let Some(to) = inbound_value(&dids, &did, value.get_ref(), names) {
+                    g.dids.push((Digits::new(&did), to));
+                }
+            }
+        }
+        if let Some(from) = s.list("accept_from", "IP addresses, such as \"192.0.2.7\"", |t| {
+            t.parse::<IpAddr>().map_err(|_| format!("\"{t}\" is no IP address"))
+        }) {
+            g.accept_from = from;
+        }
+        s.flag("trusted", &mut g.trusted);
+        if let Some(codecs) = s.list("codecs", "known: \"pcma\", \"pcmu\", \"g722\", \"opus\"", codec) {
+            g.codecs = codecs;
+        }
+        g.caller_id = s.text("caller_id");
+        s.done();
+        list.push(g);
+    }
+    list
+}
+
+fn plans(root: &Section<'_, '_>, dialling: &Dialling) -> BTreeMap<String, Arc<Plan>> {
+    let mut plans = BTreeMap::new();
+    let texts = root.texts("plans");
+    let Some(section) = root.section("plans") else { return plans };
+    for (name, text) in texts {
+        match Plan::parse(&text) {
+            Ok(plan) => {
+                plans.insert(name, Arc::new(plan.with_star_codes(&dialling.star_codes)));
+            }
+            Err(e) => section.error_within(&name, e.at, e.what, &e.hint),
+        }
+    }
+    plans
+}
+
+fn dialling(root: &Section<'_, '_>) -> Dialling {
+    let mut dialling = Dialling::default();
+    let Some(s) = root.section("dialling") else { return dialling };
+    if let Some(bar) = s.choice("bar", &[("prefix", Bar::Prefix), ("exact", Bar::Exact)]) {
+        dialling.bar = bar;
+    }
+    let incomplete = [("reject", Incomplete::Reject), ("as-dialed", Incomplete::AsDialled)];
+    if let Some(incomplete) = s.choice("incomplete", &incomplete) {
+        dialling.incomplete = incomplete;
+    }
+    if let Some(codes) = s.list("star_codes", "such as \"*69\"", |t| Ok(Digits::new(t))) {
+        dialling.star_codes = codes;
+    }
+    s.done();
+    dialling
+}
+
+fn emergency(root: &Section<'_, '_>, region: Region) -> Emergency {
+    let country = match region {
+        Region::Us => Country::US,
+        Region::Uk => Country::GB,
+    };
+    let mut emergency = Emergency { country, ..Emergency::default() };
+    let Some(s) = root.section("emergency") else { return emergency };
+    if let Some(code) = s.text("country") {
+        match Country::of(&code) {
+            Some(country) => emergency.country = country,
+            None => {
+                let known: Vec<_> = Country::all().iter().map(|c| c.code).collect();
+                s.error(
+                    "country",
+                    format!("no country {code:?} in the table"),
+                    &format!("known: {}", known.join(" ")),
+                );
+            }
+        }
+    }
+    for (dialled, send) in s.texts("extra") {
+        emergency.extra.push(ExtraNumber { dialled: Digits::new(&dialled), send: Digits::new(&send) });
+    }
+    if let Some(providers) = s
+        .list("providers", "gateways, such as \"gw1\"", |t| t.parse::<GatewayId>().map_err(|e| e.to_string()))
+    {
+        emergency.providers = providers;
+    }
+    s.flag("landline_first", &mut emergency.landline_first);
+    emergency.caller_id = s.text("caller_id");
+    if let Some(location) = s.text("location") {
+        emergency.location = location;
+    }
+    s.done();
+    emergency
+}
+
+fn sip(root: &Section<'_, '_>) -> Sip {
+    let mut sip = Sip::default();
+    let Some(s) = root.section("sip") else { return sip };
+    if let Some(listen) = s.list("listen", "such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"", |t| {
+        let (transport, address) = t.split_once(':').ok_or_else(|| format!("\"{t}\" names no transport"))?;
+        let transport = match transport {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            other => return Err(format!("transport \"{other}\" is not known")),
+        };
+        Ok((transport, socket(address)?))
+    }) {
+        sip.listen = listen;
+    }
+    if let Some(domain) = s.text("domain") {
+        sip.domain = domain;
+    }
+    if let Some(realm) = s.text("realm") {
+        sip.realm = realm;
+    }
+    sip.external = s.parsed("external", "our IP address as seen from outside, such as \"203.0.113.5\"");
+    if let Some(range) = s.text("rtp_ports") {
+        let ports =
+            range.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+        match ports {
+            Some(ports) => sip.rtp_ports = ports,
+            None => s.error("rtp_ports", format!("\"{range}\" is no range"), "write \"16384-32767\""),
+        }
+    }
+    if let Some(algorithms) =
+        s.list("algorithms", "\"sha-256\" and \"md5\"", |t| match t.to_lowercase().as_str() {
+            "md5" => Ok(Algorithm::Md5),
+            "sha-256" => Ok(Algorithm::Sha256),
+            _ => Err(format!("digest algorithm \"{t}\" is not known")),
+        })
+    {
+        sip.algorithms = algorithms;
+    }
+    s.maybe_time("session_expires", &mut sip.session_expires);
+    s.time("min_session_expires", &mut sip.min_session_expires);
+    s.time("expires_min", &mut sip.expires.min);
+    s.time("expires_max", &mut sip.expires.max);
+    s.time("expires_default", &mut sip.expires.default);
+    let (min, max) = (sip.expires.min, sip.expires.max);
+    if min > max {
+        s.error("expires_min", "it is longer than expires_max".to_owned(), "make it shorter");
+    } else if !(min..=max).contains(&sip.expires.default) {
+        s.warning(
+            "expires_default",
+            "it is not between expires_min and expires_max".to_owned(),
+            "the nearer one is taken",
+        );
+        sip.expires.default = sip.expires.default.clamp(min, max);
+    }
+    s.done();
+    sip
+}
+
+fn limits(root: &Section<'_, '_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(s) = root.section("limits") else { return limits };
+    s.number("calls", 1..=100_000, &mut limits.calls);
+    s.number("calls_per_source", 1..=10_000, &mut limits.calls_per_source);
+    s.maybe_time("call_length", &mut limits.call_length);
+    s.time("script_time", &mut limits.script_time);
+    if limits.script_time > Duration::from_secs(2) {
+        s.warning(
+            "script_time",
+            "callers wait that long for a script that loops".to_owned(),
+            "20ms is plenty",
+        );
+    }
+    s.number("script_operations", 1_000..=100_000_000, &mut limits.script_operations);
+    s.done();
+    limits
+}
+
+/// A password in clear; the hidden form, which an operator may have pasted back, is refused.
+fn secret(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
+    let text = s.text(key)?;
+    if text == super::redact::HIDDEN {
+        let hint = "write the password itself; an administrator sees it with `config show --secrets`";
+        s.error(key, "this is the hidden form of a password".to_owned(), hint);
+        return None;
+    }
+    if text.is_empty() {
+        s.error(key, "a password must not be empty".to_owned(), "leave the setting out if there is none");
+        return None;
+    }
+    Some(text)
+}
+
+/// `"refuse"`, `"dialled"`, `"101"`, `["101", "fxs1"]` or `{ number = "9123" }`.
+pub(super) fn inbound(s: &Section<'_, '_>, key: &'static str, names: &Names) -> Option<Inbound> {
+    let value = s.value(key)?;
+    inbound_value(s, key, value.get_ref(), names)
+}
+
+fn inbound_value(s: &Section<'_, '_>, key: &str, value: &DeValue<'_>, names: &Names) -> Option<Inbound> {
+    let hint = "write \"refuse\", \"dialled\", a list such as [\"101\", \"fxs1\"], or { number = \"…\" }";
+    let target_of = |text: &str| target(text, names).map_err(|what| s.error(key, what, hint)).ok();
+    match value {
+        DeValue::String(word) if word == "refuse" => Some(Inbound::Refuse),
+        DeValue::String(word) if word == "dialled" => Some(Inbound::Dialled),
+        DeValue::String(one) => Some(Inbound::Ring(vec![target_of(one)?])),
+        DeValue::Array(items) => {
+            let texts = items.iter().map(|i| i.get_ref().as_str());
+            if texts.clone().any(|t| t.is_none()) {
+                s.error(key, "the list holds something that is not a text".to_owned(), hint);
+                return None;
+            }
+            texts.flatten().map(target_of).collect::<Option<Vec<_>>>().map(Inbound::Ring)
+        }
+        DeValue::Table(table) if table.len() == 1 && table.contains_key("number") => {
+            let number = table.get("number").and_then(|n| n.get_ref().as_str());
+            if number.is_none() {
+                s.error(key, "the number is not a text".to_owned(), hint);
+            }
+            number.map(|n| Inbound::Number(Digits::new(n)))
+        }
+        _ => {
+            s.error(key, "this says nobody to ring".to_owned(), hint);
+            None
+        }
+    }
+}
+
+/// `gw0` the landline, `gw1` a provider, a name of `[line.…]` a line, a host a SIP address, else an extension.
+fn target(text: &str, names: &Names) -> Result<Target, String> {
+    if text == "gw0" {
+        return Ok(Target::Landline);
+    }
+    if names.lines.contains(text) {
+        return text.parse().map(Target::Line).map_err(|e| e.to_string());
+    }
+    if is_gateway(text) {
+        return text.parse().map(Target::Gateway).map_err(|e| e.to_string());
+    }
+    if let Some(host) = text.strip_prefix('@') {
+        return Ok(Target::Uri(AdHoc { host: host.to_owned(), user: None, password: None, nat: false }));
+    }
+    text.parse().map(Target::Extension).map_err(|e| format!("\"{text}\": {e}"))
+}
+
+/// `none`, `gw0`, `gw1` or a host.
+fn plan_route(text: &str) -> PlanRoute {
+    match text {
+        "none" | "" => PlanRoute::Default,
+        "gw0" => PlanRoute::Landline,
+        gateway if is_gateway(gateway) => match gateway.parse() {
+            Ok(id) => PlanRoute::Gateway(id),
+            Err(_) => PlanRoute::Default,
+        },
+        host => PlanRoute::Uri(AdHoc { host: host.to_owned(), user: None, password: None, nat: false }),
+    }
+}
+
+fn is_gateway(text: &str) -> bool {
+    text.strip_prefix("gw").is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()))
+}
+
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
+}
+
+fn codec(text: &str) -> Result<CodecKind, String> {
+    match text.to_lowercase().as_str() {
+        "pcma" | "g711a" => Ok(CodecKind::Pcma),
+        "pcmu" | "g711u" => Ok(CodecKind::Pcmu),
+        "g722" => Ok(CodecKind::G722),
+        "opus" => Ok(CodecKind::Opus),
+        _ => Err(format!("codec \"{text}\" is not known")),
+    }
+}

@@ -1,0 +1,221 @@
+use std::time::Duration;
+
+use ringtrip_switch::config::{DemoSecrets, Inbound, LineKind, Region};
+use ringtrip_switch::route::Target;
+
+use super::*;
+
+fn secrets() -> DemoSecrets {
+    DemoSecrets { first: "first-secret".into(), second: "second-secret".into() }
+}
+
+#[test]
+fn the_first_document_means_the_demonstration() {
+    for region in [Region::Us, Region::Uk] {
+        let (config, faults) = read(&default_toml(region, &secrets())).unwrap();
+        assert_eq!(faults, []);
+        assert_eq!(config, Config::demo(region, secrets()));
+    }
+}
+
+/// The document must be refused with exactly these faults, each `line:column: …` by its beginning.
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let faults = match read(text) {
+        Ok((_, faults)) | Err(faults) => faults,
+    };
+    let shown: Vec<String> = faults.iter().map(|f| f.to_string()).collect();
+    // Without plans and lines there is always something to say about the whole; only what has a place counts here.
+    let found: Vec<&String> = shown.iter().filter(|s| !s.starts_with("1:1:")).collect();
+    let right = found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| f.contains(e));
+    assert!(right, "expected {expected:#?}\nfound {shown:#?}");
+    assert!(faults.iter().all(|f| !f.what.is_empty() && !f.hint.is_empty()), "{shown:#?}");
+}
+
+#[test]
+fn faults_have_a_place_and_a_way_out() {
+    check(
+        "\nregion = \"mars\"\n",
+        &["2:10: error: region: \"mars\" is not known; it is one of \"us\", \"uk\""],
+    );
+    check(
+        "\n[extension.101]\nnmae = \"Ann\"\n",
+        &["3:1: error: extension.101.nmae: unknown setting \"nmae\"; did you mean \"name\"?"],
+    );
+    check(
+        "\n[extensoin.101]\nname = \"Ann\"\n",
+        &["2:2: error: extensoin: unknown section \"extensoin\"; did you mean \"extension\"?"],
+    );
+    check(
+        "\n[extension.101]\nring_time = 30\n",
+        &["3:13: error: extension.101.ring_time: 30 has no unit; seconds? then write ring_time = \"30s\""],
+    );
+    check(
+        "\n[extension.101]\nring_time = \"soon\"\n",
+        &["3:13: error: extension.101.ring_time: \"soon\" is no time"],
+    );
+    check(
+        "\n[extension.101]\nring_time = \"off\"\n",
+        &["3:13: error: extension.101.ring_time: this cannot be off"],
+    );
+    check(
+        "\n[extension.101]\npassword = 1234\n",
+        &[
+            "3:12: error: extension.101.password: a number is not a text; write it in quotes: password = \"1234\"",
+        ],
+    );
+    check(
+        "\n[extension.101]\npassword = \"***\"\n",
+        &["3:12: error: extension.101.password: this is the hidden form"],
+    );
+    check(
+        "\n[extension.101]\nmax_contacts = 99\n",
+        &["3:16: error: extension.101.max_contacts: 99 is out of range; a whole number from 0 to 20"],
+    );
+    check(
+        "\n[line.fxs1]\nport = \"virtual\"\nkind = \"fxs\"\n",
+        &["3:8: error: line.fxs1.port: \"virtual\" is no port; write port = \"virtual:0\""],
+    );
+    check(
+        "\n[line.fxs1]\nport = \"virtual:0\"\n",
+        &["2:7: error: line.fxs1.kind: is it a telephone or the landline?"],
+    );
+    check(
+        "\n[gateway.gw1]\nserver = \"a b\"\nuser = \"u\"\n",
+        &["3:10: error: gateway.gw1.server: \"a b\" is not a host"],
+    );
+    check(
+        "\n[gateway.gw1]\nserver = \"a.example\"\n",
+        &["2:10: error: gateway.gw1.user: a gateway needs a user"],
+    );
+    check(
+        "\n[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"sctp:0.0.0.0:5060\"]\n",
+        &["3:31: error: sip.listen: transport \"sctp\" is not known"],
+    );
+    check("\n[sip]\nrtp_ports = \"all\"\n", &["3:13: error: sip.rtp_ports: \"all\" is no range"]);
+    check("\n[emergency]\ncountry = \"XX\"\n", &["3:11: error: emergency.country: no country \"XX\""]);
+    check("\nwithhold = true\n", &["2:1: error: withhold: unknown setting \"withhold\"; known here: "]);
+    check("\n[line]\nfxs1 = 3\n", &["3:1: error: line.fxs1: a number stands where a section belongs"]);
+    check("\n[http]\nlisten = \"here\"\n", &["3:10: error: http.listen: \"here\" is no address with a port"]);
+}
+
+#[test]
+fn broken_syntax_is_placed() {
+    for (text, place) in [
+        ("region = \"us\"\nname = Ann\n", "2:8"),
+        ("region = \"us\"\n[extension.101\nname = \"a\"\n", "2:"),
+        ("region = \"us\"\nregion = \"uk\"\n", "2:1"),
+        ("a = \"unended\nb = 1\n", "1:"),
+    ] {
+        let faults = read(text).unwrap_err();
+        let shown = report("draft.toml", &faults);
+        assert!(shown.starts_with(&format!("draft.toml:{place}")), "{place}: {shown}");
+        assert!(!faults[0].hint.is_empty());
+    }
+}
+
+#[test]
+fn all_faults_come_at_once() {
+    let text = "regoin = \"us\"\n[extension.101]\nmax_contacts = \"many\"\nring_time = 3\n[line.x]\nkind = \"fxz\"\n";
+    let faults = read(text).unwrap_err();
+    let places: Vec<_> = faults.iter().map(|f| f.line).collect();
+    assert_eq!(places, [1, 3, 4, 5, 6], "{}", report("x", &faults));
+}
+
+#[test]
+fn what_does_not_fit_together_is_placed_too() {
+    let text = default_toml(Region::Uk, &secrets()).replace("line = \"fxs2\"", "line = \"fxs7\"");
+    let faults = read(&text).unwrap_err();
+    let at = text[..text.find("\"fxs7\"").unwrap()].matches('\n').count() + 1;
+    assert_eq!((faults[0].line, faults[0].column), (at, 8), "{}", report("x", &faults));
+    assert!(faults[0].what.contains("no line fxs7"));
+}
+
+#[test]
+fn values_arrive() {
+    let text = default_toml(Region::Us, &secrets())
+        + "[gateway.gw1]\nserver = \"sip.example.com:5080\"\nuser = \"me\"\npassword = \"hush\"\nexpires = \"1h30m\"\n\
+           options_interval = \"off\"\ninbound = [\"101\", \"fxs2\"]\n[gateway.gw1.dids]\n\"5551\" = \"refuse\"\n\
+           5552 = { number = \"101\" }\n[limits]\ncall_length = \"2h\"\n";
+    let (config, _) = read(&text).unwrap_or_else(|f| panic!("{}", report("x", &f)));
+    let g = &config.gateways[0];
+    assert_eq!((g.server.port, g.expires, g.options_interval), (Some(5080), Duration::from_secs(5400), None));
+    let ring = [Target::Extension("101".parse().unwrap()), Target::Line("fxs2".parse().unwrap())];
+    assert_eq!(g.inbound, Inbound::Ring(ring.to_vec()));
+    assert_eq!(g.dids.len(), 2);
+    assert_eq!(g.dids[0].1, Inbound::Refuse);
+    assert_eq!(config.limits.call_length, Some(Duration::from_secs(7200)));
+    let text = text.replace("[line.fxs2]\n", "[line.fxs2]\nring1 = \"60(1/2)\"\nhook_flash_min = \"80ms\"\n");
+    let (config, _) = read(&text).unwrap_or_else(|f| panic!("{}", report("x", &f)));
+    let LineKind::Fxs(fxs) = &config.lines[1].kind else { panic!() };
+    assert_eq!(
+        (fxs.rings[0].cadence.as_slice(), fxs.hook_flash_min),
+        (&[(1000, 2000)][..], Duration::from_millis(80))
+    );
+}
+
+#[test]
+fn nobody_sees_a_password() {
+    let text = default_toml(Region::Us, &secrets())
+        + "[gateway.gw1]\nserver = \"a\"\nuser = \"u\"\npassword = \"hush\"\n[plans.x]\na = \"(<:@h;uid=u;pwd=hush2>)\"\n";
+    let hidden = redact(&text);
+    for secret in ["first-secret", "second-secret", "hush", "hush2"] {
+        assert!(text.contains(secret) && !hidden.contains(secret), "{secret}: {hidden}");
+    }
+    assert_eq!(hidden.lines().count(), text.lines().count());
+    assert!(!redact("[broken\npassword = \"hush\"").contains("hush"));
+}
+
+/// Applying a comparison to the old gives the new, and reading only the old side gives the old.
+#[test]
+fn comparisons_are_true() {
+    let mut seed = 7_u64;
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    for _ in 0..300 {
+        let mut text = || (0..random(12)).map(|_| format!("{}\n", random(4))).collect::<String>();
+        let (old, new) = (text(), text());
+        let lines = diff(&old, &new);
+        let side = |not: char| {
+            lines.iter().filter(|l| l.op != not).map(|l| format!("{}\n", l.text)).collect::<String>()
+        };
+        assert_eq!((side('+'), side('-')), (old, new));
+    }
+    let lines = diff("a\nb\nc\n", "a\nx\nc\n");
+    let ops: String = lines.iter().map(|l| l.op).collect();
+    assert_eq!(ops, " -+ ");
+    assert_eq!(summary(&lines), "1 lines added, 1 removed");
+}
+
+#[test]
+fn times_are_read() {
+    let ms = |n| Some(Duration::from_millis(n));
+    for (text, time) in [
+        ("10s", ms(10_000)),
+        ("250ms", ms(250)),
+        ("1.5s", ms(1500)),
+        ("1h30m", ms(5_400_000)),
+        ("2 s", None),
+        ("", None),
+        ("s", None),
+        ("10", None),
+        ("-1s", None),
+        ("99999999999999999999999d", None),
+    ] {
+        assert_eq!(super::read::duration(text), time, "{text}");
+    }
+}
+
+#[test]
+fn no_input_panics() {
+    let text = default_toml(Region::Uk, &secrets());
+    for cut in (0..text.len()).filter(|i| text.is_char_boundary(*i)).step_by(7) {
+        let _ = read(&text[..cut]);
+        let _ = redact(&text[..cut]);
+    }
+    let deep = "a = ".to_owned() + &"[".repeat(100_000);
+    assert!(read(&deep).is_err());
+    assert!(read(&"x".repeat(MAX + 1)).is_err());
+}
