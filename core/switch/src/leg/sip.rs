@@ -13,7 +13,6 @@ pub(crate) mod identity;
 mod info;
 mod offer;
 mod refresh;
-mod sdp;
 mod uac;
 mod uas;
 mod within;
@@ -99,7 +98,6 @@ enum Phase {
 struct Peer {
     allows_update: bool,
     allows_info: bool,
-    speaks_timer: bool,
 }
 
 /// Methods of a dialog that we understand, for `Allow`.

@@ -4,10 +4,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use ringtrip_media::sdp::{Sdp, SdpSession};
 use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
 
-use crate::leg::sip::sdp::write;
-pub(super) use crate::leg::sip::sdp::{Unfit, read};
 use crate::post::RtpFace;
 
 /// The talk of one leg with its peer about sound.
@@ -15,10 +14,10 @@ use crate::post::RtpFace;
 pub(super) struct Talk {
     /// Our leased RTP port.
     port: u16,
-    /// `o=`: names the session for its life.
-    session: u64,
-    /// `o=`: counts each change of what we say.
-    version: u64,
+    /// Our name and version of it in `o=`.
+    session: SdpSession,
+    /// The sections of the peer's last body, and which of them is the sound: every later body has as many.
+    shape: Option<(Sdp, usize)>,
     /// What we said last: offer or answer.
     local: Option<Sound>,
     /// What they said last.
@@ -43,8 +42,8 @@ impl Talk {
     pub(super) fn new(port: u16) -> Talk {
         Talk {
             port,
-            session: 0,
-            version: 0,
+            session: SdpSession::default(),
+            shape: None,
             local: None,
             remote: None,
             address: None,
@@ -56,8 +55,7 @@ impl Talk {
 
     /// Gives the session its name.
     pub(super) fn name(&mut self, session: u64) {
-        // Some peers read it as a signed 63-bit number.
-        self.session = session >> 2;
+        self.session = SdpSession::new(session);
     }
 
     /// Our RTP port.
@@ -85,9 +83,10 @@ impl Talk {
     }
 
     /// The peer offers; what it can hear and say is known from now on, our answer follows.
-    pub(super) fn offered(&mut self, offer: Sound) {
-        self.address = offer.addr.or(self.address);
-        self.remote = Some(offer);
+    pub(super) fn offered(&mut self, offer: Heard) {
+        self.address = offer.sound.addr.or(self.address);
+        self.remote = Some(offer.sound);
+        self.shape = Some((offer.sdp, offer.at));
     }
 
     /// Our offer to a peer: what the far side speaks, and G.711 whatever it speaks, since that can be transcoded. A
@@ -133,7 +132,7 @@ impl Talk {
             codecs: vec![codec],
             telephone_event: offer.telephone_event,
             ptime: Some(offer.ptime.unwrap_or(PTIME)),
-            direction: both(mirror(offer), far.direction),
+            direction: far.direction.within(offer.direction),
         };
         self.offering = false;
         self.dirty = true;
@@ -141,12 +140,13 @@ impl Talk {
     }
 
     /// Takes the peer's answer to our offer. False if it has no codec that we offered.
-    pub(super) fn accept(&mut self, answer: Sound) -> bool {
+    pub(super) fn accept(&mut self, answer: Heard) -> bool {
         let Some(local) = &self.local else { return false };
-        let fits = answer.codecs.iter().any(|c| local.codecs.iter().any(|ours| ours.kind == c.kind));
+        let fits = answer.sound.codecs.iter().any(|c| local.codecs.iter().any(|ours| ours.kind == c.kind));
         if fits {
-            self.address = answer.addr.or(self.address);
-            self.remote = Some(answer);
+            self.address = answer.sound.addr.or(self.address);
+            self.remote = Some(answer.sound);
+            self.shape = Some((answer.sdp, answer.at));
             self.offering = false;
             self.dirty = true;
         }
@@ -160,13 +160,13 @@ impl Talk {
     }
 
     /// A new offer within the dialog; our answer for the far side as it is, or `None`, and all stays as it was.
-    pub(super) fn reoffered(&mut self, offer: Sound, me: SocketAddr) -> Option<Bytes> {
-        let (remote, address) = (self.remote.clone(), self.address);
+    pub(super) fn reoffered(&mut self, offer: Heard, me: SocketAddr) -> Option<Bytes> {
+        let (remote, address, shape) = (self.remote.clone(), self.address, self.shape.clone());
         self.offered(offer);
         let far = self.far.clone();
         let answer = self.answer(&far, me);
         if answer.is_none() {
-            (self.remote, self.address) = (remote, address);
+            (self.remote, self.address, self.shape) = (remote, address, shape);
         }
         answer
     }
@@ -188,8 +188,8 @@ impl Talk {
     }
 
     /// The same words again: for a 200 after a 183, or to refresh the session.
-    pub(super) fn again(&self) -> Option<Bytes> {
-        self.local.as_ref().map(|sound| write(self.session, self.version, sound))
+    pub(super) fn again(&mut self) -> Option<Bytes> {
+        self.local.take().map(|sound| self.say(sound))
     }
 
     /// What the peer speaks, for the far side: the one codec that was agreed on, so that the far side agrees on the
@@ -197,11 +197,7 @@ impl Talk {
     pub(super) fn heard(&self) -> Sound {
         let (Some(local), Some(remote)) = (&self.local, &self.remote) else { return Sound::default() };
         let agreed = remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind));
-        Sound {
-            codecs: agreed.cloned().into_iter().collect(),
-            direction: direction_of(remote),
-            ..remote.clone()
-        }
+        Sound { codecs: agreed.cloned().into_iter().collect(), ..remote.clone() }
     }
 
     /// Would the far side's change make us say something else?
@@ -225,20 +221,46 @@ impl Talk {
             telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),
             telephone_event_in: local.telephone_event.filter(|_| remote.telephone_event.is_some()),
             ptime: remote.ptime.unwrap_or(PTIME),
-            direction: both(local.direction, mirror(remote)),
+            direction: local.direction.within(remote.direction),
         };
         self.dirty = false;
         Some(face)
     }
 
+    /// Writes what we say. The version grows by itself when it differs from what we said before.
     fn say(&mut self, sound: Sound) -> Bytes {
-        if self.local.as_ref() != Some(&sound) {
-            self.version += 1;
-        }
-        let text = write(self.session, self.version, &sound);
+        let at = sound.addr.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], self.port)));
+        let text = match &self.shape {
+            Some((sdp, n)) => self.session.answer(sdp, at, Some((*n, &sound))),
+            None => self.session.offer(at, &sound),
+        };
         self.local = Some(sound);
-        text
+        text.into()
     }
+}
+
+/// An SDP body that was understood.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    sdp: Sdp,
+    at: usize,
+    sound: Sound,
+}
+
+/// Why an SDP body is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is not SDP (400).
+    Broken,
+    /// It has no sound over plain RTP in a codec that we know (488).
+    NoAudio,
+}
+
+/// Reads a body.
+pub(super) fn read(body: &[u8]) -> Result<Heard, Unfit> {
+    let sdp = Sdp::parse(body).map_err(|_| Unfit::Broken)?;
+    let (at, sound) = sdp.sound().ok_or(Unfit::NoAudio)?;
+    Ok(Heard { sdp, at, sound })
 }
 
 /// The codec of `offer` that suits the far side best: its own if it was offered, else one that can be transcoded.
@@ -260,33 +282,4 @@ fn transcodes(kind: CodecKind) -> bool {
 /// Can sound of this codec reach a side that speaks `sound`?
 fn speaks(sound: &Sound, kind: CodecKind) -> bool {
     sound.codecs.iter().any(|c| c.kind == kind || (transcodes(kind) && transcodes(c.kind)))
-}
-
-/// The direction that a peer means: address 0.0.0.0 is a hold of old phones.
-fn direction_of(sound: &Sound) -> Direction {
-    match sound.addr {
-        None if sound.direction == Direction::SendRecv && !sound.codecs.is_empty() => Direction::SendOnly,
-        _ => sound.direction,
-    }
-}
-
-/// What the peer says, seen from us.
-fn mirror(sound: &Sound) -> Direction {
-    match direction_of(sound) {
-        Direction::SendOnly => Direction::RecvOnly,
-        Direction::RecvOnly => Direction::SendOnly,
-        same => same,
-    }
-}
-
-/// What both directions allow.
-fn both(a: Direction, b: Direction) -> Direction {
-    let sends = |d| matches!(d, Direction::SendRecv | Direction::SendOnly);
-    let receives = |d| matches!(d, Direction::SendRecv | Direction::RecvOnly);
-    match (sends(a) && sends(b), receives(a) && receives(b)) {
-        (true, true) => Direction::SendRecv,
-        (true, false) => Direction::SendOnly,
-        (false, true) => Direction::RecvOnly,
-        (false, false) => Direction::Inactive,
-    }
 }

@@ -192,7 +192,7 @@ impl SipLeg {
             self.bye(Cause::Incompatible, room);
             return room.said.push(LegEvent::Ended(Cause::Incompatible));
         }
-        self.refresh.agreed(now, &response.headers);
+        self.refresh.agree(now, &response.headers, &room.setup.config.sip);
         room.said.push(LegEvent::Answered(self.talk.heard()));
     }
 

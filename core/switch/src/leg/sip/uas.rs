@@ -91,8 +91,7 @@ impl SipLeg {
             return self.refuse_with(415, Cause::Incompatible, room, |r| r.headers.push(Name::Accept, SDP));
         }
         match offer::read(&request.body) {
-            Ok(sound) if !sound.codecs.is_empty() => self.talk.offered(sound),
-            Ok(_) => self.refuse_and_say(488, Cause::Incompatible, room),
+            Ok(offer) => self.talk.offered(offer),
             Err(offer::Unfit::Broken) => self.refuse_and_say(400, Cause::Incompatible, room),
             Err(offer::Unfit::NoAudio) => self.refuse_and_say(488, Cause::Incompatible, room),
         }
@@ -154,7 +153,7 @@ impl SipLeg {
         response.headers.push(Name::Contact, self.contact(room.setup));
         response.headers.push(Name::Allow, ALLOW);
         response.headers.push(Name::Supported, SUPPORTED);
-        self.refresh.grant(now, &mut response.headers, self.peer.speaks_timer);
+        self.refresh.grant(now, &mut response.headers);
         if let Some(sdp) = sdp {
             put_sdp(&mut response.headers, &mut response.body, sdp);
         }

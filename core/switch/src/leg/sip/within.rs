@@ -8,6 +8,7 @@ use ringtrip_media::sound::Sound;
 use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::session_timer::Due;
 
 use crate::leg::LegEvent;
 use crate::leg::sip::info::{self, Said};
@@ -185,7 +186,7 @@ impl SipLeg {
                 if ours.method == Method::Invite {
                     self.acknowledge(tx, ours.number, room);
                 }
-                self.refresh.agreed(now, &response.headers);
+                self.refresh.agree(now, &response.headers, &room.setup.config.sip);
                 if ours.offered {
                     let answer = offer::read(&response.body).ok().filter(|_| !response.body.is_empty());
                     if !answer.is_some_and(|answer| self.talk.accept(answer)) {
@@ -227,8 +228,8 @@ impl SipLeg {
 
     pub(super) fn up_timeout(&mut self, now: Instant, room: &mut Room<'_>) {
         match self.refresh.due(now) {
-            Some(true) => self.refresh_session(room),
-            Some(false) => {
+            Some(Due::Refresh) => self.refresh_session(room),
+            Some(Due::Expired) => {
                 self.bye(Cause::SessionExpired, room);
                 return room.said.push(LegEvent::Ended(Cause::SessionExpired));
             }
@@ -364,8 +365,8 @@ impl SipLeg {
         }
         let before = self.talk.heard();
         let answer = match offer::read(&request.body) {
-            Ok(sound) if !sound.codecs.is_empty() => self.talk.reoffered(sound, self.address(room.setup)),
-            _ => None,
+            Ok(offer) => self.talk.reoffered(offer, self.address(room.setup)),
+            Err(_) => None,
         };
         let Some(sdp) = answer else {
             self.reply(tx, request, 488, room);
@@ -399,7 +400,7 @@ impl SipLeg {
             // An UPDATE without offer: its wish is read here.
             let _ = self.refresh.asked(&request.headers, &room.setup.config.sip);
         }
-        self.refresh.grant(now, &mut response.headers, self.peer.speaks_timer);
+        self.refresh.grant(now, &mut response.headers);
         if let Some(sdp) = sdp {
             put_sdp(&mut response.headers, &mut response.body, sdp);
         }
