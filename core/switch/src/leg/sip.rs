@@ -321,8 +321,6 @@ impl Peer {
         Peer {
             allows_update: lists(headers, &Name::Allow, "UPDATE"),
             allows_info: lists(headers, &Name::Allow, "INFO"),
-            speaks_timer: lists(headers, &Name::Supported, "timer")
-                || lists(headers, &Name::Require, "timer"),
         }
     }
 }
