@@ -1,0 +1,419 @@
+//! The route machine: where should this call go? Answered once, with the whole plan.
+//!
+//! In this order, and no other: emergency on the digits as dialled; the dial plan, or for a call from outside the
+//! configured target; emergency on what the plan made of the digits; the policy script, asked by post and answered as
+//! data; emergency on what the script made of them. A script that is late, wrong or dead leaves the plan's own route.
+//!
+//! Nothing here waits: [`Router::before_policy`] either ends or hands out the question, and [`Router::after_policy`]
+//! takes the answer. The shell holds the deadline.
+
+mod policy;
+
+pub use policy::{CallerEdit, PolicyAnswer, PolicyCall, PolicyStage, PolicyTarget, PolicyVerdict};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, Inbound, LineKind, Region};
+use crate::dialplan::Outcome;
+use crate::emergency;
+use crate::event::Event;
+use crate::ids::LineId;
+use crate::party::{CallerId, Cause, Digits, Source};
+use crate::route::{Attempt, PlanRoute, Planned, Provenance, RoutePlan, RouteQuery, Stage, Target, Verdict};
+
+/// How long a target outside may ring: longer than any voicemail there waits.
+const OUTSIDE_RING_TIME: Duration = Duration::from_secs(180);
+/// How long a telephone rings that is no extension's.
+const LINE_RING_TIME: Duration = Duration::from_secs(60);
+
+/// The route machine. It has no state but the configuration: a new configuration is a new machine.
+#[derive(Debug, Clone)]
+pub struct Router {
+    config: Arc<Config>,
+}
+
+/// How far a query came.
+#[derive(Debug)]
+pub enum Step {
+    /// This is the answer.
+    Done(Box<RoutePlan>),
+    /// Ask the policy script this, and give its answer to [`Router::after_policy`].
+    AskPolicy(Box<PolicyCall>),
+}
+
+impl Router {
+    /// A machine for this configuration.
+    pub fn new(config: Arc<Config>) -> Router {
+        Router { config }
+    }
+
+    /// All that is decided before a script is asked. When no script is configured, that is all.
+    pub fn before_policy(&self, query: RouteQuery) -> Step {
+        if let Some(call) = emergency::decide(&self.config, &query.caller, &query.dialled) {
+            return Step::Done(Box::new(emergency_plan(call, Provenance::default())));
+        }
+        let default = match self.outside(&query.source) {
+            Some(inbound) => self.inbound(&query, &inbound),
+            None => self.planned(&query, query.planned.clone()),
+        };
+        let (number, plan) = default;
+        // What the plan bars or does not know is not offered to a script: a bar holds.
+        if self.config.script.is_none() || !matches!(plan.verdict, Verdict::Stages(_)) {
+            return Step::Done(Box::new(plan));
+        }
+        Step::AskPolicy(Box::new(PolicyCall { query, number, default: plan }))
+    }
+
+    /// What becomes of the script's answer; with an event when it failed and the plan's own route was taken.
+    pub fn after_policy(
+        &self,
+        call: PolicyCall,
+        script: &str,
+        answer: Result<PolicyAnswer, String>,
+    ) -> (RoutePlan, Option<Event>) {
+        let id = call.query.call;
+        match answer.and_then(|answer| self.merge(&call, answer)) {
+            Ok(plan) => (plan, None),
+            Err(why) => {
+                let event = Event::ScriptFailed { script: script.to_owned(), call: id, why };
+                let mut plan = call.default;
+                plan.provenance.because.push_str("; the script failed, the plan's own route was taken");
+                (plan, Some(event))
+            }
+        }
+    }
+
+    /// What a caller inside dialled, through its plan unless that is done already.
+    fn planned(&self, query: &RouteQuery, planned: Option<Planned>) -> (Digits, RoutePlan) {
+        let planned = match planned {
+            Some(planned) => planned,
+            None => match self.plan(&query.source, &query.dialled) {
+                Ok(planned) => planned,
+                Err(plan) => return (query.dialled.clone(), plan),
+            },
+        };
+        let number = planned.number.clone();
+        (number, self.by_plan(query, planned))
+    }
+
+    /// Runs the caller's plan on a number that came whole.
+    fn plan(&self, source: &Source, dialled: &Digits) -> Result<Planned, RoutePlan> {
+        let number = international(self.config.region, dialled);
+        let Some((name, plan)) = self.config.plan_for(source) else {
+            return Ok(Planned { number, route: PlanRoute::Default, alternative: String::new() });
+        };
+        match plan.whole(&number, &self.config.dialling) {
+            Outcome::Send { number, route, alternative, .. } => Ok(Planned { number, route, alternative }),
+            Outcome::Blocked { alternative, .. } => {
+                let because = format!("plan {name} bars {dialled} by {alternative}");
+                Err(refuse(Cause::Barred, Some(alternative), because))
+            }
+            Outcome::Reject { why } => {
+                let because = format!("plan {name} does not take {dialled}: {}", why.words());
+                Err(refuse(Cause::Unallocated, None, because))
+            }
+            Outcome::Vsc { code, .. } => {
+                let because = format!("{code} is a star code, which telephones dial on their own");
+                Err(refuse(Cause::Invalid, None, because))
+            }
+        }
+    }
+
+    /// The stages for what a plan decided.
+    fn by_plan(&self, query: &RouteQuery, planned: Planned) -> RoutePlan {
+        let provenance = |because: String| Provenance {
+            alternative: (!planned.alternative.is_empty()).then(|| planned.alternative.clone()),
+            script: None,
+            because,
+        };
+        if let Some(call) = emergency::decide(&self.config, &query.caller, &planned.number) {
+            return emergency_plan(call, provenance(String::new()));
+        }
+        let (target, because) = match &planned.route {
+            PlanRoute::Default => match self.by_number(&planned.number) {
+                Some(found) => found,
+                None => {
+                    let because =
+                        format!("{} is no extension, and there is no default route", planned.number);
+                    return RoutePlan {
+                        verdict: Verdict::Refuse(Cause::Unallocated),
+                        provenance: provenance(because),
+                    };
+                }
+            },
+            route => (target(route), "the plan names the route".to_owned()),
+        };
+        match self.stage(query, vec![(target, planned.number.clone(), None)], None) {
+            Ok(stage) => RoutePlan { verdict: Verdict::Stages(vec![stage]), provenance: provenance(because) },
+            Err((cause, because)) => {
+                RoutePlan { verdict: Verdict::Refuse(cause), provenance: provenance(because) }
+            }
+        }
+    }
+
+    /// Where a number goes that no rule sent elsewhere.
+    fn by_number(&self, number: &Digits) -> Option<(Target, String)> {
+        if let Some(extension) = self.config.extension(number.as_str()) {
+            return Some((Target::Extension(extension.id.clone()), "it is an extension".to_owned()));
+        }
+        match &self.config.default_route {
+            PlanRoute::Default => None,
+            route => Some((target(route), "it takes the default route".to_owned())),
+        }
+    }
+
+    /// Is the source outside? Then its calls go where the configuration says.
+    fn outside(&self, source: &Source) -> Option<Inbound> {
+        match source {
+            // Which number was called decides; `inbound` looks it up.
+            Source::Gateway(id) => {
+                Some(self.config.gateway(id).map_or(Inbound::Refuse, |g| g.inbound.clone()))
+            }
+            Source::Line(id) => match &self.config.line(id)?.kind {
+                LineKind::Fxs(_) => None,
+                LineKind::Fxo(fxo) => {
+                    let to = fxo.ring_through.as_ref().map(|r| r.to.clone()).or_else(|| fxo.answer.clone());
+                    Some(to.unwrap_or(Inbound::Refuse))
+                }
+            },
+            Source::Extension(_) | Source::Operator => None,
+        }
+    }
+
+    /// The stages for a call from outside.
+    fn inbound(&self, query: &RouteQuery, inbound: &Inbound) -> (Digits, RoutePlan) {
+        let called = query.dialled.clone();
+        let inbound = match &query.source {
+            Source::Gateway(id) => self.config.gateway(id).map_or(inbound, |g| g.inbound_for(&called)),
+            _ => inbound,
+        };
+        let plan = match inbound {
+            Inbound::Refuse => {
+                refuse(Cause::Unallocated, None, "nobody is named for calls from there".to_owned())
+            }
+            Inbound::Ring(targets) => {
+                let targets = targets.iter().map(|t| (t.clone(), called.clone(), None)).collect();
+                self.stage(query, targets, None).map_or_else(
+                    |(cause, because)| refuse(cause, None, because),
+                    |stage| RoutePlan {
+                        verdict: Verdict::Stages(vec![stage]),
+                        provenance: because("the configuration names who rings for calls from there"),
+                    },
+                )
+            }
+            Inbound::Dialled => match self.config.extension(called.as_str()) {
+                Some(e) => {
+                    let target = (Target::Extension(e.id.clone()), called.clone(), None);
+                    self.stage(query, vec![target], None).map_or_else(
+                        |(cause, because)| refuse(cause, None, because),
+                        |stage| RoutePlan {
+                            verdict: Verdict::Stages(vec![stage]),
+                            provenance: because("the number called is an extension"),
+                        },
+                    )
+                }
+                None => refuse(Cause::Unallocated, None, format!("{called} is no extension")),
+            },
+            Inbound::Number(number) => match self.plan(&query.source, number) {
+                Ok(planned) => return (planned.number.clone(), self.by_plan(query, planned)),
+                Err(plan) => plan,
+            },
+        };
+        (called, plan)
+    }
+
+    /// A stage of these targets, each with its number and caller; without those that would send the call back
+    /// where it came from.
+    fn stage(
+        &self,
+        query: &RouteQuery,
+        targets: Vec<(Target, Digits, Option<CallerEdit>)>,
+        timeout: Option<Duration>,
+    ) -> Result<Stage, (Cause, String)> {
+        let mut attempts = Vec::with_capacity(targets.len());
+        let mut refused = (Cause::Unallocated, "nobody is named".to_owned());
+        for (target, number, edit) in targets {
+            if self.goes_back(&query.source, &target) {
+                refused = (Cause::Barred, "a call is not sent back where it came from".to_owned());
+                continue;
+            }
+            match self.fit(&target, &number) {
+                Ok(number) => {
+                    let caller = self.caller(query, &target, edit);
+                    attempts.push(Attempt { target, number, caller });
+                }
+                Err(because) => refused = (Cause::Invalid, because),
+            }
+        }
+        if attempts.is_empty() {
+            return Err(refused);
+        }
+        let timeout = timeout.unwrap_or_else(|| {
+            attempts.iter().map(|a| self.ring_time(&a.target)).max().unwrap_or(OUTSIDE_RING_TIME)
+        });
+        Ok(Stage { targets: attempts, timeout })
+    }
+
+    /// The loop guard: the landline is not called from the landline, nor a provider by its own call.
+    fn goes_back(&self, source: &Source, target: &Target) -> bool {
+        match (source, target) {
+            (Source::Gateway(from), Target::Gateway(to)) => from == to,
+            (Source::Line(from), Target::Line(to)) => {
+                from == to || self.is_landline(from) && self.is_landline(to)
+            }
+            (Source::Line(from), Target::Landline) => self.is_landline(from),
+            _ => false,
+        }
+    }
+
+    fn is_landline(&self, id: &LineId) -> bool {
+        self.config.line(id).is_some_and(|l| l.fxo().is_some())
+    }
+
+    /// The number as the landline's own plan wants it, where it has one.
+    fn fit(&self, target: &Target, number: &Digits) -> Result<Digits, String> {
+        let line = match target {
+            Target::Landline => self.config.landlines().next().map(|(line, _)| line),
+            Target::Line(id) => self.config.line(id).filter(|l| l.fxo().is_some()),
+            Target::Extension(_) | Target::Gateway(_) | Target::Uri(_) => None,
+        };
+        // An empty number is two-stage dialling; a number with pauses was written for this line on purpose.
+        let raw = number.is_empty() || number.as_str().contains(',');
+        let plan = line
+            .and_then(|l| l.plan.as_deref())
+            .filter(|_| !raw)
+            .and_then(|name| self.config.plans.get(name).map(|plan| (name, plan)));
+        let Some((name, plan)) = plan else { return Ok(number.clone()) };
+        match plan.whole(number, &self.config.dialling) {
+            Outcome::Send { number, .. } => Ok(number),
+            refused => {
+                Err(format!("the landline's plan {name} does not take {number}: {}", refused.why().words()))
+            }
+        }
+    }
+
+    /// Who is shown: inside the extension itself, outside its outside number.
+    fn caller(&self, query: &RouteQuery, target: &Target, edit: Option<CallerEdit>) -> CallerId {
+        let mut caller = query.caller.clone();
+        let outside = matches!(target, Target::Landline | Target::Gateway(_) | Target::Uri(_));
+        let own = match &query.source {
+            Source::Extension(id) => self.config.extension(id.as_str()),
+            Source::Line(id) => self.config.extension_on(id),
+            Source::Gateway(_) | Source::Operator => None,
+        };
+        if let (true, Some(extension)) = (outside, own) {
+            caller.private |= extension.withhold;
+            let gateway = match target {
+                Target::Gateway(id) => self.config.gateway(id),
+                _ => None,
+            };
+            let of_gateway = || gateway.map(|g| g.caller_id.clone().unwrap_or_else(|| g.user.clone()));
+            if let Some(number) = extension.caller_id.clone().or_else(of_gateway) {
+                caller.number = number;
+            }
+        }
+        if let Some(edit) = edit {
+            caller.number = edit.number.unwrap_or(caller.number);
+            caller.name = edit.name.unwrap_or(caller.name);
+            caller.private = edit.private.unwrap_or(caller.private);
+        }
+        caller
+    }
+
+    fn ring_time(&self, target: &Target) -> Duration {
+        match target {
+            Target::Extension(id) => {
+                self.config.extension(id.as_str()).map_or(LINE_RING_TIME, |e| e.ring_time)
+            }
+            Target::Line(id) if !self.is_landline(id) => LINE_RING_TIME,
+            _ => OUTSIDE_RING_TIME,
+        }
+    }
+
+    /// Does this target exist? A script may name any.
+    fn exists(&self, target: &Target) -> Result<(), String> {
+        let known = match target {
+            Target::Extension(id) => self.config.extension(id.as_str()).is_some(),
+            Target::Line(id) => self.config.line(id).is_some(),
+            Target::Gateway(id) => self.config.gateway(id).is_some(),
+            Target::Landline => self.config.landlines().next().is_some(),
+            Target::Uri(_) => true,
+        };
+        if known { Ok(()) } else { Err(format!("it names {}, which does not exist", target_name(target))) }
+    }
+
+    /// The target that a script calls by this name: a gateway (`gw0` is the landline), a line, an extension, or a host
+    /// (it has a dot or a colon).
+    pub fn target_named(config: &Config, name: &str) -> Option<Target> {
+        if name == "gw0" {
+            return Some(Target::Landline);
+        }
+        if let Some(g) = config.gateways.iter().find(|g| g.id.as_str() == name) {
+            return Some(Target::Gateway(g.id.clone()));
+        }
+        if let Some(l) = config.lines.iter().find(|l| l.id.as_str() == name) {
+            return Some(Target::Line(l.id.clone()));
+        }
+        if let Some(e) = config.extension(name) {
+            return Some(Target::Extension(e.id.clone()));
+        }
+        policy::host(name).map(Target::Uri)
+    }
+}
+
+/// `+44…` from a SIP phone as a telephone dials it.
+fn international(region: Region, dialled: &Digits) -> Digits {
+    match dialled.as_str().strip_prefix('+') {
+        Some(rest) => {
+            let prefix = match region {
+                Region::Us => "011",
+                Region::Uk => "00",
+            };
+            // Numbers of our own country are dialled without their country code.
+            match (region, rest.strip_prefix("44"), rest.strip_prefix('1')) {
+                (Region::Uk, Some(national), _) => Digits::new(&format!("0{national}")),
+                (Region::Us, _, Some(_)) => Digits::new(rest),
+                _ => Digits::new(&format!("{prefix}{rest}")),
+            }
+        }
+        None => dialled.clone(),
+    }
+}
+
+fn target(route: &PlanRoute) -> Target {
+    match route {
+        PlanRoute::Landline | PlanRoute::Default => Target::Landline,
+        PlanRoute::Gateway(id) => Target::Gateway(id.clone()),
+        PlanRoute::Uri(host) => Target::Uri(host.clone()),
+    }
+}
+
+fn target_name(target: &Target) -> String {
+    match target {
+        Target::Extension(id) => format!("extension {id}"),
+        Target::Line(id) => format!("line {id}"),
+        Target::Landline => "gw0, the landline".to_owned(),
+        Target::Gateway(id) => format!("gateway {id}"),
+        Target::Uri(host) => host.host.clone(),
+    }
+}
+
+fn emergency_plan(call: emergency::EmergencyCall, provenance: Provenance) -> RoutePlan {
+    let because = format!("{} is an emergency number", call.number());
+    RoutePlan { verdict: Verdict::Emergency(call), provenance: Provenance { because, ..provenance } }
+}
+
+fn refuse(cause: Cause, alternative: Option<String>, because: String) -> RoutePlan {
+    RoutePlan {
+        verdict: Verdict::Refuse(cause),
+        provenance: Provenance { alternative, script: None, because },
+    }
+}
+
+fn because(text: &str) -> Provenance {
+    Provenance { because: text.to_owned(), ..Provenance::default() }
+}
+
+#[cfg(test)]
+mod tests;
