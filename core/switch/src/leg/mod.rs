@@ -1,6 +1,8 @@
 //! Leg words: all that a call and its legs say to each other. A desk phone, a telephone on an FXS port, the
 //! landline and a SIP provider are equally good legs; `leg/sip.rs` and `leg/analog.rs` translate.
 
+pub mod analog;
+
 use ringtrip_media::sound::Sound;
 
 use crate::party::{CallerId, Cause, Digits, Key};

@@ -1,0 +1,145 @@
+//! The landline rings: caller ID, the wait for it, the call that is born, the answer.
+
+use std::time::{Duration, Instant};
+
+use ringtrip_media::sound::Sound;
+
+use crate::board::BoardCmd;
+use crate::call::{Birth, Caller};
+use crate::config::CallerIdMethod;
+use crate::ids::CallId;
+use crate::leg::LegEvent;
+use crate::line::wire::{Far, Outbox};
+use crate::line::words::CallType;
+use crate::party::{CallerId, Cause, Digits, Source};
+use crate::post::{Listen, Post};
+
+use super::{Fxo, State, Talk, Way};
+
+impl Fxo {
+    /// The polarity reversed on-hook: the UK's announcement of caller ID before the first ring.
+    pub(super) fn alerted(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
+        match self.set.caller_id {
+            CallerIdMethod::EtsiReversal => {
+                self.wire.listen(Listen { caller_id: true, ..Listen::default() }, out);
+                State::Alerted { until: now + ALERT, caller: None }
+            }
+            _ => state,
+        }
+    }
+
+    pub(super) fn ring_begin(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
+        let still = now + self.set.ring_timeout + LONGEST_BURST;
+        match state {
+            State::Idle { .. } => self.heard(None, still, now),
+            State::Alerted { caller, .. } => self.heard(caller, still, now),
+            State::Heard { ring_through, caller, .. } => State::Heard { quiet: still, ring_through, caller },
+            State::Ringing { call, .. } => State::Ringing { quiet: still, call },
+            State::Spent { .. } => State::Spent { quiet: still },
+            State::Seizing(seizing) => self.glare(seizing, now, out),
+            state @ (State::Lost | State::Calling(_) | State::Talking(_)) => state,
+        }
+    }
+
+    pub(super) fn heard(&mut self, caller: Option<CallerId>, quiet: Instant, now: Instant) -> State {
+        let ring_through = self.set.ring_through.as_ref().map(|r| now + r.delay);
+        State::Heard { quiet, ring_through, caller }
+    }
+
+    pub(super) fn ring_end(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
+        let quiet = now + self.set.ring_timeout;
+        match state {
+            State::Heard { ring_through, caller, .. } => {
+                // Between the rings, never while ringing voltage drowns everything.
+                let caller_id = caller.is_none() && self.set.caller_id != CallerIdMethod::Off;
+                self.wire.listen(Listen { caller_id, ..Listen::default() }, out);
+                State::Heard { quiet, ring_through, caller }
+            }
+            State::Ringing { call, .. } => State::Ringing { quiet, call },
+            State::Spent { .. } => State::Spent { quiet },
+            state => state,
+        }
+    }
+
+    pub(super) fn caller_id(&mut self, state: State, caller: CallerId) -> State {
+        match state {
+            State::Alerted { until, .. } => State::Alerted { until, caller: Some(caller) },
+            State::Heard { quiet, ring_through, .. } => {
+                State::Heard { quiet, ring_through, caller: Some(caller) }
+            }
+            // Too late: the call has been introduced without it.
+            state => state,
+        }
+    }
+
+    /// `PSTN_Ring_Thru_Delay` has passed: a call is born, and the route decides who rings.
+    pub(super) fn ring_somebody(
+        &mut self,
+        quiet: Instant,
+        caller: Option<CallerId>,
+        now: Instant,
+        out: &mut Vec<Post>,
+    ) -> State {
+        self.wire.listen(Listen::default(), out);
+        let caller = caller.unwrap_or_default();
+        let call = self.wire.calls.fresh();
+        self.last_number = Some(caller.number.clone());
+        self.call_type = None;
+        out.push(Post::NewCall(Box::new(Birth {
+            id: call,
+            at: self.wire.wall.now(now),
+            source: Source::Line(self.wire.line.clone()),
+            caller,
+            dialled: Digits::default(),
+            planned: None,
+            a: Caller::Line(self.wire.line.clone()),
+            ports: [0, 0],
+        })));
+        State::Ringing { quiet, call }
+    }
+
+    /// Somebody answered: take the line.
+    pub(super) fn pick_up(&mut self, call: CallId, now: Instant, far: &Sound, out: &mut Vec<Post>) -> State {
+        self.wire.board(BoardCmd::OffHook, out);
+        let far = Far::of(far);
+        self.call_type = Some(match far {
+            Far::Port => CallType::PstnToLine1,
+            Far::Rtp => CallType::VoipGateway,
+        });
+        let talk = Talk {
+            leg: call.a(),
+            way: Way::In,
+            far,
+            emergency: false,
+            reversals: 0,
+            taken: now,
+            until: None,
+            keys: Outbox::default(),
+        };
+        self.talking(talk, now, out)
+    }
+
+    /// It rings while we seize it: the office offers a call at the very moment we want one.
+    fn glare(&mut self, seizing: Box<super::Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
+        if seizing.dialling() {
+            // Digits are on their way: what the board saw was them, or the office's switching.
+            return State::Seizing(seizing);
+        }
+        if seizing.placement.emergency {
+            return self.clear(seizing, now, out);
+        }
+        // The call that comes wins, as it does between offices: its caller is already there.
+        self.wire.say(seizing.leg, LegEvent::Ended(Cause::Congestion), out);
+        if seizing.off_hook() {
+            self.wire.board(BoardCmd::OnHook, out);
+        }
+        self.wire.listen(Listen::default(), out);
+        self.heard(None, now + self.set.ring_timeout + LONGEST_BURST, now)
+    }
+}
+
+/// From the reversal to the first ring at most: alert signal, data and gap take about two seconds (SIN 227).
+const ALERT: Duration = Duration::from_secs(5);
+
+/// No office rings longer without a pause. It bounds the wait for a `RingEnd` that got lost.
+const LONGEST_BURST: Duration = Duration::from_secs(5);

@@ -1,0 +1,155 @@
+//! From the lift to the call: dial tone, keys into the emergency table and then into the dial plan, and what the plan
+//! decides.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::call::{Birth, Caller};
+use crate::config::Emergency;
+use crate::dialplan::{Matcher, Outcome, Step, Timers, Why};
+use crate::line::wire::{Far, Outbox};
+use crate::line::words::Disconnect;
+use crate::party::{Digits, Key, Source};
+use crate::post::Post;
+use crate::route::Planned;
+
+use super::{DialTone, Fxs, KEYS, Side, State, Talk};
+
+/// A number being dialled.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    matcher: Matcher,
+}
+
+impl Dialling {
+    pub fn deadline(&self) -> Option<Instant> {
+        self.matcher.deadline()
+    }
+}
+
+impl Fxs {
+    /// Lifted, or flashed for a new start: dial tone.
+    pub(super) fn dialling(&mut self, now: Instant, out: &mut Vec<Post>) -> State {
+        let Some(plan) = &self.plan else { return self.reorder(now, out) };
+        let timers = Timers {
+            long: self.set.interdigit_long,
+            short: self.set.interdigit_short,
+            dial_tone: self.set.dial_tone,
+        };
+        let matcher = Matcher::new(Arc::clone(plan), &self.config.dialling, timers, now);
+        self.wire.listen(KEYS, out);
+        if matcher.deadline().is_some_and(|t| t <= now) {
+            // A hot line: no dial tone, the call is made at once.
+            return self.dialling_timeout(Box::new(Dialling { matcher }), now, out);
+        }
+        let tones = &self.region.tones;
+        let tone = match self.dial_tone {
+            _ if matcher.outside_tone_at_start() => &tones.outside_dial,
+            DialTone::Usual => &tones.dial,
+            DialTone::MessageWaiting => &tones.mwi_dial,
+            DialTone::Forwarded => &tones.cfwd_dial,
+        };
+        // How long it runs is the plan's business, not the script's.
+        let tone = tone.endless();
+        self.wire.tone(&tone, out);
+        State::Dialling(Box::new(Dialling { matcher }))
+    }
+
+    /// A key, by tone or by pulses.
+    pub(super) fn dial(
+        &mut self,
+        mut dialling: Box<Dialling>,
+        now: Instant,
+        key: Key,
+        out: &mut Vec<Post>,
+    ) -> State {
+        self.wire.hush(out);
+        // Emergency first: no plan can bar, delay or rewrite such a number.
+        let mut dialled = Digits::new(dialling.matcher.dialled());
+        dialled.push(key);
+        if is_emergency(&self.config.emergency, &dialled) {
+            return self.call(dialled, None, true, now, out);
+        }
+        let step = dialling.matcher.key(now, key);
+        self.go_on(dialling, step, now, out)
+    }
+
+    pub(super) fn dialling_timeout(
+        &mut self,
+        mut dialling: Box<Dialling>,
+        now: Instant,
+        out: &mut Vec<Post>,
+    ) -> State {
+        let step = dialling.matcher.timeout(now);
+        self.go_on(dialling, step, now, out)
+    }
+
+    fn go_on(&mut self, dialling: Box<Dialling>, step: Step, now: Instant, out: &mut Vec<Post>) -> State {
+        let dialled = Digits::new(dialling.matcher.dialled());
+        match step {
+            Step::Collecting { outside_tone } => {
+                if outside_tone {
+                    let tone = self.region.tones.outside_dial.endless();
+                    self.wire.tone(&tone, out);
+                }
+                State::Dialling(dialling)
+            }
+            Step::Done(Outcome::Send { number, route, alternative, .. }) => {
+                let planned = Planned { number, route, alternative };
+                self.call(dialled, Some(planned), false, now, out)
+            }
+            Step::Done(Outcome::Reject { why }) => {
+                self.last_number = Some(dialled.to_string());
+                self.last_disconnect = Some(match why {
+                    Why::LongTimeout | Why::DialToneTimeout => Disconnect::DialTimeout,
+                    _ => Disconnect::InvalidDestination,
+                });
+                self.reorder(now, out)
+            }
+            Step::Done(Outcome::Blocked { .. }) => {
+                self.last_number = Some(dialled.to_string());
+                self.last_disconnect = Some(Disconnect::InvalidDestination);
+                self.reorder(now, out)
+            }
+            // No service of the exchange's own is there yet; services will answer here with a confirm tone.
+            Step::Done(Outcome::Vsc { code, .. }) => {
+                self.last_number = Some(code.to_string());
+                self.last_disconnect = Some(Disconnect::InvalidDestination);
+                self.reorder(now, out)
+            }
+        }
+    }
+
+    /// A call is born.
+    fn call(
+        &mut self,
+        dialled: Digits,
+        planned: Option<Planned>,
+        emergency: bool,
+        now: Instant,
+        out: &mut Vec<Post>,
+    ) -> State {
+        self.wire.hush(out);
+        let call = self.wire.calls.fresh();
+        self.last_number = Some(dialled.to_string());
+        out.push(Post::NewCall(Box::new(Birth {
+            id: call,
+            at: self.wire.wall.now(now),
+            source: Source::Line(self.wire.line.clone()),
+            caller: self.caller.clone(),
+            dialled,
+            planned,
+            a: Caller::Line(self.wire.line.clone()),
+            ports: [0, 0],
+        })));
+        // Who answers is not known yet; until then nothing is to be played.
+        let (far, keys) = (Far::Port, Outbox::default());
+        State::Calling(Talk { leg: call.a(), side: Side::Caller, far, emergency, keys })
+    }
+}
+
+/// Is this, exactly, an emergency number?
+fn is_emergency(emergency: &Emergency, dialled: &Digits) -> bool {
+    emergency.country.numbers.contains(&dialled.as_str())
+        || emergency.extra.iter().any(|e| e.dialled == *dialled)
+}

@@ -1,0 +1,717 @@
+//! Ladders of a telephone.
+
+use super::*;
+use crate::config::{CallerIdMethod, Fxs};
+
+const HOME: &str = "(1xx|999!|0xx.|9,x.|8xxx!|<:@gw0>7x.)";
+
+fn us(change: impl FnOnce(&mut Fxs)) -> Config {
+    phone(Region::Us, HOME, change)
+}
+
+fn phone(region: Region, plan: &str, change: impl FnOnce(&mut Fxs)) -> Config {
+    let mut fxs = Fxs::of(region);
+    change(&mut fxs);
+    config(region, plan, LineKind::Fxs(fxs))
+}
+
+#[test]
+fn calls_out() {
+    check(
+        "a call out",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.20 > key 0
+           2.40 > key 2
+                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+           2.50 > ringing
+                < tone ringback
+           5.00 > answer
+                < quiet; [talking]
+           6.00 > key 5
+                < say digit 5
+           7.00 > digit 6
+                < digits 6 100/100
+           8.00 > flash
+                < say flash
+           9.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+          10.00 > end normal
+          20.00 > wait
+        ",
+    );
+    check(
+        "pulses, an outside tone, and the short timer",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > pulse 9
+                < quiet; tone outside dial
+           3.00 > pulse 5
+                < quiet
+           4.00 > pulse 5
+           7.00 < new call from 101 dialled 955, planned \"955\" to default by 9,x.; [calling]
+          10.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "a hot line to the landline",
+        phone(Region::Us, "(S0<:@gw0>)", |_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; new call from \"101\" dialled , planned \"\" to gw0 by S0<:@gw0>; [off-hook]; [calling]
+           2.00 > progress
+           3.00 > answer port
+                < [talking]
+           4.00 > digit 6
+           5.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "a warm line",
+        phone(Region::Us, "(P5<:100>|1xx)", |_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           6.00 < quiet; new call from \"101\" dialled , planned \"100\" to default by P5<:100>; [calling]
+           8.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "hung up while it rings there",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 0
+           2.20 > key 2
+                < new call from \"101\" dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.00 > ringing
+                < tone ringback
+           4.00 > hang-up
+                < say ended cancelled; quiet; listen no more; [on-hook]; [idle]
+           4.10 > end cancelled
+        ",
+    );
+    check(
+        "polarity tells the telephone that it is answered",
+        us(|set| set.caller_polarity = Polarity::Reverse),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 0
+           2.20 > key 2
+                < new call from \"101\" dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.00 > answer
+                < polarity reversed; [talking]
+           4.00 > end normal
+                < listen no more; polarity normal; [disconnected]
+           5.00 > hang-up
+                < [on-hook]; [idle]
+        ",
+    );
+    check(
+        "keys from afar wait for those before them",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 0
+           2.20 > key 2
+                < new call from \"101\" dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.00 > answer
+                < [talking]
+           4.00 > digit 1
+                < digits 1 100/100
+           4.05 > digit 2
+           4.06 > digit 3
+           4.10 > key 1
+           4.20 > sent
+                < digits 23 100/100
+           4.60 > sent
+           5.00 > digit 4
+                < digits 4 100/100
+           7.00 > key 4
+                < say digit 4
+           8.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+}
+
+#[test]
+fn emergency() {
+    check(
+        "911 with a plan that bars it",
+        phone(Region::Us, "(911!|9xx.|1xx)", |_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 9
+                < quiet
+           2.10 > key 1
+           2.20 > key 1
+                < new call from 101 dialled 911; [calling]
+           4.00 > answer
+                < [talking]
+           5.00 > flash
+           6.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+    let mut uk = phone(Region::Uk, "(999!|<999:100>|112!|x.)", |_| ());
+    uk.emergency.country = crate::emergency::Country::GB;
+    check(
+        "999 with a plan that bars and bends it",
+        uk,
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 9
+                < quiet
+           2.10 > key 9
+           2.20 > key 9
+                < new call from 101 dialled 999; [calling]
+           3.00 > end congestion
+                < listen no more; tone congestion; [congestion]
+        ",
+    );
+}
+
+#[test]
+fn refusals_and_the_ladder() {
+    check(
+        "nobody dials",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+          11.00 < listen no more; tone reorder; [reorder]
+          21.00 < tone off-hook warning; [off-hook-warning]
+          31.00 < quiet; [off-hook]
+          50.00 > wait
+          51.00 > key 1
+          52.00 > hang-up
+                < [on-hook]; [idle]
+          60.00 > wait
+        ",
+    );
+    check(
+        "no such number",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 5
+                < quiet; listen no more; tone reorder; [reorder]
+           3.00 > hang-up
+                < quiet; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "barred",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 8
+                < quiet
+           2.10 > key 1
+           2.20 > key 1
+           2.30 > key 1
+                < listen no more; tone reorder; [reorder]
+           3.00 > flash
+                < listen keys; tone dial; [dialling]
+           4.00 > hang-up
+                < quiet; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "a star code that is no service yet",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key *
+                < quiet
+           2.10 > key 6
+           2.20 > key 9
+                < listen no more; tone reorder; [reorder]
+           3.00 > hang-up
+                < quiet; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "a number begun and not finished",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+          12.00 < listen no more; tone reorder; [reorder]
+          20.00 > hang-up
+                < quiet; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "busy there",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 0
+           2.20 > key 2
+                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.00 > end busy
+                < listen no more; tone busy; [busy]
+          13.00 < tone reorder; [reorder]
+          23.00 < tone off-hook warning; [off-hook-warning]
+          33.00 < quiet; [off-hook]
+          60.00 > hang-up
+                < [on-hook]; [idle]
+        ",
+    );
+    check(
+        "engaged paths, UK",
+        phone(Region::Uk, HOME, |_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 0
+           2.20 > key 2
+                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.00 > end congestion
+                < listen no more; tone congestion; [congestion]
+          13.00 < tone reorder; [reorder]
+          14.00 > hang-up
+                < quiet; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "the far end hangs up",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 0
+           2.20 > key 2
+                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.00 > answer
+                < [talking]
+           4.00 > end normal
+                < listen no more; [disconnected]
+           9.00 < tone reorder; [reorder]
+          19.00 < tone off-hook warning; [off-hook-warning]
+          29.00 < quiet; [off-hook]
+          60.00 > hang-up
+                < [on-hook]; [idle]
+        ",
+    );
+    check(
+        "the far end hangs up and reorder is never to be heard",
+        us(|set| set.reorder_delay = None),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           2.00 > trip
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+           4.00 > end normal
+                < listen no more; [disconnected]
+          60.00 > hang-up
+                < [on-hook]; [idle]
+        ",
+    );
+    check(
+        "the far end hangs up, with CPC",
+        us(|set| set.cpc_duration = Duration::from_millis(500)),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           2.00 > trip
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+           4.00 > end normal
+                < listen no more; [disconnected]
+           6.00 < battery away 500 ms
+           6.50 < listen keys; tone dial; [dialling]
+          10.00 > hang-up
+                < quiet; listen no more; [on-hook]; [idle]
+        ",
+    );
+}
+
+#[test]
+fn rings() {
+    check(
+        "rings, caller ID between the rings, answer, hang up",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 5551234 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           3.60 < on-hook audio 825 ms; caller id Bell202 None 030405065551234Ann4
+           5.50 > caller-id-sent
+           8.00 > trip
+                < ring stop; quiet; listen keys; say answered; [off-hook]; [talking]
+           9.00 > key 1
+                < say digit 1
+          10.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+          11.00 > end normal
+        ",
+    );
+    check(
+        "the UK way",
+        phone(Region::Uk, HOME, |_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 01632960001 sip
+                < say ringing; polarity reversed; [ringing]
+           1.15 < on-hook audio 1029 ms; caller id V23 Alert { ms: 100, gap_ms: 70 } 0304050601632960001Anni
+           2.50 > caller-id-sent
+           2.73 < polarity normal; ring 400/200 400/2000 at 25 Hz
+           5.00 > trip
+                < ring stop; quiet; listen keys; say answered; [off-hook]; [talking]
+           6.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "after a ring pulse; the word that the data are out gets lost",
+        us(|set| set.caller_id = CallerIdMethod::Etsi),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from private sip
+                < say ringing; ring 250/65535 at 20 Hz; [ringing]
+           1.90 < ring stop; on-hook audio 759 ms; caller id Bell202 None 03040506PP'
+           3.21 < ring 2000/4000 at 20 Hz
+           8.00 > trip
+                < ring stop; quiet; listen keys; say answered; [off-hook]; [talking]
+           9.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "lifted in the middle of the UK's caller ID",
+        phone(Region::Uk, HOME, |_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 01632960001 port
+                < say ringing; polarity reversed; [ringing]
+           1.15 < on-hook audio 1029 ms; caller id V23 Alert { ms: 100, gap_ms: 70 } 0304050601632960001Anni
+           1.50 > lift
+                < ring stop; quiet; polarity normal; listen keys; say answered; [off-hook]; [talking]
+           2.00 > caller-id-sent
+           3.00 > digit 5
+           6.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "distinctive ring 3; ring 8 without caller ID",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip ring 3
+                < say ringing; ring 400/200 400/200 800/4000 at 20 Hz; [ringing]
+           2.00 > end cancelled
+                < ring stop; [idle]
+           3.00 > place 101 from 555 sip ring 8
+                < say ringing; ring 250/9750 at 20 Hz; [ringing]
+           3.85 < on-hook audio 792 ms; caller id Bell202 None 03040506555Ann
+           4.00 > end cancelled
+                < ring stop; quiet; [idle]
+           5.00 > place 101 from 555 sip ring 77
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           6.00 > end cancelled
+                < ring stop; [idle]
+        ",
+    );
+    check(
+        "the caller gives up",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           2.00 > end cancelled
+                < ring stop; [idle]
+          10.00 > wait
+        ",
+    );
+    check(
+        "lifted at the moment when the caller gives up",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           3.60 < on-hook audio 792 ms; caller id Bell202 None 03040506555Ann
+           8.00 > end cancelled
+                < ring stop; quiet; [idle]
+           8.01 > trip
+                < listen keys; tone dial; [off-hook]; [dialling]
+           9.00 > hang-up
+                < quiet; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "rings in vain",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           3.60 < on-hook audio 792 ms; caller id Bell202 None 03040506555Ann
+          61.00 < say ended no-answer; ring stop; quiet; [idle]
+          70.00 > wait
+        ",
+    );
+    check(
+        "busy, whatever it does",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > place 101 from 555 refused
+                < say ended busy (leg 91-1)
+           3.00 > key 1
+                < quiet
+           3.10 > key 0
+           3.20 > key 2
+                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+           3.30 > place 101 from 555 refused
+                < say ended busy (leg 92-1)
+           4.00 > answer
+                < [talking]
+           5.00 > place 101 from 555 refused
+                < say ended busy (leg 93-1)
+           6.00 > end normal
+                < listen no more; [disconnected]
+           7.00 > place 101 from 555 refused
+                < say ended busy (leg 94-1)
+           8.00 > hang-up
+                < [on-hook]; [idle]
+           9.00 > place 101 from 555
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+          10.00 > place 101 from 666 refused
+                < say ended busy (leg 96-1)
+          11.00 > end cancelled
+                < ring stop; [idle]
+        ",
+    );
+    check(
+        "glare: lifted to dial as a call comes in",
+        us(|_| ()),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           1.01 > lift
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+           2.00 > hang-up
+                < say ended normal; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "hung up and lifted elsewhere in the house",
+        us(|set| set.callee_on_hook_delay = Duration::from_secs(5)),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           2.00 > trip
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+           3.00 > hang-up
+                < listen no more; [on-hook]; [hung-up]
+           5.00 > lift
+                < listen keys; [off-hook]; [talking]
+           6.00 > key 1
+                < say digit 1
+           7.00 > hang-up
+                < listen no more; [on-hook]; [hung-up]
+          12.00 < say ended normal; [idle]
+          20.00 > wait
+        ",
+    );
+    check(
+        "hung up for a moment, and the far end too",
+        us(|set| set.callee_on_hook_delay = Duration::from_secs(5)),
+        "
+           0.00 > ready
+                < ring stop; polarity normal; [idle]
+           1.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+           2.00 > trip
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+           3.00 > hang-up
+                < listen no more; [on-hook]; [hung-up]
+           4.00 > end normal
+                < [idle]
+          20.00 > wait
+        ",
+    );
+}
+
+#[test]
+fn the_board_goes_away() {
+    check(
+        "a telephone in every state",
+        us(|_| ()),
+        "
+           0.00 > place 101 from 555 refused
+                < say ended board-lost (leg 91-1)
+           1.00 > lost
+           2.00 > ready
+                < ring stop; polarity normal; [idle]
+           3.00 > lost
+                < [out-of-service]
+           4.00 > ready
+                < ring stop; polarity normal; [idle]
+           5.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           6.00 > lost
+                < quiet; listen no more; [on-hook]; [out-of-service]
+           7.00 > ready
+                < ring stop; polarity normal; [idle]
+           7.10 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           8.00 > key 1
+                < quiet
+           8.10 > key 0
+           8.20 > key 2
+                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+           9.00 > lost
+                < say ended board-lost; listen no more; [on-hook]; [out-of-service]
+          10.00 > ready
+                < ring stop; polarity normal; [idle]
+          10.10 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+          11.00 > hang-up
+                < quiet; listen no more; [on-hook]; [idle]
+          12.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+          13.00 > lost
+                < say ended board-lost; [out-of-service]
+          14.00 > end normal
+          15.00 > ready
+                < ring stop; polarity normal; [idle]
+          16.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+          17.00 > trip
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+          18.00 > lost
+                < say ended board-lost; listen no more; [on-hook]; [out-of-service]
+          19.00 > ready
+                < ring stop; polarity normal; [idle]
+          19.10 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+          20.00 > key 5
+                < quiet; listen no more; tone reorder; [reorder]
+          21.00 > lost
+                < quiet; [on-hook]; [out-of-service]
+          22.00 > ready
+                < ring stop; polarity normal; [idle]
+          23.00 > place 101 from 555 sip
+                < say ringing; ring 2000/4000 at 20 Hz; [ringing]
+          24.00 > trip
+                < ring stop; listen keys; say answered; [off-hook]; [talking]
+          25.00 > ready
+                < say ended board-lost; listen no more; ring stop; polarity normal; [on-hook]; [idle]
+        ",
+    );
+}
+
+#[test]
+fn status_speaks() {
+    let mut world = World::new(us(|_| ()));
+    let mut ignored = String::new();
+    for (at, cmd) in [(0, "ready"), (1, "lift"), (2, "key 1"), (3, "key 0"), (4, "key 2"), (6, "answer")] {
+        let at = world.start + Duration::from_secs(at);
+        world.run_until(at, &mut ignored);
+        let input = world.input(cmd);
+        world.feed(at, input);
+    }
+    let reading = BoardEvent::Reading { volts: -8.5, milliamps: 22.0 };
+    world.feed(world.now, LineInput::Board(reading));
+    let status = world.line.status(world.now + Duration::from_secs(3));
+    assert_eq!((status.state, status.off_hook, status.for_), ("talking", true, Duration::from_secs(3)));
+    assert_eq!((status.volts, status.milliamps), (Some(-8.5), Some(22.0)));
+    assert_eq!((status.call, status.last_number.as_deref()), (Some(world.leg.call), Some("102")));
+    assert_eq!(status.last_disconnect, None);
+    let end = world.input("end normal");
+    world.feed(world.now, end);
+    let status = world.line.status(world.now);
+    assert_eq!(status.last_disconnect.map(|d| d.word()), Some("VoIP Call Ended"));
+    assert_eq!(status.state, "disconnected");
+}
