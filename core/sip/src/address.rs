@@ -40,10 +40,16 @@ pub enum BadAddress {
     /// Bad parameters.
     #[error("bad parameters")]
     Params(#[from] BadParams),
+    /// More than 64 in one message.
+    #[error("more than 64 addresses")]
+    Many,
     /// `*` beside other contacts, or where no `*` may be.
     #[error("a star that does not stand alone")]
     Star,
 }
+
+/// More proxies on a way, or telephones of one user, than there are; an address read takes some 300 octets.
+const MOST: usize = 64;
 
 impl NameAddr {
     /// An address without display name or parameters.
@@ -74,7 +80,14 @@ impl NameAddr {
 
     /// Reads every value of every line of this name, in order.
     pub fn list(headers: &Headers, name: &Name) -> Result<Vec<NameAddr>, BadAddress> {
-        headers.all(name).flat_map(list::split).map(|value| NameAddr::read(&value)).collect()
+        let mut each = Vec::new();
+        for value in headers.all(name).flat_map(list::split) {
+            if each.len() == MOST {
+                return Err(BadAddress::Many);
+            }
+            each.push(NameAddr::read(&value)?);
+        }
+        Ok(each)
     }
 
     /// The `tag` parameter.
@@ -175,3 +188,6 @@ fn bare(raw: &Bytes, text: &[u8]) -> Result<NameAddr, BadAddress> {
         params: Params::read(&share(raw, params))?,
     })
 }
+
+#[cfg(test)]
+mod tests;

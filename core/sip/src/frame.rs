@@ -88,6 +88,9 @@ impl Framer {
                     };
                     let octets = self.buffer.split_to(end).freeze();
                     let head = Head::read(&octets, &self.limits);
+                    if end > self.limits.head {
+                        return Some(self.fatal(head, Flaw::TooLarge));
+                    }
                     match body_length(&head, &self.limits) {
                         Ok(length) => self.state = State::Body { head: Box::new(head), length },
                         Err(flaw) => return Some(self.fatal(head, flaw)),

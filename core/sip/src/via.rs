@@ -164,3 +164,6 @@ pub fn set_top(headers: &mut Headers, via: &Via) {
     }
     *line = out.into();
 }
+
+#[cfg(test)]
+mod tests;
