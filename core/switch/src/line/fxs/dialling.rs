@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::call::{Birth, Caller};
-use crate::config::Emergency;
 use crate::dialplan::{Matcher, Outcome, Step, Timers, Why};
+use crate::emergency;
 use crate::line::wire::{Far, Outbox};
 use crate::line::words::Disconnect;
 use crate::party::{Digits, Key, Source};
@@ -67,7 +67,7 @@ impl Fxs {
         // Emergency first: no plan can bar, delay or rewrite such a number.
         let mut dialled = Digits::new(dialling.matcher.dialled());
         dialled.push(key);
-        if is_emergency(&self.config.emergency, &dialled) {
+        if emergency::is_exact(&self.config.emergency, dialled.as_str()) {
             return self.call(dialled, None, true, now, out);
         }
         let step = dialling.matcher.key(now, key);
@@ -95,8 +95,10 @@ impl Fxs {
                 State::Dialling(dialling)
             }
             Step::Done(Outcome::Send { number, route, alternative, .. }) => {
+                // What a plan rewrites into an emergency number is one too; the route will find the same.
+                let emergency = emergency::is_exact(&self.config.emergency, number.as_str());
                 let planned = Planned { number, route, alternative };
-                self.call(dialled, Some(planned), false, now, out)
+                self.call(dialled, Some(planned), emergency, now, out)
             }
             Step::Done(Outcome::Reject { why }) => {
                 self.last_number = Some(dialled.to_string());
@@ -146,10 +148,4 @@ impl Fxs {
         let (far, keys) = (Far::Port, Outbox::default());
         State::Calling(Talk { leg: call.a(), side: Side::Caller, far, emergency, keys })
     }
-}
-
-/// Is this, exactly, an emergency number?
-fn is_emergency(emergency: &Emergency, dialled: &Digits) -> bool {
-    emergency.country.numbers.contains(&dialled.as_str())
-        || emergency.extra.iter().any(|e| e.dialled == *dialled)
 }

@@ -29,7 +29,7 @@ fn calls_out() {
                 < quiet
            2.20 > key 0
            2.40 > key 2
-                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            2.50 > ringing
                 < tone ringback
            5.00 > answer
@@ -59,7 +59,7 @@ fn calls_out() {
            3.00 > pulse 5
                 < quiet
            4.00 > pulse 5
-           7.00 < new call from 101 dialled 955, planned \"955\" to default by 9,x.; [calling]
+           7.00 < new call from 101 dialled 955, planned 955 to default by 9,x.; [calling]
           10.00 > hang-up
                 < say ended cancelled; listen no more; [on-hook]; [idle]
         ",
@@ -71,7 +71,7 @@ fn calls_out() {
            0.00 > ready
                 < ring stop; polarity normal; [idle]
            1.00 > lift
-                < listen keys; new call from \"101\" dialled , planned \"\" to gw0 by S0<:@gw0>; [off-hook]; [calling]
+                < listen keys; new call from 101 dialled nothing, planned nothing to gw0 by S0<:@gw0>; [off-hook]; [calling]
            2.00 > progress
            3.00 > answer port
                 < [talking]
@@ -88,7 +88,7 @@ fn calls_out() {
                 < ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
-           6.00 < quiet; new call from \"101\" dialled , planned \"100\" to default by P5<:100>; [calling]
+           6.00 < quiet; new call from 101 dialled nothing, planned 100 to default by P5<:100>; [calling]
            8.00 > hang-up
                 < say ended cancelled; listen no more; [on-hook]; [idle]
         ",
@@ -105,7 +105,7 @@ fn calls_out() {
                 < quiet
            2.10 > key 0
            2.20 > key 2
-                < new call from \"101\" dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.00 > ringing
                 < tone ringback
            4.00 > hang-up
@@ -125,7 +125,7 @@ fn calls_out() {
                 < quiet
            2.10 > key 0
            2.20 > key 2
-                < new call from \"101\" dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.00 > answer
                 < polarity reversed; [talking]
            4.00 > end normal
@@ -146,7 +146,7 @@ fn calls_out() {
                 < quiet
            2.10 > key 0
            2.20 > key 2
-                < new call from \"101\" dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.00 > answer
                 < [talking]
            4.00 > digit 1
@@ -308,7 +308,7 @@ fn refusals_and_the_ladder() {
                 < quiet
            2.10 > key 0
            2.20 > key 2
-                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.00 > end busy
                 < listen no more; tone busy; [busy]
           13.00 < tone reorder; [reorder]
@@ -330,7 +330,7 @@ fn refusals_and_the_ladder() {
                 < quiet
            2.10 > key 0
            2.20 > key 2
-                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.00 > end congestion
                 < listen no more; tone congestion; [congestion]
           13.00 < tone reorder; [reorder]
@@ -350,7 +350,7 @@ fn refusals_and_the_ladder() {
                 < quiet
            2.10 > key 0
            2.20 > key 2
-                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.00 > answer
                 < [talking]
            4.00 > end normal
@@ -547,7 +547,7 @@ fn rings() {
                 < quiet
            3.10 > key 0
            3.20 > key 2
-                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.30 > place 101 from 555 refused
                 < say ended busy (leg 92-1)
            4.00 > answer
@@ -650,7 +650,7 @@ fn the_board_goes_away() {
                 < quiet
            8.10 > key 0
            8.20 > key 2
-                < new call from 101 dialled 102, planned \"102\" to default by 1xx; [calling]
+                < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            9.00 > lost
                 < say ended board-lost; listen no more; [on-hook]; [out-of-service]
           10.00 > ready

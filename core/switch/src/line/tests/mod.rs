@@ -113,8 +113,8 @@ impl World {
                         PlanRoute::Gateway(id) => id.to_string(),
                         PlanRoute::Uri(uri) => uri.host.clone(),
                     };
-                    write!(s, ", planned {:?} to {to} by {}", planned.number.as_str(), planned.alternative)
-                        .unwrap();
+                    let number = or_none(planned.number.as_str());
+                    write!(s, ", planned {number} to {to} by {}", planned.alternative).unwrap();
                 }
                 s
             }
