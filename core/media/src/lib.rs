@@ -10,6 +10,7 @@ pub mod goertzel;
 pub mod level;
 pub mod negotiate;
 pub mod region;
+pub mod relay;
 pub mod rtcp;
 pub mod rtp;
 pub mod script;

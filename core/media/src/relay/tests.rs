@@ -1,0 +1,317 @@
+use super::*;
+use crate::rtp::stats::Receiver as Count;
+use crate::sound::CodecKind;
+use crate::telephone_event::{EventHeard, EventReceiver};
+
+const A: &str = "192.0.2.1:4000";
+const B: &str = "198.51.100.2:6000";
+
+fn addr(s: &str) -> SocketAddr {
+    s.parse().expect("address")
+}
+
+fn face(remote: &str, send: Codec) -> Face {
+    Face {
+        remote: addr(remote),
+        remote_rtcp: None,
+        receive: vec![send.clone()],
+        send,
+        telephone_event: Some(101),
+        telephone_event_in: Some(101),
+        direction: Direction::SendRecv,
+        pass_events: false,
+    }
+}
+
+/// The clock of a test: a fixed moment plus milliseconds.
+struct Clock(Instant);
+
+impl Clock {
+    fn at(&self, ms: u64) -> Instant {
+        self.0 + Duration::from_millis(ms)
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // The only Instant there is; tests then add to it.
+fn clock() -> Clock {
+    Clock(Instant::now())
+}
+
+fn pair(c: &Clock, a: Face, b: Face) -> (RtpEnd, RtpEnd) {
+    let (mut ea, mut eb) =
+        (RtpEnd::new(c.at(0), 0x1111_2222_3333_4444), RtpEnd::new(c.at(0), 0x5555_6666_7777_8888));
+    ea.set_face(c.at(0), a);
+    eb.set_face(c.at(0), b);
+    (ea, eb)
+}
+
+fn packet(pt: u8, seq: u16, ssrc: u32) -> Vec<u8> {
+    let header = Header { pt, seq, timestamp: seq as u32 * 160, ssrc, marker: false };
+    let mut out = vec![0; 172];
+    header.write(&[0xD5; 160], &mut out).expect("fits");
+    out
+}
+
+#[test]
+fn a_packet_goes_on_as_it_came() {
+    let c = clock();
+    let (mut a, mut b) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    for n in 0..50u16 {
+        let mut p = packet(8, 65_520u16.wrapping_add(n), 77);
+        let before = p.clone();
+        let (_, step) = relay(&mut a, &mut b, c.at(n as u64 * 20), addr(A), &mut p);
+        assert_eq!(step, Step::Send { to: addr(B), len: 172 });
+        assert_eq!(p, before);
+    }
+    assert_eq!((a.figures().received, a.figures().lost, b.figures().sent), (50, 0, 50));
+}
+
+#[test]
+fn payload_types_are_mapped_and_laws_translated() {
+    let c = clock();
+    let opus = |pt| Codec { kind: CodecKind::Opus, pt, fmtp: None };
+    let check = |from: Codec, to: Codec, byte: u8, expected: Option<u8>| {
+        let (mut a, mut b) = pair(&c, face(A, from.clone()), face(B, to.clone()));
+        let mut p = packet(from.pt, 1, 7);
+        p[12..].fill(byte);
+        let (_, step) = relay(&mut a, &mut b, c.at(0), addr(A), &mut p);
+        match expected {
+            Some(e) => assert_eq!((p[1], &p[12..]), (to.pt, &[e; 160][..]), "{from:?} to {to:?}"),
+            None => assert_eq!(step, Step::Nothing, "{from:?} to {to:?}"),
+        }
+    };
+    check(Codec::PCMU, Codec::PCMA, 0xFF, Some(0xD5));
+    check(Codec::PCMA, Codec::PCMU, 0xD5, Some(0xFE));
+    check(opus(96), opus(111), 3, Some(3));
+    check(opus(96), Codec::PCMU, 3, None);
+}
+
+/// M1 and M2: nobody but the announced peer is heard or answered, before, during or after the first packet.
+#[test]
+fn strangers_neither_hear_nor_speak() {
+    let c = clock();
+    let (mut a, mut b) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let stranger = addr("203.0.113.66:4000");
+    for n in 0..1000u16 {
+        let (verdict, _) = relay(&mut a, &mut b, c.at(n as u64), stranger, &mut packet(8, n, 77));
+        assert_eq!(verdict, Verdict::Refused);
+        assert_eq!(a.destination(), Some(addr(A)));
+        if n == 500 {
+            relay(&mut a, &mut b, c.at(500), addr(A), &mut packet(8, 3, 77));
+        }
+    }
+    assert_eq!((a.figures().received, a.figures().refused), (1, 1000));
+    assert_eq!(b.figures().sent, 1);
+}
+
+#[test]
+fn a_port_is_learned_once() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let (moved, third) = (addr("192.0.2.1:51000"), addr("192.0.2.1:52000"));
+    // Not RTP, and not an agreed codec: nothing is learned.
+    assert_eq!(a.accept(c.at(0), third, &[0; 200]), Verdict::Refused);
+    assert_eq!(a.accept(c.at(0), third, &packet(33, 0, 1)), Verdict::Refused);
+    assert!(matches!(a.accept(c.at(0), moved, &packet(8, 1, 1)), Verdict::Audio { .. }));
+    assert_eq!(a.destination(), Some(moved));
+    assert_eq!(a.accept(c.at(20), third, &packet(8, 2, 1)), Verdict::Refused);
+    assert_eq!(
+        a.accept(c.at(5000), addr(A), &packet(8, 2, 1)),
+        Verdict::Refused,
+        "too late for second thoughts"
+    );
+    // The same peer announced again keeps the port; another one is learned anew.
+    a.set_face(c.at(6000), face(A, Codec::PCMA));
+    assert_eq!(a.destination(), Some(moved));
+    a.set_face(c.at(6000), face("192.0.2.9:7000", Codec::PCMA));
+    assert_eq!(a.destination(), Some(addr("192.0.2.9:7000")));
+    assert_eq!(a.accept(c.at(6020), moved, &packet(8, 3, 1)), Verdict::Refused);
+}
+
+#[test]
+fn a_late_packet_of_an_earlier_call_does_not_take_the_port() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    a.accept(c.at(0), addr("192.0.2.1:9000"), &packet(8, 900, 5));
+    assert!(matches!(a.accept(c.at(20), addr(A), &packet(8, 1, 1)), Verdict::Audio { .. }));
+    assert_eq!(a.destination(), Some(addr(A)));
+    assert_eq!(a.accept(c.at(40), addr("192.0.2.1:9000"), &packet(8, 901, 5)), Verdict::Refused);
+}
+
+#[test]
+fn mapped_addresses_are_the_same_peer() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let mapped = addr("[::ffff:192.0.2.1]:4000");
+    assert!(matches!(a.accept(c.at(0), mapped, &packet(8, 1, 1)), Verdict::Audio { .. }));
+}
+
+/// The peer sees one stream: one source, no holes in its numbers, time that never goes back.
+#[test]
+fn own_packets_and_new_sources_join_without_a_seam() {
+    let c = clock();
+    let (mut a, mut b) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let (mut seen, mut now) = (Vec::new(), 0);
+    let mut out = [0; 200];
+    for round in 0..6u16 {
+        for n in 0..20u16 {
+            now += 20;
+            let mut p = packet(8, round * 7919 + n, 100 + round as u32 / 2);
+            if let (_, Step::Send { len, .. }) = relay(&mut a, &mut b, c.at(now), addr(A), &mut p) {
+                seen.push(Packet::parse(&p[..len]).expect("RTP").header);
+            }
+        }
+        b.hush(true);
+        for n in 20..30u16 {
+            now += 20;
+            let mut p = packet(8, round * 7919 + n, 100 + round as u32 / 2);
+            assert_eq!(relay(&mut a, &mut b, c.at(now), addr(A), &mut p).1, Step::Nothing);
+            let Step::Send { len, .. } = b.write_audio(c.at(now), &[0xD5; 160], 160, &mut out) else {
+                panic!()
+            };
+            seen.push(Packet::parse(&out[..len]).expect("RTP").header);
+        }
+        b.hush(false);
+    }
+    assert_eq!(seen.len(), 180);
+    for w in seen.windows(2) {
+        assert_eq!(w[1].ssrc, w[0].ssrc);
+        assert_eq!(w[1].seq, w[0].seq.wrapping_add(1));
+        let step = w[1].timestamp.wrapping_sub(w[0].timestamp);
+        assert!((1..=320).contains(&step), "{step}");
+    }
+}
+
+#[test]
+fn events_are_told_not_passed_and_leave_no_hole() {
+    let c = clock();
+    let (mut a, mut b) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let mut count = Count::default();
+    for n in 0..60u16 {
+        let event = (20..30).contains(&n);
+        let mut p = packet(if event { 101 } else { 8 }, n, 5);
+        let (verdict, step) = relay(&mut a, &mut b, c.at(n as u64 * 20), addr(A), &mut p);
+        assert_eq!(matches!(verdict, Verdict::Event { .. }), event);
+        assert_eq!(step == Step::Nothing, event);
+        if !event {
+            count.packet(&Packet::parse(&p).expect("RTP").header, n as u32 * 160);
+        }
+    }
+    assert_eq!((count.received(), count.lost()), (50, 0));
+}
+
+#[test]
+fn events_pass_with_the_payload_type_of_the_peer() {
+    let c = clock();
+    let to = Face { telephone_event: Some(97), ..face(B, Codec::PCMA) };
+    let (mut a, mut b) = pair(&c, Face { pass_events: true, ..face(A, Codec::PCMA) }, to);
+    let mut p = packet(101, 9, 5);
+    assert!(matches!(
+        relay(&mut a, &mut b, c.at(0), addr(A), &mut p),
+        (Verdict::Event { .. }, Step::Send { .. })
+    ));
+    assert_eq!(p[1], 97);
+}
+
+#[test]
+fn our_own_event_is_heard_once() {
+    let c = clock();
+    let (mut a, mut b) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    relay(&mut a, &mut b, c.at(0), addr(A), &mut packet(8, 1, 5));
+    assert!(b.begin_event(c.at(20), 7, 100));
+    let (mut r, mut heard, mut out, mut now) = (EventReceiver::default(), Vec::new(), [0; 64], 20);
+    let mut stamps = Vec::new();
+    while let Some(step) = b.write_event(c.at(now), &mut out) {
+        let Step::Send { to, len } = step else { panic!("{step:?}") };
+        assert_eq!(to, addr(B));
+        let p = Packet::parse(&out[..len]).expect("RTP");
+        stamps.push((p.header.timestamp, p.header.seq));
+        r.packet(&p.header, p.payload, |h| heard.push(h));
+        assert_eq!(
+            relay(&mut a, &mut b, c.at(now), addr(A), &mut packet(8, 2 + (now / 20) as u16, 5)).1,
+            Step::Nothing
+        );
+        now += 20;
+    }
+    assert_eq!(heard, [EventHeard::Down { event: 7 }, EventHeard::Up { event: 7, ms: 100 }]);
+    assert!(stamps.windows(2).all(|w| w[0].0 == w[1].0 && w[1].1 == w[0].1 + 1), "{stamps:?}");
+    let mut p = packet(8, 100, 5);
+    relay(&mut a, &mut b, c.at(now), addr(A), &mut p);
+    assert_eq!(Packet::parse(&p).expect("RTP").header.seq, stamps.last().expect("one").1 + 1);
+    b.set_face(c.at(now), Face { telephone_event: None, ..face(B, Codec::PCMA) });
+    assert!(!b.begin_event(c.at(now), 7, 100));
+}
+
+#[test]
+fn directions_are_kept() {
+    let c = clock();
+    let check = |a_dir, b_dir, goes: bool| {
+        let (a, b) = (face(A, Codec::PCMA), face(B, Codec::PCMA));
+        let (mut a, mut b) = pair(&c, Face { direction: a_dir, ..a }, Face { direction: b_dir, ..b });
+        let (_, step) = relay(&mut a, &mut b, c.at(0), addr(A), &mut packet(8, 1, 1));
+        assert_eq!(step != Step::Nothing, goes, "{a_dir:?} to {b_dir:?}");
+    };
+    use Direction::*;
+    check(SendRecv, SendRecv, true);
+    check(RecvOnly, SendOnly, true);
+    check(SendOnly, SendRecv, false);
+    check(SendRecv, RecvOnly, false);
+    check(SendRecv, Inactive, false);
+}
+
+/// M11: told after 60 s, once, and not while the call is held.
+#[test]
+fn a_dead_peer_is_told() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    a.accept(c.at(10_000), addr(A), &packet(8, 1, 1));
+    a.accept(c.at(50_000), addr("203.0.113.66:4000"), &packet(8, 1, 1));
+    assert!(!a.stopped(c.at(69_999)));
+    assert!(a.stopped(c.at(70_000)));
+    assert!(!a.stopped(c.at(80_000)), "once");
+    a.accept(c.at(90_000), addr(A), &packet(8, 2, 1));
+    assert!(a.stopped(c.at(150_000)), "again after it had come back");
+    a.set_face(c.at(150_000), Face { direction: Direction::SendOnly, ..face(A, Codec::PCMA) });
+    assert!(!a.stopped(c.at(900_000)));
+}
+
+/// M3: reports count only from the peer; BYE and scraps change nothing.
+#[test]
+fn reports_give_figures() {
+    let c = clock();
+    let (mut a, mut b) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let (mut far, _) = pair(&c, face("198.51.100.9:3000", Codec::PCMA), face(B, Codec::PCMA));
+    let mut out = [0; 256];
+    for n in 0..250u16 {
+        let mut p = packet(8, n, 5);
+        relay(&mut b, &mut a, c.at(n as u64 * 20), addr(B), &mut p);
+        if n % 5 != 2 {
+            far.accept(c.at(n as u64 * 20 + 30), addr("198.51.100.9:3000"), &p);
+        }
+    }
+    let Step::Send { to, len } = a.write_report(c.at(5000), "ringtrip", &mut out) else { panic!() };
+    assert_eq!(to, addr("192.0.2.1:4001"));
+    assert!(far.accept_rtcp(c.at(5040), addr("198.51.100.9:3001"), &out[..len]));
+    let Step::Send { len, .. } = far.write_report(c.at(5540), "far", &mut out) else { panic!() };
+    let stranger = addr("203.0.113.66:4001");
+    assert!(!a.accept_rtcp(c.at(5580), stranger, &out[..len]));
+    assert!(!a.accept_rtcp(c.at(5580), addr("192.0.2.1:4001"), &[0x80, 1, 0, 0]));
+    assert_eq!(a.figures().round_trip_ms, None);
+    assert!(a.accept_rtcp(c.at(5580), addr("192.0.2.1:4001"), &out[..len]));
+    assert!(a.accept_rtcp(c.at(5580), addr("192.0.2.1:4001"), &[0x81, 203, 0, 1, 0, 0, 0, 5]));
+    let f = a.figures();
+    assert!((f.round_trip_ms.expect("measured") - 80.0).abs() < 0.5, "{f:?}");
+    assert!((f.far_loss_percent.expect("reported") - 20.0).abs() < 0.5, "{f:?}");
+    assert_eq!(a.write_report(c.at(5100), "ringtrip", &mut out), Step::Nothing, "not due");
+    assert!(a.destination().is_some());
+}
+
+#[test]
+fn jitter_is_in_milliseconds() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    for n in 0..2000u16 {
+        a.accept(c.at(n as u64 * 20 + n as u64 % 2 * 10), addr(A), &packet(8, n, 1));
+    }
+    assert!((a.figures().jitter_ms - 10.0).abs() < 0.3, "{}", a.figures().jitter_ms);
+}
