@@ -1,1 +1,248 @@
+use crate::lex;
+use crate::message::Message;
 
+use super::*;
+
+// Tests need some instant to count from; the machine itself never asks for one.
+#[allow(clippy::disallowed_methods)]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn flow(transport: Transport, connection: u32) -> Flow {
+    Flow {
+        transport,
+        local: "192.0.2.1:5060".parse().unwrap(),
+        remote: "192.0.2.9:40000".parse().unwrap(),
+        connection,
+    }
+}
+
+struct Bench {
+    registrar: Registrar,
+    t0: Instant,
+    changes: Vec<Change>,
+    flow: Flow,
+}
+
+const AOR: Bytes = Bytes::from_static(b"101");
+
+impl Bench {
+    fn new() -> Bench {
+        Bench {
+            registrar: Registrar::new(Rules::default()),
+            t0: start(),
+            changes: Vec::new(),
+            flow: flow(Transport::Udp, 0),
+        }
+    }
+
+    /// A REGISTER at `at` seconds with these lines; what the answer says.
+    fn register(&mut self, at: u64, call_id: &str, cseq: u32, lines: &str) -> Response {
+        let text = format!(
+            "REGISTER sip:box SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:101@box>;tag=1\r\n\
+             To: <sip:101@box>\r\nCall-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n{lines}Content-Length: 0\r\n\r\n"
+        );
+        let Ok(parsed) = lex::message(text.clone().into(), &lex::Limits::default()) else { panic!("{text}") };
+        let Message::Request(request) = parsed.message else { panic!("{text}") };
+        let now = self.t0 + Duration::from_secs(at);
+        let ask = Registration { aor: &AOR, request: &request, flow: self.flow, date: Some("now") };
+        self.registrar.register(now, ask, &mut self.changes)
+    }
+
+    fn check(&mut self, at: u64, (call_id, cseq): (&str, u32), lines: &str, want: Result<&[&str], u16>) {
+        let response = self.register(at, call_id, cseq, lines);
+        let contacts: Vec<String> =
+            response.headers.all(&Name::Contact).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+        match want {
+            Ok(want) => {
+                assert_eq!(response.code, 200, "{lines}");
+                assert_eq!(contacts, want, "{lines}");
+                assert_eq!(response.headers.text(&Name::Date), Some("now"));
+            }
+            Err(code) => assert_eq!((response.code, contacts), (code, vec![]), "{lines}"),
+        }
+    }
+
+    fn words(&mut self) -> Vec<String> {
+        let word = |change| match change {
+            Change::Registered { contact, expires, new, .. } => {
+                format!("{}{} {expires}", if new { "+" } else { "=" }, String::from_utf8_lossy(&contact))
+            }
+            Change::Unregistered { contact, why, .. } => {
+                format!("-{} {}", String::from_utf8_lossy(&contact), why.word())
+            }
+        };
+        self.changes.drain(..).map(word).collect()
+    }
+}
+
+#[test]
+fn contacts_come_refresh_and_go() {
+    let mut b = Bench::new();
+    b.check(0, ("a", 1), "", Ok(&[]));
+    b.check(0, ("a", 2), "Contact: <sip:p@1>\r\nExpires: 600\r\n", Ok(&["<sip:p@1>;expires=600"]));
+    b.check(
+        10,
+        ("a", 3),
+        "Contact: <sip:p@1>;expires=300\r\nExpires: 600\r\n",
+        Ok(&["<sip:p@1>;expires=300"]),
+    );
+    b.check(20, ("b", 1), "Contact: <sip:p@2>\r\n", Ok(&["<sip:p@2>;expires=3600", "<sip:p@1>;expires=290"]));
+    b.check(30, ("a", 4), "Contact: <sip:p@1>;expires=0\r\n", Ok(&["<sip:p@2>;expires=3590"]));
+    assert_eq!(b.words(), ["+sip:p@1 600", "=sip:p@1 300", "+sip:p@2 3600", "-sip:p@1 removed"]);
+    b.check(40, ("c", 1), "Contact: *\r\nExpires: 0\r\n", Ok(&[]));
+    assert_eq!(b.words(), ["-sip:p@2 removed"]);
+    assert!(b.registrar.is_empty());
+}
+
+#[test]
+fn a_register_is_carried_out_wholly_or_not_at_all() {
+    let mut b = Bench::new();
+    b.check(0, ("a", 5), "Contact: <sip:p@1>\r\n", Ok(&["<sip:p@1>;expires=3600"]));
+    b.check(1, ("a", 5), "Contact: <sip:p@1>\r\n", Err(500));
+    b.check(1, ("a", 4), "Contact: <sip:p@2>, <sip:p@1>;expires=0\r\n", Err(500));
+    b.check(1, ("a", 5), "Contact: *\r\nExpires: 0\r\n", Err(500));
+    b.check(1, ("a", 6), "Contact: *\r\n", Err(400));
+    b.check(1, ("a", 6), "Contact: *\r\nExpires: 10\r\n", Err(400));
+    b.check(1, ("a", 6), "Contact: *, <sip:p@1>\r\nExpires: 0\r\n", Err(400));
+    b.check(1, ("a", 6), "Contact: <sip:p@3>, <sip:p@4>;expires=5\r\n", Err(423));
+    b.check(1, ("a", 6), "Contact: <urn:x:y>\r\n", Err(400));
+    let many: String = (0..11).map(|i| format!("Contact: <sip:p@h{i}>\r\n")).collect();
+    b.check(1, ("a", 6), &many, Err(403));
+    assert_eq!(
+        b.register(1, "a", 7, "Contact: <sip:p@3>;expires=59\r\n").headers.text(&Name::MinExpires),
+        Some("60")
+    );
+    b.check(2, ("a", 8), "", Ok(&["<sip:p@1>;expires=3598"]));
+    b.check(2, ("a", 9), "Contact: <sip:p@1>\r\nExpires: 99999999999\r\n", Ok(&["<sip:p@1>;expires=7200"]));
+    b.check(2, ("a", 10), "Contact: <sip:p@1>\r\nExpires: soon\r\n", Ok(&["<sip:p@1>;expires=3600"]));
+}
+
+#[test]
+fn an_instance_keeps_one_binding_however_often_it_moves() {
+    let mut b = Bench::new();
+    let phone =
+        |host: &str, uuid: &str| format!("Contact: <sip:p@{host}>;+sip.instance=\"<urn:uuid:{uuid}>\"\r\n");
+    let line =
+        |host: &str, uuid: &str| format!("<sip:p@{host}>;+sip.instance=\"<urn:uuid:{uuid}>\";expires=3600");
+    b.check(0, ("a", 1), &phone("1", "u1"), Ok(&[&line("1", "u1")]));
+    b.check(0, ("z", 1), &phone("2", "u1"), Ok(&[&line("2", "u1")]));
+    let (one, two) = (line("2", "u1"), line("3", "u2"));
+    b.check(0, ("b", 1), &phone("3", "u2"), Ok(&[&one, &two]));
+    assert_eq!(b.words(), ["+sip:p@1 3600", "-sip:p@1 replaced", "=sip:p@2 3600", "+sip:p@3 3600"]);
+    let flows = "Contact: <sip:p@4>;+sip.instance=\"<urn:uuid:u2>\";reg-id=1\r\n";
+    b.register(0, "b", 2, flows);
+    assert_eq!(b.registrar.len(), 3, "another flow of the same phone");
+}
+
+#[test]
+fn one_contact_too_many_pushes_the_oldest_out() {
+    let mut b = Bench::new();
+    for i in 0..12 {
+        b.register(i, "a", 1 + i as u32, &format!("Contact: <sip:p@h{i}>\r\n"));
+    }
+    assert_eq!(b.registrar.len(), 10);
+    let gone: Vec<String> = b.words().into_iter().filter(|w| w.starts_with('-')).collect();
+    assert_eq!(gone, ["-sip:p@h0 replaced", "-sip:p@h1 replaced"]);
+}
+
+#[test]
+fn torture_contacts_come_back_as_they_went_in() {
+    let mut b = Bench::new();
+    let nulls = "Contact: <sip:%00@host5.example.com>\r\nContact: <sip:%00%00@host5.example.com>\r\n";
+    b.check(
+        0,
+        ("a", 1),
+        nulls,
+        Ok(&["<sip:%00@host5.example.com>;expires=3600", "<sip:%00%00@host5.example.com>;expires=3600"]),
+    );
+    let check = |lines: &str, want: &str| Bench::new().check(0, ("a", 1), lines, Ok(&[want]));
+    check(
+        "Contact: sip:+19725552222@gw1.example.net;unknownparam\r\n",
+        "<sip:+19725552222@gw1.example.net>;unknownparam;expires=3600",
+    );
+    check(
+        "Contact: <sip:+19725552222@gw1.example.net;unknownparam>\r\n",
+        "<sip:+19725552222@gw1.example.net;unknownparam>;expires=3600",
+    );
+    check(
+        "m: <sip:user@example.com?Route=%3Csip:sip.example.com%3E>\r\n",
+        "<sip:user@example.com?Route=%3Csip:sip.example.com%3E>;expires=3600",
+    );
+}
+
+#[test]
+fn those_who_stay_away_are_forgotten() {
+    let mut b = Bench::new();
+    let s = Duration::from_secs;
+    b.register(0, "a", 1, "Contact: <sip:p@1>;expires=60, <sip:p@2>;expires=90\r\n");
+    b.register(50, "a", 2, "Contact: <sip:p@1>;expires=60\r\n");
+    b.words();
+    assert_eq!(b.registrar.deadline(), Some(b.t0 + s(60)));
+    b.registrar.expire(b.t0 + s(60), &mut b.changes);
+    assert!(b.changes.is_empty(), "refreshed in time");
+    assert_eq!(b.registrar.bindings(b.t0 + s(95), &AOR).len(), 1, "one that ended is not rung");
+    b.registrar.expire(b.t0 + s(95), &mut b.changes);
+    assert_eq!(b.words(), ["-sip:p@2 expired"]);
+    b.registrar.expire(b.t0 + s(110), &mut b.changes);
+    assert_eq!(b.words(), ["-sip:p@1 expired"]);
+    assert_eq!((b.registrar.len(), b.registrar.deadline()), (0, None));
+}
+
+#[test]
+fn a_closed_connection_takes_its_contacts_along() {
+    let mut b = Bench::new();
+    b.flow = flow(Transport::Tcp, 4);
+    b.register(0, "a", 1, "Contact: <sip:p@1>\r\n");
+    b.flow = flow(Transport::Tcp, 5);
+    b.register(0, "b", 1, "Contact: <sip:p@2>\r\n");
+    b.words();
+    b.registrar.disconnected(flow(Transport::Tcp, 4), &mut b.changes);
+    assert_eq!(b.words(), ["-sip:p@1 disconnected"]);
+    assert_eq!(b.registrar.bindings(b.t0, &AOR)[0].flow.connection, 5);
+}
+
+#[test]
+fn preference_orders_and_paths_are_kept() {
+    let mut b = Bench::new();
+    b.register(0, "a", 1, "Contact: <sip:p@1>;q=0.5, <sip:p@2>;q=0.9\r\nPath: <sip:edge;lr>\r\n");
+    let response = b.register(1, "b", 1, "Contact: <sip:p@3>;q=0.5\r\n");
+    assert_eq!(response.headers.get(&Name::Path), None);
+    let found = b.registrar.bindings(b.t0, &AOR);
+    let uris: Vec<Bytes> = found.iter().map(|b| b.uri()).collect();
+    assert_eq!(uris, ["sip:p@2", "sip:p@3", "sip:p@1"]);
+    assert_eq!(found[0].path, ["<sip:edge;lr>"]);
+}
+
+#[test]
+fn the_store_gives_back_what_it_got() {
+    let mut b = Bench::new();
+    let s = Duration::from_secs;
+    b.register(
+        0,
+        "a",
+        9,
+        "Contact: \"P\" <sip:p@1;x=y>;q=0.3;+sip.instance=\"<urn:uuid:1>\"\r\nUser-Agent: phone\r\n",
+    );
+    let records = b.registrar.export(b.t0 + s(600));
+    assert_eq!((records.len(), records[0].left), (1, s(3000)));
+    let mut again = Bench::new();
+    again.registrar.import(again.t0, records.clone());
+    assert_eq!(again.registrar.export(again.t0), records);
+    assert_eq!(again.registrar.deadline(), Some(again.t0 + s(3000)));
+    assert_eq!(again.register(1, "a", 9, "Contact: <sip:p@1>;+sip.instance=\"<urn:uuid:1>\"\r\n").code, 500);
+}
+
+#[test]
+fn an_escaped_null_does_not_shorten_a_name() {
+    let aor = |to: &'static str| {
+        let mut headers = Headers::default();
+        headers.push(Name::To, to);
+        let method = crate::message::Method::Register;
+        Registrar::aor(&Request { method, uri: "sip:b".into(), headers, body: Bytes::new() })
+    };
+    assert_eq!(aor("sip:null-%00-null@Example.com"), Some("sip:null-%00-null@example.com".into()));
+    assert_ne!(aor("sip:null-%00-null@example.com"), aor("sip:null@example.com"));
+    assert_eq!(aor("<sip:%61@b>"), aor("<sip:a@b;x=y>"));
+}
