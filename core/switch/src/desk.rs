@@ -1,22 +1,33 @@
 //! The desk: where every SIP message comes in and goes out. One pure machine made of the endpoint (transactions), the
 //! admission (who is this, may he?) and the registrar (where are the phones?). The daemon hosts it behind its
 //! sockets, the simulator behind its network.
-//!
-//! ```text
-//! fn Desk::new(setup: DeskSetup, seed: u64) -> Desk
-//! fn Desk::on(&mut self, now: Instant, input: DeskInput, out: &mut Vec<DeskOut>)
-//! fn Desk::deadline(&self) -> Option<Instant>
-//! ```
 
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use ringtrip_sip::endpoint::{Ask, Flow, Transmit};
-use ringtrip_sip::message::Message;
+use bytes::Bytes;
+use ringtrip_sip::build;
+use ringtrip_sip::endpoint::{
+    self, Ask, ClientTx, Endpoint, EndpointConfig, Flow, Held, Input, Output, ServerTx, Told, Transmit,
+};
+use ringtrip_sip::lex::Broken;
+use ringtrip_sip::message::{Message, Method, Request, Response};
+use ringtrip_sip::name::Name;
+use ringtrip_sip::registrar::{Change, Record, Registrar, Registration};
 
+use crate::admit::{self, Admission, Who};
+use crate::call::{Birth, Caller};
 use crate::config::Config;
-use crate::ids::{CallId, CallIds, ExtId, GatewayId};
-use crate::post::Post;
+use crate::event::Event;
+use crate::extension;
+use crate::gateway;
+use crate::ids::{CallId, CallIds, ExtId, GatewayId, LegId};
+use crate::leg::sip::{owner_of_tag, owner_of_tx};
+use crate::party::{Cause, Source};
+use crate::post::{CallInput, GatewayInput, Post};
+use crate::route::WallTime;
 
 /// What the desk is born with.
 #[derive(Debug, Clone)]
@@ -29,12 +40,28 @@ pub struct DeskSetup {
     pub agent: String,
     /// The secret under digest nonces: random, made at start.
     pub nonce_secret: [u8; 32],
+    /// What to call ourselves in Via where it is not the local address: (local address, `host:port`).
+    pub sent_by: Vec<(std::net::SocketAddr, String)>,
 }
 
 /// What the desk is told.
 #[derive(Debug)]
 pub enum DeskInput {
-    /// A message came in whole.
+    /// A datagram, or one message that the framer cut from a stream.
+    Octets {
+        /// By which way.
+        flow: Flow,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// A message that the framer could cut out but not read.
+    Broken {
+        /// By which way.
+        flow: Flow,
+        /// What there was of it.
+        broken: Broken,
+    },
+    /// A message that has been read already.
     Message {
         /// How.
         flow: Flow,
@@ -65,11 +92,13 @@ pub enum DeskInput {
         addresses: Vec<IpAddr>,
     },
     /// A post to a call could not be delivered because the call is gone: the desk answers in its stead (481).
-    Stray(Box<ringtrip_sip::endpoint::Told>),
+    Stray(Box<Told>),
     /// The exchange is full: the call that was just born is refused with 503 and `Retry-After`.
     Refuse {
         /// Its INVITE.
-        tx: ringtrip_sip::endpoint::ServerTx,
+        tx: ServerTx,
+        /// The INVITE itself.
+        request: Arc<Request>,
     },
     /// The time named by `deadline()` has come.
     Timeout,
@@ -82,4 +111,337 @@ pub enum DeskOut {
     Transmit(Transmit),
     /// A post for the exchange.
     Post(Post),
+}
+
+/// The desk.
+#[derive(Debug)]
+pub struct Desk {
+    config: Arc<Config>,
+    calls: CallIds,
+    endpoint: Endpoint,
+    admission: Admission,
+    registrar: Registrar,
+    /// Which leg an INVITE to us belongs to, until its ACK is overdue.
+    invites: HashMap<ServerTx, LegId>,
+    /// Answered INVITEs in the order in which they are forgotten.
+    answered: VecDeque<(Instant, ServerTx)>,
+    /// Gateways by the number that owns their transactions.
+    gateways: HashMap<u64, GatewayId>,
+    /// Kept between steps for its room.
+    outputs: Vec<Output>,
+}
+
+/// After 64·T1 and a little an ACK is overdue and the endpoint has said so.
+const ACK_WAIT: Duration = Duration::from_secs(40);
+
+impl Desk {
+    /// A desk without a call or a phone. The same seed makes the same tags and branches again.
+    pub fn new(now: Instant, setup: DeskSetup, seed: [u8; 32]) -> Desk {
+        let endpoint = EndpointConfig {
+            name: setup.agent.clone(),
+            sent_by: setup.sent_by.clone(),
+            ..EndpointConfig::default()
+        };
+        Desk {
+            admission: Admission::new(now, &setup.config, setup.nonce_secret),
+            registrar: Registrar::new(extension::rules(&setup.config)),
+            endpoint: Endpoint::new(endpoint, seed),
+            gateways: gateways(&setup.config),
+            config: setup.config,
+            calls: setup.calls,
+            invites: HashMap::new(),
+            answered: VecDeque::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// One step.
+    pub fn on(&mut self, now: Instant, input: DeskInput, out: &mut Vec<DeskOut>) {
+        match input {
+            DeskInput::Octets { flow, bytes } => self.feed(now, Input::Octets { flow, bytes }, out),
+            DeskInput::Broken { flow, broken } => self.feed(now, Input::Broken { flow, broken }, out),
+            DeskInput::Message { flow, message } => {
+                self.feed(now, Input::Message { flow, message: *message }, out);
+            }
+            DeskInput::Ask(ask) => self.ask(now, ask, out),
+            DeskInput::FlowFailed(flow) => {
+                let mut changes = Vec::new();
+                self.registrar.disconnected(flow, &mut changes);
+                tell(changes, out);
+                self.feed(now, Input::FlowFailed(flow), out);
+            }
+            DeskInput::Find { call, seq, ext } => {
+                let found = self.find(now, &ext);
+                out.push(DeskOut::Post(Post::Call { call, input: CallInput::Found { seq, found } }));
+            }
+            DeskInput::Config(config) => self.configure(now, config, out),
+            DeskInput::Peer { gateway, addresses } => self.admission.peer(gateway, addresses),
+            DeskInput::Stray(told) => self.stray(now, *told, out),
+            DeskInput::Refuse { tx, request } => {
+                let mut response = build::response(&request, 503);
+                response.headers.push(Name::RetryAfter, "10");
+                self.ask(now, Ask::Respond { tx, response }, out);
+            }
+            DeskInput::Timeout => {
+                let mut changes = Vec::new();
+                self.registrar.expire(now, &mut changes);
+                tell(changes, out);
+                self.feed(now, Input::Timeout, out);
+            }
+        }
+        while self.answered.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, tx)) = self.answered.pop_front() {
+                self.invites.remove(&tx);
+            }
+        }
+    }
+
+    /// When it wants [`DeskInput::Timeout`].
+    pub fn deadline(&self) -> Option<Instant> {
+        self.endpoint.deadline().into_iter().chain(self.registrar.deadline()).min()
+    }
+
+    /// The phones that an extension has registered, best first.
+    pub fn find(&self, now: Instant, ext: &ExtId) -> Result<Vec<crate::route::Found>, Cause> {
+        let bindings = self.registrar.bindings(now, &extension::key(ext));
+        if bindings.is_empty() {
+            return Err(Cause::Unregistered);
+        }
+        Ok(bindings.into_iter().map(|binding| extension::way(&self.config, ext, binding)).collect())
+    }
+
+    /// Who is registered where: for the API.
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// The registrations as the store keeps them.
+    pub fn records(&self, now: Instant) -> Vec<Record> {
+        self.registrar.export(now)
+    }
+
+    /// Registrations from the store, at start.
+    pub fn restore(&mut self, now: Instant, records: impl IntoIterator<Item = Record>) {
+        self.registrar.import(now, records);
+    }
+
+    /// How many transactions are alive.
+    pub fn held(&self) -> Held {
+        self.endpoint.held()
+    }
+
+    fn configure(&mut self, now: Instant, config: Arc<Config>, out: &mut Vec<DeskOut>) {
+        let mut changes = Vec::new();
+        let gone = self.config.extensions.iter().filter(|e| config.extension(e.id.as_str()).is_none());
+        for extension in gone {
+            self.registrar.forget(&extension::key(&extension.id), &mut changes);
+        }
+        tell(changes, out);
+        self.admission.configure(now, &config);
+        self.gateways = gateways(&config);
+        self.config = config;
+    }
+
+    fn ask(&mut self, now: Instant, ask: Ask, out: &mut Vec<DeskOut>) {
+        if let Ask::Respond { tx, response } = &ask
+            && response.code >= 200
+            && self.invites.contains_key(tx)
+        {
+            if response.code < 300 {
+                self.answered.push_back((now + ACK_WAIT, *tx));
+            } else {
+                self.invites.remove(tx);
+            }
+        }
+        self.feed(now, Input::Ask(ask), out);
+    }
+
+    fn feed(&mut self, now: Instant, input: Input, out: &mut Vec<DeskOut>) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.endpoint.on(now, input, &mut outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Transmit(transmit) => out.push(DeskOut::Transmit(transmit)),
+                Output::Told(told) => self.told(now, told, out),
+            }
+        }
+        self.outputs = outputs;
+    }
+
+    fn told(&mut self, now: Instant, told: Told, out: &mut Vec<DeskOut>) {
+        match &told {
+            Told::Request { tx, request, flow } => match endpoint::to_tag(request) {
+                Some(tag) => {
+                    let owner = std::str::from_utf8(&tag).ok().and_then(owner_of_tag);
+                    let Some(leg) = owner else { return self.stray(now, told, out) };
+                    if request.method == Method::Invite {
+                        self.invites.insert(*tx, leg);
+                    }
+                    out.push(to_leg(leg, told));
+                }
+                None => {
+                    let (tx, request, flow) = (*tx, Arc::clone(request), *flow);
+                    self.outside(now, tx, request, flow, out);
+                }
+            },
+            Told::Ack { request, .. } => {
+                let tag = endpoint::to_tag(request);
+                let owner = tag.as_ref().and_then(|tag| std::str::from_utf8(tag).ok()).and_then(owner_of_tag);
+                if let Some(leg) = owner {
+                    out.push(to_leg(leg, told));
+                }
+            }
+            Told::Cancelled { tx } => {
+                if let Some(leg) = self.invites.get(tx) {
+                    out.push(to_leg(*leg, told));
+                }
+            }
+            Told::Unacknowledged { tx } => {
+                if let Some(leg) = self.invites.remove(tx) {
+                    out.push(to_leg(leg, told));
+                }
+            }
+            Told::Response { tx, .. } | Told::Failed { tx, .. } => {
+                let tx = *tx;
+                self.to_owner(tx, told, out);
+            }
+        }
+    }
+
+    fn to_owner(&self, tx: ClientTx, told: Told, out: &mut Vec<DeskOut>) {
+        match self.gateways.get(&tx.owner) {
+            Some(gateway) => out.push(DeskOut::Post(Post::Gateway {
+                gateway: gateway.clone(),
+                input: GatewayInput::Sip(told),
+            })),
+            None => out.push(to_leg(owner_of_tx(tx), told)),
+        }
+    }
+
+    /// A request outside of any dialog.
+    fn outside(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: Arc<Request>,
+        flow: Flow,
+        out: &mut Vec<DeskOut>,
+    ) {
+        match request.method {
+            Method::Invite | Method::Register => {}
+            // OPTIONS is answered by the endpoint; all else makes sense in a dialog alone, and there is none.
+            Method::Bye | Method::Prack | Method::Update | Method::Info => {
+                return self.respond(now, tx, build::response(&request, 481), out);
+            }
+            _ => return self.respond(now, tx, build::response(&request, 405), out),
+        }
+        let who = self.admission.who(now, &self.config, &request, flow);
+        match (who, &request.method) {
+            (Who::Unproven { challenges, tried }, method) => {
+                if let Some(who) = tried {
+                    let what = if *method == Method::Register { "register" } else { "call" };
+                    let from = flow.remote.ip().to_string();
+                    out.push(DeskOut::Post(Post::Tell(Event::AuthFailed { what, who, from })));
+                }
+                let mut response = build::response(&request, 401);
+                for challenge in challenges {
+                    response.headers.push(Name::WwwAuthenticate, challenge);
+                }
+                self.respond(now, tx, response, out);
+            }
+            (Who::Refused(code), _) => self.respond(now, tx, build::response(&request, code), out),
+            (Who::Extension(ext), Method::Register) => self.register(now, tx, &request, flow, &ext, out),
+            // Providers do not register with us.
+            (Who::Gateway(_), Method::Register) => {
+                self.respond(now, tx, build::response(&request, 403), out);
+            }
+            (Who::Extension(ext), _) => self.invite(tx, request, flow, Source::Extension(ext), out),
+            (Who::Gateway(gateway), _) => self.invite(tx, request, flow, Source::Gateway(gateway), out),
+        }
+    }
+
+    fn register(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: &Request,
+        flow: Flow,
+        ext: &ExtId,
+        out: &mut Vec<DeskOut>,
+    ) {
+        let to = request.headers.get(&Name::To);
+        let to = to.and_then(|v| ringtrip_sip::address::NameAddr::read(v).ok()).and_then(|to| to.uri.user());
+        if to.as_deref() != Some(ext.as_str().as_bytes()) {
+            // Proven, but for another extension than the one to register (RFC 3261 §10.3 step 4).
+            return self.respond(now, tx, build::response(request, 403), out);
+        }
+        let mut changes = Vec::new();
+        let aor = extension::key(ext);
+        let ask = Registration { aor: &aor, request, flow, date: None };
+        let response = self.registrar.register(now, ask, &mut changes);
+        tell(changes, out);
+        self.respond(now, tx, response, out);
+    }
+
+    fn invite(
+        &mut self,
+        tx: ServerTx,
+        request: Arc<Request>,
+        flow: Flow,
+        source: Source,
+        out: &mut Vec<DeskOut>,
+    ) {
+        let (caller, dialled) = admit::parties(&self.config, &source, &request);
+        let id = self.calls.fresh();
+        self.invites.insert(tx, id.a());
+        out.push(DeskOut::Post(Post::NewCall(Box::new(Birth {
+            id,
+            at: WallTime::default(),
+            source,
+            caller,
+            dialled,
+            planned: None,
+            a: Caller::Sip { tx, request, flow },
+            ports: [0, 0],
+        }))));
+    }
+
+    /// Nobody is there for it: a request in a dialog that is gone gets 481; a new INVITE whose call was lost, 500.
+    fn stray(&mut self, now: Instant, told: Told, out: &mut Vec<DeskOut>) {
+        match told {
+            Told::Request { tx, request, .. } => {
+                match endpoint::to_tag(&request) {
+                    // Its call was lost between birth and this word.
+                    None => self.respond(now, tx, build::response(&request, 500), out),
+                    Some(_) => {
+                        if let Some(response) = endpoint::stray(&request) {
+                            self.respond(now, tx, response, out);
+                        }
+                    }
+                }
+            }
+            Told::Cancelled { tx } | Told::Unacknowledged { tx } => {
+                self.invites.remove(&tx);
+            }
+            Told::Ack { .. } | Told::Response { .. } | Told::Failed { .. } => {}
+        }
+    }
+
+    fn respond(&mut self, now: Instant, tx: ServerTx, response: Response, out: &mut Vec<DeskOut>) {
+        self.ask(now, Ask::Respond { tx, response }, out);
+    }
+}
+
+fn gateways(config: &Config) -> HashMap<u64, GatewayId> {
+    config.gateways.iter().map(|g| (gateway::owner(&g.id), g.id.clone())).collect()
+}
+
+fn to_leg(leg: LegId, told: Told) -> DeskOut {
+    DeskOut::Post(Post::Call { call: leg.call, input: CallInput::Sip { n: leg.n, told } })
+}
+
+fn tell(changes: Vec<Change>, out: &mut Vec<DeskOut>) {
+    out.extend(
+        changes.into_iter().filter_map(extension::event).map(|event| DeskOut::Post(Post::Tell(event))),
+    );
 }

@@ -4,6 +4,7 @@
 //! no thread, no serde. The daemon hosts the machines in actors; the simulator in `tests/` hosts the same
 //! machines in virtual time. What they say to each other is [`post::Post`].
 
+mod admit;
 pub mod board;
 pub mod call;
 pub mod cdr;
@@ -12,6 +13,8 @@ pub mod desk;
 pub mod dialplan;
 pub mod emergency;
 pub mod event;
+mod extension;
+pub mod gateway;
 pub mod ids;
 pub mod leg;
 pub mod line;

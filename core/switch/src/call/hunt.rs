@@ -9,12 +9,11 @@ use smallvec::SmallVec;
 use crate::call::Call;
 use crate::call::machine::{LegStage, State};
 use crate::call::setup::{EMERGENCY_WAIT, FIND_WAIT};
-use crate::config::Config;
 use crate::emergency::EmergencyCall;
 use crate::event::Event;
 use crate::ids::ExtId;
 use crate::leg::Placement;
-use crate::party::{CallerId, Cause, Source};
+use crate::party::{Cause, Source};
 use crate::post::Post;
 use crate::route::{Attempt, Found, Provenance, Stage, Target};
 
@@ -76,8 +75,7 @@ impl Call {
             from: self.source_word(),
             number: call.number().as_str().to_owned(),
         }));
-        let stages = emergency_stages(&self.setup.config, call, self.caller());
-        self.hunt(now, Hunt { emergency: true, ..Hunt::new(stages) }, out);
+        self.hunt(now, Hunt { emergency: true, ..Hunt::new(call.ways().to_vec()) }, out);
     }
 
     fn source_word(&self) -> String {
@@ -94,6 +92,10 @@ impl Call {
     pub(super) fn route_is_late(&mut self, now: Instant, out: &mut Vec<Post>) {
         let because = "the route did not answer in time".to_owned();
         self.cdr.provenance = Provenance { because, ..Provenance::default() };
+        let emergency = crate::emergency::decide(&self.setup.config, self.caller(), &self.cdr.dialled);
+        if let Some(emergency) = emergency {
+            return self.emergency(now, &emergency, out);
+        }
         let own = self.cdr.dialled.as_str().parse::<ExtId>().ok();
         let own = own.and_then(|id| self.setup.config.extension(id.as_str()));
         match own {
@@ -239,19 +241,4 @@ fn weight(cause: Cause) -> u8 {
         Cause::SystemFailure => 2,
         _ => 1,
     }
-}
-
-fn emergency_stages(config: &Config, call: &EmergencyCall, caller: &CallerId) -> Vec<Stage> {
-    let rules = &config.emergency;
-    // Never withheld: the emergency service must be able to call back.
-    let number = rules.caller_id.clone().unwrap_or_else(|| caller.number.clone());
-    let caller = CallerId { number, private: false, ..caller.clone() };
-    let mut targets: Vec<Target> = rules.providers.iter().cloned().map(Target::Gateway).collect();
-    let at = if rules.landline_first { 0 } else { targets.len() };
-    targets.insert(at, Target::Landline);
-    let stage = |target| Stage {
-        targets: vec![Attempt { target, number: call.number().clone(), caller: caller.clone() }],
-        timeout: EMERGENCY_WAIT,
-    };
-    targets.into_iter().map(stage).collect()
 }

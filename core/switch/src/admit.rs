@@ -1,0 +1,145 @@
+//! Admission: who sends a request that belongs to no dialog, and may he? By what he proves (digest), or by where he
+//! comes from (a provider's address). The answer to an unknown user and to a wrong password is the same.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringtrip_sip::digest::{self, Guard, Secret};
+use ringtrip_sip::endpoint::Flow;
+use ringtrip_sip::message::Request;
+use ringtrip_sip::name::Name;
+use ringtrip_sip::nonce::Nonces;
+use ringtrip_sip::uri::Uri;
+
+use crate::config::{self, Config};
+use crate::extension;
+use crate::ids::{ExtId, GatewayId};
+use crate::leg::sip::identity;
+use crate::party::{CallerId, Digits, Source};
+
+/// Decides who somebody is.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    guard: Guard,
+    key: [u8; 32],
+    secrets: HashMap<String, Secret>,
+    /// Where providers are, as their names resolved.
+    peers: HashMap<GatewayId, Vec<IpAddr>>,
+}
+
+/// Who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// A phone that proved to be this extension.
+    Extension(ExtId),
+    /// A provider, by its address.
+    Gateway(GatewayId),
+    /// Nobody yet: answer 401 with these challenges. `tried`: the name that somebody failed to prove.
+    Unproven { challenges: Vec<Bytes>, tried: Option<String> },
+    /// Answer this code.
+    Refused(u16),
+}
+
+/// How long a nonce is good: a phone that registers each hour answers one challenge a time, and what was overheard is
+/// soon worth nothing.
+const NONCE_LIFE: Duration = Duration::from_secs(300);
+
+/// How many used nonces are remembered: at 24 octets each, one and a half megabytes.
+const NONCES: usize = 65_536;
+
+impl Admission {
+    pub(crate) fn new(now: Instant, config: &Config, key: [u8; 32]) -> Admission {
+        Admission {
+            guard: guard(now, config, key),
+            key,
+            secrets: extension::secrets(config),
+            peers: HashMap::new(),
+        }
+    }
+
+    /// The configuration changed. Nonces of the old one are answered with `stale`, so phones try again by themselves.
+    pub(crate) fn configure(&mut self, now: Instant, config: &Config) {
+        self.guard = guard(now, config, self.key);
+        self.secrets = extension::secrets(config);
+        self.peers.retain(|id, _| config.gateway(id).is_some());
+    }
+
+    /// A provider's name resolved to these addresses.
+    pub(crate) fn peer(&mut self, gateway: GatewayId, addresses: Vec<IpAddr>) {
+        self.peers.insert(gateway, addresses);
+    }
+
+    /// Who sends this? Credentials count before the address, so that a phone beside a provider's server stays a phone.
+    pub(crate) fn who(&mut self, now: Instant, config: &Config, request: &Request, flow: Flow) -> Who {
+        let offers_proof = request.headers.get(&Name::Authorization).is_some();
+        if !offers_proof && let Some(gateway) = self.gateway(config, flow.remote.ip()) {
+            return Who::Gateway(gateway);
+        }
+        let secrets = &self.secrets;
+        let what = (&request.method, &request.uri[..], &request.headers);
+        match self.guard.verify(now, what, &Name::Authorization, |user| secrets.get(user)) {
+            // The names in the table were read as extensions, so this one reads too.
+            digest::Verdict::Granted(user) => user.parse().map_or(Who::Refused(403), Who::Extension),
+            digest::Verdict::Challenge { stale, tried } => {
+                Who::Unproven { challenges: self.guard.challenge(now, stale), tried }
+            }
+            digest::Verdict::Malformed(_) => Who::Refused(400),
+        }
+    }
+
+    fn gateway(&self, config: &Config, from: IpAddr) -> Option<GatewayId> {
+        let knows = |g: &&config::Gateway| {
+            g.accept_from.contains(&from) || self.peers.get(&g.id).is_some_and(|at| at.contains(&from))
+        };
+        config.gateways.iter().find(knows).map(|g| g.id.clone())
+    }
+}
+
+fn guard(now: Instant, config: &Config, key: [u8; 32]) -> Guard {
+    let algorithms: Vec<digest::Algorithm> = config
+        .sip
+        .algorithms
+        .iter()
+        .map(|a| match a {
+            config::Algorithm::Md5 => digest::Algorithm::Md5,
+            config::Algorithm::Sha256 => digest::Algorithm::Sha256,
+        })
+        .collect();
+    Guard::new(&config.sip.realm, &algorithms, Nonces::new(key, now, NONCE_LIFE, NONCES))
+}
+
+/// The caller and the number of an INVITE that was admitted.
+pub(crate) fn parties(config: &Config, who: &Source, invite: &Request) -> (CallerId, Digits) {
+    let dialled = Uri::read(&invite.uri).ok().and_then(|uri| uri.user());
+    let dialled = dialled.map(|user| Digits::new(&String::from_utf8_lossy(&user))).unwrap_or_default();
+    match who {
+        Source::Extension(id) => {
+            let extension = config.extension(id.as_str());
+            let said = identity::of_invite(invite, false);
+            let caller = CallerId {
+                // The phone says whether to withhold, never who it is: that was proven.
+                number: id.to_string(),
+                name: extension.map(|e| e.name.clone()).unwrap_or_default(),
+                private: said.private || extension.is_some_and(|e| e.withhold),
+            };
+            (caller, dialled)
+        }
+        Source::Gateway(id) => {
+            let gateway = config.gateway(id);
+            let caller = identity::of_invite(invite, gateway.is_some_and(|g| g.trusted));
+            // A provider that calls the Contact we registered names the called number in To.
+            let contact =
+                dialled.as_str() == id.as_str() || gateway.is_some_and(|g| g.user == dialled.as_str());
+            let to =
+                invite.headers.get(&Name::To).and_then(|v| ringtrip_sip::address::NameAddr::read(v).ok());
+            let to = to.and_then(|to| to.uri.user()).map(|user| Digits::new(&String::from_utf8_lossy(&user)));
+            match to {
+                Some(to) if contact && !to.is_empty() => (caller, to),
+                _ => (caller, dialled),
+            }
+        }
+        Source::Line(_) | Source::Operator => (CallerId::default(), dialled),
+    }
+}

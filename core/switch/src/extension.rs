@@ -1,0 +1,79 @@
+//! Extensions as SIP sees them: what proves their phones, under which key they register, and how they are reached.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ringtrip_sip::digest;
+use ringtrip_sip::registrar::{Binding, Change, Rules};
+
+use crate::config::{Config, Secret};
+use crate::event::Event;
+use crate::ids::ExtId;
+use crate::route::{Found, Identity, SipWay};
+
+/// What proves each extension, by its name.
+pub(crate) fn secrets(config: &Config) -> HashMap<String, digest::Secret> {
+    let secret = |id: &ExtId, secret: &Secret| match secret {
+        Secret::Password(password) => {
+            Some(digest::Secret::of_password(id.as_str(), &config.sip.realm, password))
+        }
+        // One of the two is used: what a phone can answer is limited by what is kept.
+        Secret::Ha1 { md5, sha256 } => {
+            [md5, sha256].into_iter().flatten().find_map(|hex| digest::Secret::of_ha1(hex))
+        }
+    };
+    config
+        .extensions
+        .iter()
+        .filter_map(|e| Some((e.id.to_string(), secret(&e.id, e.secret.as_ref()?)?)))
+        .collect()
+}
+
+/// The registrar's rules.
+pub(crate) fn rules(config: &Config) -> Rules {
+    let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    let contacts = config.extensions.iter().map(|e| usize::from(e.max_contacts)).max();
+    let expires = &config.sip.expires;
+    Rules {
+        min: seconds(expires.min),
+        max: seconds(expires.max),
+        default: seconds(expires.default),
+        contacts: contacts.unwrap_or(1).max(1),
+        ..Rules::default()
+    }
+}
+
+/// The key of an extension in the registrar's table.
+pub(crate) fn key(ext: &ExtId) -> Bytes {
+    Bytes::copy_from_slice(ext.as_str().as_bytes())
+}
+
+/// How a registered phone is reached: by the way that its registration came, since that way leads back through NATs.
+pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
+    Found::Sip(Arc::new(SipWay {
+        uri: String::from_utf8_lossy(&binding.uri()).into_owned(),
+        flows: vec![binding.flow],
+        credentials: None,
+        identity: Identity { user: None, domain: config.sip.domain.clone(), contact_user: ext.to_string() },
+        routes: binding.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect(),
+        // A phone shows what it is told: a withheld number stays away from it.
+        trusted: false,
+        name: ext.to_string(),
+        gateway: None,
+    }))
+}
+
+/// What people are told of a change in the registrar.
+pub(crate) fn event(change: Change) -> Option<Event> {
+    let ext = |aor: &Bytes| std::str::from_utf8(aor).ok()?.parse::<ExtId>().ok();
+    let text = |raw: &Bytes| String::from_utf8_lossy(raw).into_owned();
+    match change {
+        Change::Registered { aor, contact, expires, .. } => {
+            Some(Event::Registered { ext: ext(&aor)?, contact: text(&contact), expires_s: expires })
+        }
+        Change::Unregistered { aor, contact, why } => {
+            Some(Event::Unregistered { ext: ext(&aor)?, contact: text(&contact), why: why.word() })
+        }
+    }
+}

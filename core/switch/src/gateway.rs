@@ -1,0 +1,598 @@
+//! A gateway: one SIP provider. It finds out where the provider is, registers there and stays registered, asks with
+//! OPTIONS whether it lives, and says how a call goes out by it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringtrip_sip::Headers;
+use ringtrip_sip::address::Contacts;
+use ringtrip_sip::cseq::CSeq;
+use ringtrip_sip::digest;
+use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, Told, Transport};
+use ringtrip_sip::message::{Method, Request, Response};
+use ringtrip_sip::name::Name;
+
+use crate::config::{Config, Gateway as Settings, HostPort};
+use crate::event::Event;
+use crate::ids::GatewayId;
+use crate::leg::sip::identity::escape_user;
+use crate::party::Cause;
+use crate::post::{CallInput, GatewayInput, Post};
+use crate::rand::Rand;
+use crate::route::{Found, Identity, SipWay};
+
+/// What a gateway is born with.
+#[derive(Debug, Clone)]
+pub struct GatewaySetup {
+    /// Its settings.
+    pub settings: Settings,
+    /// Our addresses, one for each transport and family; the one that fits the provider is used.
+    pub locals: Vec<(Transport, SocketAddr)>,
+    /// Our address as seen from outside, when a router stands between.
+    pub external: Option<std::net::IpAddr>,
+}
+
+impl GatewaySetup {
+    /// The setup of a gateway of this configuration.
+    pub fn of(config: &Config, id: &GatewayId, locals: Vec<(Transport, SocketAddr)>) -> Option<GatewaySetup> {
+        let settings = config.gateway(id)?.clone();
+        Some(GatewaySetup { settings, locals, external: config.sip.external })
+    }
+}
+
+/// A gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    setup: GatewaySetup,
+    rand: Rand,
+    /// Where the provider is, in the order to try.
+    servers: Vec<Flow>,
+    /// Which of them is used now.
+    at: usize,
+    /// Which of them failed since one worked.
+    failed: usize,
+    resolve: Resolve,
+    registration: Registration,
+    probe: Probe,
+    auth: Option<digest::Client>,
+    /// All REGISTERs share Call-ID and tag, and count on (RFC 3261 §10.2).
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    sent: u32,
+    /// Seconds to ask for: the setting, unless a 423 raised it.
+    expires: u32,
+    /// Failures in a row, for the wait before the next try.
+    failures: u32,
+    health: Health,
+    latency: Option<Duration>,
+    last_error: Option<String>,
+}
+
+/// Finding out where it is.
+#[derive(Debug, Clone, Copy)]
+enum Resolve {
+    /// The resolver was asked; it is asked again if it says nothing.
+    Asked { by: Instant },
+    /// Known until then.
+    Known { until: Instant },
+}
+
+/// Being registered.
+#[derive(Debug, Clone, Copy)]
+enum Registration {
+    /// It does not register.
+    Off,
+    /// The next try.
+    Wait { until: Instant },
+    /// A REGISTER is under way.
+    Trying { tx: ClientTx, since: Instant },
+    /// Registered; to be refreshed at half time.
+    Up { refresh: Instant, until: Instant },
+}
+
+/// Asking whether it lives.
+#[derive(Debug, Clone, Copy)]
+enum Probe {
+    /// Not asked for.
+    Off,
+    /// Next time then.
+    Wait { until: Instant },
+    /// OPTIONS is under way.
+    Trying { tx: ClientTx, since: Instant },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Unknown,
+    Up { since: Instant },
+    Down { since: Instant },
+}
+
+/// What the API shows of a gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayStatus {
+    /// Can calls go out by it, as far as is known?
+    pub up: bool,
+    /// Is it registered? `None`: it does not register.
+    pub registered: Option<bool>,
+    /// When the registration ends.
+    pub registered_until: Option<Instant>,
+    /// Round trip of the last OPTIONS or REGISTER, ms.
+    pub latency_ms: Option<f32>,
+    /// The last thing that went wrong, in words; cleared when all is well.
+    pub last_error: Option<String>,
+    /// Since when it is up or down.
+    pub since: Option<Instant>,
+    /// The server that is used now.
+    pub server: Option<SocketAddr>,
+}
+
+/// The wait after a failure; it doubles with each, so that a provider that is down is not flooded when it comes back.
+const RETRY: Duration = Duration::from_secs(30);
+const RETRY_MAX: Duration = Duration::from_secs(600);
+/// A wrong password does not become right by itself, and providers lock accounts that try too often.
+const RETRY_REFUSED: Duration = Duration::from_secs(300);
+/// A resolver that has not answered by now was restarted.
+const RESOLVE_WAIT: Duration = Duration::from_secs(10);
+/// Addresses change seldom; five minutes is what providers use for failover by DNS.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(300);
+
+/// The number that owns a gateway's client transactions: below 2³², where calls are not.
+pub fn owner(id: &GatewayId) -> u64 {
+    // FNV-1a: the same name has the same number in every part and after each restart.
+    let hash = |h: u32, b: &u8| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193);
+    u64::from(id.as_str().as_bytes().iter().fold(0x811c_9dc5, hash))
+}
+
+impl Gateway {
+    /// A gateway is born: it asks where the provider is.
+    pub fn new(now: Instant, setup: GatewaySetup, seed: u64, out: &mut Vec<Post>) -> Gateway {
+        let mut rand = Rand::new(seed);
+        let settings = &setup.settings;
+        let auth = settings.credentials().map(|c| {
+            let realm = settings.realm.clone();
+            digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm })
+        });
+        let mut gateway = Gateway {
+            servers: Vec::new(),
+            at: 0,
+            failed: 0,
+            resolve: Resolve::Asked { by: now + RESOLVE_WAIT },
+            registration: if settings.register {
+                Registration::Wait { until: now }
+            } else {
+                Registration::Off
+            },
+            probe: match settings.options_interval {
+                Some(_) => Probe::Wait { until: now },
+                None => Probe::Off,
+            },
+            auth,
+            call_id: format!("{}{}", rand.hex(), rand.hex()),
+            tag: rand.hex(),
+            cseq: 0,
+            sent: 0,
+            expires: u32::try_from(settings.expires.as_secs()).unwrap_or(3600).max(60),
+            failures: 0,
+            health: Health::Unknown,
+            latency: None,
+            last_error: None,
+            rand,
+            setup,
+        };
+        gateway.ask_where(now, out);
+        gateway
+    }
+
+    /// One step.
+    pub fn on(&mut self, now: Instant, input: GatewayInput, out: &mut Vec<Post>) {
+        match input {
+            GatewayInput::Resolved(found) => self.resolved(now, found, out),
+            GatewayInput::Sip(Told::Response { tx, response, .. }) => self.answered(now, tx, &response, out),
+            GatewayInput::Sip(Told::Failed { tx, .. }) => self.unanswered(now, tx, out),
+            // It gets no requests: those of providers are admitted and become calls.
+            GatewayInput::Sip(_) => {}
+            GatewayInput::Find { call, seq } => {
+                let found = self.way().map(|way| vec![Found::Sip(Arc::new(way))]);
+                out.push(Post::Call { call, input: CallInput::Found { seq, found } });
+            }
+            GatewayInput::Timeout => self.timeout(now, out),
+        }
+    }
+
+    /// When it wants [`GatewayInput::Timeout`].
+    pub fn deadline(&self) -> Option<Instant> {
+        let resolve = match self.resolve {
+            Resolve::Asked { by } => by,
+            Resolve::Known { until } => until,
+        };
+        let known = !self.servers.is_empty();
+        let registration = match self.registration {
+            Registration::Wait { until } if known => Some(until),
+            Registration::Up { refresh, .. } => Some(refresh),
+            _ => None,
+        };
+        let probe = match self.probe {
+            Probe::Wait { until } if known => Some(until),
+            _ => None,
+        };
+        [Some(resolve), registration, probe].into_iter().flatten().min()
+    }
+
+    /// What the API shows.
+    pub fn status(&self) -> GatewayStatus {
+        let (registered, registered_until) = match self.registration {
+            Registration::Off => (None, None),
+            Registration::Up { until, .. } => (Some(true), Some(until)),
+            Registration::Wait { .. } | Registration::Trying { .. } => (Some(false), None),
+        };
+        let since = match self.health {
+            Health::Unknown => None,
+            Health::Up { since } | Health::Down { since } => Some(since),
+        };
+        GatewayStatus {
+            up: self.is_usable(),
+            registered,
+            registered_until,
+            latency_ms: self.latency.map(|l| l.as_secs_f32() * 1000.0),
+            last_error: self.last_error.clone(),
+            since,
+            server: self.servers.get(self.at).map(|flow| flow.remote),
+        }
+    }
+
+    /// It is taken out of the configuration, or the exchange stops: the registration is given back.
+    pub fn stop(&mut self, out: &mut Vec<Post>) {
+        if matches!(self.registration, Registration::Up { .. }) {
+            self.expires = 0;
+            self.send_register(out);
+            self.registration = Registration::Off;
+        }
+    }
+
+    fn id(&self) -> &GatewayId {
+        &self.setup.settings.id
+    }
+
+    /// May a call be tried? Unknown is worth a try, down is not.
+    fn is_usable(&self) -> bool {
+        !self.servers.is_empty() && !matches!(self.health, Health::Down { .. })
+    }
+
+    fn way(&self) -> Result<SipWay, Cause> {
+        if self.servers.is_empty() {
+            return Err(Cause::Congestion);
+        }
+        if !self.is_usable() {
+            return Err(Cause::Failure);
+        }
+        let settings = &self.setup.settings;
+        // The one that answers now first, the others after it in their order.
+        let flows = self.servers[self.at..].iter().chain(&self.servers[..self.at]).copied().collect();
+        let user = settings.caller_id.clone().unwrap_or_else(|| settings.user.clone());
+        Ok(SipWay {
+            uri: format!("sip:{{number}}@{}{}", settings.server, self.transport()),
+            flows,
+            credentials: settings.credentials(),
+            identity: Identity {
+                user: Some(user),
+                domain: settings.domain().to_owned(),
+                contact_user: escape_user(&settings.user),
+            },
+            routes: self.routes(),
+            trusted: settings.trusted,
+            name: settings.id.to_string(),
+            gateway: Some(settings.id.clone()),
+        })
+    }
+
+    fn target(&self) -> &HostPort {
+        self.setup.settings.proxy.as_ref().unwrap_or(&self.setup.settings.server)
+    }
+
+    fn transport(&self) -> &'static str {
+        match self.setup.settings.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        }
+    }
+
+    /// An outbound proxy is a loose route before everything else.
+    fn routes(&self) -> Vec<String> {
+        let proxy = self.setup.settings.proxy.as_ref();
+        proxy.map(|proxy| format!("<sip:{proxy}{};lr>", self.transport())).into_iter().collect()
+    }
+
+    fn ask_where(&mut self, now: Instant, out: &mut Vec<Post>) {
+        self.resolve = Resolve::Asked { by: now + RESOLVE_WAIT };
+        let target = self.target().clone();
+        out.push(Post::Resolve {
+            gateway: self.id().clone(),
+            host: target.host,
+            port: target.port,
+            transport: Some(self.setup.settings.transport),
+        });
+    }
+
+    fn resolved(&mut self, now: Instant, found: Vec<(Transport, SocketAddr)>, out: &mut Vec<Post>) {
+        let locals = &self.setup.locals;
+        let flow = |(transport, remote): &(Transport, SocketAddr)| {
+            let fits =
+                |(t, at): &&(Transport, SocketAddr)| t == transport && at.is_ipv4() == remote.is_ipv4();
+            let (_, local) = locals.iter().find(fits)?;
+            Some(Flow { transport: *transport, local: *local, remote: *remote, connection: 0 })
+        };
+        let servers: Vec<Flow> = found.iter().filter_map(flow).collect();
+        if servers.is_empty() {
+            self.resolve = Resolve::Known { until: now + RETRY };
+            if self.servers.is_empty() {
+                let why = match found.is_empty() {
+                    true => format!("no address found for {}", self.target()),
+                    false => format!(
+                        "{} has no address of a family and transport that we listen on",
+                        self.target()
+                    ),
+                };
+                self.down(now, why, out);
+            }
+            return;
+        }
+        self.resolve = Resolve::Known { until: now + RESOLVE_AGAIN };
+        if servers != self.servers {
+            let used = self.servers.get(self.at).copied();
+            self.at = servers.iter().position(|s| Some(*s) == used).unwrap_or(0);
+            self.failed = 0;
+            self.servers = servers;
+            let addresses = self.servers.iter().map(|s| s.remote.ip()).collect();
+            out.push(Post::Peer { gateway: self.id().clone(), addresses });
+        }
+        self.timeout(now, out);
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
+        match self.resolve {
+            Resolve::Asked { by } if by <= now => self.ask_where(now, out),
+            Resolve::Known { until } if until <= now => self.ask_where(now, out),
+            _ => {}
+        }
+        if self.servers.is_empty() {
+            return;
+        }
+        match self.registration {
+            Registration::Wait { until } if until <= now => self.register(now, out),
+            Registration::Up { refresh, .. } if refresh <= now => self.register(now, out),
+            _ => {}
+        }
+        if let Probe::Wait { until } = self.probe
+            && until <= now
+        {
+            self.ask_alive(now, out);
+        }
+    }
+
+    fn register(&mut self, now: Instant, out: &mut Vec<Post>) {
+        let tx = self.send_register(out);
+        self.registration = Registration::Trying { tx, since: now };
+    }
+
+    fn send_register(&mut self, out: &mut Vec<Post>) -> ClientTx {
+        let mut headers = Headers::with_capacity(14);
+        self.cseq += 1;
+        self.name(&mut headers, Method::Register);
+        headers.push(Name::Contact, self.contact());
+        headers.push(Name::Expires, self.expires.to_string());
+        let settings = &self.setup.settings;
+        let uri = format!(
+            "sip:{}{}",
+            HostPort { host: settings.domain().to_owned(), port: None },
+            self.transport()
+        );
+        let mut request = Request { method: Method::Register, uri: uri.into(), headers, body: Bytes::new() };
+        if let Some(auth) = &mut self.auth
+            && let Some((name, value)) = auth.authorize(&request.method, &request.uri, &self.rand.hex())
+        {
+            request.headers.set(name, value);
+        }
+        self.send(request, out)
+    }
+
+    fn ask_alive(&mut self, now: Instant, out: &mut Vec<Post>) {
+        let mut headers = Headers::with_capacity(12);
+        self.cseq += 1;
+        self.name(&mut headers, Method::Options);
+        // Its own Call-ID: it is no part of the registration.
+        headers.set(Name::CallId, format!("{}{}", self.rand.hex(), self.rand.hex()));
+        headers.push(Name::Contact, self.contact());
+        headers.push(Name::Accept, "application/sdp");
+        let uri = format!("sip:{}{}", self.setup.settings.server, self.transport());
+        let request = Request { method: Method::Options, uri: uri.into(), headers, body: Bytes::new() };
+        let tx = self.send(request, out);
+        self.probe = Probe::Trying { tx, since: now };
+    }
+
+    fn name(&self, headers: &mut Headers, method: Method) {
+        let settings = &self.setup.settings;
+        let me = format!("<sip:{}@{}>", escape_user(&settings.user), settings.domain());
+        for route in self.routes() {
+            headers.push(Name::Route, route);
+        }
+        headers.push(Name::From, format!("{me};tag={}", self.tag));
+        headers.push(Name::To, me);
+        headers.push(Name::CallId, self.call_id.clone());
+        headers.push(Name::CSeq, CSeq { number: self.cseq, method }.write());
+    }
+
+    fn contact(&self) -> String {
+        let local = self.servers.get(self.at).map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |s| s.local);
+        let at = match self.setup.external {
+            Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
+            _ => local,
+        };
+        format!("<sip:{}@{at}{}>", escape_user(&self.setup.settings.user), self.transport())
+    }
+
+    fn send(&mut self, request: Request, out: &mut Vec<Post>) -> ClientTx {
+        self.sent = self.sent.wrapping_add(1);
+        let tx = ClientTx { owner: owner(self.id()), n: self.sent };
+        if let Some(to) = self.servers.get(self.at).copied() {
+            out.push(Post::Sip(Ask::Send { tx, request: Box::new(request), to }));
+        }
+        tx
+    }
+
+    fn answered(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
+        if response.code < 200 {
+            return;
+        }
+        match (self.registration, self.probe) {
+            (Registration::Trying { tx: ours, since }, _) if ours == tx => {
+                self.latency = Some(now.saturating_duration_since(since));
+                self.registered(now, response, out);
+            }
+            (_, Probe::Trying { tx: ours, since }) if ours == tx => {
+                self.probe_later(now);
+                self.latency = Some(now.saturating_duration_since(since));
+                if response.code == 503 {
+                    return self.next_server(now, "503 to OPTIONS".to_owned(), out);
+                }
+                // Any other answer shows that it lives; many providers answer OPTIONS with 4xx.
+                if !matches!(self.registration, Registration::Wait { .. } | Registration::Trying { .. }) {
+                    self.up(now, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn registered(&mut self, now: Instant, response: &Response, out: &mut Vec<Post>) {
+        match response.code {
+            200..=299 => {
+                if let Some(auth) = &mut self.auth {
+                    auth.accepted();
+                }
+                let granted = Duration::from_secs(u64::from(self.granted(response).max(1)));
+                // Half time, as said; a few seconds before the end where half would be too late for a lost packet.
+                self.registration = Registration::Up { refresh: now + granted / 2, until: now + granted };
+                self.up(now, out);
+            }
+            401 | 407 => match self.auth.as_mut().map(|auth| auth.challenged(&response.headers)) {
+                Some(Ok(())) => self.register(now, out),
+                Some(Err(why)) => self.refused(now, why.to_string(), out),
+                None => self.refused(now, "it asks for a password, and none is configured".to_owned(), out),
+            },
+            423 => {
+                let min = response.headers.text(&Name::MinExpires).and_then(|v| v.trim().parse::<u32>().ok());
+                match min.filter(|min| *min > self.expires) {
+                    Some(min) => {
+                        self.expires = min;
+                        self.register(now, out);
+                    }
+                    None => self.refused(now, "423 without a longer Min-Expires".to_owned(), out),
+                }
+            }
+            500..=599 => self.next_server(now, words(response), out),
+            _ => self.refused(now, words(response), out),
+        }
+    }
+
+    /// The seconds granted: at our own Contact, else in Expires, else what we asked for.
+    fn granted(&self, response: &Response) -> u32 {
+        let ours = Bytes::from(self.contact());
+        let ours = ringtrip_sip::address::NameAddr::read(&ours).ok();
+        let at_contact = match Contacts::read(&response.headers) {
+            Ok(Contacts::Each(contacts)) => {
+                let own = contacts.iter().find(|c| ours.as_ref().is_some_and(|o| o.uri == c.uri));
+                // Behind a router the provider may show the address that it sees; a single contact is ours then.
+                own.or(contacts.first().filter(|_| contacts.len() == 1)).and_then(|c| c.expires())
+            }
+            _ => None,
+        };
+        let header = || response.headers.text(&Name::Expires).and_then(|v| v.trim().parse().ok());
+        at_contact.or_else(header).unwrap_or(self.expires)
+    }
+
+    fn refused(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
+        self.auth = self.setup.settings.credentials().map(|c| {
+            let realm = self.setup.settings.realm.clone();
+            digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm })
+        });
+        self.registration = Registration::Wait { until: now + RETRY_REFUSED };
+        self.down(now, why, out);
+    }
+
+    /// No answer to a request of ours.
+    fn unanswered(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Post>) {
+        let register = matches!(self.registration, Registration::Trying { tx: ours, .. } if ours == tx);
+        let probe = matches!(self.probe, Probe::Trying { tx: ours, .. } if ours == tx);
+        if probe {
+            self.probe_later(now);
+        }
+        if register || probe {
+            let server = self.servers.get(self.at).map(|s| s.remote.to_string()).unwrap_or_default();
+            self.next_server(now, format!("no answer from {server}"), out);
+        }
+    }
+
+    /// The next address of the provider; when all have failed, a wait that grows.
+    fn next_server(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
+        self.failed += 1;
+        let others = self.failed < self.servers.len();
+        self.at = if self.servers.is_empty() { 0 } else { (self.at + 1) % self.servers.len() };
+        let wait = if others {
+            Duration::ZERO
+        } else {
+            self.failed = 0;
+            let wait = RETRY.saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX);
+            self.failures += 1;
+            // A tenth of chance, so that all customers of a provider do not come back in the same second.
+            wait + Duration::from_millis(self.rand.between(0, wait.as_millis() as u64 / 10))
+        };
+        if !matches!(self.registration, Registration::Off) {
+            self.registration = Registration::Wait { until: now + wait };
+        }
+        if others {
+            if let Probe::Wait { until } = &mut self.probe {
+                *until = now;
+            }
+            self.last_error = Some(why);
+            self.timeout(now, out);
+        } else {
+            self.down(now, why, out);
+        }
+    }
+
+    fn probe_later(&mut self, now: Instant) {
+        if let Some(interval) = self.setup.settings.options_interval {
+            self.probe = Probe::Wait { until: now + interval };
+        }
+    }
+
+    fn up(&mut self, now: Instant, out: &mut Vec<Post>) {
+        self.failed = 0;
+        self.failures = 0;
+        self.last_error = None;
+        if !matches!(self.health, Health::Up { .. }) {
+            self.health = Health::Up { since: now };
+            let why = match self.registration {
+                Registration::Off => "it answers".to_owned(),
+                _ => "registered".to_owned(),
+            };
+            out.push(Post::Tell(Event::GatewayState { gateway: self.id().clone(), up: true, why }));
+        }
+    }
+
+    fn down(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
+        self.last_error = Some(why.clone());
+        if !matches!(self.health, Health::Down { .. }) {
+            self.health = Health::Down { since: now };
+            out.push(Post::Tell(Event::GatewayState { gateway: self.id().clone(), up: false, why }));
+        }
+    }
+}
+
+fn words(response: &Response) -> String {
+    format!("{} {}", response.code, String::from_utf8_lossy(&response.reason))
+}
