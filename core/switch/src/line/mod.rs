@@ -66,7 +66,7 @@ impl Line {
         let wire = Wire::new(line.id.clone(), line.port.clone(), calls, wall);
         Some(match &line.kind {
             LineKind::Fxs(set) => Line::Fxs(Box::new(Fxs::new(wire, set.clone(), setup, now))),
-            LineKind::Fxo(set) => Line::Fxo(Box::new(Fxo::new(wire, set.clone(), now))),
+            LineKind::Fxo(set) => Line::Fxo(Box::new(Fxo::new(wire, set.clone(), setup, now))),
         })
     }
 
@@ -122,7 +122,7 @@ impl Line {
         }
         match (self, &line.kind) {
             (Line::Fxs(fxs), LineKind::Fxs(set)) => fxs.configure(set.clone(), setup),
-            (Line::Fxo(fxo), LineKind::Fxo(set)) => fxo.configure(set.clone()),
+            (Line::Fxo(fxo), LineKind::Fxo(set)) => fxo.configure(set.clone(), setup),
             _ => return false,
         }
         true

@@ -1,8 +1,9 @@
 //! The landline: rings in, is seized and dialled, and is watched for the far end's hang-up, which an analog office can
 //! only hint at (battery removed, polarity reversed, a tone, silence).
 //!
-//! Not here: who is rung by a call that comes in (the route reads `ring_through`), PIN and call-back services, and
-//! `PSTN_Answer_Delay` (the exchange answering by itself), which will be a state between `Heard` and `Talking`.
+//! Not here: who is rung by a call that comes in (the route reads `ring_through` and `answer`), PIN and call-back
+//! services. Where both `ring_through` and `answer` are set the telephones ring on and the exchange does not answer by
+//! itself; the SPA3102's "first the one, then the other" needs a call that changes its target.
 //!
 //! Keys: what the far end presses is heard on the line and said to the call as [`LegEvent::Digit`]; what the other
 //! side presses comes as [`LegCmd::Digit`] and is made into a tone, unless the other side is a port too, for then the
@@ -26,12 +27,13 @@ mod seize;
 
 use std::time::{Duration, Instant};
 
-use ringtrip_media::tone::ToneMatch;
+use ringtrip_media::tone::{Tone, ToneMatch};
 
 use crate::board::{BoardCmd, BoardEvent, Polarity, PortKind};
 use crate::config;
 use crate::ids::{CallId, LegId};
 use crate::leg::{LegCmd, LegEvent};
+use crate::line::LineSetup;
 use crate::line::wire::{Far, Outbox, Pace, Wire, first};
 use crate::line::words::{CallType, Disconnect, GatewayWord, LineStatus};
 use crate::party::{CallerId, Cause, Key};
@@ -46,6 +48,8 @@ pub struct Fxo {
     set: config::Fxo,
     /// `Disconnect_Tone`, parsed.
     hangup_tone: Option<ToneMatch>,
+    /// For a caller whose call the exchange answered by itself.
+    ring_back: Tone,
     pair: Pair,
     state: State,
     since: Instant,
@@ -71,15 +75,16 @@ enum State {
     Idle { guard: Option<Instant> },
     /// On-hook; the polarity reversed, so caller ID and then a ring may follow (UK).
     Alerted { until: Instant, caller: Option<CallerId> },
-    /// It rings; nobody has been told yet.
-    Heard { quiet: Instant, ring_through: Option<Instant>, caller: Option<CallerId> },
+    /// It rings; nobody has been told yet. At `offer` a call is born.
+    Heard { quiet: Instant, offer: Option<Instant>, caller: Option<CallerId> },
     /// It rings, and a call rings somebody.
     Ringing { quiet: Instant, call: CallId },
     /// It still rings, but the call has ended.
     Spent { quiet: Instant },
     /// On its way from on-hook to the last digit dialled.
     Seizing(Box<Seizing>),
-    /// Dialled; the office has not said that anybody answered.
+    /// Dialled, and the office has not said that anybody answered; or answered by the exchange itself, and nobody else
+    /// has answered yet.
     Calling(Talk),
     /// Two parties talk.
     Talking(Talk),
@@ -107,12 +112,13 @@ enum Way {
 }
 
 impl Fxo {
-    pub(super) fn new(wire: Wire, set: config::Fxo, now: Instant) -> Fxo {
+    pub(super) fn new(wire: Wire, set: config::Fxo, setup: &LineSetup, now: Instant) -> Fxo {
         let pair = Pair { battery: true, parallel: false, polarity: Polarity::Forward };
         let mut fxo = Fxo {
             wire,
             hangup_tone: None,
-            set,
+            ring_back: Tone::none(),
+            set: set.clone(),
             pair,
             state: State::Lost,
             since: now,
@@ -120,17 +126,14 @@ impl Fxo {
             last_disconnect: None,
             last_number: None,
         };
-        fxo.parse_tone();
+        fxo.configure(set, setup);
         fxo
     }
 
     /// New settings; a call in progress keeps what it has begun with.
-    pub(super) fn configure(&mut self, set: config::Fxo) {
+    pub(super) fn configure(&mut self, set: config::Fxo, setup: &LineSetup) {
         self.set = set;
-        self.parse_tone();
-    }
-
-    fn parse_tone(&mut self) {
+        self.ring_back = setup.region.tones.ring_back.clone();
         // `config::check` refuses a document whose tone cannot be read, so nothing is lost here.
         self.hangup_tone = self.set.disconnect_tone.as_deref().and_then(|t| ToneMatch::parse(t).ok());
     }
@@ -156,7 +159,7 @@ impl Fxo {
         match &self.state {
             State::Lost | State::Idle { .. } => None,
             State::Alerted { until, .. } => Some(*until),
-            State::Heard { quiet, ring_through, .. } => first([Some(*quiet), *ring_through]),
+            State::Heard { quiet, offer, .. } => first([Some(*quiet), *offer]),
             State::Ringing { quiet, .. } | State::Spent { quiet } => Some(*quiet),
             State::Seizing(seizing) => seizing.deadline(),
             State::Calling(talk) | State::Talking(talk) => first([talk.until, talk.keys.deadline()]),
@@ -273,10 +276,10 @@ impl Fxo {
                 self.answered(talk, now, out)
             }
             // Before the answer the tone is the called party's busy tone, or the office's "no".
-            (state @ State::Calling(_), MediaEvent::DisconnectTone { .. }) => {
+            (state @ State::Calling(Talk { way: Way::Out, .. }), MediaEvent::DisconnectTone { .. }) => {
                 self.hung_up(state, now, Cause::Busy, Disconnect::PstnTone, out)
             }
-            (state @ State::Talking(_), MediaEvent::DisconnectTone { .. }) => {
+            (state @ (State::Calling(_) | State::Talking(_)), MediaEvent::DisconnectTone { .. }) => {
                 self.hung_up(state, now, Cause::Tone, Disconnect::PstnTone, out)
             }
             (state @ State::Talking(_), MediaEvent::Silence { .. }) => {
@@ -306,6 +309,9 @@ impl Fxo {
                 self.release(&state, now, Disconnect::by_far_end(cause, answered), out)
             }
             (State::Ringing { call, .. }, LegCmd::Answer(sound)) => self.pick_up(call, now, &sound, out),
+            (State::Calling(talk), cmd @ (LegCmd::Ringing | LegCmd::Progress(_) | LegCmd::Answer(_))) => {
+                self.offered(talk, now, cmd, out)
+            }
             (mut state, LegCmd::Digit { key, .. }) => {
                 if let Some(talk) = state.talk().filter(|t| t.far == Far::Rtp) {
                     let mut text = [0; 4];
@@ -332,8 +338,8 @@ impl Fxo {
         match state {
             State::Alerted { until, .. } if until <= now => self.idle(None, out),
             State::Heard { quiet, .. } | State::Spent { quiet } if quiet <= now => self.idle(None, out),
-            State::Heard { quiet, ring_through: Some(at), caller } if at <= now => {
-                self.ring_somebody(quiet, caller, now, out)
+            State::Heard { quiet, offer: Some(at), caller } if at <= now => {
+                self.offer(quiet, caller, now, out)
             }
             State::Ringing { quiet, call } if quiet <= now => {
                 self.last_disconnect = Some(Disconnect::CallerGaveUp);

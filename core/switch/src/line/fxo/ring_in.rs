@@ -8,7 +8,7 @@ use crate::board::BoardCmd;
 use crate::call::{Birth, Caller};
 use crate::config::CallerIdMethod;
 use crate::ids::CallId;
-use crate::leg::LegEvent;
+use crate::leg::{LegCmd, LegEvent};
 use crate::line::wire::{Far, Outbox};
 use crate::line::words::CallType;
 use crate::party::{CallerId, Cause, Digits, Source};
@@ -33,7 +33,7 @@ impl Fxo {
         match state {
             State::Idle { .. } => self.heard(None, still, now),
             State::Alerted { caller, .. } => self.heard(caller, still, now),
-            State::Heard { ring_through, caller, .. } => State::Heard { quiet: still, ring_through, caller },
+            State::Heard { offer, caller, .. } => State::Heard { quiet: still, offer, caller },
             State::Ringing { call, .. } => State::Ringing { quiet: still, call },
             State::Spent { .. } => State::Spent { quiet: still },
             State::Seizing(seizing) => self.glare(seizing, now, out),
@@ -42,18 +42,22 @@ impl Fxo {
     }
 
     pub(super) fn heard(&mut self, caller: Option<CallerId>, quiet: Instant, now: Instant) -> State {
-        let ring_through = self.set.ring_through.as_ref().map(|r| now + r.delay);
-        State::Heard { quiet, ring_through, caller }
+        let offer = match (&self.set.ring_through, &self.set.answer) {
+            (Some(ring_through), _) => Some(now + ring_through.delay),
+            (None, Some(_)) => Some(now + self.set.answer_delay),
+            (None, None) => None,
+        };
+        State::Heard { quiet, offer, caller }
     }
 
     pub(super) fn ring_end(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
         let quiet = now + self.set.ring_timeout;
         match state {
-            State::Heard { ring_through, caller, .. } => {
+            State::Heard { offer, caller, .. } => {
                 // Between the rings, never while ringing voltage drowns everything.
                 let caller_id = caller.is_none() && self.set.caller_id != CallerIdMethod::Off;
                 self.wire.listen(Listen { caller_id, ..Listen::default() }, out);
-                State::Heard { quiet, ring_through, caller }
+                State::Heard { quiet, offer, caller }
             }
             State::Ringing { call, .. } => State::Ringing { quiet, call },
             State::Spent { .. } => State::Spent { quiet },
@@ -64,16 +68,15 @@ impl Fxo {
     pub(super) fn caller_id(&mut self, state: State, caller: CallerId) -> State {
         match state {
             State::Alerted { until, .. } => State::Alerted { until, caller: Some(caller) },
-            State::Heard { quiet, ring_through, .. } => {
-                State::Heard { quiet, ring_through, caller: Some(caller) }
-            }
+            State::Heard { quiet, offer, .. } => State::Heard { quiet, offer, caller: Some(caller) },
             // Too late: the call has been introduced without it.
             state => state,
         }
     }
 
-    /// `PSTN_Ring_Thru_Delay` has passed: a call is born, and the route decides who rings.
-    pub(super) fn ring_somebody(
+    /// `PSTN_Ring_Thru_Delay` or `PSTN_Answer_Delay` has passed: a call is born, and the route decides who rings. In the
+    /// second case the exchange answers first, and the caller hears our ringback.
+    pub(super) fn offer(
         &mut self,
         quiet: Instant,
         caller: Option<CallerId>,
@@ -85,7 +88,7 @@ impl Fxo {
         let call = self.wire.calls.fresh();
         self.last_number = Some(caller.number.clone());
         self.call_type = None;
-        out.push(Post::NewCall(Box::new(Birth {
+        let birth = Birth {
             id: call,
             at: self.wire.wall.now(now),
             source: Source::Line(self.wire.line.clone()),
@@ -94,8 +97,37 @@ impl Fxo {
             planned: None,
             a: Caller::Line(self.wire.line.clone()),
             ports: [0, 0],
-        })));
-        State::Ringing { quiet, call }
+        };
+        if self.set.ring_through.is_some() {
+            out.push(Post::NewCall(Box::new(birth)));
+            return State::Ringing { quiet, call };
+        }
+        self.wire.board(BoardCmd::OffHook, out);
+        self.call_type = Some(CallType::VoipGateway);
+        let disconnect_tone = self.hangup_tone.clone();
+        self.wire.listen(Listen { dtmf: true, disconnect_tone, ..Listen::default() }, out);
+        out.push(Post::NewCall(Box::new(birth)));
+        State::Calling(taken(call, Far::Port, now))
+    }
+
+    /// How the call fares that the exchange answered by itself.
+    pub(super) fn offered(&mut self, talk: Talk, now: Instant, cmd: LegCmd, out: &mut Vec<Post>) -> State {
+        match cmd {
+            LegCmd::Ringing if talk.way == Way::In => {
+                let ring_back = self.ring_back.clone();
+                self.wire.tone(&ring_back, out);
+                State::Calling(talk)
+            }
+            LegCmd::Progress(sound) if talk.way == Way::In => {
+                self.wire.hush(out);
+                State::Calling(Talk { far: Far::of(&sound), ..talk })
+            }
+            LegCmd::Answer(sound) if talk.way == Way::In => {
+                self.wire.hush(out);
+                self.talking(Talk { far: Far::of(&sound), ..talk }, now, out)
+            }
+            _ => State::Calling(talk),
+        }
     }
 
     /// Somebody answered: take the line.
@@ -106,17 +138,7 @@ impl Fxo {
             Far::Port => CallType::PstnToLine1,
             Far::Rtp => CallType::VoipGateway,
         });
-        let talk = Talk {
-            leg: call.a(),
-            way: Way::In,
-            far,
-            emergency: false,
-            reversals: 0,
-            taken: now,
-            until: None,
-            keys: Outbox::default(),
-        };
-        self.talking(talk, now, out)
+        self.talking(taken(call, far, now), now, out)
     }
 
     /// It rings while we seize it: the office offers a call at the very moment we want one.
@@ -136,6 +158,12 @@ impl Fxo {
         self.wire.listen(Listen::default(), out);
         self.heard(None, now + self.set.ring_timeout + LONGEST_BURST, now)
     }
+}
+
+/// The line as taken for a call that came in.
+fn taken(call: CallId, far: Far, now: Instant) -> Talk {
+    let (leg, way, keys) = (call.a(), Way::In, Outbox::default());
+    Talk { leg, way, far, emergency: false, reversals: 0, taken: now, until: None, keys }
 }
 
 /// From the reversal to the first ring at most: alert signal, data and gap take about two seconds (SIN 227).

@@ -182,6 +182,60 @@ fn rings_in() {
           40.00 > wait
         ",
     );
+    let by_itself = |set: &mut Fxo| {
+        set.answer = set.ring_through.take().map(|r| r.to);
+        set.answer_delay = Duration::from_secs(8);
+    };
+    check(
+        "the exchange answers by itself",
+        us(by_itself),
+        "
+           0.00 > ready
+                < loop open; [idle]
+          10.00 > rings
+                < [ringing]
+          12.00 > rang
+                < listen caller-id
+          16.00 > rings
+          18.00 < listen no more; loop closed; listen keys disconnect-tone; new call from nothing dialled nothing; [off-hook]; [calling]
+          18.50 > ringing
+                < tone ringback
+          20.00 > voice
+          22.00 > answer
+                < quiet; listen keys disconnect-tone silence; [talking]
+          24.00 > digit 3
+                < digits 3 100/100
+          25.00 > cpc
+                < say ended cpc; loop open; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "the exchange answers by itself, the caller hangs up, and another finds nobody there",
+        us(by_itself),
+        "
+           0.00 > ready
+                < loop open; [idle]
+          10.00 > rings
+                < [ringing]
+          12.00 > rang
+                < listen caller-id
+          16.00 > rings
+          18.00 < listen no more; loop closed; listen keys disconnect-tone; new call from nothing dialled nothing; [off-hook]; [calling]
+          18.50 > progress
+          22.00 > hang-up-tone
+                < say ended tone; loop open; listen no more; [on-hook]; [idle]
+          40.00 > rings
+                < [ringing]
+          42.00 > rang
+                < listen caller-id
+          46.00 > rings
+          48.00 < listen no more; loop closed; listen keys disconnect-tone; new call from nothing dialled nothing; [off-hook]; [calling]
+          48.10 > ringing
+                < tone ringback
+          49.00 > end busy
+                < loop open; quiet; listen no more; [on-hook]; [idle]
+        ",
+    );
     check(
         "the word that the ring ended gets lost",
         us(|_| ()),

@@ -77,18 +77,25 @@ fn settings() -> impl Strategy<Value = Config> {
         };
         config(region, "(1xx|0x.|S0<9:>|9,x.|P2<:100>|8!)", LineKind::Fxs(set))
     });
-    let fxo = (0..4u8, any::<[bool; 5]>()).prop_map(|(on, flags)| {
+    let fxo = (0..4u8, any::<[bool; 6]>()).prop_map(|(on, flags)| {
         let region = if flags[0] { Region::Us } else { Region::Uk };
         let answer_on =
             [AnswerOn::Seize, AnswerOn::Dialed, AnswerOn::Polarity, AnswerOn::Voice][usize::from(on)];
         let target = Target::Extension("101".parse().expect("a name"));
+        let rung = Fxo::of(region).ringing(vec![target]);
+        let (ring_through, answer) = match (flags[5], rung.ring_through) {
+            (true, Some(ring)) => (None, Some(ring.to)),
+            (_, ring) => (ring, None),
+        };
         let set = Fxo {
+            ring_through,
+            answer,
             answer_on,
             dial_by: if flags[1] { DialBy::Tone } else { DialBy::Pulse },
             wait_for_dial_tone: flags[2].then_some(Duration::from_secs(5)),
             detect_reversal: flags[3],
             max_call: flags[4].then_some(Duration::from_secs(3)),
-            ..Fxo::of(region).ringing(vec![target])
+            ..Fxo::of(region)
         };
         config(region, "(x.)", LineKind::Fxo(set))
     });
