@@ -158,6 +158,10 @@ impl Fxo {
         }
         if self.set.answer_on == AnswerOn::Seize {
             self.wire.say(seizing.leg, LegEvent::Answered(Sound::analog()), out);
+        } else if seizing.placement.emergency {
+            // A sign of life, so that the call does not try the next target beside this one while we dial. No sound
+            // yet: a frightened voice over our digits could spoil them.
+            self.wire.say(seizing.leg, LegEvent::Ringing, out);
         }
         let earliest = now + self.set.dialing_delay;
         seizing.step = match self.set.wait_for_dial_tone {

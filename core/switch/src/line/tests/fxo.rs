@@ -582,7 +582,7 @@ fn emergency() {
                 < say answered; listen keys disconnect-tone silence; [talking]
           20.00 > place 911 from 102 sip emergency
                 < say ended preempted (leg 91-1); loop open; listen no more; [on-hook]; [seizing]
-          21.50 < loop closed; listen dial-tone; [off-hook]
+          21.50 < loop closed; say ringing; listen dial-tone; [off-hook]
           23.00 > dial-tone
                 < listen no more; digits 911 100/100; [dialling]
           23.60 > sent
@@ -609,7 +609,7 @@ fn emergency() {
           16.20 > place 911 from 102 port emergency
                 < say ended preempted (leg 0-0); loop closed; [off-hook]; [seizing]
           16.70 < loop open; [on-hook]
-          18.20 < loop closed; listen dial-tone; [off-hook]
+          18.20 < loop closed; say ringing; listen dial-tone; [off-hook]
           19.40 > dial-tone
                 < listen no more; digits 911 100/100; [dialling]
           20.00 > sent
@@ -629,12 +629,12 @@ fn emergency() {
           10.50 > place 911 from 102 sip emergency
                 < say ended preempted (leg 91-1); loop open; listen no more; [on-hook]
           11.00 > parallel lifted
-          12.00 < loop closed; listen dial-tone; [off-hook]
+          12.00 < loop closed; say ringing; listen dial-tone; [off-hook]
           13.00 > end normal
                 < loop open; listen no more; [on-hook]; [in-use]
           14.00 > place 911 from 102 sip emergency
                 < [seizing]
-          14.50 < loop closed; listen dial-tone; [off-hook]
+          14.50 < loop closed; say ringing; listen dial-tone; [off-hook]
           15.00 > end normal
                 < loop open; listen no more; [on-hook]; [in-use]
         ",
@@ -646,12 +646,12 @@ fn emergency() {
            0.00 > ready
                 < loop open; [idle]
           10.00 > place 911 from 102 sip emergency
-                < loop closed; listen dial-tone; [off-hook]; [seizing]
+                < loop closed; say ringing; listen dial-tone; [off-hook]; [seizing]
           10.10 > rings
                 < listen no more
           10.50 > rang
           10.60 < loop open; [on-hook]
-          12.10 < loop closed; listen dial-tone; [off-hook]
+          12.10 < loop closed; say ringing; listen dial-tone; [off-hook]
           14.00 > dial-tone
                 < listen no more; digits 911 100/100; [dialling]
           15.00 > sent
