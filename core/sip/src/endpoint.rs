@@ -238,7 +238,7 @@ impl Endpoint {
     /// An endpoint without transactions. The same seed makes the same branches and tags again.
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Endpoint {
         let mut random = Random::new(seed);
-        let keys = Keys::new([random.next(), random.next()]);
+        let keys = Keys::new([random.number(), random.number()]);
         Endpoint {
             texts: own::Texts::new(&config),
             config,
@@ -264,7 +264,7 @@ impl Endpoint {
             Input::Ask(Ask::Respond { tx, response }) => self.respond(now, tx, response, out),
             Input::Ask(Ask::Send { tx, request, to }) => self.send(now, tx, request, to, out),
             Input::Ask(Ask::Cancel { tx }) => self.cancel(now, tx, out),
-            Input::Ask(Ask::Ack { tx, request, to }) => self.acknowledge(tx, request, to, out),
+            Input::Ask(Ask::Ack { tx, request, to }) => self.acknowledge(tx, *request, to, out),
             Input::FlowFailed(flow) => {
                 self.clients_failed(now, flow, out);
                 self.servers_failed(now, flow, out);

@@ -84,10 +84,11 @@ impl Nonces {
         let fresh = !self.used.contains_key(&serial);
         let window = self.used.entry(serial).or_insert(Window { made_ms, highest: 0, seen: 0 });
         let answer = window.admit(nc);
-        if fresh && self.used.len() > self.limit {
-            if let Some((oldest, _)) = self.used.pop_first() {
-                self.floor = self.floor.max(oldest);
-            }
+        if fresh
+            && self.used.len() > self.limit
+            && let Some((oldest, _)) = self.used.pop_first()
+        {
+            self.floor = self.floor.max(oldest);
         }
         answer
     }

@@ -25,7 +25,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         if self.left == 0 {
             let hash =
                 Sha256::new().chain_update(self.seed).chain_update(self.counter.to_be_bytes()).finalize();
@@ -41,12 +41,12 @@ impl Random {
 
     /// The next number below `end`, which must not be 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
+        self.number() % end.max(1)
     }
 
     /// The next number as 16 hex digits.
     pub fn hex(&mut self) -> [u8; 16] {
-        hex(self.next())
+        hex(self.number())
     }
 }
 

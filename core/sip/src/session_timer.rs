@@ -86,11 +86,9 @@ pub fn answer(request: &Headers, wishes: Wishes) -> Result<Agreed, TooSmall> {
             require: far_knows,
         });
     };
-    if asked < wishes.min {
-        if far_knows {
-            return Err(TooSmall { min: wishes.min });
-        }
-        // A proxy asked on behalf of a phone that would not understand 422 (§8.1): the interval is raised instead.
+    // Where a proxy asked on behalf of a phone that would not understand 422 (§8.1), the interval is raised instead.
+    if asked < wishes.min && far_knows {
+        return Err(TooSmall { min: wishes.min });
     }
     let interval = asked.min(wishes.interval).max(wishes.min).max(far_min);
     let refresher = match refresher {

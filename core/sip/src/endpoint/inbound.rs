@@ -61,7 +61,7 @@ impl Endpoint {
             Method::Ack | Method::Cancel => Envelope::read(&request.headers).map_err(|_| None),
             _ => screen::request(&request, &self.config.abilities)
                 .map(|passed| passed.envelope)
-                .map_err(|refusal| refusal.answer(&request)),
+                .map_err(|refusal| self.better(&request, &refusal).unwrap_or(refusal).answer(&request)),
         };
         let head = match read {
             Ok(head) => head,

@@ -42,8 +42,11 @@ struct Invite {
     /// The ACK of a failure.
     ack: Option<Bytes>,
     /// Which far ends said 2xx, and the ACK of each once the exchange has given it.
-    accepted: SmallVec<[(u64, Option<(Flow, Bytes)>); 1]>,
+    accepted: SmallVec<[Accepted; 1]>,
 }
+
+/// A far end that said 2xx, by its tag, and the ACK that it got.
+type Accepted = (u64, Option<(Flow, Bytes)>);
 
 enum Cancel {
     /// Nobody wants it.
@@ -85,7 +88,7 @@ impl Endpoint {
         to: Flow,
         out: &mut Vec<Output>,
     ) {
-        let token = self.random.next();
+        let token = self.random.number();
         let via = self.via(&to, self.clients.next_id(), token);
         request.headers.push_front(Name::Via, via);
         self.complete(&mut request.headers);
@@ -132,12 +135,12 @@ impl Endpoint {
     pub(super) fn acknowledge(
         &mut self,
         tx: ClientTx,
-        mut request: Box<Request>,
+        mut request: Request,
         to: Flow,
         out: &mut Vec<Output>,
     ) {
         // No response will ever name this branch, so it need not name a slot.
-        let (id, token) = (self.random.next(), self.random.next());
+        let (id, token) = (self.random.number(), self.random.number());
         let via = self.via(&to, id, token);
         request.headers.push_front(Name::Via, via);
         self.complete(&mut request.headers);

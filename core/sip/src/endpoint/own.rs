@@ -9,7 +9,7 @@ use crate::build;
 use crate::lex::{self, Broken, Limits};
 use crate::message::{Method, Request, Response};
 use crate::name::Name;
-use crate::screen::Envelope;
+use crate::screen::{self, Abilities, Envelope, Refusal};
 use crate::via::Via;
 
 /// Header values that never change.
@@ -60,6 +60,18 @@ impl Endpoint {
         if request.method != Method::Ack {
             self.answer(back, build::response(request, code), out);
         }
+    }
+
+    /// A MESSAGE whose body nobody here could read is told so, even where none are taken: what is wrong with the message
+    /// itself comes before what is wrong with its being here (RFC 4475 §3.1.1.11 expects 200 or 415).
+    pub(super) fn better(&self, request: &Request, refusal: &Refusal) -> Option<Refusal> {
+        let not_taken = matches!(refusal, Refusal::Answer { code: 405, .. });
+        if !not_taken || request.method != Method::Message {
+            return None;
+        }
+        // A page is plain text or nothing that an exchange for telephones could show.
+        let text = Abilities { bodies: vec!["text/plain"], ..self.config.abilities.clone() };
+        screen::content(request, &text).err()
     }
 
     /// Too many transactions: 503, and when to come back.

@@ -186,6 +186,10 @@ proptest! {
         if called.acknowledged == 1 {
             prop_assert_eq!(caller.answered, 1, "who has the ACK was heard");
         }
+        // At this loss seven INVITEs or eleven 2xx in a row get lost once in 10⁹ calls.
+        if net.loss <= 5 {
+            prop_assert_eq!((caller.answered, called.acknowledged), (1, 1));
+        }
     }
 
     #[test]
