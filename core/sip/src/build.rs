@@ -114,11 +114,11 @@ pub fn reason(code: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
-        101..=199 => "Progress",
-        201..=299 => "OK",
-        301..=399 => "Redirection",
-        401..=499 => "Request Failure",
-        501..=599 => "Server Failure",
+        _ if code < 200 => "Progress",
+        _ if code < 300 => "OK",
+        _ if code < 400 => "Redirection",
+        _ if code < 500 => "Request Failure",
+        _ if code < 600 => "Server Failure",
         _ => "Global Failure",
     }
 }

@@ -72,26 +72,31 @@ const fn has(set: &[u8], b: u8) -> bool {
 }
 
 /// Does this octet belong to the class?
+#[inline]
 pub(crate) fn is(b: u8, class: u8) -> bool {
     TABLE[usize::from(b)] & class != 0
 }
 
 /// Do all octets belong to the class? True of nothing at all.
+#[inline]
 pub(crate) fn all(raw: &[u8], class: u8) -> bool {
     raw.iter().all(|b| is(*b, class))
 }
 
 /// At least one octet, and all of the class.
+#[inline]
 pub(crate) fn some(raw: &[u8], class: u8) -> bool {
     !raw.is_empty() && all(raw, class)
 }
 
 /// Blank, tab, or what is left of a fold.
+#[inline]
 pub(crate) fn blank(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Without blanks at either end.
+#[inline]
 pub(crate) fn trim(raw: &[u8]) -> &[u8] {
     let mut raw = raw;
     while let [first, rest @ ..] = raw
@@ -108,11 +113,13 @@ pub(crate) fn trim(raw: &[u8]) -> &[u8] {
 }
 
 /// The part of `whole` that `part`, a slice borrowed from it, covers; empty if it covers nothing.
+#[inline]
 pub(crate) fn share(whole: &Bytes, part: &[u8]) -> Bytes {
     if part.is_empty() { Bytes::new() } else { whole.slice_ref(part) }
 }
 
 /// A number of decimal digits that fits; blanks and signs are not digits.
+#[inline]
 pub(crate) fn number(raw: &[u8]) -> Option<u64> {
     if raw.is_empty() {
         return None;
@@ -124,6 +131,7 @@ pub(crate) fn number(raw: &[u8]) -> Option<u64> {
 }
 
 /// The end of the quoted string that begins at `raw[0]`: the index after its closing quote, if it has one.
+#[inline]
 pub(crate) fn quoted_end(raw: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -136,6 +144,7 @@ pub(crate) fn quoted_end(raw: &[u8]) -> Option<usize> {
 }
 
 /// The text of a quoted string: without its quotes, each `\x` as `x`. Shares the octets when there is no `\`.
+#[inline]
 pub(crate) fn unquote(whole: &Bytes, quoted: &[u8]) -> Bytes {
     let inner = quoted.strip_prefix(b"\"").unwrap_or(quoted);
     let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
@@ -157,6 +166,7 @@ pub(crate) fn unquote(whole: &Bytes, quoted: &[u8]) -> Bytes {
 }
 
 /// Writes text as a quoted string: `"`, `\` and controls get their `\`; a line end cannot be written and becomes a blank.
+#[inline]
 pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for b in text {

@@ -34,10 +34,12 @@ impl CSeq {
         let (digits, method) = text.split_at(cut);
         let number = chars::number(digits).and_then(|n| u32::try_from(n).ok()).ok_or(BadCSeq::Number)?;
         let method = chars::trim(method);
-        if !chars::some(method, TOKEN) {
-            return Err(BadCSeq::Method);
-        }
-        Ok(CSeq { number, method: Method::read(&share(raw, method)) })
+        let method = match Method::known(method) {
+            Some(method) => method,
+            None if chars::some(method, TOKEN) => Method::Other(share(raw, method)),
+            None => return Err(BadCSeq::Method),
+        };
+        Ok(CSeq { number, method })
     }
 
     /// The value for the wire.

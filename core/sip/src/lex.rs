@@ -200,7 +200,8 @@ impl Head {
             head.flaw = Some(Flaw::Empty);
             return head;
         }
-        let mut lines = Lines { bytes, at: skipped, limit: bytes.len().min(skipped + limits.head) };
+        let mut lines =
+            Lines { bytes, at: skipped, limit: bytes.len().min(skipped + limits.head), stray: false };
         match lines.next() {
             Some(line) => head.start_line(bytes, line, limits),
             // A start line without an end is too long, or the datagram was cut.
@@ -209,6 +210,9 @@ impl Head {
         // Room for all headers of most messages at once: growing would copy them.
         head.headers = Headers::with_capacity(HEADERS_AT_ONCE);
         head.header_lines(bytes, &mut lines, limits);
+        if lines.stray {
+            head.note(Flaw::StrayReturn);
+        }
         head.end = lines.at;
         head
     }
@@ -256,9 +260,6 @@ impl Head {
         if line.len() > limits.line {
             self.note(Flaw::TooLong);
         }
-        if memchr::memchr(b'\r', line).is_some() {
-            self.note(Flaw::StrayReturn);
-        }
         if line.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
             self.status_line(bytes, line);
         } else {
@@ -289,7 +290,8 @@ impl Head {
         let method = &line[..first];
         let uri = line.get(first + 1..last).unwrap_or(b"");
         let version = line.get(last + 1..).unwrap_or(b"");
-        self.start = Start::Request { method: Method::read(&share(bytes, method)), uri: share(bytes, uri) };
+        let known = Method::known(method).unwrap_or_else(|| Method::Other(share(bytes, method)));
+        self.start = Start::Request { method: known, uri: share(bytes, uri) };
         if !chars::some(method, TOKEN) || uri.is_empty() || uri.iter().any(|b| blank(*b)) {
             self.note(Flaw::RequestLine);
         } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
@@ -320,14 +322,14 @@ impl Head {
             match folded {
                 Some(text) => {
                     let text = Bytes::from(text);
-                    self.header(&text, &text);
+                    self.header(&text, &text, lines.stray);
                 }
-                None => self.header(bytes, line),
+                None => self.header(bytes, line, lines.stray),
             }
         }
     }
 
-    fn header(&mut self, bytes: &Bytes, line: &[u8]) {
+    fn header(&mut self, bytes: &Bytes, line: &[u8], stray: bool) {
         let Some(colon) = memchr::memchr(b':', line) else { return self.note(Flaw::HeaderLine) };
         // A blank before the colon is allowed (§7.3.1 by way of HCOLON).
         let mut raw = &line[..colon];
@@ -339,7 +341,8 @@ impl Head {
             None if chars::some(raw, TOKEN) => Name::Other(share(bytes, raw)),
             None => return self.note(Flaw::HeaderLine),
         };
-        if memchr::memchr(b'\r', line).is_some() {
+        if stray && memchr::memchr(b'\r', line).is_some() {
+            // Not to be echoed either.
             return self.note(Flaw::StrayReturn);
         }
         let value = trim(&line[colon + 1..]);
@@ -373,18 +376,29 @@ struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
     limit: usize,
+    /// A `\r` was seen that is not before a `\n`.
+    stray: bool,
 }
 
 impl<'a> Lines<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = &self.bytes[self.at..self.limit];
-        let Some(n) = memchr::memchr(b'\n', rest) else {
-            self.at = self.limit;
-            return None;
-        };
-        self.at += n + 1;
-        let line = &rest[..n];
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        let mut from = 0;
+        loop {
+            let Some(n) = memchr::memchr2(b'\r', b'\n', &rest[from..]) else {
+                self.at = self.limit;
+                return None;
+            };
+            let hit = from + n;
+            let ends =
+                if rest[hit] == b'\n' { Some(1) } else { (rest.get(hit + 1) == Some(&b'\n')).then_some(2) };
+            if let Some(width) = ends {
+                self.at += hit + width;
+                return Some(&rest[..hit]);
+            }
+            self.stray = true;
+            from = hit + 1;
+        }
     }
 
     /// The header line with the lines that continue it, each fold a single blank; nothing if no line continues it.

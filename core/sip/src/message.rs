@@ -45,7 +45,10 @@ pub enum Method {
 impl Method {
     /// The method that these octets spell.
     pub fn read(raw: &Bytes) -> Method {
-        match &raw[..] {
+        Method::known(raw).unwrap_or_else(|| Method::Other(raw.clone()))
+    }
+    pub(crate) fn known(raw: &[u8]) -> Option<Method> {
+        Some(match raw {
             b"INVITE" => Method::Invite,
             b"ACK" => Method::Ack,
             b"BYE" => Method::Bye,
@@ -60,8 +63,8 @@ impl Method {
             b"PUBLISH" => Method::Publish,
             b"REFER" => Method::Refer,
             b"MESSAGE" => Method::Message,
-            _ => Method::Other(raw.clone()),
-        }
+            _ => return None,
+        })
     }
     /// The token for the wire.
     pub fn as_bytes(&self) -> &[u8] {

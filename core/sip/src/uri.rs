@@ -214,9 +214,14 @@ impl SipUri {
     }
 
     fn read(whole: &Bytes, rest: &[u8], secure: bool) -> Result<SipUri, BadUri> {
-        if rest.iter().any(|b| !chars::is(*b, OPAQUE) || *b >= 0x80) {
-            return Err(BadUri::Character);
-        }
+        // Each part is held to its own characters; only when one fails is it worth asking for the better reason.
+        SipUri::parts(whole, rest, secure).map_err(|why| {
+            let never = rest.iter().any(|b| !chars::is(*b, OPAQUE) || *b >= 0x80);
+            if never { BadUri::Character } else { why }
+        })
+    }
+
+    fn parts(whole: &Bytes, rest: &[u8], secure: bool) -> Result<SipUri, BadUri> {
         if !escapes_hold(rest) {
             return Err(BadUri::Escape);
         }

@@ -111,4 +111,38 @@ mod tests {
             assert!(octets <= 256 * 1024, "{what}: {octets} octets in {times} allocations");
         }
     }
+
+    /// Four times the octets cost four times the memory, or less where a limit cuts in; never sixteen.
+    #[test]
+    fn traps_cost_in_proportion_to_their_length() {
+        let top = "INVITE sip:a@example.com SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\
+                   To: <sip:a@b>\r\n";
+        let wide = Limits { message: 1 << 20, head: 1 << 20, line: 1 << 20, headers: 1 << 20 };
+        let can = ringtrip_sip::screen::Abilities::default();
+        for trap in [";", ",", "\"", "%", "<", "\\", ";a=b", "%41", "\r\n x", "a, ", "<sip:a@b>,", "\"\","] {
+            for place in [
+                "From: <sip:a@b>",
+                "Contact: <sip:a@b>",
+                "Require: ",
+                "Route: ",
+                "Record-Route: <sip:a@b;lr>",
+                "X: ",
+            ] {
+                let run = |octets: usize| {
+                    let raw =
+                        Bytes::from(format!("{top}{place}{}\r\n\r\n", trap.repeat(octets / trap.len())));
+                    let ((), times, octets) = cost(|| {
+                        let parsed = lex::message(raw, &wide);
+                        if let Ok(lex::Parsed { message: Message::Request(request), .. }) = parsed {
+                            let _ = ringtrip_sip::screen::request(&request, &can);
+                        }
+                    });
+                    (times, octets)
+                };
+                let (short, long) = (run(16_000), run(64_000));
+                assert!(long.0 <= 4 * short.0 + 16, "{place}{trap:?}: {short:?} {long:?} allocations");
+                assert!(long.1 <= 4 * short.1 + 4_400, "{place}{trap:?}: {short:?} {long:?} octets");
+            }
+        }
+    }
 }
