@@ -4,6 +4,8 @@
 pub mod config;
 pub mod control;
 pub mod events;
+pub mod http;
+pub mod plan;
 pub mod secrets;
 pub mod store;
 pub mod views;

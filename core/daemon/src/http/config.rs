@@ -1,0 +1,276 @@
+//! The configuration over HTTP: read, check, change with `If-Match`, compare, undo. A change is checked whole, kept on
+//! the disk, and only then made active; if the exchange does not take it, it is undone at once.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::auth::Identity;
+use super::{Api, Problem, off_loop};
+use crate::config::{DiffLine, Fault, diff, read, redact, summary};
+use crate::control::Control;
+use crate::store::{ConfigMeta, ConfigVersion, Scope};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/config").route(web::get().to(current)).route(web::put().to(put)))
+        .service(web::resource("/config/validate").route(web::post().to(validate)))
+        .service(web::resource("/config/versions").route(web::get().to(versions)))
+        .service(web::resource("/config/versions/{version}").route(web::get().to(version)))
+        .service(web::resource("/config/diff").route(web::get().to(compare)))
+        .service(web::resource("/config/undo").route(web::post().to(undo)));
+}
+
+/// A version with its text.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct Document {
+    /// Version, author, time, note.
+    #[serde(flatten)]
+    meta: ConfigMeta,
+    /// The TOML document; passwords are `***` unless an administrator asked for them.
+    text: String,
+}
+
+/// How to show it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Shown {
+    /// With passwords; administrators only.
+    #[serde(default)]
+    secrets: bool,
+}
+
+/// The newest version. Its `ETag` is what `If-Match` of a change must say.
+#[utoipa::path(get, path = "/api/v1/config", tag = "config", params(Shown), responses((status = 200, body = Document),
+    (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn current(
+    api: web::Data<Api>,
+    who: Identity,
+    shown: web::Query<Shown>,
+) -> Result<HttpResponse, Problem> {
+    let head = api.store.config_head();
+    show(api, &who, head, shown.secrets).await
+}
+
+/// An earlier version.
+#[utoipa::path(get, path = "/api/v1/config/versions/{version}", tag = "config",
+    params(("version" = u64, Path), Shown), responses((status = 200, body = Document),
+    (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn version(
+    api: web::Data<Api>,
+    who: Identity,
+    version: web::Path<u64>,
+    shown: web::Query<Shown>,
+) -> Result<HttpResponse, Problem> {
+    show(api, &who, *version, shown.secrets).await
+}
+
+async fn show(
+    api: web::Data<Api>,
+    who: &Identity,
+    version: u64,
+    secrets: bool,
+) -> Result<HttpResponse, Problem> {
+    if secrets && who.scope != Scope::Admin {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "only an administrator sees passwords"));
+    }
+    let ConfigVersion { meta, text } = off_loop(move || api.store.config(version)).await?;
+    let text = if secrets { text } else { redact(&text) };
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag(meta.version))).json(Document { meta, text }))
+}
+
+/// All versions, newest first.
+#[utoipa::path(get, path = "/api/v1/config/versions", tag = "config", responses((status = 200, body = Vec<ConfigMeta>)))]
+pub(super) async fn versions(api: web::Data<Api>) -> web::Json<Vec<ConfigMeta>> {
+    let mut versions = api.store.configs();
+    versions.reverse();
+    web::Json(versions)
+}
+
+/// What a check found.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct Checked {
+    /// Would the document be taken?
+    ok: bool,
+    /// Errors and warnings, each with its place.
+    faults: Vec<Fault>,
+}
+
+/// Checks a document (TOML in the body) and changes nothing.
+#[utoipa::path(post, path = "/api/v1/config/validate", tag = "config", request_body(content = String,
+    content_type = "application/toml"), responses((status = 200, body = Checked)))]
+pub(super) async fn validate(body: web::Bytes) -> Result<web::Json<Checked>, Problem> {
+    let text = toml_text(&body)?;
+    Ok(web::Json(match read(&text) {
+        Ok((_, faults)) => Checked { ok: true, faults },
+        Err(faults) => Checked { ok: false, faults },
+    }))
+}
+
+/// Why.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Note {
+    /// A sentence for those who read the versions later.
+    #[serde(default)]
+    note: String,
+}
+
+/// A change that is active.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct Applied {
+    /// The version that is active now.
+    #[serde(flatten)]
+    meta: ConfigMeta,
+    /// Warnings; the document was taken.
+    faults: Vec<Fault>,
+    /// `2 lines added, 1 removed`.
+    summary: String,
+}
+
+/// Replaces the document (TOML in the body). `If-Match` names the version that was changed.
+#[utoipa::path(put, path = "/api/v1/config", tag = "config", params(Note, ("If-Match" = String, Header)),
+    request_body(content = String, content_type = "application/toml"), responses((status = 200, body = Applied),
+    (status = 412, description = "Somebody else changed it", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "Faults", body = Problem, content_type = "application/problem+json"),
+    (status = 428, description = "No If-Match", body = Problem, content_type = "application/problem+json"),
+    (status = 507, description = "Disk full", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn put(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    who: Identity,
+    note: web::Query<Note>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Problem> {
+    let expected = if_match(&request)?;
+    change(&api, &who, expected, &note.note, toml_text(&body)?).await
+}
+
+/// Which version to return to.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Undo {
+    /// The version whose text becomes the newest again; the one before the newest if not given.
+    version: Option<u64>,
+}
+
+/// Makes an earlier text active again, as a new version.
+#[utoipa::path(post, path = "/api/v1/config/undo", tag = "config", request_body = Undo, responses(
+    (status = 200, body = Applied), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn undo(
+    api: web::Data<Api>,
+    who: Identity,
+    body: web::Json<Undo>,
+) -> Result<HttpResponse, Problem> {
+    let head = api.store.config_head();
+    let back_to = body.version.unwrap_or(head.saturating_sub(1));
+    let store = api.store.clone();
+    let old = off_loop(move || store.config(back_to)).await?;
+    change(&api, &who, Some(head), &format!("undo: back to version {back_to}"), old.text).await
+}
+
+/// Which versions to compare.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Pair {
+    /// The older; the one before `to` if not given.
+    from: Option<u64>,
+    /// The newer; the newest if not given.
+    to: Option<u64>,
+}
+
+/// A comparison.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct Comparison {
+    /// The older version.
+    from: u64,
+    /// The newer version.
+    to: u64,
+    /// `2 lines added, 1 removed`.
+    summary: String,
+    /// All lines of both; passwords hidden.
+    lines: Vec<DiffLine>,
+}
+
+/// Compares two versions line by line.
+#[utoipa::path(get, path = "/api/v1/config/diff", tag = "config", params(Pair), responses(
+    (status = 200, body = Comparison), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn compare(
+    api: web::Data<Api>,
+    pair: web::Query<Pair>,
+) -> Result<web::Json<Comparison>, Problem> {
+    let to = pair.to.unwrap_or_else(|| api.store.config_head());
+    let from = pair.from.unwrap_or(to.saturating_sub(1));
+    off_loop(move || {
+        let (old, new) = (api.store.config(from)?, api.store.config(to)?);
+        let lines = diff(&redact(&old.text), &redact(&new.text));
+        Ok::<_, crate::store::StoreError>(Comparison { from, to, summary: summary(&lines), lines })
+    })
+    .await
+    .map(web::Json)
+}
+
+async fn change(
+    api: &web::Data<Api>,
+    who: &Identity,
+    expected: Option<u64>,
+    note: &str,
+    text: String,
+) -> Result<HttpResponse, Problem> {
+    if note.len() > 500 {
+        return Err(Problem::bad("a note has at most 500 characters"));
+    }
+    let (config, faults) = read(&text).map_err(|faults| Problem::faulty("document", faults))?;
+    if !api.exchange.is_alive() {
+        return Err(crate::control::ControlError::Silent.into());
+    }
+    let head = api.store.config_head();
+    let store = api.store.clone();
+    let old = if head == 0 { String::new() } else { off_loop(move || store.config(head)).await?.text };
+    let summary = summary(&diff(&old, &text));
+    let meta = api.store.put_config(expected, &who.name, note, &text).await?;
+    let (version, by, told) = (meta.version, who.name.clone(), summary.clone());
+    let config = Box::new(config);
+    let applied =
+        api.exchange.ask(|reply| Control::ApplyConfig { config, version, by, summary: told, reply }).await;
+    if let Err(why) = applied {
+        // Kept and active must not differ: the old text becomes the newest version again.
+        let note = format!("version {version} was not taken: {why}");
+        let back = api.store.put_config(Some(version), "ringtrip", &note, &old).await;
+        let state = if back.is_ok() { "it was undone" } else { "it could not be undone on the disk either" };
+        let problem = Problem::from(why);
+        return Err(Problem {
+            detail: format!("the exchange did not take the change and {state}: {}", problem.detail),
+            ..problem
+        });
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag(version))).json(Applied { meta, faults, summary }))
+}
+
+fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// The version in `If-Match`; `*` takes whatever is current.
+fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+    let Some(value) = request.headers().get(IF_MATCH) else {
+        let detail =
+            "say which version was changed: `If-Match: \"7\"`, the ETag of GET /api/v1/config, or `*`";
+        return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "if-match-required", detail));
+    };
+    match value.to_str().unwrap_or("").trim() {
+        "*" => Ok(None),
+        tag => tag.trim_matches('"').parse().map(Some).map_err(|_| {
+            Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", format!("{tag} is no version"))
+        }),
+    }
+}
+
+fn toml_text(body: &web::Bytes) -> Result<String, Problem> {
+    String::from_utf8(body.to_vec()).map_err(|e| {
+        Problem::bad(format!("the document is not UTF-8 text (octet {})", e.utf8_error().valid_up_to() + 1))
+    })
+}

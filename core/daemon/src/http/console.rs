@@ -1,0 +1,60 @@
+//! The console's files, embedded in the program: it works offline and asks nobody else for anything.
+
+use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use rust_embed::RustEmbed;
+
+use super::Problem;
+
+/// `build.rs` names the folder: the built console, or a page that says how to build it.
+#[derive(RustEmbed)]
+#[folder = "$RINGTRIP_CONSOLE"]
+struct Files;
+
+/// A file of the console; a path without an extension is one of its pages and gets `index.html`.
+pub(super) async fn file(request: HttpRequest) -> HttpResponse {
+    let path = request.path().trim_start_matches('/');
+    let is_api = path == "api" || path.starts_with("api/");
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_api || !is_read {
+        return HttpResponse::NotFound().finish();
+    }
+    let last = path.rsplit('/').next().unwrap_or("");
+    let (name, found) = match Files::get(path) {
+        Some(found) => (path, Some(found)),
+        None if !last.contains('.') => ("index.html", Files::get("index.html")),
+        None => (path, None),
+    };
+    let Some(found) = found else {
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", format!("the console has no file {path:?}"))
+            .error_response();
+    };
+    let hash: String = found.metadata.sha256_hash().iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let etag = format!("\"{hash}\"");
+    let same = request.headers().get(IF_NONE_MATCH).is_some_and(|t| t.as_bytes() == etag.as_bytes());
+    let mut response = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((ETAG, etag)).insert_header((CACHE_CONTROL, "no-cache"));
+    if same {
+        return response.finish();
+    }
+    response.content_type(media_type(name)).body(found.data.into_owned())
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or("") {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "wasm" => "application/wasm",
+        "wav" => "audio/wav",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,142 @@
+//! The dial-plan tester, and what the whole route would decide.
+
+use actix_web::web;
+use ringtrip_switch::route::{RoutePlan, Target, Verdict};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Api, Problem};
+use crate::control::Control;
+use crate::plan::{self, PlanAnswer, PlanCheck, PlanTry};
+use crate::store::ProvenanceRecord;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/dialplan/try").route(web::post().to(try_plan)))
+        .service(web::resource("/dialplan/check").route(web::post().to(check)))
+        .service(web::resource("/route/try").route(web::post().to(try_route)));
+}
+
+/// Presses keys on a plan, on paper.
+#[utoipa::path(post, path = "/api/v1/dialplan/try", tag = "dialplan", request_body = PlanTry, responses(
+    (status = 200, body = PlanAnswer), (status = 400, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn try_plan(body: web::Json<PlanTry>) -> Result<web::Json<PlanAnswer>, Problem> {
+    plan::run(&body).map(web::Json).map_err(|why| Problem::bad(why.to_string()))
+}
+
+/// A plan to check.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlanText {
+    /// The plan.
+    plan: String,
+}
+
+/// Checks a plan: errors with their place, warnings, and a repair where one can be guessed.
+#[utoipa::path(post, path = "/api/v1/dialplan/check", tag = "dialplan", request_body = PlanText, responses(
+    (status = 200, body = PlanCheck)))]
+pub(super) async fn check(body: web::Json<PlanText>) -> web::Json<PlanCheck> {
+    web::Json(plan::check(&body.plan))
+}
+
+/// A call on paper.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteAsk {
+    /// An extension, a line or a gateway.
+    from: String,
+    /// What is dialled.
+    number: String,
+}
+
+/// What would be done.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct RouteView {
+    /// `stages`, `refuse` or `emergency`.
+    verdict: String,
+    /// Why it is refused.
+    cause: Option<String>,
+    /// The emergency number.
+    emergency: Option<String>,
+    /// What is tried, one after the other.
+    stages: Vec<StageView>,
+    /// Who decided.
+    provenance: ProvenanceRecord,
+}
+
+/// Targets that ring together.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct StageView {
+    /// How long, ms.
+    timeout_ms: u64,
+    /// Who rings.
+    targets: Vec<AttemptView>,
+}
+
+/// One of them.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct AttemptView {
+    /// `extension 101`, `line fxs1`, `landline`, `gateway gw1`, `uri host`.
+    target: String,
+    /// The number for it.
+    number: String,
+    /// The caller as shown to it; null when withheld.
+    caller: Option<String>,
+}
+
+/// Asks plan and script what they would do. Nothing rings.
+#[utoipa::path(post, path = "/api/v1/route/try", tag = "dialplan", request_body = RouteAsk, responses(
+    (status = 200, body = RouteView), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn try_route(
+    api: web::Data<Api>,
+    body: web::Json<RouteAsk>,
+) -> Result<web::Json<RouteView>, Problem> {
+    let RouteAsk { from, number } = body.into_inner();
+    let plan = api.exchange.ask(|reply| Control::RouteTry { from, number, reply }).await?;
+    Ok(web::Json(view(plan)))
+}
+
+fn view(plan: RoutePlan) -> RouteView {
+    let provenance = ProvenanceRecord {
+        alternative: plan.provenance.alternative.as_deref().map(crate::secrets::hide_in_plan),
+        script: plan.provenance.script,
+        because: plan.provenance.because,
+    };
+    let mut view =
+        RouteView { verdict: String::new(), cause: None, emergency: None, stages: Vec::new(), provenance };
+    view.verdict = match plan.verdict {
+        Verdict::Stages(stages) => {
+            let attempt = |a: ringtrip_switch::route::Attempt| AttemptView {
+                target: target(&a.target),
+                number: a.number.to_string(),
+                caller: (!a.caller.private).then_some(a.caller.number),
+            };
+            let stage = |s: ringtrip_switch::route::Stage| StageView {
+                timeout_ms: u64::try_from(s.timeout.as_millis()).unwrap_or(u64::MAX),
+                targets: s.targets.into_iter().map(attempt).collect(),
+            };
+            view.stages = stages.into_iter().map(stage).collect();
+            "stages"
+        }
+        Verdict::Refuse(cause) => {
+            view.cause = Some(cause.word().to_owned());
+            "refuse"
+        }
+        Verdict::Emergency(call) => {
+            view.emergency = Some(call.number().to_string());
+            "emergency"
+        }
+    }
+    .to_owned();
+    view
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Extension(id) => format!("extension {id}"),
+        Target::Line(id) => format!("line {id}"),
+        Target::Landline => "landline".to_owned(),
+        Target::Gateway(id) => format!("gateway {id}"),
+        Target::Uri(uri) => format!("uri {}", uri.host),
+    }
+}
