@@ -55,6 +55,8 @@ pub enum IncompleteWord {
     #[default]
     Reject,
     /// It is sent as dialled.
+    #[serde(alias = "as_dialed")]
+    #[value(alias = "as_dialed")]
     AsDialed,
 }
 

@@ -1,0 +1,117 @@
+//! A client of the running exchange: the address and token come from the environment or the data folder's door.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::Refusal;
+use crate::http::Problem;
+use crate::start::{DOOR, Door};
+
+pub(super) struct Client {
+    agent: ureq::Agent,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    pub(super) fn new(data: &Path, url: Option<&str>) -> Result<Client, Refusal> {
+        let door = std::fs::read(data.join(DOOR)).ok().and_then(|d| serde_json::from_slice::<Door>(&d).ok());
+        let token = std::env::var("RINGTRIP_TOKEN").ok().filter(|t| !t.is_empty());
+        let (url, token) = match (url.map(str::to_owned), token, door) {
+            (Some(url), Some(token), _) => (url, token),
+            (url, token, Some(door)) => (url.unwrap_or(door.url), token.unwrap_or(door.token)),
+            _ => {
+                let why = format!(
+                    "no exchange runs with the data in {}; start it with `ringtrip serve`, or set RINGTRIP_URL and \
+                     RINGTRIP_TOKEN",
+                    data.display()
+                );
+                return Err(Refusal::No(why));
+            }
+        };
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build();
+        Ok(Client { agent: config.into(), url: url.trim_end_matches('/').to_owned(), token })
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
+        let request = self.agent.get(self.address(path)).header("authorization", self.bearer());
+        read(self.heard(request.call())?)
+    }
+
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, Refusal> {
+        let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
+        read(self.heard(request.header("content-type", "application/json").send(body.to_string()))?)
+    }
+
+    /// Sends a document; `if_match` names the version it was made from.
+    pub(super) fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        if_match: &str,
+        text: &str,
+    ) -> Result<T, Refusal> {
+        let request = self.agent.put(self.address(path)).header("authorization", self.bearer());
+        read(
+            self.heard(request.header("if-match", if_match).header("content-type", "text/plain").send(text))?,
+        )
+    }
+
+    /// Sends a text and expects no answer but yes or no.
+    pub(super) fn post_text(&self, path: &str, text: &str) -> Result<serde_json::Value, Refusal> {
+        let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
+        read(self.heard(request.header("content-type", "text/plain").send(text))?)
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<serde_json::Value, Refusal> {
+        let request = self.agent.delete(self.address(path)).header("authorization", self.bearer());
+        read(self.heard(request.call())?)
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}/api/v1{path}", self.url)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    fn heard(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<ureq::http::Response<ureq::Body>, Refusal> {
+        answer.map_err(|e| Refusal::No(format!("the exchange at {} does not answer: {e}", self.url)))
+    }
+}
+
+/// The answer, or the problem in words.
+fn read<T: DeserializeOwned>(mut answer: ureq::http::Response<ureq::Body>) -> Result<T, Refusal> {
+    let status = answer.status();
+    let text = answer.body_mut().with_config().limit(64 << 20).read_to_string();
+    let text = text.map_err(|e| Refusal::No(format!("the answer broke off: {e}")))?;
+    if status.is_success() {
+        let text = if text.is_empty() { "null" } else { &text };
+        return serde_json::from_str(text)
+            .map_err(|e| Refusal::No(format!("the answer makes no sense: {e}")));
+    }
+    match serde_json::from_str::<Problem>(&text) {
+        Ok(problem) if status.as_u16() == 400 => Err(Refusal::Misuse(problem.to_string())),
+        Ok(problem) => Err(Refusal::No(problem.to_string())),
+        Err(_) => Err(Refusal::No(format!("HTTP {status}"))),
+    }
+}
+
+/// A value as part of an address.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

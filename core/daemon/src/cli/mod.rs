@@ -1,0 +1,387 @@
+//! The command line: the daemon itself, what can be answered on paper, and a client of the running exchange.
+//! Exit codes: 0 yes, 1 the answer is no, 2 wrong use. Every command that prints takes `--json`.
+
+mod client;
+mod paper;
+mod remote;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ringtrip_switch::config::Region;
+
+use crate::logging::LogTo;
+use crate::plan::{BarWord, IncompleteWord};
+use crate::start::default_data;
+
+/// A telephone exchange in a box.
+#[derive(Parser, Debug)]
+#[command(name = "ringtrip", version, about, disable_help_subcommand = true)]
+struct Cli {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Folder of the exchange's data.
+    #[arg(long, global = true, env = "RINGTRIP_DATA")]
+    data: Option<PathBuf>,
+    /// Address of a running exchange; read from the data folder if not given.
+    #[arg(long, global = true, env = "RINGTRIP_URL")]
+    url: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the exchange.
+    Serve(Serve),
+    /// Try and check dial plans.
+    #[command(subcommand)]
+    Dialplan(Dialplan),
+    /// What plan and script would do with a call.
+    #[command(subcommand)]
+    Route(Route),
+    /// Check, show, change, compare and undo the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Calls in progress.
+    #[command(subcommand)]
+    Call(Call),
+    /// Call detail records.
+    #[command(subcommand)]
+    Cdr(Cdr),
+    /// Analog lines.
+    #[command(subcommand)]
+    Line(List),
+    /// SIP providers.
+    #[command(subcommand)]
+    Gateway(List),
+    /// Extensions and their phones.
+    #[command(subcommand)]
+    Extension(List),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// Routing scripts.
+    #[command(subcommand)]
+    Script(Script),
+    /// What needs the owner of the data.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Writes records until it is killed; the kill test reads what it says.
+    #[command(hide = true)]
+    StoreTorture(Torture),
+}
+
+#[derive(Args, Debug)]
+struct Serve {
+    /// A TOML document to start with, kept as a new version when it differs from the newest.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Where the box stands, for the first document.
+    #[arg(long, value_enum, default_value = "us")]
+    region: RegionWord,
+    /// Let faults be injected, to see that parts come back.
+    #[arg(long)]
+    developer: bool,
+    /// Where logs go.
+    #[arg(long, value_enum, default_value = "text", env = "RINGTRIP_LOG")]
+    log: LogTo,
+    /// Folder of the board drivers; beside the program if not given.
+    #[arg(long, env = "RINGTRIP_DRIVERS")]
+    drivers: Option<PathBuf>,
+    /// The line host program; beside this program if not given.
+    #[arg(long, env = "RINGTRIP_LINEHOST")]
+    linehost: Option<PathBuf>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy)]
+enum RegionWord {
+    Us,
+    Uk,
+}
+
+#[derive(Subcommand, Debug)]
+enum Dialplan {
+    /// Press keys on a plan, on paper: 0.5 s apart, `{n}` waits n seconds more.
+    Try {
+        /// The plan.
+        plan: String,
+        /// The keys.
+        keys: String,
+        /// With the star codes that SPA adapters know by default.
+        #[arg(long)]
+        vsc: bool,
+        /// When a barred number is refused.
+        #[arg(long, value_enum, default_value = "prefix")]
+        bar: BarWord,
+        /// What becomes of an incomplete number.
+        #[arg(long, value_enum, default_value = "reject")]
+        incomplete: IncompleteWord,
+        /// Seconds between keys while no number is complete.
+        #[arg(long)]
+        long: Option<f64>,
+        /// Seconds for one more key when a number is complete.
+        #[arg(long)]
+        short: Option<f64>,
+    },
+    /// Say what is wrong with a plan, where, and how to mend it.
+    Check {
+        /// The plan.
+        plan: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Route {
+    /// Ask without ringing anybody.
+    Try {
+        /// An extension, a line or a gateway.
+        from: String,
+        /// What is dialled.
+        number: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Config {
+    /// Say what is wrong with a document. Needs no running exchange.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print the document.
+    Show {
+        /// An earlier version.
+        version: Option<u64>,
+        /// With passwords.
+        #[arg(long)]
+        secrets: bool,
+    },
+    /// List the versions.
+    Versions,
+    /// Compare two versions; the newest with the one before if none is named.
+    Diff {
+        /// The older.
+        from: Option<u64>,
+        /// The newer.
+        to: Option<u64>,
+    },
+    /// Make a document active.
+    Put {
+        /// The file.
+        file: PathBuf,
+        /// Why, for those who read the versions later.
+        #[arg(long, default_value = "")]
+        note: String,
+        /// The version that it was made from; the newest if not given.
+        #[arg(long)]
+        from: Option<u64>,
+    },
+    /// Make an earlier version active again; the one before the newest if none is named.
+    Undo {
+        /// The version.
+        version: Option<u64>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Call {
+    /// List calls in progress.
+    List,
+    /// Ring FROM, then call TO.
+    Originate {
+        /// An extension or a line.
+        from: String,
+        /// A number, as if dialled there.
+        to: String,
+    },
+    /// End a call.
+    Hangup {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Cdr {
+    /// List, newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u16,
+        /// Only where a number, extension, line or target contains this.
+        #[arg(long)]
+        party: Option<String>,
+        /// Only those that ended so.
+        #[arg(long)]
+        cause: Option<String>,
+        /// The `next` of the page before.
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show one.
+    Show {
+        /// The call's id.
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum List {
+    /// List them.
+    List,
+}
+
+#[derive(Subcommand, Debug)]
+enum Token {
+    /// Make one. It is printed once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// What it may do.
+        #[arg(long, value_parser = ["read", "admin"], default_value = "read")]
+        scope: String,
+    },
+    /// List them.
+    List,
+    /// Revoke one.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Script {
+    /// Compile a script and say what is wrong.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Make a script active.
+    Put {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Admin {
+    /// Make a new admin secret; the exchange must be stopped.
+    ResetSecret,
+}
+
+#[derive(Args, Debug)]
+struct Torture {
+    /// The folder.
+    dir: PathBuf,
+    /// Without any flush: the negative control.
+    #[arg(long)]
+    unflushed: bool,
+    /// Makes the records of this run its own.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many rounds to write.
+    #[arg(long, default_value_t = u64::MAX)]
+    rounds: u64,
+}
+
+/// All that a start is told on the command line.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Folder of the data.
+    pub data: PathBuf,
+    /// Document to start with.
+    pub config: Option<PathBuf>,
+    /// For the first document.
+    pub region: Region,
+    /// Faults may be injected.
+    pub developer: bool,
+    /// Where logs go; already set up.
+    pub log: LogTo,
+    /// Folder of the board drivers.
+    pub drivers: Option<PathBuf>,
+    /// The line host program.
+    pub linehost: Option<PathBuf>,
+}
+
+/// Reads the command line and does what it says. `serve` runs the exchange until it is told to stop.
+pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
+    let cli = Cli::parse();
+    let data = cli.data.clone().unwrap_or_else(default_data);
+    let outcome = match cli.command {
+        Command::Serve(options) => start(options, data, serve),
+        Command::Dialplan(command) => paper::dialplan(command, cli.json),
+        Command::Config(Config::Check { file }) => paper::check(&file, cli.json),
+        Command::Admin(Admin::ResetSecret) => paper::reset_secret(&data, cli.json),
+        Command::StoreTorture(torture) => paper::torture(&torture),
+        command => client::Client::new(&data, cli.url.as_deref())
+            .and_then(|client| remote::run(&client, command, cli.json)),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(Refusal::No(why)) => {
+            eprintln!("ringtrip: {why}");
+            ExitCode::from(1)
+        }
+        Err(Refusal::Misuse(why)) => {
+            eprintln!("ringtrip: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+enum Refusal {
+    /// The answer is no.
+    No(String),
+    /// It was asked wrongly.
+    Misuse(String),
+}
+
+/// `true`: yes. `false`: the answer, already printed, is no.
+type Outcome = Result<bool, Refusal>;
+
+fn start(options: Serve, data: PathBuf, serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> Outcome {
+    crate::logging::init(options.log).map_err(|e| Refusal::Misuse(e.to_string()))?;
+    let region = match options.region {
+        RegionWord::Us => Region::Us,
+        RegionWord::Uk => Region::Uk,
+    };
+    let options = ServeOptions {
+        data,
+        config: options.config,
+        region,
+        developer: options.developer,
+        log: options.log,
+        drivers: options.drivers,
+        linehost: options.linehost,
+    };
+    serve(options).map(|()| true).map_err(|e| Refusal::No(format!("{e:#}")))
+}
+
+fn print_json(value: &impl serde::Serialize) {
+    println!("{}", serde_json::to_string(value).unwrap_or_default());
+}
+
+/// Prints rows in columns as wide as they need to be.
+fn print_table(head: &[&str], rows: &[Vec<String>]) {
+    let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let cells: Vec<String> = cells.iter().zip(&widths).map(|(c, w)| format!("{c:w$}", w = *w)).collect();
+        println!("{}", cells.join("  ").trim_end());
+    };
+    line(head.to_vec());
+    for row in rows {
+        line(row.iter().map(String::as_str).collect());
+    }
+}

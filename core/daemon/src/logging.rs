@@ -1,0 +1,144 @@
+//! Logs: to the terminal, as JSON, into systemd's journal, or to syslog. `RUST_LOG` says how much. Secrets never get
+//! here: their types print as `***`.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// Where logs go and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogTo {
+    /// Lines on standard error.
+    #[default]
+    Text,
+    /// One JSON object a line, on standard error.
+    Json,
+    /// systemd's journal, with fields.
+    Journald,
+    /// `/dev/log` (RFC 3164).
+    Syslog,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// RUST_LOG is wrong.
+    #[error("RUST_LOG is not understood: {0}; write `info`, or `ringtrip=debug,info`")]
+    Filter(String),
+    /// The journal or syslog is not there.
+    #[error("logs cannot go to {to}: {why}; use --log text")]
+    NoSink { to: &'static str, why: io::Error },
+}
+
+/// Sets up logging for the process. A second call changes nothing.
+pub fn init(to: LogTo) -> Result<(), LogError> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(text) if !text.is_empty() => {
+            EnvFilter::try_new(&text).map_err(|e| LogError::Filter(e.to_string()))?
+        }
+        _ => EnvFilter::new("info"),
+    };
+    let layer = match to {
+        LogTo::Text => tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).boxed(),
+        LogTo::Json => tracing_subscriber::fmt::layer().with_writer(io::stderr).json().boxed(),
+        LogTo::Journald => {
+            tracing_journald::layer().map_err(|why| LogError::NoSink { to: "the journal", why })?.boxed()
+        }
+        LogTo::Syslog => {
+            let syslog = Syslog::open("/dev/log").map_err(|why| LogError::NoSink { to: "syslog", why })?;
+            tracing_subscriber::fmt::layer().with_writer(syslog).without_time().with_ansi(false).boxed()
+        }
+    };
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    Ok(())
+}
+
+/// A writer to the syslog daemon.
+struct Syslog {
+    socket: Arc<UnixDatagram>,
+}
+
+/// One message on its way.
+struct Message {
+    socket: Arc<UnixDatagram>,
+    text: Vec<u8>,
+}
+
+/// Facility `daemon` (RFC 3164 §4.1.1).
+const FACILITY: u8 = 3;
+
+impl Syslog {
+    fn open(path: &str) -> io::Result<Syslog> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        // A syslog daemon that hangs costs log lines, never a call.
+        socket.set_nonblocking(true)?;
+        Ok(Syslog { socket: Arc::new(socket) })
+    }
+
+    fn message(&self, severity: u8) -> Message {
+        let head = format!("<{}>ringtrip[{}]: ", FACILITY * 8 + severity, std::process::id());
+        Message { socket: self.socket.clone(), text: head.into_bytes() }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Syslog {
+    type Writer = Message;
+    fn make_writer(&'a self) -> Message {
+        self.message(6)
+    }
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Message {
+        self.message(match *meta.level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        })
+    }
+}
+
+impl Write for Message {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        let text = self.text.trim_ascii_end();
+        let _ = self.socket.send(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syslog_gets_priority_and_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        let syslog = Syslog::open(path.to_str().unwrap()).unwrap();
+        let subscriber = tracing_subscriber::registry()
+            .with(tracing_subscriber::fmt::layer().with_writer(syslog).without_time().with_ansi(false));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(secret = ?crate::secrets::Secret("hush".into()), "the disk is full");
+        });
+        let mut buffer = [0; 512];
+        let n = daemon.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..n]);
+        assert!(text.starts_with("<28>ringtrip[") && text.contains("the disk is full"), "{text}");
+        assert!(!text.contains("hush"));
+    }
+}
