@@ -4,6 +4,8 @@
 mod fxo;
 mod fxs;
 mod random;
+mod ringing;
+mod ringing_in;
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
