@@ -134,9 +134,9 @@ static int lb_pump(line_board *b, uint32_t timeout_us) {
 static int lb_status(line_board *b, uint32_t port, line_port_status_v1 *s) {
     if (port >= PORTS) return -ENODEV;
     s->off_hook = (uint32_t)b->off_hook[port];
-    s->volts = b->off_hook[port] ? -7.0f : -48.0f;
+    s->volts = b->off_hook[port] ? 7.0f : 48.0f;
     s->milliamps = b->off_hook[port] ? 22.0f : 0.0f;
-    s->battery_volts = -48.0f;
+    s->battery_volts = 48.0f;
     return 0;
 }
 
