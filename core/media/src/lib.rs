@@ -2,21 +2,32 @@
 //!
 //! Pure: no clock, no socket, no thread. Samples are `i16`, 8,000 a second unless said otherwise.
 
-pub mod cadence;
+// What both sides say about sound.
+pub mod negotiate;
+pub mod sdp;
+pub mod sound;
+
+// Packets.
+pub mod jitter;
+pub mod plc;
+pub mod relay;
+pub mod rtcp;
+pub mod rtp;
+pub mod telephone_event;
+
+// Samples.
 pub mod callerid;
 pub mod dtmf;
 pub mod g711;
 pub mod goertzel;
-pub mod jitter;
 pub mod level;
-pub mod negotiate;
-pub mod plc;
-pub mod region;
-pub mod relay;
-pub mod rtcp;
-pub mod rtp;
-pub mod script;
-pub mod sdp;
-pub mod sound;
-pub mod telephone_event;
+pub mod mix;
+pub mod progress;
+pub mod silence;
 pub mod tone;
+pub mod wav;
+
+// Scripts and countries.
+pub mod cadence;
+pub mod region;
+pub mod script;
