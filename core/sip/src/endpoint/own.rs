@@ -1,13 +1,17 @@
 //! Answers that the endpoint gives by itself. None holds a transaction: a copy of the request gets a copy of the answer,
 //! with the same tag, made anew (RFC 3261 §8.2.7).
 
+use std::io::Write;
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::inbound::own_tag;
 use super::{Endpoint, EndpointConfig, Flow, Output, transmit};
 use crate::build;
 use crate::lex::{self, Broken, Limits};
-use crate::message::{Method, Request, Response};
+use crate::list;
+use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
 use crate::screen::{self, Abilities, Envelope, Refusal};
 use crate::via::Via;
@@ -127,16 +131,63 @@ impl Endpoint {
 
     /// Notes in the top Via where the message came from, and says where its responses go. `via` is the top Via if it has
     /// been read already.
-    pub(super) fn stamp(&self, flow: Flow, headers: &mut crate::message::Headers, via: Option<&Via>) -> Flow {
-        let Some(mut top) = via.cloned().or_else(|| Via::top(headers).ok()) else { return flow };
+    pub(super) fn stamp(&self, flow: Flow, headers: &mut Headers, via: Option<&Via>) -> Flow {
+        let read;
+        let top = match via {
+            Some(via) => via,
+            None => match Via::top(headers) {
+                Ok(via) => {
+                    read = via;
+                    &read
+                }
+                Err(_) => return flow,
+            },
+        };
         if top.rport().is_some() || top.host.ip() != Some(flow.remote.ip()) {
-            top.stamp(flow.remote);
-            crate::via::set_top(headers, &top);
+            write_stamped(headers, top, flow.remote);
         }
         match flow.transport {
             super::Transport::Tcp => flow,
             super::Transport::Udp if self.config.symmetric => flow,
-            super::Transport::Udp => Flow { remote: top.reply_to().unwrap_or(flow.remote), ..flow },
+            super::Transport::Udp => {
+                let mut top = top.clone();
+                top.stamp(flow.remote);
+                Flow { remote: top.reply_to().unwrap_or(flow.remote), ..flow }
+            }
         }
     }
+}
+
+/// Writes `received` and, if it was asked for, `rport` into the top Via (RFC 3261 §18.2.1, RFC 3581 §4), as [`Via::stamp`]
+/// would, in one go: every request of every phone passes here.
+fn write_stamped(headers: &mut Headers, top: &Via, from: SocketAddr) {
+    let Some((_, line)) = headers.iter_mut().find(|(name, _)| *name == Name::Via) else { return };
+    // The value ends where the parameters do, and what follows are further values of the same line.
+    let mut values = list::split(line);
+    let Some(value) = values.next() else { return };
+    let rest: Vec<Bytes> = values.collect();
+    let params = memchr::memchr(b';', &value).unwrap_or(value.len());
+    let mut out = Vec::with_capacity(line.len() + 64);
+    out.extend_from_slice(value[..params].trim_ascii_end());
+    for (name, value) in top.params.iter() {
+        if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+            continue;
+        }
+        out.push(b';');
+        out.extend_from_slice(name);
+        if let Some(value) = value {
+            out.push(b'=');
+            out.extend_from_slice(value);
+        }
+    }
+    // Writing into a Vec cannot fail.
+    let _ = match top.rport() {
+        Some(_) => write!(out, ";rport={};received={}", from.port(), from.ip()),
+        None => write!(out, ";received={}", from.ip()),
+    };
+    for value in rest {
+        out.extend_from_slice(b", ");
+        out.extend_from_slice(&value);
+    }
+    *line = out.into();
 }

@@ -372,6 +372,30 @@ fn responses_find_their_way() {
 }
 
 #[test]
+fn the_top_via_says_where_a_request_came_from() {
+    let stamped = |via: &str| {
+        let mut bench = Bench::new(Udp, EndpointConfig::default());
+        let line = "SIP/2.0/UDP 10.0.0.9:5062;rport;branch=z9hG4bK1";
+        bench.step(&Recv(incoming("OPTIONS", ";branch=z9hG4bK1", "", "").replace(line, via)));
+        let text = String::from_utf8_lossy(&bench.octets[0].bytes).into_owned();
+        text.lines().filter_map(|l| l.strip_prefix("Via: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let b = "branch=z9hG4bK1";
+    let check = |via: String, want: &[String]| assert_eq!(stamped(&via), want, "{via}");
+    check(format!("SIP/2.0/UDP 192.0.2.9;{b}"), &[format!("SIP/2.0/UDP 192.0.2.9;{b}")]);
+    let full = format!("SIP/2.0/UDP 192.0.2.9;{b};rport=40000;received=192.0.2.9");
+    check(format!("SIP/2.0/UDP 192.0.2.9;rport;{b}"), std::slice::from_ref(&full));
+    check(format!("SIP/2.0/UDP 192.0.2.9 ;{b};received=6.6.6.6;RPORT=1"), std::slice::from_ref(&full));
+    let named = format!("SIP/2.0/UDP far.example.com:1;{b};x=\"a,b\";lr;received=192.0.2.9");
+    check(format!("SIP/2.0/UDP far.example.com:1;{b};x=\"a,b\";lr"), std::slice::from_ref(&named));
+    let two = format!("SIP/2.0/UDP 10.1.1.1;{b};received=192.0.2.9, SIP/2.0/TCP p2;branch=2");
+    check(
+        format!("SIP/2.0/UDP 10.1.1.1;{b},SIP/2.0/TCP p2;branch=2\r\nVia: SIP/2.0/TCP p3"),
+        &[two, "SIP/2.0/TCP p3".to_owned()],
+    );
+}
+
+#[test]
 fn an_invite_goes_out() {
     check(
         "lost, rung, refused, refused again",
