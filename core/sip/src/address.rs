@@ -167,8 +167,8 @@ impl Contacts {
 fn bracketed(raw: &Bytes, display: Option<Bytes>, text: &[u8]) -> Result<NameAddr, BadAddress> {
     let inner = text.strip_prefix(b"<").ok_or(BadAddress::Display)?;
     let end = memchr::memchr(b'>', inner).ok_or(BadAddress::Open)?;
-    let uri = Uri::read(&share(raw, &inner[..end]))?;
-    let params = Params::read(&share(raw, &inner[end + 1..]))?;
+    let uri = Uri::read_part(raw, &inner[..end])?;
+    let params = Params::read_part(raw, &inner[end + 1..])?;
     Ok(NameAddr { display, uri, params })
 }
 
@@ -182,11 +182,7 @@ fn bare(raw: &Bytes, text: &[u8]) -> Result<NameAddr, BadAddress> {
     if memchr::memchr2(b'?', b',', uri).is_some() || user_cut {
         return Err(BadAddress::Bare);
     }
-    Ok(NameAddr {
-        display: None,
-        uri: Uri::read(&share(raw, uri))?,
-        params: Params::read(&share(raw, params))?,
-    })
+    Ok(NameAddr { display: None, uri: Uri::read_part(raw, uri)?, params: Params::read_part(raw, params)? })
 }
 
 #[cfg(test)]

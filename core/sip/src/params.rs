@@ -39,7 +39,12 @@ const MOST: usize = 256;
 impl Params {
     /// Reads the parameters of a header value: the part from its first `;` on. Blanks may stand around `;` and `=`.
     pub fn read(raw: &Bytes) -> Result<Params, BadParams> {
-        Params::checked(share(raw, trim(raw)), header_param)
+        Params::read_part(raw, raw)
+    }
+
+    /// The same from a part of `whole`.
+    pub(crate) fn read_part(whole: &Bytes, raw: &[u8]) -> Result<Params, BadParams> {
+        Params::checked(share(whole, trim(raw)), header_param)
     }
 
     /// Reads the parameters of a URI: no blanks, no quotes (RFC 3261 §25.1 `uri-parameters`).

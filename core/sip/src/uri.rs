@@ -93,17 +93,22 @@ pub enum BadUri {
 impl Uri {
     /// Reads a URI that fills `raw` from end to end.
     pub fn read(raw: &Bytes) -> Result<Uri, BadUri> {
+        Uri::read_part(raw, raw)
+    }
+
+    /// The same from a part of `whole`.
+    pub(crate) fn read_part(whole: &Bytes, raw: &[u8]) -> Result<Uri, BadUri> {
         let colon = memchr::memchr(b':', raw).ok_or(BadUri::Scheme)?;
         let scheme = &raw[..colon];
         let rest = &raw[colon + 1..];
         if scheme.eq_ignore_ascii_case(b"sip") {
-            SipUri::read(raw, rest, false).map(Uri::Sip)
+            SipUri::read(whole, rest, false).map(Uri::Sip)
         } else if scheme.eq_ignore_ascii_case(b"sips") {
-            SipUri::read(raw, rest, true).map(Uri::Sip)
+            SipUri::read(whole, rest, true).map(Uri::Sip)
         } else if scheme.eq_ignore_ascii_case(b"tel") {
-            TelUri::read(raw, rest).map(Uri::Tel)
+            TelUri::read(whole, rest).map(Uri::Tel)
         } else {
-            OtherUri::read(raw, scheme, rest).map(Uri::Other)
+            OtherUri::read(whole, scheme, rest).map(Uri::Other)
         }
     }
 

@@ -78,7 +78,7 @@ impl Via {
             transport: share(raw, transport),
             host: host::read_part(raw, trim(name)).ok_or(BadVia::SentBy)?,
             port: port.map(|p| host::port(trim(p)).ok_or(BadVia::SentBy)).transpose()?,
-            params: Params::read(&share(raw, params))?,
+            params: Params::read_part(raw, params)?,
         })
     }
 

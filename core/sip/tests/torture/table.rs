@@ -82,7 +82,7 @@ impl Case {
 
     /// The RFC's message as it goes out. The files of RFC 5118 have bare line feeds, two lack the empty line, and the
     /// lengths of some bodies are those of another layout; all three come from the printed page, not from the case.
-    pub fn from_corpus(&self, file: Vec<u8>) -> Vec<u8> {
+    pub fn mended(&self, file: Vec<u8>) -> Vec<u8> {
         if !self.section.starts_with("5118") {
             return file;
         }
