@@ -54,6 +54,14 @@ impl Wire {
         }
     }
 
+    /// Silent and deaf, whatever a line before this one (that failed and was replaced) left going on.
+    pub fn clear(&mut self, out: &mut Vec<Post>) {
+        self.sounding = true;
+        self.hush(out);
+        self.listening = Listen::default();
+        out.push(Post::Media(MediaCmd::Listen { port: self.port.clone(), what: Listen::default() }));
+    }
+
     /// Listens for this and nothing else.
     pub fn listen(&mut self, what: Listen, out: &mut Vec<Post>) {
         if self.listening != what {

@@ -219,6 +219,7 @@ impl Fxo {
             (state, BoardEvent::Lost) => self.lost(state, out),
             (state, BoardEvent::Ready(_)) => {
                 self.lost(state, out);
+                self.wire.clear(out);
                 self.pair = Pair { battery: true, parallel: false, polarity: Polarity::Forward };
                 // Whatever the port did when its board died, it holds nobody's line now.
                 self.wire.board(BoardCmd::OnHook, out);

@@ -224,6 +224,7 @@ impl Fxs {
             (state, BoardEvent::Lost) => self.lost(state, out),
             (state, BoardEvent::Ready(_)) => {
                 self.lost(state, out);
+                self.wire.clear(out);
                 // Whatever the port did when its board died, it starts from here; `OffHook` follows if it is lifted.
                 self.wire.board(BoardCmd::RingStop, out);
                 self.polarity = self.set.idle_polarity;

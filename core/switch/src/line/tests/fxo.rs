@@ -21,7 +21,7 @@ fn four_hang_ups() {
         format!(
             "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -67,7 +67,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 5551234 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           11.20 > dial-tone
@@ -85,7 +85,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 555,12 from 101 port
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           15.00 < listen no more; digits 555,12 100/100; [dialling]
@@ -101,7 +101,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           10.30 > dial-tone
@@ -122,7 +122,7 @@ fn calls_out() {
         us(|set| set.answer_on = AnswerOn::Polarity),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           11.50 > dial-tone
@@ -140,7 +140,7 @@ fn calls_out() {
         us(|set| set.answer_on = AnswerOn::Polarity),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
            1.00 > lift
            2.00 > key 1
            2.10 > key 0
@@ -157,7 +157,7 @@ fn calls_out() {
         }),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; [off-hook]; [seizing]
           11.00 < digits 12 100/100; [dialling]
@@ -174,7 +174,7 @@ fn calls_out() {
         us(|set| set.answer_on = AnswerOn::Seize),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; say answered; listen dial-tone; [off-hook]; [seizing]
           11.50 > dial-tone
@@ -190,7 +190,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place none from 101 sip
                 < loop closed; say answered; listen keys disconnect-tone silence; [off-hook]; [talking]
           12.00 > digit 5
@@ -204,7 +204,7 @@ fn calls_out() {
         us(|set| set.dial_by = DialBy::Pulse),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 9,102 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           11.50 > dial-tone
@@ -219,7 +219,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           10.50 > end cancelled
@@ -242,7 +242,7 @@ fn calls_out() {
         us(|set| set.max_call = Some(Duration::from_secs(60))),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           11.50 > dial-tone
@@ -262,7 +262,7 @@ fn not_to_be_had() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
            1.00 > parallel lifted
                 < [in-use]
            2.00 > place 12 from 101 sip refused
@@ -297,7 +297,7 @@ fn not_to_be_had() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           10.10 > rings
@@ -316,7 +316,7 @@ fn not_to_be_had() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
            0.50 > place 12 from 101 sip
                 < [seizing]
            1.00 > rings
@@ -337,7 +337,7 @@ fn emergency() {
         us(|set| set.max_call = Some(Duration::from_secs(20))),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           11.50 > dial-tone
@@ -363,7 +363,7 @@ fn emergency() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -387,7 +387,7 @@ fn emergency() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           10.50 > place 911 from 102 sip emergency
@@ -408,7 +408,7 @@ fn emergency() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > place 911 from 102 sip emergency
                 < loop closed; say ringing; listen dial-tone; [off-hook]; [seizing]
           10.10 > rings
@@ -436,16 +436,16 @@ fn the_board_goes_away() {
                 < say ended board-lost (leg 91-1)
            1.00 > lost
            2.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
            3.00 > lost
                 < [out-of-service]
            4.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
            5.00 > lift
            6.00 > lost
                 < [out-of-service]
            7.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
            7.10 > lift
            8.00 > key 1
            8.10 > key 0
@@ -453,7 +453,7 @@ fn the_board_goes_away() {
            9.00 > lost
                 < [out-of-service]
           10.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.10 > lift
           11.00 > hang-up
           12.00 > place 101 from 555 sip
@@ -462,7 +462,7 @@ fn the_board_goes_away() {
                 < say ended board-lost; listen no more; [on-hook]; [out-of-service]
           14.00 > end normal
           15.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           16.00 > place 101 from 555 sip
                 < [seizing]
           16.50 < loop closed; listen dial-tone; [off-hook]
@@ -470,19 +470,19 @@ fn the_board_goes_away() {
           18.00 > lost
                 < say ended board-lost; listen no more; [on-hook]; [out-of-service]
           19.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           19.10 > lift
           20.00 > key 5
           21.00 > lost
                 < [out-of-service]
           22.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           23.00 > place 101 from 555 sip
                 < [seizing]
           23.50 < loop closed; listen dial-tone; [off-hook]
           24.00 > trip
           25.00 > ready
-                < say ended board-lost; listen no more; loop open; [on-hook]; [idle]
+                < say ended board-lost; listen no more; quiet; listen no more; loop open; [on-hook]; [idle]
         ",
     );
 }

@@ -22,7 +22,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -51,7 +51,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > pulse 9
@@ -69,7 +69,7 @@ fn calls_out() {
         phone(Region::Us, "(S0<:@gw0>)", |_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; new call from 101 dialled nothing, planned nothing to gw0 by S0<:@gw0>; [off-hook]; [calling]
            2.00 > progress
@@ -85,7 +85,7 @@ fn calls_out() {
         phone(Region::Us, "(P5<:100>|1xx)", |_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            6.00 < quiet; new call from 101 dialled nothing, planned 100 to default by P5<:100>; [calling]
@@ -98,7 +98,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -118,7 +118,7 @@ fn calls_out() {
         us(|set| set.caller_polarity = Polarity::Reverse),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -139,7 +139,7 @@ fn calls_out() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -174,7 +174,7 @@ fn emergency() {
         phone(Region::Us, "(911!|9xx.|1xx)", |_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 9
@@ -196,7 +196,7 @@ fn emergency() {
         uk,
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 9
@@ -217,7 +217,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
           11.00 < listen no more; tone reorder; [reorder]
@@ -235,7 +235,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 5
@@ -249,7 +249,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 8
@@ -269,7 +269,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key *
@@ -286,7 +286,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -301,7 +301,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -323,7 +323,7 @@ fn refusals_and_the_ladder() {
         phone(Region::Uk, HOME, |_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -343,7 +343,7 @@ fn refusals_and_the_ladder() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > key 1
@@ -367,7 +367,7 @@ fn refusals_and_the_ladder() {
         us(|set| set.reorder_delay = None),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            2.00 > trip
@@ -383,7 +383,7 @@ fn refusals_and_the_ladder() {
         us(|set| set.cpc_duration = Duration::from_millis(500)),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            2.00 > trip
@@ -408,17 +408,17 @@ fn the_board_goes_away() {
                 < say ended board-lost (leg 91-1)
            1.00 > lost
            2.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            3.00 > lost
                 < [out-of-service]
            4.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            5.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            6.00 > lost
                 < quiet; listen no more; [on-hook]; [out-of-service]
            7.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            7.10 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            8.00 > key 1
@@ -429,7 +429,7 @@ fn the_board_goes_away() {
            9.00 > lost
                 < say ended board-lost; listen no more; [on-hook]; [out-of-service]
           10.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
           10.10 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
           11.00 > hang-up
@@ -440,7 +440,7 @@ fn the_board_goes_away() {
                 < say ended board-lost; [out-of-service]
           14.00 > end normal
           15.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
           16.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
           17.00 > trip
@@ -448,7 +448,7 @@ fn the_board_goes_away() {
           18.00 > lost
                 < say ended board-lost; listen no more; [on-hook]; [out-of-service]
           19.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
           19.10 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
           20.00 > key 5
@@ -456,13 +456,13 @@ fn the_board_goes_away() {
           21.00 > lost
                 < quiet; [on-hook]; [out-of-service]
           22.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
           23.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
           24.00 > trip
                 < ring stop; listen keys; say answered; [off-hook]; [talking]
           25.00 > ready
-                < say ended board-lost; listen no more; ring stop; polarity normal; [on-hook]; [idle]
+                < say ended board-lost; listen no more; quiet; listen no more; ring stop; polarity normal; [on-hook]; [idle]
         ",
     );
 }

@@ -11,7 +11,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 5551234 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            3.60 < on-hook audio 825 ms; caller id Bell202 None 030405065551234Ann4
@@ -30,7 +30,7 @@ fn rings() {
         phone(Region::Uk, HOME, |_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 01632960001 sip
                 < say ringing; polarity reversed; [ringing]
            1.15 < on-hook audio 1029 ms; caller id V23 Alert { ms: 100, gap_ms: 70 } 0304050601632960001Anni
@@ -47,7 +47,7 @@ fn rings() {
         us(|set| set.caller_id = CallerIdMethod::Etsi),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from private sip
                 < say ringing; ring 250/65535 at 20 Hz; [ringing]
            1.90 < ring stop; on-hook audio 759 ms; caller id Bell202 None 03040506PP'
@@ -63,7 +63,7 @@ fn rings() {
         phone(Region::Uk, HOME, |_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 01632960001 port
                 < say ringing; polarity reversed; [ringing]
            1.15 < on-hook audio 1029 ms; caller id V23 Alert { ms: 100, gap_ms: 70 } 0304050601632960001Anni
@@ -80,7 +80,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip ring 3
                 < say ringing; ring 400/200 400/200 800/4000 at 20 Hz; [ringing]
            2.00 > end cancelled
@@ -101,7 +101,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            2.00 > end cancelled
@@ -114,7 +114,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            3.60 < on-hook audio 792 ms; caller id Bell202 None 03040506555Ann
@@ -131,7 +131,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            3.60 < on-hook audio 792 ms; caller id Bell202 None 03040506555Ann
@@ -144,7 +144,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > place 101 from 555 refused
@@ -179,7 +179,7 @@ fn rings() {
         us(|_| ()),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            1.01 > lift
@@ -193,7 +193,7 @@ fn rings() {
         us(|set| set.callee_on_hook_delay = Duration::from_secs(5)),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            2.00 > trip
@@ -215,7 +215,7 @@ fn rings() {
         us(|set| set.callee_on_hook_delay = Duration::from_secs(5)),
         "
            0.00 > ready
-                < ring stop; polarity normal; [idle]
+                < quiet; listen no more; ring stop; polarity normal; [idle]
            1.00 > place 101 from 555 sip
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
            2.00 > trip

@@ -11,7 +11,7 @@ fn rings_in() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -44,7 +44,7 @@ fn rings_in() {
         }),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > reversed
                 < listen caller-id
           11.00 > caller-id 01632960001
@@ -68,7 +68,7 @@ fn rings_in() {
         landline(Region::Uk, |_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > reversed
                 < listen caller-id
           15.00 < listen no more
@@ -80,7 +80,7 @@ fn rings_in() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -95,7 +95,7 @@ fn rings_in() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -112,7 +112,7 @@ fn rings_in() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -138,7 +138,7 @@ fn rings_in() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -160,7 +160,7 @@ fn rings_in() {
         us(|set| set.ring_through = None),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -180,7 +180,7 @@ fn rings_in() {
         us(by_itself),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -203,7 +203,7 @@ fn rings_in() {
         us(by_itself),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           12.00 > rang
@@ -230,7 +230,7 @@ fn rings_in() {
         us(|_| ()),
         "
            0.00 > ready
-                < loop open; [idle]
+                < quiet; listen no more; loop open; [idle]
           10.00 > rings
                 < [ringing]
           15.00 < new call from nothing dialled nothing
