@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Runs other people's code. Today: routing policies in Rhai, with every limit set.
+//!
+//! A policy is asked after the dial plan and answers with data ([`ringtrip_switch::router::PolicyAnswer`]). It can
+//! name targets, numbers and how the caller is shown. It cannot reach the world, cannot wait, and cannot make, see or
+//! stop an emergency call: the router decides those before it asks and looks again at what comes back.
+
+pub mod script;
+
+pub use script::{Limits, PrefixTable, Script, ScriptError, ScriptFault};

@@ -1,0 +1,75 @@
+//! What a policy costs a call: the budget is 25 µs for 30 lines.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ringtrip_host::{Limits, PrefixTable, Script};
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{CallerId, Digits, Source};
+use ringtrip_switch::route::{Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
+use ringtrip_switch::router::PolicyCall;
+
+const THIRTY_LINES: &str = r#"
+fn premium() {
+    ["09", "0871", "118", "070"]
+}
+fn night(c) {
+    c.hour >= 23 || c.hour < 6
+}
+fn international(c) {
+    switch lookup("countries", c.number) {
+        "France" => try_in_order([to("gw0", "1833" + c.number), "gw1"]),
+        "Spain" => to("gw2"),
+        _ => try_in_order([ring("gw1", 40), ring("gw2", 40), to("gw0")]),
+    }
+}
+fn route(c) {
+    if c.source == "gateway" {
+        return ring(["101", "201"], 25);
+    }
+    if starts_with_any(c.number, premium()) {
+        return block("premium");
+    }
+    if night(c) && !c.number.starts_with("0800") {
+        return block("the house sleeps");
+    }
+    if c.number.starts_with("00") {
+        return international(c);
+    }
+    if c.number.starts_with("141") { withhold(); rewrite(c.number.sub_string(3)); }
+    pass()
+}
+"#;
+
+#[allow(clippy::disallowed_methods)]
+fn policy(c: &mut Criterion) {
+    let start = Instant::now();
+    let clock = move || start.elapsed();
+    // As many prefixes as a rate deck has.
+    let deck: PrefixTable = (0..20_000).map(|i| (format!("00{i}"), "other".to_owned())).collect();
+    let tables = || BTreeMap::from([("countries".to_owned(), deck.clone())]);
+    let compile = || Script::compile("bench.rhai", THIRTY_LINES, Limits::default(), tables(), clock);
+    let script = compile().expect("a good script");
+    let call = |number: &str| PolicyCall {
+        query: RouteQuery {
+            call: CallId(1),
+            source: Source::Extension("201".parse().expect("a name")),
+            caller: CallerId::default(),
+            dialled: Digits::new(number),
+            planned: None,
+            at: WallTime { hour: 12, ..WallTime::default() },
+        },
+        number: Digits::new(number),
+        default: RoutePlan { verdict: Verdict::Stages(Vec::new()), provenance: Provenance::default() },
+    };
+    for (name, number) in [("pass", "01480123123"), ("block", "0901234"), ("three stages", "0012125551234")] {
+        let call = call(number);
+        c.bench_function(&format!("policy of 30 lines, {name}"), |b| b.iter(|| script.run(black_box(&call))));
+    }
+    c.bench_function("compile with engine", |b| b.iter(compile));
+}
+
+criterion_group!(benches, policy);
+criterion_main!(benches);

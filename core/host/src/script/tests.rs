@@ -1,0 +1,265 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{CallerId, Cause, Source};
+use ringtrip_switch::route::{Attempt, Provenance, RoutePlan, RouteQuery, Stage, Target, Verdict, WallTime};
+use ringtrip_switch::router::{PolicyStage, PolicyVerdict};
+
+use super::*;
+
+/// A clock that stands still.
+fn still() -> Duration {
+    Duration::ZERO
+}
+
+fn compile(text: &str) -> Result<Script, ScriptError> {
+    let uk = [("07", "mobile"), ("0780", "expensive"), ("01", "landline")];
+    let uk: PrefixTable = uk.map(|(p, v)| (p.to_owned(), v.to_owned())).into_iter().collect();
+    Script::compile("test.rhai", text, Limits::default(), BTreeMap::from([("uk".to_owned(), uk)]), still)
+}
+
+fn call(number: &str) -> PolicyCall {
+    let target = Target::Gateway("gw1".parse().unwrap());
+    let attempt = Attempt { target, number: Digits::new(number), caller: CallerId::default() };
+    let stage = Stage { targets: vec![attempt], timeout: Duration::from_secs(60) };
+    PolicyCall {
+        query: RouteQuery {
+            call: CallId(1),
+            source: Source::Extension("201".parse().unwrap()),
+            caller: CallerId { number: "201".into(), name: "Ann".into(), private: false },
+            dialled: Digits::new(number),
+            planned: None,
+            at: WallTime { unix_micros: 0, year: 2026, month: 5, day: 4, hour: 10, minute: 30, weekday: 1 },
+        },
+        number: Digits::new(number),
+        default: RoutePlan { verdict: Verdict::Stages(vec![stage]), provenance: Provenance::default() },
+    }
+}
+
+fn run(body: &str) -> Result<PolicyAnswer, ScriptFault> {
+    let text = format!("fn route(c) {{\n{body}\n}}");
+    compile(&text).unwrap_or_else(|e| panic!("{e}: {text}")).run(&call("01480123123"))
+}
+
+fn shown(answer: &PolicyAnswer) -> String {
+    let stage = |s: &PolicyStage| {
+        let target = |t: &ringtrip_switch::router::PolicyTarget| match &t.number {
+            Some(number) => format!("{}={number}", t.name),
+            None => t.name.clone(),
+        };
+        let targets = s.targets.iter().map(target).collect::<Vec<_>>().join("+");
+        match s.timeout {
+            Some(time) => format!("{targets} {}s", time.as_secs()),
+            None => targets,
+        }
+    };
+    match &answer.verdict {
+        PolicyVerdict::Pass => "pass".to_owned(),
+        PolicyVerdict::Refuse { cause, because } => format!("{}: {because}", cause.word()),
+        PolicyVerdict::Stages(stages) => stages.iter().map(stage).collect::<Vec<_>>().join(" then "),
+    }
+}
+
+#[track_caller]
+fn check(body: &str, wanted: &str) {
+    assert_eq!(shown(&run(body).unwrap_or_else(|e| panic!("{body}: {e}"))), wanted, "{body}");
+}
+
+#[test]
+fn verbs() {
+    check(r#"to("gw2")"#, "gw2");
+    check(r#"to("gw2", "0044" + c.number)"#, "gw2=004401480123123");
+    check(r#"ring("101", 20)"#, "101 20s");
+    check(r#"ring(["101", "102"], 20)"#, "101+102 20s");
+    check(r#"fork(["101", to("gw1", "5"), ring("102", 9)])"#, "101+gw1=5+102 9s");
+    check(r#"try_in_order([ring("101", 10), "gw1", fork(["102", "103"])])"#, "101 10s then gw1 then 102+103");
+    check(r#"block("too dear")"#, "barred: too dear");
+    check("busy()", "busy: the script says busy");
+    check("pass()", "pass");
+    check("", "pass");
+    check(r#"to("gw3");"#, "gw3");
+    check(r#"if c.number.starts_with("01") { return to("gw4"); } pass()"#, "gw4");
+}
+
+#[test]
+fn the_call_is_told() {
+    let all = r#"block([c.dialled, c.number, c.source, c.from, c.caller, c.caller_name, c.route,
+        c.withheld, c.outside, c.year, c.month, c.day, c.hour, c.minute, c.weekday].reduce(|a, v| `${a} ${v}`, ""))"#;
+    let wanted = "barred:  01480123123 01480123123 extension 201 201 Ann gw1 false true 2026 5 4 10 30 1";
+    check(all, wanted);
+    check(r#"block(lookup("uk", c.number))"#, "barred: landline");
+    check(r#"block(lookup("uk", "07801234"))"#, "barred: expensive");
+    check(r#"if lookup("uk", "+44") == () { block("none") } else { pass() }"#, "barred: none");
+    check(
+        r#"if starts_with_any(c.number, ["07", "014"]) { busy() } else { pass() }"#,
+        "busy: the script says busy",
+    );
+}
+
+#[test]
+fn edits_stand_beside_the_verdict() {
+    let answer =
+        run("rewrite(\"555\");\ncaller_id(\"0148\", \"Home\\r\\nX: y\");\nwithhold();\npass()").unwrap();
+    assert_eq!(answer.number, Some(Digits::new("555")));
+    assert_eq!(answer.caller.number.as_deref(), Some("0148"));
+    assert_eq!(answer.caller.name.as_deref(), Some("HomeX: y"));
+    assert_eq!(answer.caller.private, Some(true));
+    // What one run noted is gone in the next.
+    assert_eq!(run("pass()").unwrap().number, None);
+}
+
+#[test]
+fn the_line_that_decided_is_recorded() {
+    assert_eq!(run("\n\nto(\"gw1\")").unwrap().decided_at, "test.rhai:4");
+    assert_eq!(run("").unwrap().decided_at, "");
+}
+
+#[test]
+fn refused_scripts_say_where_and_how() {
+    #[track_caller]
+    fn check(text: &str, line: usize, what: &str) {
+        let error = compile(text).expect_err(text);
+        assert!(
+            error.line == line && error.to_string().contains(what) && !error.hint.is_empty(),
+            "{text}: {error}"
+        );
+    }
+    check("fn route(c) {\n  to(\"gw1\"\n}", 3, "','");
+    check("fn route(c) {\n  let call = 1;\n}", 2, "call");
+    check("fn other(c) { }", 1, "no function route");
+    check("fn route() { }", 1, "no function route");
+    check("fn route(c) { eval(\"1\") }", 1, "eval");
+    check("import \"x\" as y; fn route(c) { }", 1, "import");
+    check("fn route(c) { \"abc }", 1, "not terminated");
+    check("fn route(c) {", 1, "");
+    check(&format!("fn route(c) {{ {}1{} }}", "(".repeat(500), ")".repeat(500)), 1, "depth");
+    check(&" ".repeat(300_000), 0, "300000 bytes");
+}
+
+#[test]
+fn bombs_are_stopped() {
+    #[track_caller]
+    fn check(body: &str, line: Option<usize>, what: &str) {
+        let fault = run(body).expect_err(body);
+        assert!(fault.what.contains(what), "{body}: {fault}");
+        if line.is_some() {
+            assert_eq!(fault.line, line, "{body}: {fault}");
+        }
+    }
+    check("loop { }", None, "endless loop");
+    check("while true { let x = 1; }", None, "endless loop");
+    check("fn_that_is_not()", Some(2), "no function fn_that_is_not");
+    check("1;\nnosuch", Some(3), "no variable nosuch");
+    check("let s = \"x\"; loop { s += s; }", None, "Length of string");
+    check("let a = []; loop { a.push(1); }", None, "");
+    check("let a = [1]; loop { a += a; }", None, "rray");
+    check("let a = [1]; loop { a = [a, a]; }", None, "");
+    check("let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }", None, "");
+    check("\"x\".pad(1000000000, \"y\")", None, "");
+    check("[].pad(1000000000, 1)", None, "");
+    check("sleep(10)", Some(2), "no function sleep");
+    check("timestamp()", Some(2), "no function timestamp");
+    check("1 / 0", Some(2), "zero");
+    check("throw \"by hand\"", Some(2), "by hand");
+    check("42", None, "must return what a verb gives");
+    check("ring(\"101\", 0)", Some(2), "1 to 600");
+    check("fork([])", Some(2), "1 to 16");
+    check("try_in_order([pass()])", Some(2), "cannot hold");
+    check("fork([7])", Some(2), "not i64");
+    let deep = "fn route(c) { down(1) } fn down(n) { down(n + 1) }";
+    assert!(compile(deep).unwrap().run(&call("1")).unwrap_err().what.contains("too deeply"));
+}
+
+#[test]
+fn a_slow_script_is_stopped_by_the_clock() {
+    // A clock that runs a millisecond a look: 20 looks at 64 operations each, far below the limit on operations.
+    static LOOKS: AtomicU64 = AtomicU64::new(0);
+    let clock = || Duration::from_millis(LOOKS.fetch_add(1, Ordering::Relaxed));
+    let limits = Limits { operations: u64::MAX, ..Limits::default() };
+    let script =
+        Script::compile("slow.rhai", "fn route(c) { loop { } }", limits, BTreeMap::new(), clock).unwrap();
+    let fault = script.run(&call("1")).unwrap_err();
+    assert!(fault.what.contains("thought too long"), "{fault}");
+    assert!(LOOKS.load(Ordering::Relaxed) < 40);
+}
+
+#[test]
+fn what_a_script_prints_is_kept_for_its_fault() {
+    let fault = run("print(\"here\"); debug(c.number); throw \"no\"").unwrap_err();
+    assert_eq!(fault.printed.len(), 2);
+    assert!(fault.printed[0] == "here" && fault.printed[1].contains("01480123123"), "{:?}", fault.printed);
+    let many = run("for i in 0..100 { print(i); }\nthrow 1").unwrap_err();
+    assert_eq!(many.printed.len(), 32);
+}
+
+#[test]
+fn shipped_scripts_compile_and_decide() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts");
+    let read = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+    #[track_caller]
+    fn check(text: &str, change: impl FnOnce(&mut PolicyCall), wanted: &str) {
+        let mut call = call("01480123123");
+        change(&mut call);
+        assert_eq!(shown(&compile(text).unwrap().run(&call).unwrap()), wanted);
+    }
+    let dialled = |number: &'static str| {
+        move |c: &mut PolicyCall| {
+            c.number = Digits::new(number);
+            c.query.dialled = Digits::new(number);
+        }
+    };
+    check(&read("default.rhai"), |_| {}, "pass");
+    let cheapest = read("examples/cheapest-first.rhai");
+    check(&cheapest, dialled("0033145678901"), "gw1 40s then gw2 40s then gw0");
+    check(&cheapest, |_| {}, "pass");
+    let guard = read("examples/premium-guard.rhai");
+    check(&guard, dialled("0901234"), "barred: premium numbers are barred");
+    check(&guard, |c| c.query.at.hour = 23, "pass");
+    check(&guard, |c| (c.query.at.hour, c.number) = (2, Digits::new("0207")), "barred: the house sleeps");
+    let office = read("examples/office-hours.rhai");
+    let from_gateway = |c: &mut PolicyCall| c.query.source = Source::Gateway("gw1".parse().unwrap());
+    check(&office, from_gateway, "201 15s then 101+102+202 30s");
+    let sunday = |c: &mut PolicyCall| {
+        from_gateway(c);
+        c.query.at.weekday = 7;
+    };
+    check(&office, sunday, "101 25s");
+    check(&office, |_| {}, "pass");
+    let codes = read("examples/short-codes.rhai");
+    check(&codes, dialled("70"), "101+102+201+202");
+    check(&codes, dialled("71"), "gw0=1471");
+    let withheld = compile(&codes).unwrap().run(&{
+        let mut call = call("1");
+        dialled("14101480123123")(&mut call);
+        call
+    });
+    let withheld = withheld.unwrap();
+    assert_eq!((withheld.number, withheld.caller.private), (Some(Digits::new("01480123123")), Some(true)));
+}
+
+/// The whole way: a plan and a script that try to keep 999 from the emergency service.
+#[test]
+fn no_script_stops_an_emergency_call() {
+    use ringtrip_switch::config::{Config, DemoSecrets, Region};
+    use ringtrip_switch::dialplan::Plan;
+    use ringtrip_switch::router::{Router, Step};
+
+    let mut config = Config::demo(Region::Uk, DemoSecrets { first: String::new(), second: String::new() });
+    config.plans.insert("home".into(), Arc::new(Plan::parse("(999!|112!|5xx.!|<8:>xx.)").unwrap()));
+    config.script = Some("bad.rhai".into());
+    let script = compile("fn route(c) { block(\"nobody calls anybody\") }").unwrap();
+    let router = Router::new(Arc::new(config));
+    for dialled in ["999", "112", "8999", "201", "8201"] {
+        let query = RouteQuery { dialled: Digits::new(dialled), ..call(dialled).query };
+        let plan = match router.before_policy(query) {
+            Step::Done(plan) => *plan,
+            Step::AskPolicy(call) => {
+                let answer = script.run(&call).map_err(|e| e.to_string());
+                router.after_policy(*call, script.name(), answer).0
+            }
+        };
+        let emergency = matches!(plan.verdict, Verdict::Emergency(_));
+        assert_eq!(emergency, dialled.ends_with("999") || dialled == "112", "{dialled}: {plan:?}");
+        assert!(emergency || plan.verdict == Verdict::Refuse(Cause::Barred) || dialled == "201", "{plan:?}");
+    }
+}
