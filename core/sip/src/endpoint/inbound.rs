@@ -135,6 +135,12 @@ impl Endpoint {
         if response.code >= 200 {
             server.request = None;
         }
+        // Some phones answer a challenge without raising the CSeq; that is no copy by another way.
+        if matches!(response.code, 401 | 407)
+            && let Some(merge) = server.merge.take()
+        {
+            self.by_merge.remove(&merge);
+        }
         transmit(server.flow, bytes, out);
         self.settle(tx.0);
     }
@@ -281,11 +287,11 @@ impl Endpoint {
                 match then {
                     invite_server::Then::Trying => server.trying(out),
                     invite_server::Then::Resend => server.resend(out),
-                    invite_server::Then::GiveUp => {
-                        if let Some(request) = server.request.clone() {
-                            self.respond(now, ServerTx(id), build::response(&request, 500), out);
-                        }
-                    }
+                    invite_server::Then::GiveUp => match server.request.clone() {
+                        Some(request) => self.respond(now, ServerTx(id), build::response(&request, 500), out),
+                        // It is kept until the final answer, which ends this state; but a timer must never spin.
+                        None => *machine = InviteServer::Terminated,
+                    },
                     invite_server::Then::Unacknowledged => {
                         out.push(Output::Told(Told::Unacknowledged { tx: ServerTx(id) }));
                     }

@@ -334,6 +334,12 @@ fn merged_copies_are_loops_and_dialogs_are_not() {
         &[recv("INVITE"), other(), Answer(486), recv("ACK")],
         &["told INVITE", "482", "486"],
     );
+    check(
+        "credentials without a new CSeq (some phones)",
+        Udp,
+        &[recv("INVITE"), Answer(401), recv("ACK"), other(), Answer(486)],
+        &["told INVITE", "401", "told INVITE", "486"],
+    );
     let within = |branch| Recv(incoming("INFO", branch, "us", ""));
     check(
         "in a dialog",
