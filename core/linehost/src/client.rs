@@ -39,7 +39,8 @@ pub struct Spec {
     pub frame_us: u32,
     /// How long opening may take.
     pub open_within: Duration,
-    /// A process that says nothing for this long hangs. It says something every 100 ms.
+    /// A process that says nothing for this long hangs. It says something every 100 ms; with the default a hang is seen within
+    /// half a second.
     pub silence: Duration,
 }
 
@@ -52,7 +53,7 @@ impl Default for Spec {
             cfg: "{}".into(),
             frame_us: 10_000,
             open_within: Duration::from_secs(5),
-            silence: Duration::from_millis(500),
+            silence: Duration::from_millis(400),
         }
     }
 }
@@ -191,6 +192,8 @@ struct Inbox {
 enum Life {
     Process(Child),
     Thread(Option<std::thread::JoinHandle<()>>),
+    /// Somebody else's; it ends when its socket does.
+    Foreign,
 }
 
 /// Frames in each ring: 320 ms at 10 ms.
@@ -215,6 +218,11 @@ pub fn in_process(spec: &Spec, table: &'static LineDriverV1) -> Result<Host, Spa
         .spawn(move || drop(serve(theirs, Source::Linked(table))))
         .map_err(|source| SpawnError::Program { program: "a board thread".into(), source })?;
     opened(spec, ours, Life::Thread(Some(thread)))
+}
+
+/// Talks to a board process that somebody else started, over its `SOCK_SEQPACKET` socket.
+pub fn attach(spec: &Spec, socket: OwnedFd) -> Result<Host, SpawnError> {
+    opened(spec, socket, Life::Foreign)
 }
 
 fn pair() -> Result<(OwnedFd, OwnedFd), SpawnError> {
@@ -332,7 +340,7 @@ impl Host {
     pub fn pid(&self) -> Option<u32> {
         match &*lock(&self.life) {
             Life::Process(child) => Some(child.id()),
-            Life::Thread(_) => None,
+            Life::Thread(_) | Life::Foreign => None,
         }
     }
 

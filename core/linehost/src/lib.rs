@@ -18,7 +18,7 @@ pub mod serve;
 pub mod wire;
 pub mod words;
 
-pub use client::{AskError, Gone, Heard, Host, SpawnError, Spec, in_process, spawn};
+pub use client::{AskError, Gone, Heard, Host, SpawnError, Spec, attach, in_process, spawn};
 pub use ring::{Geometry, RxRing, Stamp, TxRing};
 pub use words::{
     BoardInfo, Figures, Polarity, PortCaps, PortCfg, PortCmd, PortEvent, PortKind, PortStatus, ToBoard,

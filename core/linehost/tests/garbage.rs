@@ -6,10 +6,13 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socketpair};
 use proptest::prelude::*;
 use ringtrip_linehost::wire::{self, Joiner};
 use ringtrip_linehost::words::{FromBoard, ToBoard};
-use ringtrip_linehost::{SpawnError, Spec, spawn};
+use ringtrip_linehost::{
+    BoardInfo, Figures, Gone, Heard, PortCaps, PortEvent, PortKind, SpawnError, Spec, attach, spawn,
+};
 
 /// A "board process" that is a shell script answering with these bytes.
 fn answered_with(bytes: &[u8]) -> SpawnError {
@@ -78,4 +81,70 @@ fn a_flood_of_pieces_is_refused() {
     let mut joiner = Joiner::default();
     let piece = vec![0; 1 << 20];
     assert!((0..40).any(|_| joiner.take(1, &piece, true).is_err()));
+}
+
+/// A board of one port that opens well and then sends these packets. Answers what the daemon's side heard, and how it ended.
+fn after_hello(packets: Vec<Vec<u8>>) -> (Vec<Heard>, Gone) {
+    use std::os::fd::AsFd;
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let board = std::thread::spawn(move || {
+        let mut buf = vec![0; wire::MAX_PACKET];
+        let caps = PortCaps { kind: PortKind::Fxs, commands: 0, events: 0 };
+        let info = BoardInfo {
+            driver: "bad".into(),
+            version: "1".into(),
+            model: "bad".into(),
+            serial: "1".into(),
+            ports: vec![caps],
+        };
+        let hello = wire::packet(&FromBoard::Hello(info), &[]);
+        wire::receive(theirs.as_fd(), &mut buf, MsgFlags::empty()).unwrap();
+        wire::send(theirs.as_fd(), &hello, &[], MsgFlags::empty()).unwrap();
+        wire::receive(theirs.as_fd(), &mut buf, MsgFlags::empty()).unwrap();
+        for packet in packets {
+            // The daemon may have hung up already.
+            let _ = wire::send(theirs.as_fd(), &packet, &[], MsgFlags::empty());
+        }
+    });
+    let host = attach(&Spec { silence: Duration::from_secs(5), ..Spec::default() }, ours).unwrap();
+    let mut heard = Vec::new();
+    let gone = loop {
+        match host.recv_within(Duration::from_secs(10)) {
+            Ok(Some(h)) => heard.push(h),
+            Ok(None) => panic!("neither a word nor an end"),
+            Err(gone) => break gone,
+        }
+    };
+    assert_eq!(host.recv().unwrap_err(), gone, "gone is for ever");
+    board.join().unwrap();
+    (heard, gone)
+}
+
+#[test]
+fn nonsense_after_hello_ends_the_board() {
+    let event = |port| {
+        wire::packet(&FromBoard::Event { port, mono_ns: 1, sample: 1, event: PortEvent::OffHook }, &[])
+    };
+    let (heard, gone) = after_hello(vec![event(0), event(1), event(0)]);
+    assert_eq!(heard.len(), 1, "what came before counts");
+    assert!(matches!(gone, Gone::Garbage(wire::BadPacket::Port(1))), "{gone}");
+    let hello = FromBoard::Failed { text: "late".into() };
+    assert!(matches!(after_hello(vec![wire::packet(&hello, &[])]).1, Gone::Garbage(_)));
+    assert!(matches!(after_hello(vec![vec![0; 140_000]]).1, Gone::Garbage(wire::BadPacket::Long)));
+    let endless = wire::packet(&FromBoard::Answer { id: 1, errno: 0, more: true }, &vec![0; wire::CHUNK]);
+    assert!(matches!(after_hello(vec![endless; 300]).1, Gone::Garbage(wire::BadPacket::Flood)));
+    let beat = wire::packet(&FromBoard::Beat(Figures::default()), &[]);
+    let (heard, gone) = after_hello(vec![beat; 3]);
+    assert_eq!(heard.len(), 3);
+    assert!(matches!(gone, Gone::Ended(_)), "{gone}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_packets_are_survived(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..200), 0..8)) {
+        let (heard, _) = after_hello(packets);
+        prop_assert!(heard.len() <= 8);
+    }
 }

@@ -16,6 +16,8 @@ use crate::{Block, STEP};
 
 /// One line of the office.
 pub struct OfficeLine {
+    /// Its number, for show.
+    pub number: String,
     config: OfficeConfig,
     country: Country,
     now: u64,
@@ -160,7 +162,7 @@ const MOST_DIGITS: usize = 64;
 
 impl OfficeLine {
     /// An idle line.
-    pub fn new(config: OfficeConfig, region: Region, remember_s: u32) -> OfficeLine {
+    pub fn new(number: String, config: OfficeConfig, region: Region, remember_s: u32) -> OfficeLine {
         let uk = region.name == "uk";
         let country = Country {
             cadence: if uk { &[400, 200, 400, 2000] } else { &[2000, 4000] },
@@ -170,6 +172,7 @@ impl OfficeLine {
             region,
         };
         OfficeLine {
+            number,
             config,
             country,
             now: 0,

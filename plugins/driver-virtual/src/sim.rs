@@ -188,8 +188,10 @@ impl Ports {
             pulse_max: 80,
         };
         let fxs = (0..config.fxs).map(|_| FxsPort::new(windows, config.remember_s)).collect();
-        let line =
-            |_| FxoPort::new(OfficeLine::new(config.office.clone(), region.clone(), config.remember_s));
+        let line = |n: u16| {
+            let number = config.office.lines.get(usize::from(n)).cloned().unwrap_or_default();
+            FxoPort::new(OfficeLine::new(number, config.office.clone(), region.clone(), config.remember_s))
+        };
         Ok(Ports { fxs, fxo: (0..config.fxo).map(line).collect() })
     }
 
@@ -364,7 +366,7 @@ impl Ports {
         let office = &p.office;
         let log: Vec<Value> = office.log.iter().map(|e| json!({ "ms": e.ms, "what": e.what })).collect();
         Ok(json!({
-            "port": port, "kind": "fxo", "off_hook": p.off_hook(), "volts": volts, "milliamps": milliamps,
+            "port": port, "kind": "fxo", "number": office.number, "off_hook": p.off_hook(), "volts": volts, "milliamps": milliamps,
             "reversed": volts < 0.0, "ringing": office.ringing().is_some(), "parallel": p.parallel, "battery": !office.cut,
             "office": office.word(), "digits": office.digits, "keys": office.keys, "flashes": office.flashes,
             "speaking_ms": office.speech.left_ms(), "heard": office.heard.total(), "log": log,

@@ -23,6 +23,8 @@ pub struct Telephone {
     /// Its bell.
     pub bell: Bell,
     display: FskReceiver,
+    /// ms that nothing at all has been on the pair.
+    silent: u32,
     /// What the display showed, oldest first.
     pub shown: Vec<Shown>,
 }
@@ -64,6 +66,7 @@ impl Telephone {
             heard: Recording::new(remember_s),
             bell: Bell { quiet_ms: NEW_CALL_MS, ..Bell::default() },
             display: FskReceiver::new(),
+            silent: 0,
             shown: Vec::new(),
         }
     }
@@ -146,6 +149,11 @@ impl Telephone {
     }
 
     fn show(&mut self, pair: &Block) {
+        // An idle board should cost nothing: a message has no pause that long.
+        self.silent = if pair == &[0; STEP] { self.silent.saturating_add(1) } else { 0 };
+        if self.silent > 500 {
+            return;
+        }
         let shown = match self.display.push(pair) {
             None => return,
             Some(Received::Caller(caller)) => Shown::Caller(caller),
