@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Config, Inbound, LineKind};
+use crate::dialplan::Outcome;
 use crate::ids::GatewayId;
+use crate::party::{Digits, Key};
 use crate::route::{PlanRoute, Target};
 
 /// Something wrong with a configuration.
@@ -247,11 +249,66 @@ impl Found<'_> {
     }
 
     fn plans(&mut self) {
-        self.plan_exists("default_plan".to_owned(), &self.config.default_plan);
+        let config = self.config;
+        self.plan_exists("default_plan".to_owned(), &config.default_plan);
+        for (name, plan) in &config.plans {
+            let at = format!("plans.{name}");
+            for (alternative, route) in plan.alternatives() {
+                match route {
+                    PlanRoute::Gateway(id) if config.gateway(id).is_none() => {
+                        let what = format!("{alternative} goes to gateway {id}, which does not exist");
+                        self.warn(&at, what, "add the gateway, or change the route");
+                    }
+                    PlanRoute::Landline if config.landlines().next().is_none() => {
+                        let what = format!("{alternative} goes to the landline, and there is none");
+                        self.warn(&at, what, "add an FXO line, or change the route");
+                    }
+                    _ => {}
+                }
+            }
+            for warning in plan.warnings() {
+                let what = format!("at character {}: {}", warning.at, warning.what);
+                self.warn(&at, what, warning.hint.clone());
+            }
+            let barred = config.emergency.country.numbers.iter().filter(|number| {
+                matches!(plan.whole(&Digits::new(number), &config.dialling), Outcome::Blocked { .. })
+            });
+            let barred: Vec<&str> = barred.copied().collect();
+            if !barred.is_empty() {
+                let what = format!("it bars {}; emergency calls go through all the same", barred.join(", "));
+                self.warn(&at, what, "remove the bar, which does nothing");
+            }
+        }
     }
 
     fn emergency(&mut self) {
         let config = self.config;
+        let numbers = config.emergency.country.numbers.iter().copied();
+        let numbers: Vec<&str> =
+            numbers.chain(config.emergency.extra.iter().map(|e| e.dialled.as_str())).collect();
+        for e in &config.extensions {
+            let id = e.id.as_str();
+            let Some(number) = numbers.iter().find(|n| !n.is_empty() && id.starts_with(**n)) else {
+                continue;
+            };
+            let at = format!("extension.{id}");
+            if *number == id {
+                let what = format!("{id} is an emergency number: this extension can never be called");
+                self.error(at, what, "give it another number");
+            } else {
+                let what = format!(
+                    "{id} begins with the emergency number {number}, which a telephone dials at once"
+                );
+                self.warn(at, what, "give it another number");
+            }
+        }
+        for (i, extra) in config.emergency.extra.iter().enumerate() {
+            let keys = |d: &Digits| !d.is_empty() && d.as_str().chars().all(|c| Key::new(c).is_some());
+            if !keys(&extra.dialled) || !keys(&extra.send) {
+                let what = format!("{:?} → {:?} is no number that can be dialled", extra.dialled, extra.send);
+                self.error(format!("emergency.extra.{i}"), what, "write digits, such as 9911 and 911");
+            }
+        }
         for id in &config.emergency.providers {
             self.gateway_exists("emergency.providers", id);
         }

@@ -33,6 +33,14 @@ fn check(path: &str, what: &str, break_it: impl FnOnce(&mut Config)) {
     );
 }
 
+fn extra(dialled: &str) -> ExtraNumber {
+    ExtraNumber { dialled: Digits::new(dialled), send: Digits::new("999") }
+}
+
+fn plan(config: &mut Config, text: &str) {
+    config.plans.insert("home".into(), Arc::new(Plan::parse(text).unwrap()));
+}
+
 #[test]
 fn problems_are_named() {
     check("extension.101.plan", "no plan \"nope\"", |c| c.extensions[0].plan = Some("nope".into()));
@@ -53,6 +61,13 @@ fn problems_are_named() {
     });
     check("emergency.providers", "no gateway gw3", |c| c.emergency.providers.push("gw3".parse().unwrap()));
     check("emergency.providers", "no way to make an emergency call", |c| c.lines.truncate(2));
+    check("extension.101", "begins with the emergency number 10", |c| c.emergency.extra.push(extra("10")));
+    check("extension.101", "can never be called", |c| c.emergency.extra.push(extra("101")));
+    check("emergency.extra.0", "no number", |c| c.emergency.extra.push(extra("")));
+    check("plans.home", "it bars 999", |c| plan(c, "(999!|xx.)"));
+    check("plans.home", "gateway gw3, which does not exist", |c| plan(c, "(xx.<:@gw3>)"));
+    check("plans.home", "character 2: <> does nothing", |c| plan(c, "(<>xx.)"));
+    check("plans.home", "landline, and there is none", |c| c.lines.truncate(2));
     check("sip.rtp_ports", "no range", |c| c.sip.rtp_ports = (30001, 30000));
 }
 
