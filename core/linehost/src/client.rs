@@ -2,6 +2,32 @@
 //!
 //! A [`Host`] may be shared by threads: one reads [`Host::recv`], any may [`Host::send`]. The rings go to whoever moves the
 //! sound. When anything is wrong the answer is [`Gone`], once and for all: kill, tell the lines, [`spawn`] again.
+//!
+//! One thread a board is enough for the words, and one for all boards' sound:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use ringtrip_linehost::{Gone, Heard, Host, Stamp};
+//! fn words(host: &Host) -> Gone {
+//!     loop {
+//!         match host.recv_within(Duration::from_millis(100)) {
+//!             Ok(Some(Heard::Event { port, event, .. })) => println!("port {port}: {event:?}"),
+//!             Ok(_) => {}
+//!             Err(gone) => return gone,
+//!         }
+//!     }
+//! }
+//! fn sound(host: &Host) {
+//!     let (mut rx, mut tx) = host.take_rings().expect("taken once");
+//!     let mut frame = vec![0; rx.geometry().frame_len()];
+//!     // Whenever host.wake_fd() is readable:
+//!     host.clear_wake();
+//!     while let Some(stamp) = rx.pop(&mut frame) {
+//!         // Sample n of port p is frame[n * ports + p]. One frame back for each that came keeps the delay short.
+//!         tx.push(&frame, stamp);
+//!     }
+//! }
+//! ```
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;

@@ -21,8 +21,10 @@ fn answered_with(bytes: &[u8]) -> SpawnError {
     std::fs::write(&says, bytes).unwrap();
     let program = dir.path().join("host");
     // One write to the socket on fd 0 is one packet.
-    let script =
-        format!("#!/bin/sh\n/bin/dd if={} bs=200000 count=1 >&0 2>/dev/null\n/bin/sleep 2\n", says.display());
+    let script = format!(
+        "#!/bin/sh\n/bin/dd if={} bs=200000 count=1 >&0 2>/dev/null\nexec /bin/sleep 2\n",
+        says.display()
+    );
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let spec = Spec { program, open_within: Duration::from_secs(10), ..Spec::default() };
