@@ -4,6 +4,8 @@
 //! samples of 16 bits. A-law's figure is used for both: the difference of 0.03 dB is beyond any telephone.
 
 /// Overload point above 0 dBm0, dB.
+// Not the circle's number: G.711 §4 rounds to two decimals.
+#[allow(clippy::approx_constant)]
 pub const OVERLOAD_DBM0: f32 = 3.14;
 
 /// Peak of a sine at the overload point.
@@ -59,7 +61,7 @@ mod tests {
         let a = amplitude(0.0);
         assert!((a - 22827.0).abs() < 2.0, "{a}");
         let sine: Vec<i16> =
-            (0..8000).map(|n| (a * (n as f32 * 0.7853982 * 0.5).sin()).round() as i16).collect();
+            (0..8000).map(|n| (a * (n as f32 * std::f32::consts::FRAC_PI_8).sin()).round() as i16).collect();
         assert!(of(&sine).abs() < 0.01, "{}", of(&sine));
         let mut quiet = sine.clone();
         gain(&mut quiet, -20.0);

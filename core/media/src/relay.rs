@@ -354,7 +354,7 @@ impl RtpEnd {
     /// Our clock for reports. Only differences are used, so it starts anywhere but at zero.
     fn ntp(&self, now: Instant) -> u64 {
         let t = now.saturating_duration_since(self.born);
-        (t.as_secs() + 1) << 32 | ((t.subsec_nanos() as u64) << 32) / 1_000_000_000
+        ((t.as_secs() + 1) << 32) | (((t.subsec_nanos() as u64) << 32) / 1_000_000_000)
     }
 }
 

@@ -31,12 +31,15 @@ pub struct DtmfGen {
     keys: String,
     at: usize,
     sending: Sending,
-    /// The tone under way: two oscillators (cos, sin, step cos, step sin), their amplitudes.
-    tone: Option<[(f64, f64, f64, f64, f32); 2]>,
+    /// The tone under way.
+    tone: Option<[Sine; 2]>,
     left: u32,
     length: u32,
     pause: u32,
 }
+
+/// One oscillator: cosine and sine, those of its step, and its amplitude.
+type Sine = (f64, f64, f64, f64, f32);
 
 /// Rise and fall, samples: 2 ms.
 const RAMP: u32 = 2 * PER_MS;

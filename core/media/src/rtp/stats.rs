@@ -121,7 +121,7 @@ impl Receiver {
         let lost = expected.saturating_sub(received);
         Some(ReportBlock {
             ssrc,
-            fraction_lost: if expected == 0 { 0 } else { ((lost << 8) / expected).min(255) as u8 },
+            fraction_lost: (lost << 8).checked_div(expected).unwrap_or(0).min(255) as u8,
             cumulative_lost: self.lost().clamp(-0x80_0000, 0x7F_FFFF) as i32,
             extended_seq: self.extended(),
             jitter: self.jitter(),

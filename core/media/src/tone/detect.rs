@@ -153,10 +153,10 @@ impl ToneDetector {
             return;
         }
         self.matched = [None; 8];
-        for i in 0..n {
+        for (i, earlier) in before.iter().enumerate().take(n) {
             let next = (i + 1) % n;
             let good = close(run, self.wanted.pairs[i].1);
-            let carried = before[i].filter(|_| good).map(|m| m.saturating_add(run));
+            let carried = earlier.filter(|_| good).map(|m| m.saturating_add(run));
             self.matched[next] = self.matched[next].max(carried);
         }
         // A tone may begin here with any of its pairs.
