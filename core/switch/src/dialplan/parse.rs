@@ -379,7 +379,10 @@ impl Reader {
     fn expect(&mut self, wanted: char, hint: &str) -> Result<(), PlanError> {
         self.blanks();
         match self.peek() {
-            Some(c) if c == wanted => Ok(self.i += 1),
+            Some(c) if c == wanted => {
+                self.i += 1;
+                Ok(())
+            }
             _ => Err(self.error(format!("{wanted:?} is missing here"), hint)),
         }
     }
