@@ -18,7 +18,9 @@ fn files(ending: &str) -> Vec<PathBuf> {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !matches!(name.as_str(), "target" | "node_modules" | "dist" | "book" | "var") && !name.starts_with(".git") {
+                if !matches!(name.as_str(), "target" | "node_modules" | "dist" | "book" | "var")
+                    && !name.starts_with(".git")
+                {
                     folders.push(path);
                 }
             } else if name.ends_with(ending) {
@@ -108,11 +110,15 @@ fn unsafe_stands_only_where_c_is() {
     let mut complaints = Vec::new();
     for source in files(".rs") {
         let name = short(&source);
-        if name.starts_with("sdk/driver") || name.starts_with("core/linehost") || name.starts_with("tests/tests/tidy") {
+        if name.starts_with("sdk/driver")
+            || name.starts_with("core/linehost")
+            || name.starts_with("tests/tests/tidy")
+        {
             continue;
         }
         // A driver's entry symbol and a test's counting allocator cannot be written without the word.
-        let excused = name.starts_with("plugins/driver-") || name.contains("/tests/") || name.contains("/benches/");
+        let excused =
+            name.starts_with("plugins/driver-") || name.contains("/tests/") || name.contains("/benches/");
         for (n, line) in read(&source).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             if code.contains("unsafe ") && !code.contains("unsafe_code") && !excused {
@@ -177,7 +183,8 @@ fn every_crate_keeps_the_lints_and_every_dependency_has_a_reason() {
             complaints.push(format!("Cargo.toml: no reason beside {line:?}"));
         }
     }
-    let members = workspace.split_once("members = [").and_then(|(_, rest)| rest.split_once(']')).expect("members").0;
+    let members =
+        workspace.split_once("members = [").and_then(|(_, rest)| rest.split_once(']')).expect("members").0;
     for member in members.split(',').map(|m| m.trim().trim_matches('"')).filter(|m| !m.is_empty()) {
         if !read(&root().join(member).join("Cargo.toml")).contains("[lints]\nworkspace = true") {
             complaints.push(format!("{member}/Cargo.toml: [lints] workspace = true is missing"));
@@ -193,7 +200,8 @@ fn pure_rooms_never_wait() {
         let name = short(&source);
         if ["core/sip/src", "core/media/src", "core/switch/src"].iter().any(|room| name.starts_with(room)) {
             let text = read(&source);
-            for word in ["thread::sleep", "Instant::now", "SystemTime::now", "std::net::UdpSocket", "std::fs"] {
+            for word in ["thread::sleep", "Instant::now", "SystemTime::now", "std::net::UdpSocket", "std::fs"]
+            {
                 if text.contains(word) {
                     complaints.push(format!("{name}: {word}"));
                 }

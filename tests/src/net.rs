@@ -1,0 +1,30 @@
+//! The network: every datagram takes a while, some never arrive, some overtake others.
+
+use std::time::Duration;
+
+use ringtrip_switch::rand::Rand;
+
+/// How bad the network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weather {
+    /// Of a hundred datagrams, so many are lost.
+    pub loss: u8,
+    /// A datagram takes up to so much longer than the one before, so that later ones overtake it.
+    pub jitter: Duration,
+}
+
+impl Weather {
+    /// Nothing is lost, all in order.
+    pub const FAIR: Weather = Weather { loss: 0, jitter: Duration::ZERO };
+    /// One way across, in any weather.
+    pub const LATENCY: Duration = Duration::from_millis(10);
+
+    /// How long the next datagram takes; `None`: it is lost.
+    pub fn next(self, rand: &mut Rand) -> Option<Duration> {
+        if rand.between(0, 99) < u64::from(self.loss) {
+            return None;
+        }
+        let jitter = u64::try_from(self.jitter.as_micros()).unwrap_or(0);
+        Some(Weather::LATENCY + Duration::from_micros(rand.between(0, jitter)))
+    }
+}

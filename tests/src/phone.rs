@@ -1,0 +1,542 @@
+//! A scripted SIP phone, and with [`Phone::guards`] a provider: a user agent on the same endpoint as the exchange's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringtrip_media::negotiate;
+use ringtrip_media::sdp::{Sdp, SdpSession};
+use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
+use ringtrip_sip::address::NameAddr;
+use ringtrip_sip::build;
+use ringtrip_sip::cseq::CSeq;
+use ringtrip_sip::dialog::Dialog;
+use ringtrip_sip::digest;
+use ringtrip_sip::endpoint::{
+    Ask, ClientTx, Endpoint, EndpointConfig, Flow, Input, Output, ServerTx, Told, Transmit, Transport,
+};
+use ringtrip_sip::message::{Headers, Method, Request, Response};
+use ringtrip_sip::name::Name;
+use ringtrip_sip::nonce::Nonces;
+use ringtrip_switch::rand::Rand;
+
+/// What it does when it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// Rings, and answers after this long.
+    Answer(Duration),
+    /// Rings for ever.
+    Ring,
+    /// 486.
+    Busy,
+    /// 603.
+    Decline,
+    /// Says nothing at all, as if it were switched off.
+    Dead,
+}
+
+/// A phone.
+pub struct Phone {
+    /// Its name in ladders; an extension's number, a provider's user.
+    pub name: String,
+    /// What it does when it is called.
+    pub manners: Manners,
+    addr: SocketAddr,
+    exchange: SocketAddr,
+    user: String,
+    endpoint: Endpoint,
+    rand: Rand,
+    auth: digest::Client,
+    guard: Option<(digest::Guard, digest::Secret)>,
+    call: Call,
+    register: Option<(ClientTx, Request)>,
+    /// The Contact that somebody registered here.
+    contact: Option<String>,
+    sdp: SdpSession,
+    asks: Vec<Ask>,
+    sent: u32,
+    now: Instant,
+    /// What became of its calls, in words.
+    pub diary: Vec<String>,
+}
+
+/// The one call that it has.
+enum Call {
+    None,
+    Inviting { tx: ClientTx, invite: Request, cancel: bool },
+    Invited { tx: ServerTx, invite: Arc<Request>, dialog: Dialog, answer: Option<Instant> },
+    Up { dialog: Box<Dialog>, change: Option<(ClientTx, u32)>, until: Option<Instant> },
+    Leaving,
+}
+
+impl Phone {
+    pub(crate) fn new(
+        now: Instant,
+        name: &str,
+        password: &str,
+        addr: SocketAddr,
+        exchange: SocketAddr,
+        seed: u64,
+    ) -> Phone {
+        let mut rand = Rand::new(seed);
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&rand.next().to_be_bytes());
+        let config = EndpointConfig { name: String::new(), ..EndpointConfig::default() };
+        let who = digest::Credentials { user: name.to_owned(), password: password.to_owned(), realm: None };
+        Phone {
+            name: name.to_owned(),
+            manners: Manners::Answer(Duration::from_secs(2)),
+            addr,
+            exchange,
+            user: name.to_owned(),
+            endpoint: Endpoint::new(config, key),
+            sdp: SdpSession::new(rand.next()),
+            rand,
+            auth: digest::Client::new(who),
+            guard: None,
+            call: Call::None,
+            register: None,
+            contact: None,
+            asks: Vec::new(),
+            sent: 0,
+            now,
+            diary: Vec::new(),
+        }
+    }
+
+    /// Makes it a provider that lets nobody in but this user with this password.
+    pub fn guards(&mut self, user: &str, password: &str) -> &mut Phone {
+        let realm = "provider.example";
+        let nonces = Nonces::new([7; 32], self.now, Duration::from_secs(300), 100);
+        let guard = digest::Guard::new(realm, &[digest::Algorithm::Md5], nonces);
+        self.guard = Some((guard, digest::Secret::of_password(user, realm, password)));
+        self
+    }
+
+    /// Sets what it does when it is called.
+    pub fn manners(&mut self, manners: Manners) -> &mut Phone {
+        self.manners = manners;
+        self
+    }
+
+    /// Registers at the exchange.
+    pub fn register(&mut self) {
+        let me = format!("<sip:{}@{}>", self.user, self.exchange.ip());
+        let uri = format!("sip:{}", self.exchange.ip());
+        let mut request = self.outside(Method::Register, &uri, &me);
+        request.headers.push(Name::Expires, "3600");
+        let tx = self.send(request.clone());
+        self.register = Some((tx, request));
+    }
+
+    /// Calls a number.
+    pub fn dial(&mut self, number: &str) {
+        let uri = format!("sip:{number}@{}", self.exchange);
+        let mut invite = self.outside(Method::Invite, &uri, &format!("<{uri}>"));
+        let sdp = self.sdp.offer(self.rtp(), &self.speaks());
+        invite.headers.push(Name::ContentType, "application/sdp");
+        invite.body = sdp.into();
+        let tx = self.send(invite.clone());
+        self.call = Call::Inviting { tx, invite, cancel: false };
+    }
+
+    /// Hangs up, gives up, or declines.
+    pub fn hang_up(&mut self) {
+        match std::mem::replace(&mut self.call, Call::Leaving) {
+            Call::Inviting { tx, invite, .. } => {
+                self.asks.push(Ask::Cancel { tx });
+                self.call = Call::Inviting { tx, invite, cancel: true };
+            }
+            Call::Invited { tx, invite, .. } => {
+                self.asks.push(Ask::Respond { tx, response: build::tagged(&invite, 603, "x") });
+                self.call = Call::None;
+            }
+            Call::Up { mut dialog, .. } => {
+                let bye = dialog.bye();
+                self.send_by(bye, dialog.flow);
+            }
+            other => self.call = other,
+        }
+    }
+
+    /// Puts the other side on hold, or takes it back.
+    pub fn hold(&mut self, hold: bool) {
+        let direction = if hold { Direction::SendOnly } else { Direction::SendRecv };
+        let sound = Sound { direction, ..self.speaks() };
+        let sdp = self.sdp.offer(self.rtp(), &sound);
+        let contact = self.contact_of_mine();
+        let Call::Up { dialog, .. } = &mut self.call else { return };
+        let mut invite = dialog.request(Method::Invite);
+        invite.headers.push(Name::Contact, contact);
+        invite.headers.push(Name::ContentType, "application/sdp");
+        invite.body = sdp.into();
+        let (flow, number) = (dialog.flow, dialog.local_cseq());
+        let sent = self.send_by(invite, flow);
+        if let Call::Up { change, .. } = &mut self.call {
+            *change = Some((sent, number));
+        }
+    }
+
+    /// Sends a key by INFO.
+    pub fn press(&mut self, key: char) {
+        let Call::Up { dialog, .. } = &mut self.call else { return };
+        let mut info = dialog.request(Method::Info);
+        info.headers.push(Name::ContentType, "application/dtmf-relay");
+        info.body = format!("Signal={key}\r\nDuration=160\r\n").into();
+        let flow = dialog.flow;
+        self.send_by(info, flow);
+    }
+
+    /// Has it a call?
+    pub fn is_idle(&self) -> bool {
+        matches!(self.call, Call::None | Call::Leaving)
+    }
+
+    /// Does it talk?
+    pub fn is_up(&self) -> bool {
+        matches!(self.call, Call::Up { .. })
+    }
+
+    /// How many transactions it has.
+    pub fn held(&self) -> usize {
+        let held = self.endpoint.held();
+        held.servers + held.clients
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let own = match &self.call {
+            Call::Invited { answer, .. } => *answer,
+            Call::Up { until, .. } => *until,
+            _ => None,
+        };
+        self.endpoint.deadline().into_iter().chain(own).min()
+    }
+
+    pub(crate) fn arrive(&mut self, now: Instant, bytes: Bytes, out: &mut Vec<Transmit>) {
+        self.now = now;
+        if self.manners != Manners::Dead {
+            let flow = self.flow();
+            self.feed(Input::Octets { flow, bytes }, out);
+        }
+        self.flush(out);
+    }
+
+    pub(crate) fn timeout(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+        self.now = now;
+        if self.endpoint.deadline().is_some_and(|at| at <= now) {
+            self.feed(Input::Timeout, out);
+        }
+        if matches!(&self.call, Call::Invited { answer: Some(at), .. } if *at <= now) {
+            self.answer();
+        }
+        if matches!(&self.call, Call::Up { until: Some(at), .. } if *at <= now) {
+            self.hang_up();
+        }
+        self.flush(out);
+    }
+
+    /// Sends what its user asked for.
+    pub(crate) fn ask(&mut self, now: Instant, out: &mut Vec<Transmit>) {
+        self.now = now;
+        self.flush(out);
+    }
+
+    fn flush(&mut self, out: &mut Vec<Transmit>) {
+        while !self.asks.is_empty() {
+            for ask in std::mem::take(&mut self.asks) {
+                self.feed(Input::Ask(ask), out);
+            }
+        }
+    }
+
+    /// After so long of talk it hangs up by itself.
+    pub fn talk_at_most(&mut self, time: Duration) {
+        let now = self.now;
+        if let Call::Up { until, .. } = &mut self.call {
+            *until = Some(now + time);
+        }
+    }
+
+    fn feed(&mut self, input: Input, out: &mut Vec<Transmit>) {
+        let mut outputs = Vec::new();
+        self.endpoint.on(self.now, input, &mut outputs);
+        for output in outputs {
+            match output {
+                Output::Transmit(transmit) => out.push(transmit),
+                Output::Told(told) => self.told(told),
+            }
+        }
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Request { tx, request, flow } => self.asked(tx, request, flow),
+            Told::Response { tx, response, .. } => self.answered(tx, &response),
+            Told::Failed { tx, .. } => match &self.call {
+                Call::Inviting { tx: ours, .. } if *ours == tx => {
+                    self.diary.push("no answer".to_owned());
+                    self.call = Call::None;
+                }
+                Call::Leaving => self.call = Call::None,
+                _ => {}
+            },
+            Told::Cancelled { tx } => {
+                if let Call::Invited { tx: ours, invite, .. } = &self.call
+                    && *ours == tx
+                {
+                    self.asks.push(Ask::Respond { tx, response: build::tagged(invite, 487, "x") });
+                    self.diary.push("cancelled".to_owned());
+                    self.call = Call::None;
+                }
+            }
+            Told::Unacknowledged { .. } => self.hang_up(),
+            Told::Ack { .. } => {}
+        }
+    }
+
+    fn asked(&mut self, tx: ServerTx, request: Arc<Request>, flow: Flow) {
+        let in_dialog = ringtrip_sip::endpoint::to_tag(&request).is_some();
+        match request.method {
+            Method::Register => self.registered_here(tx, &request),
+            Method::Invite if !in_dialog => self.invited(tx, request, flow),
+            Method::Invite => {
+                let answer = self.answer_to(&request.body);
+                let contact = self.contact_of_mine();
+                let Call::Up { dialog, .. } = &mut self.call else {
+                    return self.asks.push(Ask::Respond { tx, response: build::response(&request, 481) });
+                };
+                let _ = dialog.receive(&request, flow);
+                let mut response = dialog.respond(&request, 200);
+                response.headers.push(Name::Contact, contact);
+                response.headers.push(Name::ContentType, "application/sdp");
+                response.body = answer;
+                self.asks.push(Ask::Respond { tx, response });
+                let sound = Sdp::parse(&request.body).ok().and_then(|s| s.sound());
+                if let Some((_, sound)) = sound {
+                    self.diary.push(format!("hears {:?}", sound.direction));
+                }
+            }
+            Method::Bye => {
+                let known = matches!(&self.call, Call::Up { dialog, .. } if dialog.has(&request));
+                let code = if known { 200 } else { 481 };
+                self.asks.push(Ask::Respond { tx, response: build::response(&request, code) });
+                if known {
+                    self.diary.push("ended by the exchange".to_owned());
+                    self.call = Call::None;
+                }
+            }
+            Method::Info => {
+                self.diary.push(format!(
+                    "INFO {}",
+                    String::from_utf8_lossy(&request.body).trim().replace("\r\n", " ")
+                ));
+                self.asks.push(Ask::Respond { tx, response: build::response(&request, 200) });
+            }
+            _ => self.asks.push(Ask::Respond { tx, response: build::response(&request, 200) }),
+        }
+    }
+
+    fn registered_here(&mut self, tx: ServerTx, request: &Request) {
+        let Some(mut response) = self.proven(request) else { return };
+        if response.code == 200 {
+            let contact = request.headers.text(&Name::Contact).unwrap_or_default().to_owned();
+            response.headers.push(Name::Contact, format!("{contact};expires=600"));
+            self.contact = Some(contact);
+        }
+        self.asks.push(Ask::Respond { tx, response });
+    }
+
+    /// 200, or the challenge.
+    fn proven(&mut self, request: &Request) -> Option<Response> {
+        let Some((guard, secret)) = &mut self.guard else { return Some(build::tagged(request, 200, "p")) };
+        let what = (&request.method, &request.uri[..], &request.headers);
+        match guard.verify(self.now, what, &Name::Authorization, |_| Some(&*secret)) {
+            digest::Verdict::Granted(_) => Some(build::tagged(request, 200, "p")),
+            _ => {
+                let mut response = build::tagged(request, 401, "p");
+                for challenge in guard.challenge(self.now, false) {
+                    response.headers.push(Name::WwwAuthenticate, challenge);
+                }
+                Some(response)
+            }
+        }
+    }
+
+    fn invited(&mut self, tx: ServerTx, invite: Arc<Request>, flow: Flow) {
+        if self.guard.is_some()
+            && let Some(response) = self.proven(&invite).filter(|r| r.code != 200)
+        {
+            return self.asks.push(Ask::Respond { tx, response });
+        }
+        let refusal = match self.manners {
+            Manners::Busy => Some(486),
+            Manners::Decline => Some(603),
+            _ if !self.is_idle() => Some(486),
+            _ => None,
+        };
+        if let Some(code) = refusal {
+            return self.asks.push(Ask::Respond { tx, response: build::tagged(&invite, code, "x") });
+        }
+        let tag = self.rand.hex();
+        let Ok(dialog) = Dialog::of_request(&invite, &tag, flow) else { return };
+        let from = invite.headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
+        let user = from.and_then(|f| f.uri.user()).unwrap_or_default();
+        self.diary.push(format!("called by {}", String::from_utf8_lossy(&user)));
+        let mut response = dialog.respond(&invite, 180);
+        response.headers.push(Name::Contact, self.contact_of_mine());
+        self.asks.push(Ask::Respond { tx, response });
+        let answer = match self.manners {
+            Manners::Answer(after) => Some(self.now + after),
+            _ => None,
+        };
+        self.call = Call::Invited { tx, invite, dialog, answer };
+    }
+
+    fn answer(&mut self) {
+        let Call::Invited { tx, invite, mut dialog, .. } = std::mem::replace(&mut self.call, Call::None)
+        else {
+            return;
+        };
+        let mut response = dialog.respond(&invite, 200);
+        response.headers.push(Name::Contact, self.contact_of_mine());
+        response.headers.push(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO");
+        response.headers.push(Name::ContentType, "application/sdp");
+        response.body = self.answer_to(&invite.body);
+        dialog.confirm(None);
+        self.asks.push(Ask::Respond { tx, response });
+        self.diary.push("talks".to_owned());
+        self.call = Call::Up { dialog: Box::new(dialog), change: None, until: None };
+    }
+
+    fn answered(&mut self, tx: ClientTx, response: &Response) {
+        if self.register.as_ref().is_some_and(|(ours, _)| *ours == tx) {
+            return self.register_answered(response);
+        }
+        match std::mem::replace(&mut self.call, Call::None) {
+            Call::Inviting { tx: ours, invite, cancel } if ours == tx => match response.code {
+                ..=199 => self.call = Call::Inviting { tx, invite, cancel },
+                200..=299 => {
+                    let flow = self.flow();
+                    let Ok(mut dialog) = Dialog::of_answer(&invite, response, flow) else { return };
+                    let number = number_of(&invite.headers);
+                    self.asks.push(Ask::Ack { tx, request: Box::new(dialog.ack(number)), to: flow });
+                    if cancel {
+                        let bye = dialog.bye();
+                        self.call = Call::Leaving;
+                        self.send_by(bye, flow);
+                    } else {
+                        self.diary.push("talks".to_owned());
+                        self.call = Call::Up { dialog: Box::new(dialog), change: None, until: None };
+                    }
+                }
+                401 | 407 if !cancel && self.auth.challenged(&response.headers).is_ok() => {
+                    let invite = self.again(invite);
+                    let tx = self.send(invite.clone());
+                    self.call = Call::Inviting { tx, invite, cancel };
+                }
+                code => self.diary.push(format!("refused {code}")),
+            },
+            Call::Up { dialog, change: Some((ours, number)), until } if ours == tx => {
+                if response.code < 200 {
+                    self.call = Call::Up { dialog, change: Some((ours, number)), until };
+                    return;
+                }
+                if response.code < 300 {
+                    self.asks.push(Ask::Ack { tx, request: Box::new(dialog.ack(number)), to: dialog.flow });
+                }
+                self.diary.push(format!("change {}", response.code));
+                self.call = Call::Up { dialog, change: None, until };
+            }
+            Call::Leaving if response.code >= 200 => self.call = Call::None,
+            other => self.call = other,
+        }
+    }
+
+    fn register_answered(&mut self, response: &Response) {
+        let Some((_, request)) = self.register.take() else { return };
+        match response.code {
+            401 | 407 if self.auth.challenged(&response.headers).is_ok() => {
+                let request = self.again(request);
+                let tx = self.send(request.clone());
+                self.register = Some((tx, request));
+            }
+            200 => {
+                self.auth.accepted();
+                self.diary.push("registered".to_owned());
+            }
+            code => self.diary.push(format!("not registered {code}")),
+        }
+    }
+
+    /// The request again, with credentials and the next number.
+    fn again(&mut self, mut request: Request) -> Request {
+        let number = number_of(&request.headers) + 1;
+        request.headers.set(Name::CSeq, CSeq { number, method: request.method.clone() }.write());
+        if let Some((name, value)) = self.auth.authorize(&request.method, &request.uri, &self.rand.hex()) {
+            request.headers.set(name, value);
+        }
+        request
+    }
+
+    fn outside(&mut self, method: Method, uri: &str, to: &str) -> Request {
+        let mut headers = Headers::default();
+        let me = format!("<sip:{}@{}>;tag={}", self.user, self.exchange.ip(), self.rand.hex());
+        headers.push(Name::From, me);
+        headers.push(Name::To, to.to_owned());
+        headers.push(Name::CallId, self.rand.hex());
+        headers.push(Name::CSeq, CSeq { number: 1, method: method.clone() }.write());
+        headers.push(Name::Contact, self.contact_of_mine());
+        Request { method, uri: uri.to_owned().into(), headers, body: Bytes::new() }
+    }
+
+    fn send(&mut self, request: Request) -> ClientTx {
+        let flow = self.flow();
+        self.send_by(request, flow)
+    }
+
+    fn send_by(&mut self, request: Request, to: Flow) -> ClientTx {
+        self.sent += 1;
+        let tx = ClientTx { owner: 1, n: self.sent };
+        self.asks.push(Ask::Send { tx, request: Box::new(request), to });
+        tx
+    }
+
+    fn flow(&self) -> Flow {
+        Flow { transport: Transport::Udp, local: self.addr, remote: self.exchange, connection: 0 }
+    }
+
+    fn contact_of_mine(&self) -> String {
+        format!("<sip:{}@{}>", self.user, self.addr)
+    }
+
+    fn rtp(&self) -> SocketAddr {
+        SocketAddr::new(self.addr.ip(), 4000)
+    }
+
+    fn speaks(&self) -> Sound {
+        Sound {
+            codecs: vec![Codec::G722, Codec::PCMU, Codec::PCMA],
+            telephone_event: Some(101),
+            ptime: Some(20),
+            ..Sound::default()
+        }
+    }
+
+    fn answer_to(&mut self, offer: &Bytes) -> Bytes {
+        let Ok(sdp) = Sdp::parse(offer) else { return Bytes::new() };
+        let Some((at, sound)) = sdp.sound() else { return Bytes::new() };
+        let known = [CodecKind::G722, CodecKind::Pcmu, CodecKind::Pcma];
+        let Some(codec) = sound.codecs.iter().find(|c| known.contains(&c.kind)) else { return Bytes::new() };
+        let ours = negotiate::answer(&sound, codec);
+        self.sdp.answer(&sdp, self.rtp(), Some((at, &ours))).into()
+    }
+}
+
+fn number_of(headers: &Headers) -> u32 {
+    headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).map_or(1, |c| c.number)
+}

@@ -1,0 +1,636 @@
+//! The world: the exchange's machines, what is plugged into it, and time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
+use ringtrip_switch::board::{BoardCmd, BoardEvent, PortKind};
+use ringtrip_switch::call::{Call, CallSetup, Caller};
+use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::config::{self, Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
+use ringtrip_switch::desk::{Desk, DeskInput, DeskOut, DeskSetup};
+use ringtrip_switch::event::Event;
+use ringtrip_switch::gateway::{Gateway, GatewaySetup};
+use ringtrip_switch::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
+use ringtrip_switch::line::{Line, LineSetup, Wall};
+use ringtrip_switch::party::{Cause, Key};
+use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, Post};
+use ringtrip_switch::rand::Rand;
+use ringtrip_switch::route::{Found, Target, WallTime};
+use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Router, Step};
+
+use crate::media::{Media, To};
+use crate::net::Weather;
+use crate::phone::Phone;
+
+/// A routing script, as a function.
+pub type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
+
+/// An exchange and all around it.
+pub struct World {
+    now: Instant,
+    start: Instant,
+    config: Arc<Config>,
+    setup: Arc<CallSetup>,
+    desk: Desk,
+    router: Router,
+    script: Option<Script>,
+    lines: BTreeMap<LineId, Line>,
+    gateways: BTreeMap<GatewayId, Gateway>,
+    calls: BTreeMap<CallId, Call>,
+    phones: Vec<Phone>,
+    media: Media,
+    leased: BTreeMap<CallId, [u16; 2]>,
+    ports: BTreeSet<u16>,
+    weather: Weather,
+    rand: Rand,
+    later: BinaryHeap<Reverse<(Instant, u64)>>,
+    jobs: BTreeMap<u64, Job>,
+    job: u64,
+    posts: VecDeque<Post>,
+    ladder: String,
+    writing: bool,
+    /// The records that the store holds, the newest of each call.
+    pub cdrs: BTreeMap<CallId, Cdr>,
+    /// What the people who watch were told.
+    pub events: Vec<Event>,
+    /// How many posts were delivered.
+    pub delivered: usize,
+}
+
+/// Something that happens later.
+enum Job {
+    Arrive(Transmit),
+    Line(LineId, LineInput),
+    Call(CallId, CallInput),
+}
+
+/// The exchange's address.
+pub const EXCHANGE: &str = "192.0.2.1:5060";
+
+impl World {
+    /// The demonstration: telephones 101 and 102, two landlines, phones 201 to 203 and provider `gw1`.
+    pub fn demo(seed: u64) -> World {
+        World::with(seed, |_| {})
+    }
+
+    /// The demonstration with changes.
+    pub fn with(seed: u64, change: impl FnOnce(&mut Config)) -> World {
+        // The only clock reading: virtual time starts somewhere.
+        #[allow(clippy::disallowed_methods)]
+        let start = Instant::now();
+        let secrets = DemoSecrets { first: "one".to_owned(), second: "two".to_owned() };
+        let mut config = Config::demo(Region::Uk, secrets);
+        let third = config::Extension {
+            secret: Some(config::Secret::Password("three".to_owned())),
+            ..config::Extension::new("203".parse().expect("a name"))
+        };
+        config.extensions.push(third);
+        let server = HostPort { host: "provider.example".to_owned(), port: None };
+        let mut provider = config::Gateway::new("gw1".parse().expect("a name"), server, "acme");
+        provider.password = Some(config::Password("sesame".to_owned()));
+        provider.inbound = Inbound::Ring(vec![Target::Extension("201".parse().expect("a name"))]);
+        config.gateways.push(provider);
+        change(&mut config);
+        World::of(seed, start, config)
+    }
+
+    fn of(seed: u64, start: Instant, config: Config) -> World {
+        let config = Arc::new(config);
+        let mut rand = Rand::new(seed);
+        let calls = CallIds::new(1_700_000_000);
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&rand.next().to_be_bytes());
+        let setup = DeskSetup {
+            config: Arc::clone(&config),
+            calls: calls.clone(),
+            agent: "Ringtrip".to_owned(),
+            nonce_secret: key,
+            sent_by: Vec::new(),
+        };
+        let desk = Desk::new(start, setup, key);
+        let line_setup = LineSetup::new(Arc::clone(&config));
+        let wall = || Wall::new(WallTime::default(), start);
+        let lines = config.lines.iter().filter_map(|l| {
+            Some((l.id.clone(), Line::new(&l.id, &line_setup, calls.clone(), wall(), start)?))
+        });
+        let call_setup = CallSetup {
+            config: Arc::clone(&config),
+            ringback: line_setup.region.tones.ring_back.clone(),
+            agent: "Ringtrip".to_owned(),
+        };
+        let mut world = World {
+            now: start,
+            start,
+            router: Router::new(Arc::clone(&config)),
+            script: None,
+            lines: lines.collect(),
+            gateways: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            phones: Vec::new(),
+            media: Media::default(),
+            leased: BTreeMap::new(),
+            ports: (0..200).map(|n| 16_384 + 2 * n).collect(),
+            weather: Weather::FAIR,
+            later: BinaryHeap::new(),
+            jobs: BTreeMap::new(),
+            job: 0,
+            posts: VecDeque::new(),
+            ladder: String::new(),
+            writing: false,
+            cdrs: BTreeMap::new(),
+            events: Vec::new(),
+            delivered: 0,
+            setup: Arc::new(call_setup),
+            desk,
+            rand,
+            config,
+        };
+        let passwords =
+            [("201", "one"), ("202", "two"), ("203", "three"), ("acme", "sesame"), ("spare", "sesame")];
+        for (n, (name, password)) in passwords.iter().enumerate() {
+            let addr = SocketAddr::from(([192, 0, 2, 11 + n as u8], 5060));
+            let seed = world.rand.next();
+            let phone = Phone::new(start, name, password, addr, exchange(), seed);
+            world.phones.push(phone);
+        }
+        for provider in ["acme", "spare"] {
+            world.phone(provider).guards("acme", "sesame");
+        }
+        let ready: Vec<(LineId, PortKind)> = world
+            .config
+            .lines
+            .iter()
+            .map(|l| match l.kind {
+                LineKind::Fxs(_) => (l.id.clone(), PortKind::Fxs),
+                LineKind::Fxo(_) => (l.id.clone(), PortKind::Fxo),
+            })
+            .collect();
+        for (line, kind) in ready {
+            world.board(line.as_str(), BoardEvent::Ready(kind));
+        }
+        world
+    }
+
+    /// Starts the gateways.
+    pub fn start_gateways(&mut self) {
+        let ids: Vec<GatewayId> = self.config.gateways.iter().map(|g| g.id.clone()).collect();
+        for id in ids {
+            let locals = vec![(Transport::Udp, exchange())];
+            let Some(setup) = GatewaySetup::of(&self.config, &id, locals) else { continue };
+            let (seed, mut out) = (self.rand.next(), Vec::new());
+            let gateway = Gateway::new(self.now, setup, seed, &mut out);
+            self.gateways.insert(id, gateway);
+            self.posts.extend(out);
+        }
+        self.deliver();
+    }
+
+    /// Takes the gateways away: what they asked for runs out by itself.
+    pub fn stop_gateways(&mut self) {
+        self.gateways.clear();
+    }
+
+    /// Registers these phones and lets the dust settle.
+    pub fn register(&mut self, names: &[&str]) {
+        for name in names {
+            self.phone(name).register();
+        }
+        self.run(1_000);
+    }
+
+    /// A phone or provider by name.
+    pub fn phone(&mut self, name: &str) -> &mut Phone {
+        self.phones.iter_mut().find(|p| p.name == name).expect("the world has this phone")
+    }
+
+    /// A gateway by name.
+    pub fn gateway(&self, name: &str) -> Option<&Gateway> {
+        self.gateways.get(&name.parse::<GatewayId>().ok()?)
+    }
+
+    /// Sets the weather of the network.
+    pub fn weather(&mut self, weather: Weather) {
+        self.weather = weather;
+    }
+
+    /// Sets the routing script.
+    pub fn script(&mut self, script: Script) {
+        self.script = Some(script);
+    }
+
+    /// From now on the ladder is written; time counts from here.
+    pub fn write(&mut self) {
+        self.writing = true;
+        self.start = self.now;
+        self.ladder.clear();
+    }
+
+    /// What was written.
+    pub fn ladder(&self) -> &str {
+        &self.ladder
+    }
+
+    /// Lets a board say something of a line.
+    pub fn board(&mut self, line: &str, event: BoardEvent) {
+        let line: LineId = line.parse().expect("a line's name");
+        self.say(format_args!("{line} ▸ {event:?}"));
+        self.posts.push_back(Post::Line { line, input: LineInput::Board(event) });
+        self.deliver();
+    }
+
+    /// Presses keys on a line, 200 ms apart, beginning now; gives the time that takes.
+    pub fn keys(&mut self, line: &str, keys: &str) {
+        for (n, key) in (0u64..).zip(keys.chars()) {
+            let line: LineId = line.parse().expect("a line's name");
+            let key = Key::new(key).expect("a key");
+            self.after(Duration::from_millis(200 * (n + 1)), Job::Line(line, LineInput::Key { key, ms: 80 }));
+        }
+        self.run(200 * keys.len() as u64 + 1);
+    }
+
+    /// Ends every call as the shell does when one has panicked: what is left of it cleans up after it.
+    pub fn wreck_calls(&mut self) {
+        for (id, call) in std::mem::take(&mut self.calls) {
+            self.say(format_args!("call panics"));
+            let mut out = Vec::new();
+            call.wreck(self.now, &mut out);
+            self.release(id);
+            self.posts.extend(out);
+        }
+        self.deliver();
+    }
+
+    /// Lets the operator end every call.
+    pub fn hang_up_all(&mut self) {
+        let ids: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in ids {
+            self.posts.push_back(Post::Call { call, input: CallInput::Hangup(Cause::Operator) });
+        }
+        self.deliver();
+    }
+
+    /// The calls that live.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// What must be nothing when all calls have ended: calls, leases, transactions of the desk, sound paths.
+    pub fn left_over(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let held = self.desk.held();
+        for (what, n) in [
+            ("calls", self.calls.len()),
+            ("leases", self.leased.len()),
+            ("server transactions", held.servers),
+            ("client transactions", held.clients),
+            ("sound paths", usize::from(!self.media.is_empty())),
+        ] {
+            if n > 0 {
+                left.push(format!("{n} {what}"));
+            }
+        }
+        left
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, ms: u64) {
+        let until = self.now + Duration::from_millis(ms);
+        self.flush_phones();
+        self.deliver();
+        let mut same = 0;
+        while let Some(at) = self.next().filter(|at| *at <= until) {
+            same = if at <= self.now { same + 1 } else { 0 };
+            assert!(same < 10_000, "time stands still:\n{}", self.ladder);
+            self.now = self.now.max(at);
+            self.wake();
+        }
+        self.now = until;
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let jobs = self.later.peek().map(|Reverse((at, _))| *at);
+        let lines = self.lines.values().filter_map(Line::deadline);
+        let gateways = self.gateways.values().filter_map(Gateway::deadline);
+        let calls = self.calls.values().filter_map(Call::deadline);
+        let phones = self.phones.iter().filter_map(Phone::deadline);
+        jobs.into_iter()
+            .chain(self.desk.deadline())
+            .chain(lines)
+            .chain(gateways)
+            .chain(calls)
+            .chain(phones)
+            .min()
+    }
+
+    fn wake(&mut self) {
+        let now = self.now;
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        while self.later.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, id))) = self.later.pop() else { break };
+            match self.jobs.remove(&id) {
+                Some(Job::Arrive(transmit)) => self.arrive(transmit),
+                Some(Job::Line(line, input)) => {
+                    if let LineInput::Key { key, .. } = &input {
+                        self.say(format_args!("{line} ▸ key {}", key.as_char()));
+                    }
+                    self.posts.push_back(Post::Line { line, input });
+                }
+                Some(Job::Call(call, input)) => self.posts.push_back(Post::Call { call, input }),
+                None => {}
+            }
+            self.deliver();
+        }
+        if due(self.desk.deadline()) {
+            self.desk(DeskInput::Timeout);
+        }
+        for (line, machine) in &self.lines {
+            if due(machine.deadline()) {
+                self.posts.push_back(Post::Line { line: line.clone(), input: LineInput::Timeout });
+            }
+        }
+        for (gateway, machine) in &self.gateways {
+            if due(machine.deadline()) {
+                let gateway = gateway.clone();
+                self.posts.push_back(Post::Gateway { gateway, input: GatewayInput::Timeout });
+            }
+        }
+        for (call, machine) in &self.calls {
+            if due(machine.deadline()) {
+                self.posts.push_back(Post::Call { call: *call, input: CallInput::Timeout });
+            }
+        }
+        self.deliver();
+        let mut out = Vec::new();
+        for phone in self.phones.iter_mut().filter(|p| due(p.deadline())) {
+            phone.timeout(now, &mut out);
+        }
+        out.into_iter().for_each(|transmit| self.transmit(transmit));
+    }
+
+    fn flush_phones(&mut self) {
+        let mut out = Vec::new();
+        for phone in &mut self.phones {
+            phone.ask(self.now, &mut out);
+        }
+        out.into_iter().for_each(|transmit| self.transmit(transmit));
+    }
+
+    fn arrive(&mut self, transmit: Transmit) {
+        let (from, to) = (transmit.flow.local, transmit.flow.remote);
+        if to == exchange() {
+            let flow = Flow { local: to, remote: from, ..transmit.flow };
+            return self.desk(DeskInput::Octets { flow, bytes: transmit.bytes });
+        }
+        let now = self.now;
+        let mut out = Vec::new();
+        if let Some(phone) = self.phones.iter_mut().find(|p| p.addr() == to) {
+            phone.arrive(now, transmit.bytes, &mut out);
+        }
+        out.into_iter().for_each(|transmit| self.transmit(transmit));
+    }
+
+    fn transmit(&mut self, transmit: Transmit) {
+        let (from, to) = (self.name(transmit.flow.local), self.name(transmit.flow.remote));
+        let arrives = self.weather.next(&mut self.rand);
+        let lost = if arrives.is_some() { "" } else { "   (lost)" };
+        self.say(format_args!("{from} → {to}  {}{lost}", first_line(&transmit.bytes)));
+        if let Some(after) = arrives {
+            self.after(after, Job::Arrive(transmit));
+        }
+    }
+
+    fn name(&self, addr: SocketAddr) -> String {
+        if addr == exchange() {
+            return "exchange".to_owned();
+        }
+        self.phones.iter().find(|p| p.addr() == addr).map_or_else(|| addr.to_string(), |p| p.name.clone())
+    }
+
+    fn after(&mut self, time: Duration, job: Job) {
+        self.job += 1;
+        self.later.push(Reverse((self.now + time, self.job)));
+        self.jobs.insert(self.job, job);
+    }
+
+    fn desk(&mut self, input: DeskInput) {
+        let mut out = Vec::new();
+        self.desk.on(self.now, input, &mut out);
+        for out in out {
+            match out {
+                DeskOut::Transmit(transmit) => self.transmit(transmit),
+                DeskOut::Post(post) => self.posts.push_back(post),
+            }
+        }
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
+        while let Some(post) = self.posts.pop_front() {
+            self.delivered += 1;
+            self.post(post);
+        }
+    }
+
+    fn post(&mut self, post: Post) {
+        let now = self.now;
+        let mut out = Vec::new();
+        match post {
+            Post::NewCall(mut birth) => {
+                let id = birth.id;
+                let leased: Vec<u16> = self.ports.iter().take(2).copied().collect();
+                let [a, b] = leased[..] else {
+                    if let Caller::Sip { tx, request, .. } = birth.a {
+                        self.desk(DeskInput::Refuse { tx, request });
+                    }
+                    return;
+                };
+                self.ports.retain(|p| *p != a && *p != b);
+                self.leased.insert(id, [a, b]);
+                birth.ports = [a, b];
+                let seed = self.rand.next();
+                let call = Call::new(now, *birth, &self.setup, seed, &mut out);
+                self.calls.insert(id, call);
+            }
+            Post::Call { call, input } => match self.calls.get_mut(&call) {
+                Some(machine) => {
+                    machine.on(now, input, &mut out);
+                    if machine.is_over() {
+                        self.calls.remove(&call);
+                        self.release(call);
+                    }
+                }
+                None => {
+                    if let CallInput::Sip { told, .. } = input {
+                        self.desk(DeskInput::Stray(Box::new(told)));
+                    }
+                }
+            },
+            Post::Line { line, input } => match self.lines.get_mut(&line) {
+                Some(machine) => machine.on(now, input, &mut out),
+                None => self.say(format_args!("no line {line}")),
+            },
+            Post::Gateway { gateway, input } => {
+                if let Some(machine) = self.gateways.get_mut(&gateway) {
+                    machine.on(now, input, &mut out);
+                }
+            }
+            Post::Ask(query) => {
+                let call = query.call;
+                let plan = match self.router.before_policy(*query) {
+                    Step::Done(plan) => *plan,
+                    Step::AskPolicy(policy) => {
+                        let answer = match self.script {
+                            Some(script) => script(&policy),
+                            None => Err("no script".to_owned()),
+                        };
+                        let (plan, event) = self.router.after_policy(*policy, "test.rhai", answer);
+                        out.extend(event.map(Post::Tell));
+                        plan
+                    }
+                };
+                out.push(Post::Call { call, input: CallInput::Routed(Box::new(plan)) });
+            }
+            Post::Find { call, seq, target, emergency } => self.find(call, seq, target, emergency),
+            Post::Resolve { gateway, host, .. } => {
+                let names: &[&str] = match host.as_str() {
+                    "provider.example" => &["acme"],
+                    "two.example" => &["spare", "acme"],
+                    _ => &[],
+                };
+                let at = |name: &&str| self.phones.iter().find(|p| p.name == **name).map(Phone::addr);
+                let found = names.iter().filter_map(at).map(|addr| (Transport::Udp, addr)).collect();
+                out.push(Post::Gateway { gateway, input: GatewayInput::Resolved(found) });
+            }
+            Post::Peer { gateway, addresses } => self.desk(DeskInput::Peer { gateway, addresses }),
+            Post::Sip(ask) => self.desk(DeskInput::Ask(ask)),
+            Post::Board { port, cmd } => self.command(&port, cmd),
+            Post::Media(cmd) => self.sound(&cmd),
+            Post::Keep(cdr) => {
+                self.cdrs.insert(cdr.call, *cdr);
+            }
+            Post::Tell(event) => {
+                let (name, fields) = event.describe();
+                let mut text = name.to_owned();
+                for (field, value) in fields.iter().filter(|(f, _)| !matches!(*f, "call" | "leg")) {
+                    let _ = match value {
+                        ringtrip_switch::event::Field::Text(t) => write!(text, " {field}={t}"),
+                        ringtrip_switch::event::Field::Number(n) => write!(text, " {field}={n}"),
+                        ringtrip_switch::event::Field::Flag(f) => write!(text, " {field}={f}"),
+                    };
+                }
+                self.say(format_args!("    * {text}"));
+                self.events.push(event);
+            }
+        }
+        self.posts.extend(out);
+    }
+
+    fn find(&mut self, call: CallId, seq: u16, target: Target, emergency: bool) {
+        let now = self.now;
+        let free = |line: &LineId| self.lines.get(line).is_some_and(|l| l.status(now).state == "idle");
+        let found = match target {
+            Target::Extension(ext) => self.extension(&ext),
+            Target::Line(line) if self.lines.contains_key(&line) => Ok(vec![Found::Line(line)]),
+            Target::Line(_) => Err(Cause::Unallocated),
+            Target::Landline => {
+                let lines: Vec<LineId> = self.config.landlines().map(|(l, _)| l.id.clone()).collect();
+                // An emergency call takes a line that is in use, if none is free.
+                let free = lines.iter().find(|id| free(id));
+                let line = free.or(lines.first().filter(|_| emergency)).cloned();
+                line.map(|line| vec![Found::Line(line)]).ok_or(Cause::Congestion)
+            }
+            Target::Gateway(gateway) => {
+                return self
+                    .posts
+                    .push_back(Post::Gateway { gateway, input: GatewayInput::Find { call, seq } });
+            }
+            Target::Uri(_) => Err(Cause::Unallocated),
+        };
+        self.posts.push_back(Post::Call { call, input: CallInput::Found { seq, found } });
+    }
+
+    fn extension(&self, ext: &ExtId) -> Result<Vec<Found>, Cause> {
+        let mut legs = self.desk.find(self.now, ext).unwrap_or_default();
+        let line = self.config.extension(ext.as_str()).and_then(|e| e.line.clone());
+        legs.extend(line.map(Found::Line));
+        if legs.is_empty() { Err(Cause::Unregistered) } else { Ok(legs) }
+    }
+
+    fn command(&mut self, port: &PortRef, cmd: BoardCmd) {
+        if let Some(line) = self.line_at(port) {
+            self.say(format_args!("{line} ◂ {cmd:?}"));
+        }
+    }
+
+    fn line_at(&self, port: &PortRef) -> Option<LineId> {
+        self.config.lines.iter().find(|l| l.port == *port).map(|l| l.id.clone())
+    }
+
+    fn sound(&mut self, cmd: &MediaCmd) {
+        match cmd {
+            MediaCmd::Face { port, face, .. } => {
+                let (remote, send) = (face.remote, face.send.kind);
+                self.say(format_args!("    ♪ {port} ↔ {remote} {send:?} {:?}", face.direction));
+            }
+            MediaCmd::Join { a, b, .. } => self.say(format_args!("    ♪ join {} {}", end(a), end(b))),
+            MediaCmd::Digits { end: at, keys, .. } => {
+                self.say(format_args!("    ♪ keys {keys} to {}", end(at)))
+            }
+            MediaCmd::Close { .. } => self.say(format_args!("    ♪ close")),
+            _ => {}
+        }
+        for later in self.media.on(cmd) {
+            let job = match later.to {
+                To::Call(call) => Job::Call(call, CallInput::Media(later.event)),
+                To::Port(port) => match self.line_at(&port) {
+                    Some(line) => Job::Line(line, LineInput::Media(later.event)),
+                    None => continue,
+                },
+            };
+            self.after(later.after, job);
+        }
+    }
+
+    fn release(&mut self, call: CallId) {
+        self.ports.extend(self.leased.remove(&call).into_iter().flatten());
+    }
+
+    fn say(&mut self, what: std::fmt::Arguments<'_>) {
+        if self.writing {
+            let ms = self.now.saturating_duration_since(self.start).as_millis();
+            let _ = writeln!(self.ladder, "{ms:>7}  {what}");
+        }
+    }
+}
+
+fn exchange() -> SocketAddr {
+    EXCHANGE.parse().expect("an address")
+}
+
+fn end(end: &End) -> String {
+    match end {
+        End::Rtp(port) => port.to_string(),
+        End::Port(port) => port.to_string(),
+    }
+}
+
+/// `INVITE sip:101@…`, or `180 Ringing (INVITE)`.
+fn first_line(bytes: &Bytes) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let first = text.lines().next().unwrap_or_default();
+    let cseq = text.lines().find_map(|l| l.strip_prefix("CSeq: ")).unwrap_or_default();
+    let sdp = if text.contains("\r\n\r\nv=0") { " +sdp" } else { "" };
+    match first.strip_prefix("SIP/2.0 ") {
+        Some(status) => {
+            let method = cseq.split(' ').nth(1).unwrap_or_default();
+            format!("{status} ({method}){sdp}")
+        }
+        None => format!("{}{sdp}", first.trim_end_matches(" SIP/2.0")),
+    }
+}

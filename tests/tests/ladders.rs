@@ -1,0 +1,341 @@
+//! Golden ladders: whole calls, written down. A ladder that changes is looked at by a person; `UPDATE_EXPECT=1` takes
+//! the new one.
+
+use std::time::Duration;
+
+use ringtrip_switch::board::BoardEvent;
+use ringtrip_switch::config::{Config, HostPort, Inbound};
+use ringtrip_switch::dialplan::Plan;
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::route::Target;
+use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
+use ringtrip_tests::{Manners, World, expect};
+
+/// Runs out every timer of SIP and looks that nothing is left.
+#[track_caller]
+fn clean(mut world: World) -> World {
+    world.run(80_000);
+    assert_eq!(world.left_over(), Vec::<String>::new(), "{}", world.ladder());
+    world
+}
+
+/// The cause and side of the only call.
+fn verdict(world: &World) -> (Option<Cause>, Option<char>) {
+    let last = world.cdrs.values().last().expect("a record");
+    (last.cause, last.ended_by)
+}
+
+fn phones(names: &[&str]) -> World {
+    let mut world = World::demo(1);
+    world.register(names);
+    world.write();
+    world
+}
+
+#[test]
+fn extension_to_extension() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("201").dial("202");
+    world.run(5_000);
+    assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(2_000);
+    expect("extension-to-extension", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('a')));
+    clean(world);
+}
+
+#[test]
+fn busy() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("202").manners(Manners::Busy);
+    world.phone("201").dial("202");
+    world.run(2_000);
+    expect("busy", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Busy), Some('x')));
+    clean(world);
+}
+
+#[test]
+fn declined() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("202").manners(Manners::Decline);
+    world.phone("201").dial("202");
+    world.run(2_000);
+    assert_eq!(verdict(&world), (Some(Cause::Declined), Some('x')));
+    assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("refused 603"));
+    clean(world);
+}
+
+#[test]
+fn no_answer() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("202").manners(Manners::Ring);
+    world.phone("201").dial("202");
+    world.run(70_000);
+    expect("no-answer", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::NoAnswer), Some('x')));
+    clean(world);
+}
+
+#[test]
+fn nobody_registered() {
+    let mut world = phones(&["201"]);
+    world.phone("201").dial("202");
+    world.run(2_000);
+    assert_eq!(verdict(&world), (Some(Cause::Unregistered), Some('x')));
+    assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("refused 480"));
+    clean(world);
+}
+
+#[test]
+fn cancel() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("202").manners(Manners::Ring);
+    world.phone("201").dial("202");
+    world.run(3_000);
+    world.phone("201").hang_up();
+    world.run(2_000);
+    expect("cancel", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Cancelled), Some('a')));
+    clean(world);
+}
+
+#[test]
+fn hold_and_resume() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("201").dial("202");
+    world.run(4_000);
+    world.phone("201").hold(true);
+    world.run(1_000);
+    world.phone("201").hold(false);
+    world.run(1_000);
+    world.phone("202").hang_up();
+    world.run(1_000);
+    expect("hold-and-resume", world.ladder());
+    let diary = world.phone("202").diary.join(", ");
+    assert!(diary.contains("hears SendOnly, hears SendRecv"), "{diary}");
+    clean(world);
+}
+
+#[test]
+fn both_change_at_once() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("201").dial("202");
+    world.run(4_000);
+    world.phone("201").hold(true);
+    world.phone("202").hold(true);
+    world.run(6_000);
+    world.phone("201").hang_up();
+    world.run(1_000);
+    expect("both-change-at-once", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn keys_by_info() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("201").dial("202");
+    world.run(4_000);
+    world.phone("201").press('5');
+    world.run(1_000);
+    let sent = world.ladder().contains("keys 5 to");
+    assert!(sent, "the key goes on as RFC 4733:\n{}", world.ladder());
+    world.phone("201").hang_up();
+    clean(world);
+}
+
+#[test]
+fn telephone_to_extension() {
+    let mut world = phones(&["201"]);
+    world.board("fxs1", BoardEvent::OffHook);
+    world.run(500);
+    world.keys("fxs1", "201");
+    world.run(8_000);
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.board("fxs1", BoardEvent::OnHook);
+    world.run(2_000);
+    expect("telephone-to-extension", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('a')));
+    clean(world);
+}
+
+#[test]
+fn extension_to_landline() {
+    let mut world = phones(&["201"]);
+    world.phone("201").dial("902079460123");
+    world.run(10_000);
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.board("fxo1", BoardEvent::Cpc);
+    world.run(3_000);
+    expect("extension-to-landline", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Cpc), Some('b')));
+    clean(world);
+}
+
+#[test]
+fn landline_to_telephone() {
+    let mut world = World::demo(1);
+    world.write();
+    for _ in 0..3 {
+        world.board("fxo1", BoardEvent::RingBegin);
+        world.run(1_000);
+        world.board("fxo1", BoardEvent::RingEnd);
+        world.run(2_000);
+    }
+    world.board("fxs1", BoardEvent::RingTrip);
+    world.run(3_000);
+    world.board("fxs1", BoardEvent::OnHook);
+    world.run(3_000);
+    expect("landline-to-telephone", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn gateway_out_with_digest() {
+    let mut world = World::with(1, to_provider);
+    world.register(&["201"]);
+    world.write();
+    world.start_gateways();
+    world.run(1_000);
+    assert_eq!(world.gateway("gw1").map(|g| g.status().registered), Some(Some(true)), "{}", world.ladder());
+    world.phone("201").dial("902079460123");
+    world.run(5_000);
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.phone("acme").hang_up();
+    world.run(2_000);
+    expect("gateway-out-with-digest", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('b')));
+    clean(world);
+}
+
+#[test]
+fn gateway_in() {
+    let mut world = World::demo(1);
+    world.register(&["201"]);
+    world.start_gateways();
+    world.run(1_000);
+    world.write();
+    world.phone("acme").dial("acme");
+    world.run(5_000);
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(2_000);
+    expect("gateway-in", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn failover_to_the_second_server() {
+    let two = HostPort { host: "two.example".to_owned(), port: None };
+    let mut world = World::with(1, |config| {
+        to_provider(config);
+        config.gateways[0].server = two;
+        config.gateways[0].register = false;
+        config.gateways[0].options_interval = None;
+    });
+    world.register(&["201"]);
+    world.phone("spare").manners(Manners::Dead);
+    world.start_gateways();
+    world.write();
+    world.phone("201").dial("902079460123");
+    world.run(40_000);
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(2_000);
+    expect("failover", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn fork_of_two_phones() {
+    let mut world = World::with(1, |config| {
+        let ring = ["201", "202"].map(|id| Target::Extension(id.parse().expect("a name")));
+        config.gateways[0].inbound = Inbound::Ring(ring.to_vec());
+    });
+    world.register(&["201", "202"]);
+    world.start_gateways();
+    world.run(1_000);
+    world.phone("201").manners(Manners::Ring);
+    world.write();
+    world.phone("acme").dial("acme");
+    world.run(6_000);
+    assert!(world.phone("202").is_up() && !world.phone("201").is_up(), "{}", world.ladder());
+    world.phone("acme").hang_up();
+    world.run(2_000);
+    expect("fork", world.ladder());
+    assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("cancelled"));
+    clean(world);
+}
+
+#[test]
+fn emergency_passes_a_barring_plan_and_script() {
+    let mut world = World::with(1, |config| {
+        config.script = Some("bar.rhai".to_owned());
+        let plan = Plan::parse("(999!|112!|xx.)").expect("a plan");
+        config.plans.insert("home".to_owned(), plan.into());
+    });
+    world.script(bar);
+    world.register(&["201"]);
+    world.write();
+    world.phone("201").dial("999");
+    world.run(10_000);
+    assert!(world.ladder().contains("fxo1 ◂ OffHook"), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(2_000);
+    expect("emergency", world.ladder());
+    let cdr = world.cdrs.values().last().expect("a record");
+    assert!(cdr.emergency && cdr.target == "fxo1", "{cdr:?}");
+    clean(world);
+}
+
+#[test]
+fn a_panic_clears_the_legs() {
+    let mut world = phones(&["201", "202"]);
+    world.phone("201").dial("202");
+    world.run(4_000);
+    world.wreck_calls();
+    world.run(2_000);
+    expect("panic", world.ladder());
+    assert!(world.phone("201").is_idle() && world.phone("202").is_idle());
+    assert_eq!(verdict(&world), (Some(Cause::SystemFailure), Some('x')));
+    clean(world);
+}
+
+#[test]
+fn a_bad_network_is_survived() {
+    let mut world = World::demo(7);
+    world.register(&["201", "202"]);
+    world.write();
+    world.weather(ringtrip_tests::Weather { loss: 20, jitter: Duration::from_millis(40) });
+    world.phone("201").dial("202");
+    world.run(20_000);
+    assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(30_000);
+    expect("bad-network", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn a_basic_call_takes_few_posts() {
+    let mut world = phones(&["201", "202"]);
+    let before = world.delivered;
+    world.phone("201").dial("202");
+    world.run(4_000);
+    let posts = world.delivered - before;
+    assert!(posts <= 24, "{posts} posts");
+    world.phone("201").hang_up();
+    clean(world);
+}
+
+/// Long numbers go to the provider.
+fn to_provider(config: &mut Config) {
+    let plan = Plan::parse("([12]0xS0|<9,:>xx.<:@gw1>)").expect("a plan");
+    config.plans.insert("home".to_owned(), plan.into());
+}
+
+fn bar(_: &PolicyCall) -> Result<PolicyAnswer, String> {
+    let verdict = PolicyVerdict::Refuse { cause: Cause::Barred, because: "nobody calls".to_owned() };
+    Ok(PolicyAnswer { verdict, ..PolicyAnswer::default() })
+}

@@ -1,0 +1,142 @@
+//! Any seed of loss, reordering, hang-ups and dead parts ends with nothing left: no call, no leased port, no
+//! transaction, no sound path, and every record closed.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ringtrip_switch::board::BoardEvent;
+use ringtrip_tests::{Manners, Weather, World};
+
+/// Something that people, providers and mishaps do.
+#[derive(Debug, Clone)]
+enum Deed {
+    Dial(usize, usize),
+    HangUp(usize),
+    Hold(usize, bool),
+    Press(usize),
+    Manners(usize, Manners),
+    Lift(usize),
+    Down(usize),
+    Trip(usize),
+    Keys(usize, usize),
+    Cpc,
+    Ring(bool),
+    Wreck,
+    Operator,
+    Wait(u64),
+}
+
+const PHONES: [&str; 4] = ["201", "202", "203", "acme"];
+const NUMBERS: [&str; 7] = ["201", "202", "101", "102", "999", "902079460123", "7777"];
+const TELEPHONES: [&str; 2] = ["fxs1", "fxs2"];
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let manners = prop_oneof![
+        Just(Manners::Ring),
+        Just(Manners::Busy),
+        Just(Manners::Decline),
+        Just(Manners::Dead),
+        (0u64..5_000).prop_map(|ms| Manners::Answer(Duration::from_millis(ms))),
+    ];
+    prop_oneof![
+        4 => (0..PHONES.len(), 0..NUMBERS.len()).prop_map(|(p, n)| Deed::Dial(p, n)),
+        3 => (0..PHONES.len()).prop_map(Deed::HangUp),
+        2 => (0..PHONES.len(), any::<bool>()).prop_map(|(p, h)| Deed::Hold(p, h)),
+        1 => (0..PHONES.len()).prop_map(Deed::Press),
+        2 => (0..PHONES.len(), manners).prop_map(|(p, m)| Deed::Manners(p, m)),
+        2 => (0..2usize).prop_map(Deed::Lift),
+        2 => (0..2usize).prop_map(Deed::Down),
+        1 => (0..2usize).prop_map(Deed::Trip),
+        2 => (0..2usize, 0..NUMBERS.len()).prop_map(|(t, n)| Deed::Keys(t, n)),
+        1 => Just(Deed::Cpc),
+        1 => any::<bool>().prop_map(Deed::Ring),
+        1 => Just(Deed::Wreck),
+        1 => Just(Deed::Operator),
+        6 => (1u64..8_000).prop_map(Deed::Wait),
+    ]
+}
+
+fn act(world: &mut World, deed: &Deed) {
+    match deed {
+        Deed::Dial(p, n) => {
+            if world.phone(PHONES[*p]).is_idle() {
+                world.phone(PHONES[*p]).dial(NUMBERS[*n]);
+            }
+        }
+        Deed::HangUp(p) => world.phone(PHONES[*p]).hang_up(),
+        Deed::Hold(p, hold) => world.phone(PHONES[*p]).hold(*hold),
+        Deed::Press(p) => world.phone(PHONES[*p]).press('5'),
+        Deed::Manners(p, manners) => {
+            world.phone(PHONES[*p]).manners(*manners);
+        }
+        Deed::Lift(t) => world.board(TELEPHONES[*t], BoardEvent::OffHook),
+        Deed::Down(t) => world.board(TELEPHONES[*t], BoardEvent::OnHook),
+        Deed::Trip(t) => world.board(TELEPHONES[*t], BoardEvent::RingTrip),
+        Deed::Keys(t, n) => world.keys(TELEPHONES[*t], NUMBERS[*n]),
+        Deed::Cpc => world.board("fxo1", BoardEvent::Cpc),
+        Deed::Ring(true) => world.board("fxo1", BoardEvent::RingBegin),
+        Deed::Ring(false) => world.board("fxo1", BoardEvent::RingEnd),
+        Deed::Wreck => world.wreck_calls(),
+        Deed::Operator => world.hang_up_all(),
+        Deed::Wait(ms) => world.run(*ms),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_left_over(
+        seed in any::<u64>(),
+        loss in 0u8..=30,
+        jitter in 0u64..80,
+        deeds in prop::collection::vec(deed(), 1..40),
+    ) {
+        let mut world = World::demo(seed);
+        world.register(&["201", "202", "203"]);
+        world.start_gateways();
+        world.run(1_000);
+        world.write();
+        world.weather(Weather { loss, jitter: Duration::from_millis(jitter) });
+        for deed in &deeds {
+            act(&mut world, deed);
+            world.run(7);
+        }
+        // Everybody goes home, and every timer of SIP and of the telephones runs out. The gateway's own requests are
+        // no leftovers: at the end the network is fair and no probe is under way.
+        for phone in PHONES {
+            world.phone(phone).hang_up();
+        }
+        world.run(40_000);
+        world.hang_up_all();
+        for telephone in TELEPHONES {
+            world.board(telephone, BoardEvent::OnHook);
+        }
+        world.weather(Weather::FAIR);
+        for phone in PHONES {
+            world.phone(phone).manners(Manners::Busy);
+        }
+        world.run(120_000);
+        world.hang_up_all();
+        world.stop_gateways();
+        world.run(120_000);
+        prop_assert_eq!(world.left_over(), Vec::<String>::new(), "{}", world.ladder());
+        for cdr in world.cdrs.values() {
+            prop_assert!(cdr.cause.is_some(), "{:?} is still open\n{}", cdr, world.ladder());
+        }
+    }
+
+    #[test]
+    fn the_same_seed_says_the_same(seed in any::<u64>(), loss in 0u8..=30) {
+        let tell = || {
+            let mut world = World::demo(seed);
+            world.register(&["201", "202"]);
+            world.write();
+            world.weather(Weather { loss, jitter: Duration::from_millis(30) });
+            world.phone("201").dial("202");
+            world.run(20_000);
+            world.ladder().to_owned()
+        };
+        prop_assert_eq!(tell(), tell());
+    }
+}
