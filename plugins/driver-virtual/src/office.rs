@@ -301,8 +301,15 @@ impl OfficeLine {
                 Some(Hook::Lifted) => self.seized(),
                 Some(Hook::HungUp) => self.released(),
                 Some(Hook::Flash(ms)) => {
-                    self.flashes += 1;
                     self.note(format!("hook flash of {ms} ms"));
+                    match self.state {
+                        State::Talking { .. } | State::Ringback { .. } => self.flashes += 1,
+                        // With nobody at the far end a break gives a fresh dial tone, so a line may be taken again at once.
+                        _ => {
+                            self.idle();
+                            self.seized();
+                        }
+                    }
                 }
                 Some(Hook::Digit(d)) => self.digit(d, "pulses"),
             }

@@ -292,3 +292,16 @@ fn echo_says_what_it_hears() {
     b.run(300);
     assert!(level_at(&b.heard(0), 800.0) > -16.0);
 }
+
+#[test]
+fn a_line_taken_again_at_once_gets_dial_tone() {
+    let mut b = bench(US);
+    seize(&mut b);
+    dial(&mut b, "911");
+    b.sim(r#"{"do":"office.hangup","port":0,"how":"tone"}"#);
+    b.run(1000);
+    b.cmd(0, Command::Hook(false)).run(300);
+    seize(&mut b);
+    dial(&mut b, "5552");
+    assert_eq!(state(&mut b)["office"], "busy");
+}
