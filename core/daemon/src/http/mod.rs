@@ -72,7 +72,7 @@ impl Api {
 }
 
 /// The HTTP server, bound and ready to be awaited. It handles no signals: the daemon does.
-pub fn server(api: web::Data<Api>, listen: &[SocketAddr]) -> std::io::Result<Server> {
+pub fn server(api: web::Data<Api>, listen: &[SocketAddr]) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let mut server = HttpServer::new(move || app(api.clone()))
         .workers(1)
         .max_connections(512)
@@ -84,7 +84,8 @@ pub fn server(api: web::Data<Api>, listen: &[SocketAddr]) -> std::io::Result<Ser
             std::io::Error::new(e.kind(), format!("the HTTP API cannot listen on {address}: {e}"))
         })?;
     }
-    Ok(server.run())
+    let bound = server.addrs();
+    Ok((server.run(), bound))
 }
 
 /// The application, for the server and for tests.

@@ -113,12 +113,20 @@ impl Journal {
                 return Ok(None);
             }
             let is_last = void_from == u64::MAX;
-            let end = scan(&bytes, start as usize, &mut recovery, is_last, &mut |offset, len, entry| {
+            // The newest segment is always read from its start: numbers must go on after the last one ever given,
+            // and the end must be found even if the index points beyond it.
+            let scan_from = if is_last { HEADER } else { start };
+            let end = scan(&bytes, scan_from as usize, &mut recovery, is_last, &mut |offset, len, entry| {
                 if entry.seq < void_from {
                     next_seq = next_seq.max(entry.seq + 1);
-                    visit(Position { segment: number, offset: offset as u64, len: len as u32 }, entry);
+                    if offset as u64 >= start {
+                        visit(Position { segment: number, offset: offset as u64, len: len as u32 }, entry);
+                    }
                 }
             });
+            if is_last && (end as u64) < start {
+                return Ok(None);
+            }
             last_end = end as u64;
         }
         let journal = match segments.last_key_value() {

@@ -234,6 +234,23 @@ fn what_a_failed_sync_refused_never_comes_back() {
     assert_eq!(store.configs().iter().map(|c| c.version).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// Numbers went back to the newest segment's first after a clean start, and the next segment then made sound records
+/// of the one before void.
+#[test]
+fn numbers_go_on_after_a_clean_start() {
+    let bench = Bench::new();
+    for start in 0..6u64 {
+        let store = bench.open();
+        for n in 1..=5 {
+            wait(store.put_cdr(sample(start * 5 + n, true))).unwrap();
+        }
+        store.close();
+    }
+    assert!(bench.journal_files().len() > 2);
+    fs::remove_dir_all(bench.options.dir.join("index")).unwrap();
+    assert_eq!(all(&bench.open()).len(), 30);
+}
+
 #[test]
 fn waiting_cdrs_are_bounded_and_losses_are_told() {
     let mut bench = Bench::new();
