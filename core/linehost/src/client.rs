@@ -506,26 +506,40 @@ impl Host {
 
     /// How the process ended; it closes its socket a moment before the kernel has its status ready.
     fn ended(&self, otherwise: &str) -> Gone {
-        if let Life::Process(child) = &mut *lock(&self.life) {
-            let until = Instant::now() + Duration::from_millis(50);
-            loop {
-                match child.try_wait() {
-                    Ok(Some(status)) => return Gone::Ended(status.to_string()),
-                    Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
-                    _ => break,
-                }
-            }
+        if let Life::Process(child) = &mut *lock(&self.life)
+            && let Some(status) = ended_within(child, Duration::from_millis(50))
+        {
+            return Gone::Ended(status.to_string());
         }
         Gone::Ended(otherwise.to_owned())
     }
 
     /// Ends the process at once. The lines are gone; [`Host::recv`] says so.
     pub fn kill(&self) {
-        if let Life::Process(child) = &mut *lock(&self.life) {
+        let mut life = lock(&self.life);
+        if let Life::Process(child) = &mut *life {
             let _ = child.kill();
-            let _ = child.wait();
+            if ended_within(child, Duration::from_millis(200)).is_none()
+                && let Life::Process(mut stuck) = std::mem::replace(&mut *life, Life::Foreign)
+            {
+                // Stuck in the kernel under a broken device: it must not hold up the daemon.
+                let _ = std::thread::Builder::new().name("board-reaper".into()).spawn(move || stuck.wait());
+            }
         }
+        drop(life);
         let _ = nix::sys::socket::shutdown(self.socket.as_raw_fd(), nix::sys::socket::Shutdown::Both);
+    }
+}
+
+/// How a process ended, if it does within this time.
+fn ended_within(child: &mut Child, wait: Duration) -> Option<std::process::ExitStatus> {
+    let until = Instant::now() + wait;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            _ => return None,
+        }
     }
 }
 
