@@ -1,4 +1,5 @@
 //! The command line as people and scripts see it: output and exit codes.
+#![allow(clippy::disallowed_methods)]
 
 use std::process::{Command, Output};
 

@@ -1,5 +1,6 @@
 //! kill -9 while records are written: nothing that was acknowledged may be lost. And the negative control: writing
 //! without a flush must lose records, or this test could not see a loss.
+#![allow(clippy::disallowed_methods)]
 
 use std::io::Read;
 use std::path::Path;

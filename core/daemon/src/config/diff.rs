@@ -74,12 +74,7 @@ fn walk_back<'t>(a: &[&'t str], b: &[&'t str], trace: &[Vec<isize>]) -> Vec<(cha
         let k = x - y;
         let before = if k == -d || (k != d && get(k - 1) < get(k + 1)) { k + 1 } else { k - 1 };
         let (x0, y0) = if d == 0 { (0, 0) } else { (get(before), get(before) - before) };
-        while x > x0.max(0)
-            && y > y0.max(0)
-            && x - 1 >= 0
-            && y - 1 >= 0
-            && a[(x - 1) as usize] == b[(y - 1) as usize]
-        {
+        while x > x0.max(0) && y > y0.max(0) && a[(x - 1) as usize] == b[(y - 1) as usize] {
             out.push((' ', a[(x - 1) as usize]));
             x -= 1;
             y -= 1;
