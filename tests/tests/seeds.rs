@@ -140,3 +140,15 @@ proptest! {
         prop_assert_eq!(tell(), tell());
     }
 }
+
+/// The negative control: a call that is dropped without a word leaves things behind, and the measure sees them.
+#[test]
+fn a_call_that_vanishes_is_seen() {
+    let mut world = World::demo(1);
+    world.register(&["201", "202"]);
+    world.phone("201").dial("202");
+    world.run(5_000);
+    assert_eq!(world.calls(), 1);
+    world.forget_calls();
+    assert!(!world.left_over().is_empty());
+}
