@@ -81,7 +81,7 @@ impl Phone {
     ) -> Phone {
         let mut rand = Rand::new(seed);
         let mut key = [0; 32];
-        key[..8].copy_from_slice(&rand.next().to_be_bytes());
+        key[..8].copy_from_slice(&rand.number().to_be_bytes());
         let config = EndpointConfig { name: String::new(), ..EndpointConfig::default() };
         let who = digest::Credentials { user: name.to_owned(), password: password.to_owned(), realm: None };
         Phone {
@@ -91,7 +91,7 @@ impl Phone {
             exchange,
             user: name.to_owned(),
             endpoint: Endpoint::new(config, key),
-            sdp: SdpSession::new(rand.next()),
+            sdp: SdpSession::new(rand.number()),
             rand,
             auth: digest::Client::new(who),
             guard: None,

@@ -55,6 +55,7 @@ pub struct World {
     posts: VecDeque<Post>,
     ladder: String,
     writing: bool,
+    last: BTreeMap<SocketAddr, String>,
     /// The records that the store holds, the newest of each call.
     pub cdrs: BTreeMap<CallId, Cdr>,
     /// What the people who watch were told.
@@ -105,7 +106,7 @@ impl World {
         let mut rand = Rand::new(seed);
         let calls = CallIds::new(1_700_000_000);
         let mut key = [0; 32];
-        key[..8].copy_from_slice(&rand.next().to_be_bytes());
+        key[..8].copy_from_slice(&rand.number().to_be_bytes());
         let setup = DeskSetup {
             config: Arc::clone(&config),
             calls: calls.clone(),
@@ -143,6 +144,7 @@ impl World {
             posts: VecDeque::new(),
             ladder: String::new(),
             writing: false,
+            last: BTreeMap::new(),
             cdrs: BTreeMap::new(),
             events: Vec::new(),
             delivered: 0,
@@ -155,7 +157,7 @@ impl World {
             [("201", "one"), ("202", "two"), ("203", "three"), ("acme", "sesame"), ("spare", "sesame")];
         for (n, (name, password)) in passwords.iter().enumerate() {
             let addr = SocketAddr::from(([192, 0, 2, 11 + n as u8], 5060));
-            let seed = world.rand.next();
+            let seed = world.rand.number();
             let phone = Phone::new(start, name, password, addr, exchange(), seed);
             world.phones.push(phone);
         }
@@ -183,7 +185,7 @@ impl World {
         for id in ids {
             let locals = vec![(Transport::Udp, exchange())];
             let Some(setup) = GatewaySetup::of(&self.config, &id, locals) else { continue };
-            let (seed, mut out) = (self.rand.next(), Vec::new());
+            let (seed, mut out) = (self.rand.number(), Vec::new());
             let gateway = Gateway::new(self.now, setup, seed, &mut out);
             self.gateways.insert(id, gateway);
             self.posts.extend(out);
@@ -242,6 +244,19 @@ impl World {
         self.say(format_args!("{line} ▸ {event:?}"));
         self.posts.push_back(Post::Line { line, input: LineInput::Board(event) });
         self.deliver();
+    }
+
+    /// Sends a message as it stands, as if this phone had.
+    pub fn inject(&mut self, phone: &str, text: &str) {
+        let local = self.phone(phone).addr();
+        let flow = Flow { transport: Transport::Udp, local, remote: exchange(), connection: 0 };
+        self.transmit(Transmit { flow, bytes: Bytes::copy_from_slice(text.as_bytes()) });
+    }
+
+    /// The last message that the exchange sent to this phone.
+    pub fn last_to(&mut self, phone: &str) -> String {
+        let addr = self.phone(phone).addr();
+        self.last.get(&addr).cloned().unwrap_or_default()
     }
 
     /// Presses keys on a line, 200 ms apart, beginning now; gives the time that takes.
@@ -403,6 +418,7 @@ impl World {
     fn transmit(&mut self, transmit: Transmit) {
         let (from, to) = (self.name(transmit.flow.local), self.name(transmit.flow.remote));
         let arrives = self.weather.next(&mut self.rand);
+        self.last.insert(transmit.flow.remote, String::from_utf8_lossy(&transmit.bytes).into_owned());
         let lost = if arrives.is_some() { "" } else { "   (lost)" };
         self.say(format_args!("{from} → {to}  {}{lost}", first_line(&transmit.bytes)));
         if let Some(after) = arrives {
@@ -458,7 +474,7 @@ impl World {
                 self.ports.retain(|p| *p != a && *p != b);
                 self.leased.insert(id, [a, b]);
                 birth.ports = [a, b];
-                let seed = self.rand.next();
+                let seed = self.rand.number();
                 let call = Call::new(now, *birth, &self.setup, seed, &mut out);
                 self.calls.insert(id, call);
             }

@@ -13,7 +13,7 @@ impl Rand {
         Rand(seed)
     }
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,13 +22,13 @@ impl Rand {
     }
     /// A number from `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high.saturating_sub(low) + 1)
+        low + self.number() % (high.saturating_sub(low) + 1)
     }
     /// 16 hex digits.
     pub fn hex(&mut self) -> String {
         let mut text = String::with_capacity(16);
         // Writing to a String cannot fail.
-        let _ = write!(text, "{:016x}", self.next());
+        let _ = write!(text, "{:016x}", self.number());
         text
     }
 }

@@ -195,7 +195,7 @@ impl Call {
             self.next_if_exhausted(now, out);
         }
         let State::Hunting(hunt) = &mut self.state else { return };
-        if !hunt.until.is_some_and(|by| by <= now) {
+        if hunt.until.is_none_or(|by| by > now) {
             return;
         }
         hunt.until = None;

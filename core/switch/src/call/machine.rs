@@ -412,18 +412,14 @@ impl Call {
                 out.push(ringing(self.id, leg));
             }
             (State::Summoning { .. }, LegEvent::Answered(_)) => self.summoned(now, n, out),
-            (State::Hunting(_), LegEvent::Ringing) if n != self.a => {
-                if leg.stage == LegStage::Trying {
-                    leg.stage = LegStage::Ringing;
-                    out.push(ringing(self.id, leg));
-                    self.rings(now, out);
-                }
+            (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Trying => {
+                leg.stage = LegStage::Ringing;
+                out.push(ringing(self.id, leg));
+                self.rings(now, out);
             }
-            (State::Hunting(_), LegEvent::Progress(sound)) if n != self.a => {
-                if leg.stage != LegStage::Early {
-                    leg.stage = LegStage::Early;
-                    self.early(now, n, sound, out);
-                }
+            (State::Hunting(_), LegEvent::Progress(sound)) if n != self.a && leg.stage != LegStage::Early => {
+                leg.stage = LegStage::Early;
+                self.early(now, n, sound, out);
             }
             (State::Hunting(_), LegEvent::Answered(sound)) if n != self.a => {
                 self.answered(now, n, sound, out);
@@ -447,10 +443,8 @@ impl Call {
 
     fn leg_ended(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
         match &mut self.state {
-            State::Summoning { .. } => {
-                if !self.legs.iter().any(|l| l.stage.lives()) {
-                    self.finish(now, cause, 'a', out);
-                }
+            State::Summoning { .. } if !self.legs.iter().any(|l| l.stage.lives()) => {
+                self.finish(now, cause, 'a', out);
             }
             State::Routing { .. } | State::Hunting(_) if n == self.a => {
                 let cause = if cause == Cause::Normal { Cause::Cancelled } else { cause };

@@ -11,7 +11,6 @@ use ringtrip_sip::endpoint::{Ask, ClientTx};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 
-use crate::leg::sip::within::Pending;
 use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, lists, offer, put_sdp};
 use crate::leg::{LegEvent, Placement};
 use crate::party::Cause;
@@ -39,7 +38,7 @@ impl SipLeg {
             return room.said.push(LegEvent::Ended(Cause::Unregistered));
         }
         self.tag = format!("{}-{}", self.id, room.rand.hex());
-        self.talk.name(room.rand.next());
+        self.talk.name(room.rand.number());
         let number = identity::escape_user(placement.number.as_str());
         let uri: Bytes = way.uri.replace("{number}", &number).into();
         let mut headers = Headers::with_capacity(20);
@@ -174,7 +173,7 @@ impl SipLeg {
                 }
             },
         }
-        self.phase = Phase::Up(Box::new(Pending::default()));
+        self.phase = Phase::Up(Box::default());
         self.acknowledge(tx, number, room);
         if cancelling {
             return self.bye(Cause::Cancelled, room);

@@ -64,7 +64,7 @@ impl SipLeg {
     /// Looks at the INVITE; what cannot be served is refused at once.
     pub(crate) fn begin(&mut self, _now: Instant, room: &mut Room<'_>) {
         let tag = format!("{}-{}", self.id, room.rand.hex());
-        self.talk.name(room.rand.next());
+        self.talk.name(room.rand.number());
         let Phase::Invited(invited) = &self.phase else { return };
         let request = Arc::clone(&invited.request);
         let dialog = Dialog::of_request(&request, &tag, self.flow);

@@ -331,7 +331,10 @@ impl SipLeg {
     fn update(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
         if request.body.is_empty() {
             // A refresh alone.
-            return self.accept(now, tx, request, None, room);
+            if self.takes_session_time(tx, request, room) {
+                self.accept(now, tx, request, None, room);
+            }
+            return;
         }
         // RFC 3311 §5.2: an offer while one of ours is open, or while theirs is not answered yet.
         if self.talk.offering() {
@@ -343,12 +346,18 @@ impl SipLeg {
         self.take_offer(now, tx, request, room);
     }
 
+    /// Reads the session time that is asked for; one that is too short is refused.
+    fn takes_session_time(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) -> bool {
+        let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) else { return true };
+        let mut response = self.respond(request, 422);
+        response.headers.push(Name::MinSe, min.to_string());
+        room.out.push(Post::Sip(Ask::Respond { tx, response }));
+        false
+    }
+
     /// Answers an offer in the dialog. True if it was accepted.
     fn take_offer(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) -> bool {
-        if let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) {
-            let mut response = self.respond(request, 422);
-            response.headers.push(Name::MinSe, min.to_string());
-            room.out.push(Post::Sip(Ask::Respond { tx, response }));
+        if !self.takes_session_time(tx, request, room) {
             return false;
         }
         if request.body.is_empty() {
@@ -396,10 +405,6 @@ impl SipLeg {
         response.headers.push(Name::Contact, self.contact(room.setup));
         response.headers.push(Name::Allow, ALLOW);
         response.headers.push(Name::Supported, SUPPORTED);
-        if sdp.is_none() {
-            // An UPDATE without offer: its wish is read here.
-            let _ = self.refresh.asked(&request.headers, &room.setup.config.sip);
-        }
         self.refresh.grant(now, &mut response.headers);
         if let Some(sdp) = sdp {
             put_sdp(&mut response.headers, &mut response.body, sdp);
