@@ -414,6 +414,9 @@ impl Phone {
     }
 
     fn answered(&mut self, tx: ClientTx, response: &Response) {
+        if !matches!(response.code, 401 | 407) {
+            self.auth.accepted();
+        }
         if self.register.as_ref().is_some_and(|(ours, _)| *ours == tx) {
             return self.register_answered(response);
         }

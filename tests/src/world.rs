@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_switch::board::{BoardCmd, BoardEvent, PortKind};
-use ringtrip_switch::call::{Call, CallSetup, Caller};
+use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
 use ringtrip_switch::cdr::Cdr;
 use ringtrip_switch::config::{self, Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
 use ringtrip_switch::desk::{Desk, DeskInput, DeskOut, DeskSetup};
@@ -18,7 +18,7 @@ use ringtrip_switch::event::Event;
 use ringtrip_switch::gateway::{Gateway, GatewaySetup};
 use ringtrip_switch::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
 use ringtrip_switch::line::{Line, LineSetup, Wall};
-use ringtrip_switch::party::{Cause, Key};
+use ringtrip_switch::party::{CallerId, Cause, Digits, Key, Source};
 use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, Post};
 use ringtrip_switch::rand::Rand;
 use ringtrip_switch::route::{Found, Target, WallTime};
@@ -40,6 +40,8 @@ pub struct World {
     desk: Desk,
     router: Router,
     script: Option<Script>,
+    route_is_dead: bool,
+    call_ids: CallIds,
     lines: BTreeMap<LineId, Line>,
     gateways: BTreeMap<GatewayId, Gateway>,
     calls: BTreeMap<CallId, Call>,
@@ -130,6 +132,8 @@ impl World {
             start,
             router: Router::new(Arc::clone(&config)),
             script: None,
+            route_is_dead: false,
+            call_ids: calls.clone(),
             lines: lines.collect(),
             gateways: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -224,6 +228,35 @@ impl World {
     /// Sets the routing script.
     pub fn script(&mut self, script: Script) {
         self.script = Some(script);
+    }
+
+    /// From now on the route answers nobody: it is being restarted, or a script holds it.
+    pub fn kill_route(&mut self) {
+        self.route_is_dead = true;
+    }
+
+    /// "Click to dial": rings this extension, then calls the number.
+    pub fn originate(&mut self, ext: &str, number: &str) {
+        let found = self.extension(&ext.parse().expect("a name")).unwrap_or_default();
+        let (mut ways, mut line) = (Vec::new(), None);
+        for leg in found {
+            match leg {
+                Found::Sip(way) => ways.push(way),
+                Found::Line(found) => line = Some(found),
+            }
+        }
+        let birth = Birth {
+            id: self.call_ids.fresh(),
+            at: WallTime::default(),
+            source: Source::Operator,
+            caller: CallerId { number: ext.to_owned(), ..CallerId::default() },
+            dialled: Digits::new(number),
+            planned: None,
+            a: Caller::Operator { ways, line },
+            ports: [0, 0],
+        };
+        self.posts.push_back(Post::NewCall(Box::new(birth)));
+        self.deliver();
     }
 
     /// From now on the ladder is written; time counts from here.
@@ -501,6 +534,7 @@ impl World {
                     machine.on(now, input, &mut out);
                 }
             }
+            Post::Ask(_) if self.route_is_dead => {}
             Post::Ask(query) => {
                 let call = query.call;
                 let plan = match self.router.before_policy(*query) {

@@ -290,6 +290,56 @@ fn emergency_passes_a_barring_plan_and_script() {
 }
 
 #[test]
+fn emergency_goes_to_the_provider_when_the_landlines_are_dead() {
+    let mut world = World::demo(1);
+    world.register(&["201"]);
+    world.start_gateways();
+    world.run(1_000);
+    world.write();
+    world.board("fxo1", BoardEvent::Lost);
+    world.board("fxo2", BoardEvent::Lost);
+    world.phone("201").dial("999");
+    world.run(5_000);
+    assert!(world.phone("201").is_up() && world.phone("acme").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    expect("emergency-by-provider", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn a_dead_route_stops_neither_emergency_nor_extensions() {
+    let mut world = phones(&["201", "202"]);
+    world.kill_route();
+    world.phone("201").dial("202");
+    world.run(6_000);
+    assert!(world.phone("202").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(1_000);
+    world.phone("201").dial("999");
+    world.run(6_000);
+    assert!(world.phone("201").is_up() && world.ladder().contains("keys 999"), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(1_000);
+    world.phone("201").dial("902079460123");
+    world.run(6_000);
+    assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("refused 503"));
+    clean(world);
+}
+
+#[test]
+fn click_to_dial_rings_the_operator_first() {
+    let mut world = phones(&["201", "202"]);
+    world.originate("201", "202");
+    world.run(6_000);
+    assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());
+    world.phone("202").hang_up();
+    world.run(1_000);
+    expect("click-to-dial", world.ladder());
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('b')));
+    clean(world);
+}
+
+#[test]
 fn a_panic_clears_the_legs() {
     let mut world = phones(&["201", "202"]);
     world.phone("201").dial("202");
