@@ -70,3 +70,6 @@ pub enum Caller {
         line: Option<LineId>,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -330,3 +330,6 @@ pub(crate) fn lists(headers: &ringtrip_sip::Headers, name: &Name, token: &str) -
     let hit = |v: &[u8]| v.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
     headers.all(name).any(|line| line.split(|c| *c == b',').any(hit))
 }
+
+#[cfg(test)]
+mod tests;
