@@ -10,8 +10,9 @@ use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::endpoint::{Ask, ClientTx};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::reliable::{Receiver, Taken};
 
-use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, lists, offer, put_sdp};
+use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, offer, put_sdp};
 use crate::leg::{LegEvent, Placement};
 use crate::party::Cause;
 use crate::post::Post;
@@ -27,8 +28,8 @@ pub(super) struct Calling {
     way: usize,
     cancelling: bool,
     rang: bool,
-    /// The number of the last reliable provisional answer (RFC 3262 §4).
-    rseq: Option<u32>,
+    /// Which reliable provisional answers of this far end have come (RFC 3262 §4).
+    receiver: Receiver,
 }
 
 impl SipLeg {
@@ -68,7 +69,7 @@ impl SipLeg {
             way: 0,
             cancelling: false,
             rang: false,
-            rseq: None,
+            receiver: Receiver::default(),
         }));
     }
 
@@ -129,22 +130,17 @@ impl SipLeg {
         let known = self.dialog.as_ref().is_some_and(|dialog| dialog.is_of(response));
         if !known && let Ok(dialog) = Dialog::of_answer(&calling.invite, response, self.flow) {
             self.dialog = Some(dialog);
-            calling.rseq = None;
+            calling.receiver = Receiver::default();
         }
-        if lists(&response.headers, &Name::Require, "100rel") {
-            let rseq: Option<u32> = response.headers.text(&Name::RSeq).and_then(|v| v.trim().parse().ok());
-            let Some(rseq) = rseq else { return };
-            // A repeated one needs no second PRACK of ours (the first is repeated by its transaction), and one out of
-            // order waits until it comes again (RFC 3262 §4).
-            if calling.rseq.is_some_and(|last| rseq != last.wrapping_add(1)) {
-                return;
+        match calling.receiver.take(response) {
+            Taken::Plain => {}
+            Taken::Prack(rack) => {
+                if let Some(mut prack) = self.request(Method::Prack, room) {
+                    prack.headers.push(Name::RAck, rack);
+                    self.send(prack, room);
+                }
             }
-            calling.rseq = Some(rseq);
-            let rack = format!("{rseq} {} INVITE", calling.number);
-            if let Some(mut prack) = self.request(Method::Prack, room) {
-                prack.headers.push(Name::RAck, rack);
-                self.send(prack, room);
-            }
+            Taken::Ignore => return,
         }
         let accepted = match offer::read(&response.body) {
             Ok(answer) if !response.body.is_empty() => self.talk.accept(answer),
@@ -240,7 +236,7 @@ impl SipLeg {
         let last = self.dialog.take().map_or(0, |dialog| dialog.local_cseq());
         let Phase::Calling(calling) = &mut self.phase else { return };
         calling.number = calling.number.max(last) + 1;
-        calling.rseq = None;
+        calling.receiver = Receiver::default();
         let mut invite = calling.invite.clone();
         invite.headers.set(Name::CSeq, CSeq { number: calling.number, method: Method::Invite }.write());
         invite.headers.set(Name::Contact, contact);

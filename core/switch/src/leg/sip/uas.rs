@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_media::sound::Sound;
+use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::endpoint::{Ask, ServerTx};
 use ringtrip_sip::message::{Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::reliable::{Due, Sender, Support};
+use ringtrip_sip::transaction::Timers;
 
 use crate::leg::LegEvent;
 use crate::leg::sip::within::Pending;
-use crate::leg::sip::{ALLOW, Phase, Room, SDP, SUPPORTED, SipLeg, codes, lists, offer, put_sdp};
+use crate::leg::sip::{ALLOW, Phase, Room, SDP, SUPPORTED, SipLeg, codes, offer, put_sdp};
 use crate::party::Cause;
 use crate::post::Post;
 
@@ -22,41 +25,30 @@ use crate::post::Post;
 pub(super) struct Invited {
     tx: ServerTx,
     request: Arc<Request>,
+    /// The number of the INVITE.
+    cseq: u32,
     /// The caller requires that provisional answers arrive.
     reliable: bool,
-    /// The number of the last reliable one.
-    rseq: u32,
-    unacked: Option<Unacked>,
+    /// Repeats them until they are acknowledged.
+    sender: Sender,
     /// Answers that wait for the PRACK of the one before; the last may be the 200.
     queue: VecDeque<Response>,
     /// The last provisional answer, said again each minute so that proxies keep the call (§13.3.1.1).
     last: Option<(Response, Instant)>,
 }
 
-/// A reliable provisional answer that was not acknowledged yet.
-#[derive(Debug)]
-struct Unacked {
-    response: Response,
-    next: Instant,
-    wait: Duration,
-    give_up: Instant,
-}
-
-/// RFC 3261 §17.1.1.1: the estimate of the round trip from which retransmissions start.
-const T1: Duration = Duration::from_millis(500);
-
 /// §13.3.1.1: a provisional answer at least every minute.
 const REMIND: Duration = Duration::from_secs(60);
 
 impl Invited {
     pub(super) fn new(tx: ServerTx, request: Arc<Request>) -> Invited {
-        let reliable = lists(&request.headers, &Name::Require, "100rel");
-        Invited { tx, request, reliable, rseq: 0, unacked: None, queue: VecDeque::new(), last: None }
+        let reliable = Support::of(&request.headers) == Support::Required;
+        let cseq = request.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).map_or(0, |c| c.number);
+        Invited { tx, request, cseq, reliable, sender: Sender::new(0), queue: VecDeque::new(), last: None }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let unacked = self.unacked.as_ref().map(|u| u.next.min(u.give_up));
-        unacked.into_iter().chain(self.last.as_ref().map(|(_, at)| *at)).min()
+        self.sender.deadline().into_iter().chain(self.last.as_ref().map(|(_, at)| *at)).min()
     }
 }
 
@@ -74,10 +66,9 @@ impl SipLeg {
             // No Contact, or a CSeq that is none: requests of ours would never find back.
             Err(_) => return self.refuse_and_say(400, Cause::Incompatible, room),
         }
-        // A reliable 180 would have to carry our offer when the INVITE had none; the RSeq starts anywhere (RFC 3262 §3).
-        let rseq = u32::try_from(room.rand.between(1, 1_000_000)).unwrap_or(1);
+        let first = room.rand.number() as u32;
         if let Phase::Invited(invited) = &mut self.phase {
-            invited.rseq = rseq;
+            invited.sender = Sender::new(first);
         }
         if let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) {
             return self.refuse_with(422, Cause::Failure, room, |r| {
@@ -123,7 +114,7 @@ impl SipLeg {
         if !reliable {
             invited.last = Some((response.clone(), now + REMIND));
             room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response }));
-        } else if invited.unacked.is_some() {
+        } else if invited.sender.is_waiting() {
             invited.queue.push_back(response);
         } else {
             invited.send_reliably(now, response, room);
@@ -158,7 +149,7 @@ impl SipLeg {
             put_sdp(&mut response.headers, &mut response.body, sdp);
         }
         let Phase::Invited(invited) = &mut self.phase else { return };
-        if invited.unacked.is_some() {
+        if invited.sender.is_waiting() {
             invited.queue.push_back(response);
         } else {
             room.out.push(Post::Sip(Ask::Respond { tx: invited.tx, response }));
@@ -223,11 +214,9 @@ impl SipLeg {
     /// The answer that this PRACK acknowledges is off; the next may go. False if it acknowledges none (481).
     pub(super) fn pracked(&mut self, now: Instant, request: &Request, room: &mut Room<'_>) -> bool {
         let Phase::Invited(invited) = &mut self.phase else { return false };
-        let rack = request.headers.text(&Name::RAck).and_then(|v| v.split_whitespace().next()?.parse().ok());
-        if invited.unacked.is_none() || rack != Some(invited.rseq) {
+        if !invited.sender.prack(request) {
             return false;
         }
-        invited.unacked = None;
         let Some(next) = invited.queue.pop_front() else { return true };
         if next.code < 200 {
             invited.send_reliably(now, next, room);
@@ -247,26 +236,22 @@ impl SipLeg {
             *at = now + REMIND;
             room.out.push(Post::Sip(Ask::Respond { tx, response: response.clone() }));
         }
-        let Some(unacked) = &mut invited.unacked else { return };
-        if unacked.give_up <= now {
+        match invited.sender.due(now) {
+            Some(Due::Resend(response)) => {
+                room.out.push(Post::Sip(Ask::Respond { tx, response: *response }));
+            }
             // RFC 3262 §3: after 64·T1 the INVITE is refused with a 5xx.
-            return self.refuse_and_say(504, Cause::Failure, room);
-        }
-        if unacked.next <= now {
-            unacked.wait *= 2;
-            unacked.next = now + unacked.wait;
-            room.out.push(Post::Sip(Ask::Respond { tx, response: unacked.response.clone() }));
+            Some(Due::GiveUp) => self.refuse_and_say(504, Cause::Failure, room),
+            None => {}
         }
     }
 }
 
 impl Invited {
-    fn send_reliably(&mut self, now: Instant, mut response: Response, room: &mut Room<'_>) {
-        self.rseq += 1;
-        response.headers.push(Name::Require, "100rel");
-        response.headers.push(Name::RSeq, self.rseq.to_string());
-        room.out.push(Post::Sip(Ask::Respond { tx: self.tx, response: response.clone() }));
-        self.unacked = Some(Unacked { response, next: now + T1, wait: T1, give_up: now + T1 * 64 });
+    fn send_reliably(&mut self, now: Instant, response: Response, room: &mut Room<'_>) {
+        if let Some(response) = self.sender.send(now, response, self.cseq, &Timers::default()) {
+            room.out.push(Post::Sip(Ask::Respond { tx: self.tx, response }));
+        }
     }
 }
 
