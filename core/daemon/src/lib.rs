@@ -4,11 +4,16 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+mod dns;
 pub mod events;
+pub mod exchange;
 pub mod http;
 pub mod logging;
+mod media;
+mod net;
 pub mod plan;
 pub mod secrets;
+mod shell;
 pub mod start;
 pub mod store;
 pub mod views;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `ringtrip`: the exchange and its command line in one.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringtrip::cli::run(ringtrip::exchange::serve)
+}

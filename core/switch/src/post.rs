@@ -352,6 +352,25 @@ pub enum MediaEvent {
     },
 }
 
+impl MediaEvent {
+    /// The end that it is about.
+    pub fn end(&self) -> &End {
+        match self {
+            MediaEvent::Digit { end, .. }
+            | MediaEvent::ToneEnded { end }
+            | MediaEvent::DigitsSent { end }
+            | MediaEvent::CallerIdSent { end }
+            | MediaEvent::CallerId { end, .. }
+            | MediaEvent::DisconnectTone { end }
+            | MediaEvent::DialTone { end }
+            | MediaEvent::Voice { end }
+            | MediaEvent::Silence { end }
+            | MediaEvent::Stopped { end }
+            | MediaEvent::Figures { end, .. } => end,
+        }
+    }
+}
+
 /// What one end measured over a call.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {

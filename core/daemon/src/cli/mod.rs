@@ -94,6 +94,12 @@ struct Serve {
     /// The line host program; beside this program if not given.
     #[arg(long, env = "RINGTRIP_LINEHOST")]
     linehost: Option<PathBuf>,
+    /// Where the console and the API listen instead of what the configuration says.
+    #[arg(long)]
+    http: Option<std::net::SocketAddr>,
+    /// Start, say where everything is, and stop again: shows that all parts come up.
+    #[arg(long)]
+    once: bool,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
@@ -305,6 +311,10 @@ pub struct ServeOptions {
     pub drivers: Option<PathBuf>,
     /// The line host program.
     pub linehost: Option<PathBuf>,
+    /// Where HTTP listens instead of what the configuration says.
+    pub http: Option<std::net::SocketAddr>,
+    /// Stop again once everything is up.
+    pub once: bool,
 }
 
 /// Reads the command line and does what it says. `serve` runs the exchange until it is told to stop.
@@ -360,6 +370,8 @@ fn start(options: Serve, data: PathBuf, serve: impl FnOnce(ServeOptions) -> anyh
         log: options.log,
         drivers: options.drivers,
         linehost: options.linehost,
+        http: options.http,
+        once: options.once,
     };
     serve(options).map(|()| true).map_err(|e| Refusal::No(format!("{e:#}")))
 }

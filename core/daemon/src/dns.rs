@@ -1,0 +1,110 @@
+//! Where a SIP host is (RFC 3263): SRV when no port is given, then A and AAAA. The answer of the last success is
+//! kept for a day, so that a dead name server does not stop calls.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::proto::rr::RData;
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_switch::config::HostPort;
+
+/// A name server that has not answered by then is not waited for: the caller hears nothing meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an old answer may stand in for a name server that does not answer.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// SRV lists are cut at this many targets.
+const MOST: usize = 16;
+
+type Answer = Vec<(Transport, SocketAddr)>;
+type Kept = HashMap<(HostPort, Transport), (Instant, Answer)>;
+
+/// The resolver. Cheap to clone; lives on the control arbiter.
+#[derive(Clone)]
+pub struct Dns {
+    resolver: Option<Rc<TokioResolver>>,
+    kept: Rc<RefCell<Kept>>,
+}
+
+impl Dns {
+    /// Uses the system's name servers. Without any, addresses and `localhost` still resolve.
+    pub fn new() -> Dns {
+        let resolver = match TokioResolver::builder_tokio().and_then(|b| b.build()) {
+            Ok(resolver) => Some(Rc::new(resolver)),
+            Err(e) => {
+                tracing::warn!("no name server: {e}; only addresses will work as hosts");
+                None
+            }
+        };
+        Dns { resolver, kept: Rc::default() }
+    }
+
+    /// Addresses in the order to try, or none.
+    pub async fn find(&self, host: &HostPort, transport: Transport) -> Answer {
+        if let Ok(ip) = host.host.parse::<IpAddr>() {
+            return vec![(transport, SocketAddr::new(ip, host.port.unwrap_or(5060)))];
+        }
+        if host.host.eq_ignore_ascii_case("localhost") {
+            return vec![(transport, SocketAddr::from(([127, 0, 0, 1], host.port.unwrap_or(5060))))];
+        }
+        let key = (host.clone(), transport);
+        let found = actix_rt::time::timeout(PATIENCE, self.look(host, transport)).await.unwrap_or_default();
+        let mut kept = self.kept.borrow_mut();
+        if !found.is_empty() {
+            kept.insert(key, (Instant::now(), found.clone()));
+            return found;
+        }
+        match kept.get(&key) {
+            Some((at, old)) if at.elapsed() < STALE => old.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    async fn look(&self, host: &HostPort, transport: Transport) -> Answer {
+        if let Some(port) = host.port {
+            return self.addresses(&host.host, port, transport).await;
+        }
+        let service = match transport {
+            Transport::Udp => "_sip._udp",
+            Transport::Tcp => "_sip._tcp",
+        };
+        let mut found = Vec::new();
+        for (target, port) in self.services(&format!("{service}.{}.", host.host)).await {
+            found.extend(self.addresses(&target, port, transport).await);
+        }
+        if found.is_empty() { self.addresses(&host.host, 5060, transport).await } else { found }
+    }
+
+    /// SRV targets by priority, heavier ones first within one (a fixed order: all boxes of one house are alike).
+    async fn services(&self, name: &str) -> Vec<(String, u16)> {
+        let Some(resolver) = &self.resolver else { return Vec::new() };
+        let Ok(lookup) = resolver.srv_lookup(name).await else { return Vec::new() };
+        let mut all: Vec<_> = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::SRV(srv) => Some((srv.priority, u16::MAX - srv.weight, srv.target.to_utf8(), srv.port)),
+                _ => None,
+            })
+            .collect();
+        all.sort();
+        all.into_iter().take(MOST).map(|(_, _, target, port)| (target, port)).collect()
+    }
+
+    async fn addresses(&self, name: &str, port: u16, transport: Transport) -> Answer {
+        let Some(resolver) = &self.resolver else { return Vec::new() };
+        match resolver.lookup_ip(name).await {
+            Ok(ips) => ips.iter().map(|ip| (transport, SocketAddr::new(ip, port))).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+impl Default for Dns {
+    fn default() -> Dns {
+        Dns::new()
+    }
+}

@@ -1,0 +1,327 @@
+//! A configuration becomes the exchange: parts that are new are started, parts that are gone are stopped, parts that
+//! stay learn their new settings. Calls that stand keep the settings they were born with.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringtrip_media::region;
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_switch::call::CallSetup;
+use ringtrip_switch::config::{Config, Region};
+use ringtrip_switch::desk::{Desk, DeskInput, DeskSetup};
+use ringtrip_switch::gateway::{Gateway, GatewaySetup};
+use ringtrip_switch::ids::{GatewayId, LineId};
+use ringtrip_switch::line::{Line, LineSetup, Wall};
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::post::{CallInput, LineInput, Post};
+use ringtrip_switch::router::Router;
+use ringtrip_switch::supervise::Rule;
+
+use super::directory::{Directory, LineEntry};
+use super::parts::{self, DeskWorld, GatewayWorld, LineWorld};
+use super::{boards, live, registrations, wall};
+use crate::control::ControlError;
+use crate::shell::{In, With};
+use crate::views::{ExtensionView, GatewayView};
+
+/// Inputs that may wait for a line, a gateway, the desk.
+const LINE_MAILBOX: usize = 256;
+const GATEWAY_MAILBOX: usize = 256;
+const DESK_MAILBOX: usize = 4096;
+
+/// What all calls of this configuration have in common.
+pub(super) fn call_setup(config: &Arc<Config>, agent: &str) -> Arc<CallSetup> {
+    let region = match config.region {
+        Region::Us => region::us(),
+        Region::Uk => region::uk(),
+    };
+    Arc::new(CallSetup { config: config.clone(), ringback: region.tones.ring_back, agent: agent.to_owned() })
+}
+
+impl Directory {
+    /// Makes this configuration the running one. Refused whole, or taken whole.
+    pub(super) fn apply(&self, config: Arc<Config>) -> Result<(), ControlError> {
+        let now = Instant::now();
+        let before = self.0.config.replace(config.clone());
+        self.0.setup.replace(call_setup(&config, &self.0.agent));
+        self.0.router.replace(Router::new(config.clone()));
+        self.0.route.configure(config.clone());
+        self.to_desk(DeskInput::Config(config.clone()));
+        self.apply_lines(now, &config);
+        self.apply_gateways(now, &before, &config);
+        boards::apply(self, &config);
+        self.apply_views(&config);
+        Ok(())
+    }
+
+    /// Starts the desk; once, at start.
+    pub(super) fn start_desk(&self) {
+        let now = Instant::now();
+        self.0.supervisor.borrow_mut().add("desk", Rule::PERMANENT);
+        live::part(self, "desk", true, 1, None);
+        self.0.supervisor.borrow_mut().add("route", Rule::PERMANENT);
+        live::part(self, "route", true, 1, None);
+        if let Some(desk) = self.build_desk(now) {
+            let addr = parts::start(desk, DeskWorld { directory: self.clone() }, DESK_MAILBOX);
+            *self.0.desk.borrow_mut() = Some(addr);
+        }
+    }
+
+    /// A desk with the registrations that the store kept.
+    pub(super) fn build_desk(&self, now: Instant) -> Option<Desk> {
+        let config = self.0.config.borrow().clone();
+        let external = config.sip.external;
+        let sent_by = self
+            .listening()
+            .into_iter()
+            .filter_map(|local| Some((local, SocketAddr::new(external?, local.port()).to_string())))
+            .collect();
+        let setup = DeskSetup {
+            config,
+            calls: self.0.ids.clone(),
+            agent: self.0.agent.clone(),
+            nonce_secret: self.0.nonce_secret,
+            sent_by,
+        };
+        let mut desk = Desk::new(now, setup, rand::random());
+        desk.restore(now, registrations::restore(self));
+        let exts = self.0.config.borrow().extensions.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
+        self.0.dirty.borrow_mut().extend(exts);
+        Some(desk)
+    }
+
+    fn apply_lines(&self, now: Instant, config: &Arc<Config>) {
+        let setup = LineSetup::new(config.clone());
+        let known: Vec<LineId> = self.0.lines.borrow().keys().cloned().collect();
+        for id in known {
+            let stays = config.line(&id).is_some_and(|line| {
+                let lines = self.0.lines.borrow();
+                lines.get(&id).is_some_and(|entry| entry.port == line.port && entry.kind == line.port_kind())
+            });
+            if stays {
+                let setup = setup.clone();
+                let lines = self.0.lines.borrow();
+                if let Some(entry) = lines.get(&id) {
+                    let change = With(Box::new(move |line: &mut Line| {
+                        let _ = line.configure(&setup);
+                    }));
+                    let _ = entry.addr.try_send(change);
+                }
+            } else {
+                self.line_lost_its_leg(&id);
+                self.0.supervisor.borrow_mut().remove(&format!("line {id}"));
+                self.0.lines.borrow_mut().remove(&id);
+                self.0.ports.borrow_mut().retain(|_, line| *line != id);
+                self.0.exchange.update(|views| {
+                    views.lines.remove(id.as_str());
+                    views.parts.remove(&format!("line {id}"));
+                });
+            }
+        }
+        for line in &config.lines {
+            if self.0.lines.borrow().contains_key(&line.id) {
+                continue;
+            }
+            let Some(machine) = self.new_line(now, &line.id, &setup) else { continue };
+            let part = format!("line {}", line.id);
+            let generation = self.0.supervisor.borrow_mut().add(&part, Rule::PERMANENT);
+            live::part(self, &part, true, generation, None);
+            self.0.ports.borrow_mut().insert(line.port.clone(), line.id.clone());
+            let status = machine.status(now);
+            let world = LineWorld { directory: self.clone(), line: line.id.clone() };
+            let addr = parts::start(machine, world, LINE_MAILBOX);
+            let entry = LineEntry {
+                addr,
+                port: line.port.clone(),
+                kind: line.port_kind(),
+                leg: None,
+                emergency: false,
+                free: false,
+                alive: false,
+                reserved: None,
+            };
+            self.0.lines.borrow_mut().insert(line.id.clone(), entry);
+            self.line_looks(&line.id, status);
+            self.greet(&line.id);
+        }
+    }
+
+    fn new_line(&self, now: Instant, id: &LineId, setup: &LineSetup) -> Option<Line> {
+        Line::new(id, setup, self.0.ids.clone(), Wall::new(wall::now(), now), now)
+    }
+
+    /// A line anew after it fell; it is told what its port is doing.
+    pub(super) fn build_line(&self, now: Instant, id: &LineId) -> Option<Line> {
+        let setup = LineSetup::new(self.0.config.borrow().clone());
+        let line = self.new_line(now, id, &setup)?;
+        self.greet(id);
+        let part = format!("line {id}");
+        let generation = self.0.supervisor.borrow().generation(&part).unwrap_or(0);
+        live::part(self, &part, true, generation, None);
+        Some(line)
+    }
+
+    fn greet(&self, id: &LineId) {
+        let lines = self.0.lines.borrow();
+        let Some(entry) = lines.get(id) else { return };
+        for event in boards::greet(self, &entry.port) {
+            let _ = entry.addr.try_send(In(LineInput::Board(event)));
+        }
+    }
+
+    fn apply_gateways(&self, now: Instant, before: &Config, config: &Arc<Config>) {
+        let known: Vec<GatewayId> = self.0.gateways.borrow().keys().cloned().collect();
+        for id in known {
+            if before.gateway(&id) == config.gateway(&id) {
+                continue;
+            }
+            let addr = self.0.gateways.borrow_mut().remove(&id);
+            self.0.supervisor.borrow_mut().remove(&format!("gateway {id}"));
+            self.0.exchange.update(|views| {
+                views.gateways.remove(id.as_str());
+                views.parts.remove(&format!("gateway {id}"));
+            });
+            if let Some(addr) = addr {
+                let dir = self.clone();
+                // The registration is given back; the posts of that must be delivered from here.
+                actix_rt::spawn(async move {
+                    let stop = parts::Stop;
+                    if let Ok(mut posts) = addr.send(stop).await {
+                        dir.deliver_all(&mut posts);
+                    }
+                });
+            }
+        }
+        for gateway in &config.gateways {
+            if self.0.gateways.borrow().contains_key(&gateway.id) {
+                continue;
+            }
+            let part = format!("gateway {}", gateway.id);
+            let generation = self.0.supervisor.borrow_mut().add(&part, Rule::PERMANENT);
+            live::part(self, &part, true, generation, None);
+            let mut out = Vec::new();
+            let Some(machine) = self.new_gateway(now, &gateway.id, &mut out) else { continue };
+            let world = GatewayWorld { directory: self.clone(), gateway: gateway.id.clone() };
+            let addr = parts::start(machine, world, GATEWAY_MAILBOX);
+            self.0.gateways.borrow_mut().insert(gateway.id.clone(), addr);
+            self.deliver_all(&mut out);
+        }
+    }
+
+    fn new_gateway(
+        &self,
+        now: Instant,
+        id: &GatewayId,
+        out: &mut Vec<Post>,
+    ) -> Option<Gateway> {
+        let config = self.0.config.borrow().clone();
+        let setup = GatewaySetup::of(&config, id, self.locals())?;
+        Some(Gateway::new(now, setup, rand::random(), out))
+    }
+
+    /// A gateway anew after it fell.
+    pub(super) fn build_gateway(&self, now: Instant, id: &GatewayId) -> Option<Gateway> {
+        let mut out = Vec::new();
+        let gateway = self.new_gateway(now, id, &mut out);
+        self.deliver_all(&mut out);
+        let part = format!("gateway {id}");
+        let generation = self.0.supervisor.borrow().generation(&part).unwrap_or(0);
+        live::part(self, &part, true, generation, None);
+        gateway
+    }
+
+    /// A gateway after a step.
+    pub(super) fn gateway_looks(&self, now: Instant, id: &GatewayId, gateway: &Gateway) {
+        let status = gateway.status();
+        let config = self.0.config.borrow();
+        let Some(settings) = config.gateway(id) else { return };
+        let server = settings.server.to_string();
+        self.0.exchange.update(|views| {
+            let calls = views.gateways.get(id.as_str()).map_or(0, |v| v.calls);
+            let view = GatewayView {
+                id: id.to_string(),
+                server,
+                registration: match (status.registered, status.up) {
+                    (None, _) => "static",
+                    (Some(true), _) => "registered",
+                    (Some(false), true) => "registering",
+                    (Some(false), false) if status.last_error.is_some() => "refused",
+                    (Some(false), false) => "registering",
+                }
+                .to_owned(),
+                why: status.last_error,
+                up: status.up,
+                latency_ms: status.latency_ms,
+                expires_micros: status.registered_until.map(|at| live::micros_at(now, at)),
+                address: status.server.map(|a| a.to_string()),
+                calls,
+            };
+            views.gateways.insert(id.to_string(), view);
+        });
+    }
+
+    fn apply_views(&self, config: &Config) {
+        self.0.exchange.update(|views| {
+            let keep: HashSet<&str> = config.extensions.iter().map(|e| e.id.as_str()).collect();
+            views.extensions.retain(|id, _| keep.contains(id.as_str()));
+            for extension in &config.extensions {
+                let view = views.extensions.entry(extension.id.to_string()).or_insert_with(ExtensionView::default);
+                view.id = extension.id.to_string();
+                view.name = extension.name.clone();
+                view.line = extension.line.as_ref().map(ToString::to_string);
+            }
+        });
+    }
+
+    /// The wall clock moves on; lines are told once a minute.
+    pub(super) fn minute(&self) {
+        let wall = Wall::new(wall::now(), Instant::now());
+        for entry in self.0.lines.borrow().values() {
+            let _ = entry.addr.try_send(With(Box::new(move |line: &mut Line| line.set_wall(wall))));
+        }
+    }
+
+    /// Ends all calls, gives registrations at providers back, and lets the last messages leave.
+    pub(super) async fn stop(&self) {
+        let calls: Vec<_> = self.0.calls.borrow().keys().copied().collect();
+        for call in calls {
+            self.deliver(Post::Call { call, input: CallInput::Hangup(Cause::Operator) });
+        }
+        let gateways: Vec<_> = self.0.gateways.borrow().values().cloned().collect();
+        for gateway in gateways {
+            if let Ok(mut posts) = gateway.send(parts::Stop).await {
+                self.deliver_all(&mut posts);
+            }
+        }
+        actix_rt::time::sleep(Duration::from_millis(200)).await;
+        let boards: Vec<_> = self.0.boards.borrow().keys().map(ToString::to_string).collect();
+        for board in boards {
+            boards::kill(self, &board);
+        }
+    }
+
+    /// The addresses that SIP listens on.
+    pub(super) fn listening(&self) -> Vec<SocketAddr> {
+        self.0.net.borrow().as_ref().map(|net| net.listening()).unwrap_or_default()
+    }
+
+    /// Our addresses by transport, a wildcard replaced by what the routing table says for the world.
+    fn locals(&self) -> Vec<(Transport, SocketAddr)> {
+        let mut locals = Vec::new();
+        for addr in self.listening() {
+            let world: IpAddr = if addr.is_ipv4() { [192, 0, 2, 1].into() } else { "2001:db8::1".parse().unwrap_or(addr.ip()) };
+            let ip = match addr.ip() {
+                ip if !ip.is_unspecified() => ip,
+                ip => super::find::local_ip(self, world).filter(|found| !found.is_unspecified()).unwrap_or(match ip {
+                    IpAddr::V4(_) => [127, 0, 0, 1].into(),
+                    IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+                }),
+            };
+            let local = SocketAddr::new(ip, addr.port());
+            locals.extend([(Transport::Udp, local), (Transport::Tcp, local)]);
+        }
+        locals
+    }
+}

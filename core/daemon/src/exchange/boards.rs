@@ -1,0 +1,476 @@
+//! Boards: for each one a process (`ringtrip-linehost`) and a thread that listens to it. A process that dies takes its
+//! own lines with it and nothing else; it is started again by the table.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringtrip_linehost::words::{self, PortCfg, PortCmd, PortEvent};
+use ringtrip_linehost::{BoardInfo, Heard, Host, Spec, spawn};
+use ringtrip_switch::board::{BoardCmd, BoardEvent, Polarity, PortKind};
+use ringtrip_switch::config::{Config, LineKind, Region};
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::{BoardId, LineId, PortRef};
+use ringtrip_switch::party::Key;
+use ringtrip_switch::post::{LineInput, Post};
+use ringtrip_switch::supervise::Rule;
+
+use super::directory::Directory;
+use super::front::{Door, Knock};
+use super::live;
+use crate::control::{ControlError, SimAnswer, SimAsk};
+
+/// Where board programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `ringtrip-linehost`.
+    pub linehost: PathBuf,
+    /// The folder of drivers, `libringtrip_driver_NAME.so`.
+    pub drivers: PathBuf,
+    /// Frame length, µs.
+    pub frame_us: u32,
+}
+
+/// A board as the directory knows it.
+pub struct Board {
+    generation: u32,
+    driver: String,
+    cfg: String,
+    host: Option<Arc<Host>>,
+    info: Option<BoardInfo>,
+    asks: HashMap<u64, SimAsk>,
+    /// Ports whose telephone is lifted or whose loop is closed, as far as the board told.
+    off_hook: Vec<bool>,
+}
+
+/// The name in the supervision table.
+fn part(board: &BoardId) -> String {
+    format!("board {board}")
+}
+
+/// Starts every board that the configuration names and that does not run yet; stops those that it names no more.
+pub(super) fn apply(dir: &Directory, config: &Config) {
+    let wanted = wanted(config);
+    let stopped: Vec<BoardId> = {
+        let boards = dir.0.boards.borrow();
+        let same = |id: &BoardId, b: &Board| wanted.get(id).is_some_and(|(d, c)| *d == b.driver && *c == b.cfg);
+        boards.iter().filter(|(id, b)| !same(id, b)).map(|(id, _)| id.clone()).collect()
+    };
+    for board in stopped {
+        dir.0.supervisor.borrow_mut().remove(&part(&board));
+        lost(dir, &board, "the configuration changed");
+        dir.0.boards.borrow_mut().remove(&board);
+        dir.0.exchange.update(|views| {
+            views.boards.remove(board.as_str());
+        });
+    }
+    for (id, (driver, cfg)) in wanted {
+        if dir.0.boards.borrow().contains_key(&id) {
+            configure_ports(dir, &id);
+            continue;
+        }
+        let generation = dir.0.supervisor.borrow_mut().add(&part(&id), Rule::BOARD);
+        let board = Board {
+            generation,
+            driver,
+            cfg,
+            host: None,
+            info: None,
+            asks: HashMap::new(),
+            off_hook: Vec::new(),
+        };
+        dir.0.boards.borrow_mut().insert(id.clone(), board);
+        start(dir, &id, Duration::ZERO);
+    }
+}
+
+/// Driver and JSON configuration of each board that has a line.
+fn wanted(config: &Config) -> HashMap<BoardId, (String, String)> {
+    let mut wanted = HashMap::new();
+    for line in &config.lines {
+        let id = &line.port.board;
+        if wanted.contains_key(id) {
+            continue;
+        }
+        wanted.insert(id.clone(), (id.to_string(), board_cfg(config, id)));
+    }
+    wanted
+}
+
+/// What a board's driver is told of its lines: telephones on the first ports, landlines after them, and the region.
+fn board_cfg(config: &Config, id: &BoardId) -> String {
+    let on_it = || config.lines.iter().filter(|l| l.port.board == *id);
+    let ports = |fxs: bool| on_it().filter(move |l| matches!(l.kind, LineKind::Fxs(_)) == fxs).map(|l| l.port.port);
+    let fxs = ports(true).max().map_or(0, |p| p + 1);
+    let fxo = ports(false).max().map_or(0, |p| (p + 1).saturating_sub(fxs));
+    let region = match config.region {
+        Region::Us => "us",
+        Region::Uk => "uk",
+    };
+    serde_json::json!({ "fxs": fxs, "fxo": fxo, "region": region }).to_string()
+}
+
+fn start(dir: &Directory, id: &BoardId, after: Duration) {
+    let (driver, cfg, generation) = match dir.0.boards.borrow().get(id) {
+        Some(board) => (board.driver.clone(), board.cfg.clone(), board.generation),
+        None => return,
+    };
+    let programs = &dir.0.programs;
+    let file = if driver.contains('/') {
+        PathBuf::from(&driver)
+    } else {
+        programs.drivers.join(format!("libringtrip_driver_{driver}.so"))
+    };
+    let spec = Spec {
+        program: programs.linehost.clone(),
+        driver: file,
+        cfg,
+        frame_us: programs.frame_us,
+        ..Spec::default()
+    };
+    let (door, id) = (dir.0.door.clone(), id.clone());
+    let name = part(&id);
+    let run = move || {
+        std::thread::sleep(after);
+        listen(&door, id, generation, &spec);
+    };
+    if let Err(e) = std::thread::Builder::new().name(name).spawn(run) {
+        tracing::error!("cannot start a thread for a board: {e}");
+    }
+}
+
+/// The board's thread: starts the process and passes on all that it says, until it is gone.
+fn listen(door: &Door, board: BoardId, generation: u32, spec: &Spec) {
+    let gone = |why: String| {
+        let _ = door.blocking_send(Knock::BoardGone { board: board.clone(), generation, why });
+    };
+    let host = match spawn(spec) {
+        Ok(host) => Arc::new(host),
+        Err(e) => return gone(e.to_string()),
+    };
+    let info = host.info().clone();
+    let up = Knock::BoardUp { board: board.clone(), generation, host: host.clone(), info };
+    if door.blocking_send(up).is_err() {
+        return;
+    }
+    loop {
+        match host.recv_within(Duration::from_millis(100)) {
+            Ok(Some(heard)) => {
+                let knock = Knock::Board { board: board.clone(), generation, heard };
+                if door.blocking_send(knock).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => {}
+            Err(why) => return gone(why.to_string()),
+        }
+    }
+}
+
+/// A board's process runs: its sound goes to the media plane, its ports are configured.
+pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>, info: BoardInfo) {
+    {
+        let mut boards = dir.0.boards.borrow_mut();
+        let Some(board) = boards.get_mut(id).filter(|b| b.generation == generation) else {
+            host.kill();
+            return;
+        };
+        board.off_hook = vec![false; info.ports.len()];
+        board.host = Some(host.clone());
+        board.info = Some(info.clone());
+    }
+    dir.0.plane.board(id.clone(), host.clone());
+    configure_ports(dir, id);
+    let kinds = info.ports.iter().map(|p| match p.kind {
+        words::PortKind::Fxs => "fxs".to_owned(),
+        words::PortKind::Fxo => "fxo".to_owned(),
+    });
+    let ports: Vec<String> = kinds.collect();
+    dir.0.exchange.update(|views| {
+        let view = views.boards.entry(id.to_string()).or_default();
+        view.id = id.to_string();
+        view.up = true;
+        view.pid = host.pid();
+        view.driver = format!("{} {}", info.driver, info.version);
+        view.generation = generation;
+        view.ports = ports;
+        view.why = None;
+    });
+    live::part(dir, &part(id), true, generation, None);
+    dir.tell(Event::BoardState { board: id.clone(), up: true, why: format!("{} {}", info.model, info.serial) });
+}
+
+fn configure_ports(dir: &Directory, id: &BoardId) {
+    let config = dir.0.config.borrow().clone();
+    let boards = dir.0.boards.borrow();
+    let Some(host) = boards.get(id).and_then(|b| b.host.as_ref()) else { return };
+    let country = match config.region {
+        Region::Us => "us",
+        Region::Uk => "uk",
+    };
+    for line in config.lines.iter().filter(|l| l.port.board == *id) {
+        let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+        let cfg = match &line.kind {
+            LineKind::Fxs(fxs) => PortCfg {
+                country: country.to_owned(),
+                flash_min_ms: ms(fxs.hook_flash_min),
+                flash_max_ms: ms(fxs.hook_flash_max),
+                ..PortCfg::default()
+            },
+            LineKind::Fxo(fxo) => PortCfg {
+                country: country.to_owned(),
+                cpc_min_ms: fxo.min_cpc.map_or(0, ms),
+                ..PortCfg::default()
+            },
+        };
+        if let Err(e) = host.configure(line.port.port, cfg) {
+            tracing::warn!(line = %line.id, "cannot configure its port: {e}");
+        }
+    }
+}
+
+/// A board says something.
+pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Heard) {
+    if dir.0.boards.borrow().get(id).is_none_or(|b| b.generation != generation) {
+        return;
+    }
+    match heard {
+        Heard::Event { port, event, .. } => {
+            let hook = match &event {
+                PortEvent::OffHook | PortEvent::RingTrip => Some(true),
+                PortEvent::OnHook => Some(false),
+                _ => None,
+            };
+            if let Some(hook) = hook
+                && let Some(board) = dir.0.boards.borrow_mut().get_mut(id)
+                && let Some(state) = board.off_hook.get_mut(usize::from(port))
+            {
+                *state = hook;
+            }
+            if let (Some(line), Some(event)) = (line_on(dir, id, port), event_of(event)) {
+                dir.deliver(Post::Line { line, input: LineInput::Board(event) });
+            }
+        }
+        Heard::Status { port, status } => {
+            if let Some(line) = line_on(dir, id, port) {
+                let event = BoardEvent::Reading { volts: status.volts, milliamps: status.milliamps };
+                dir.deliver(Post::Line { line, input: LineInput::Board(event) });
+            }
+        }
+        Heard::Refused { port, what, errno } => {
+            tracing::warn!(board = %id, port, what, errno, "the board refused a command");
+        }
+        Heard::Answer { id: ask, result } => {
+            let ask = dir.0.boards.borrow_mut().get_mut(id).and_then(|b| b.asks.remove(&ask));
+            if let Some(ask) = ask {
+                let _ = ask.reply.send(result.map(sim_answer).map_err(|e| ControlError::Bad {
+                    what: e.text,
+                    hint: "see the verbs of the board's driver".to_owned(),
+                }));
+            }
+        }
+        Heard::Log { level, text } => match level {
+            1 => tracing::error!(board = %id, "{text}"),
+            2 => tracing::warn!(board = %id, "{text}"),
+            3 => tracing::info!(board = %id, "{text}"),
+            _ => tracing::debug!(board = %id, "{text}"),
+        },
+        Heard::Beat(figures) => {
+            let counters = dir.0.exchange.counters();
+            let labels = format!("board=\"{id}\"");
+            counters.set("ringtrip_board_tx_underruns_total", &labels, figures.tx_underruns as f64);
+            counters.set("ringtrip_board_rx_overruns_total", &labels, figures.rx_overruns as f64);
+            counters.set("ringtrip_board_ppm", &labels, f64::from(figures.ppm));
+        }
+        Heard::Diag { .. } => {}
+    }
+}
+
+/// A board's process is gone: its lines are out of service, and the table says when it is started again.
+pub(super) fn gone(dir: &Directory, id: &BoardId, generation: u32, why: &str) {
+    if dir.0.boards.borrow().get(id).is_none_or(|b| b.generation != generation) {
+        return;
+    }
+    lost(dir, id, why);
+    if let Some(after) = dir.fell(&part(id), why) {
+        let next = dir.0.supervisor.borrow().generation(&part(id)).unwrap_or(generation.wrapping_add(1));
+        if let Some(board) = dir.0.boards.borrow_mut().get_mut(id) {
+            board.generation = next;
+        }
+        start(dir, id, after);
+    }
+}
+
+fn lost(dir: &Directory, id: &BoardId, why: &str) {
+    let asks = {
+        let mut boards = dir.0.boards.borrow_mut();
+        let Some(board) = boards.get_mut(id) else { return };
+        if let Some(host) = board.host.take() {
+            host.kill();
+        }
+        std::mem::take(&mut board.asks)
+    };
+    for ask in asks.into_values() {
+        let _ = ask.reply.send(Err(ControlError::Failed(format!("the board {id} went away: {why}"))));
+    }
+    dir.0.plane.board_gone(id.clone());
+    let lines: Vec<LineId> =
+        dir.0.ports.borrow().iter().filter(|(p, _)| p.board == *id).map(|(_, line)| line.clone()).collect();
+    for line in lines {
+        dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Lost) });
+    }
+    dir.0.exchange.update(|views| {
+        let view = views.boards.entry(id.to_string()).or_default();
+        view.id = id.to_string();
+        view.up = false;
+        view.pid = None;
+        view.why = Some(why.to_owned());
+    });
+    dir.tell(Event::BoardState { board: id.clone(), up: false, why: why.to_owned() });
+}
+
+/// What a line that was built anew must be told of its port.
+pub(super) fn greet(dir: &Directory, port: &PortRef) -> Vec<BoardEvent> {
+    let boards = dir.0.boards.borrow();
+    let Some(board) = boards.get(&port.board).filter(|b| b.host.is_some()) else { return Vec::new() };
+    let Some(info) = &board.info else { return Vec::new() };
+    let Some(caps) = info.ports.get(usize::from(port.port)) else { return Vec::new() };
+    let kind = kind_of(caps.kind);
+    let mut events = vec![BoardEvent::Ready(kind)];
+    if kind == PortKind::Fxs && board.off_hook.get(usize::from(port.port)) == Some(&true) {
+        events.push(BoardEvent::OffHook);
+    }
+    events
+}
+
+/// A command for a port.
+pub(super) fn command(dir: &Directory, port: &PortRef, cmd: BoardCmd) {
+    let host = dir.0.boards.borrow().get(&port.board).and_then(|b| b.host.clone());
+    let Some(host) = host else { return };
+    // A board that cannot be told anything is about to be reported gone by its thread.
+    let _ = host.command(port.port, command_of(cmd));
+}
+
+/// A wish for a simulated board.
+pub(super) fn sim(dir: &Directory, ask: SimAsk) {
+    let mut boards = dir.0.boards.borrow_mut();
+    let Some(board) = ask.board.parse::<BoardId>().ok().and_then(|id| boards.get_mut(&id)) else {
+        let name = ask.board.clone();
+        let _ = ask.reply.send(Err(ControlError::Missing { what: "board", name }));
+        return;
+    };
+    let Some(host) = &board.host else {
+        let _ = ask.reply.send(Err(ControlError::Busy("the board is being started; try again".to_owned())));
+        return;
+    };
+    let request = sim_request(&ask);
+    match host.ask("sim", &request) {
+        Ok(id) => {
+            board.asks.insert(id, ask);
+        }
+        Err(e) => {
+            let _ = ask.reply.send(Err(ControlError::Failed(e.to_string())));
+        }
+    }
+}
+
+/// Kills a board's process: what a crashing driver does (developer mode).
+pub(super) fn kill(dir: &Directory, name: &str) -> bool {
+    let host = name
+        .parse::<BoardId>()
+        .ok()
+        .and_then(|id| dir.0.boards.borrow().get(&id).and_then(|board| board.host.clone()));
+    match host {
+        Some(host) => {
+            host.kill();
+            true
+        }
+        None => false,
+    }
+}
+
+fn line_on(dir: &Directory, board: &BoardId, port: u16) -> Option<LineId> {
+    dir.0.ports.borrow().get(&PortRef { board: board.clone(), port }).cloned()
+}
+
+/// JSON on one line, then the sound: see the virtual driver's README.
+fn sim_request(ask: &SimAsk) -> Vec<u8> {
+    let mut json: serde_json::Value =
+        serde_json::from_str(&ask.json).unwrap_or_else(|_| serde_json::Value::Object(Default::default()));
+    if let Some(object) = json.as_object_mut() {
+        object.insert("do".to_owned(), ask.verb.clone().into());
+    }
+    let mut request = json.to_string().into_bytes();
+    if !ask.blob.is_empty() {
+        request.push(b'\n');
+        request.extend_from_slice(&ask.blob);
+    }
+    request
+}
+
+fn sim_answer(octets: Vec<u8>) -> SimAnswer {
+    if octets.starts_with(b"RIFF") {
+        SimAnswer::Wav(octets.into())
+    } else {
+        SimAnswer::Json(String::from_utf8_lossy(&octets).into_owned())
+    }
+}
+
+fn kind_of(kind: words::PortKind) -> PortKind {
+    match kind {
+        words::PortKind::Fxs => PortKind::Fxs,
+        words::PortKind::Fxo => PortKind::Fxo,
+    }
+}
+
+fn polarity_of(polarity: words::Polarity) -> Polarity {
+    match polarity {
+        words::Polarity::Forward => Polarity::Forward,
+        words::Polarity::Reverse => Polarity::Reverse,
+    }
+}
+
+fn event_of(event: PortEvent) -> Option<BoardEvent> {
+    Some(match event {
+        PortEvent::Ready { kind } => BoardEvent::Ready(kind_of(kind)),
+        PortEvent::BoardGone => BoardEvent::Lost,
+        PortEvent::OffHook => BoardEvent::OffHook,
+        PortEvent::OnHook => BoardEvent::OnHook,
+        PortEvent::Flash { .. } => BoardEvent::Flash,
+        PortEvent::PulseDigit { digit } => BoardEvent::PulseDigit(Key::new(digit)?),
+        PortEvent::RingTrip => BoardEvent::RingTrip,
+        PortEvent::RingBegin { .. } => BoardEvent::RingBegin,
+        PortEvent::RingEnd { .. } => BoardEvent::RingEnd,
+        PortEvent::Polarity { polarity } => BoardEvent::Polarity(polarity_of(polarity)),
+        PortEvent::Cpc { .. } => BoardEvent::Cpc,
+        PortEvent::BatteryLost => BoardEvent::BatteryLost,
+        PortEvent::BatteryOk => BoardEvent::BatteryOk,
+        PortEvent::ParallelPickup { up } => BoardEvent::ParallelPickup(up),
+        PortEvent::Reading { volts, milliamps } => BoardEvent::Reading { volts, milliamps },
+        PortEvent::Dtmf { .. }
+        | PortEvent::Alarm { .. }
+        | PortEvent::AlarmClear { .. }
+        | PortEvent::MwiNeon { .. }
+        | PortEvent::Meter
+        | PortEvent::Xrun { .. }
+        | PortEvent::HookEdge { .. } => return None,
+    })
+}
+
+fn command_of(cmd: BoardCmd) -> PortCmd {
+    let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+    match cmd {
+        BoardCmd::Ring { cadence, hz } => PortCmd::Ring { cadence, hz },
+        BoardCmd::RingStop => PortCmd::RingStop,
+        BoardCmd::Polarity(Polarity::Forward) => PortCmd::Polarity { polarity: words::Polarity::Forward },
+        BoardCmd::Polarity(Polarity::Reverse) => PortCmd::Polarity { polarity: words::Polarity::Reverse },
+        BoardCmd::Cpc(d) => PortCmd::Cpc { ms: ms(d) },
+        BoardCmd::OnHookAudio(d) => PortCmd::OnHookAudio { ms: ms(d) },
+        BoardCmd::OffHook => PortCmd::OffHook,
+        BoardCmd::OnHook => PortCmd::OnHook,
+        BoardCmd::Flash(d) => PortCmd::Flash { ms: ms(d) },
+        BoardCmd::Pulse(keys) => PortCmd::Pulse { digits: keys.iter().map(|k| k.as_char()).collect() },
+    }
+}
+

@@ -1,0 +1,393 @@
+//! The directory: who is who on the control arbiter, and the one place where posts are delivered. It lives on one
+//! thread; nothing in it is locked and nothing waits.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use ringtrip_sip::endpoint::{Told, Transmit};
+use ringtrip_switch::board::PortKind;
+use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
+use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::config::Config;
+use ringtrip_switch::desk::DeskInput;
+use ringtrip_switch::emergency;
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
+use ringtrip_switch::leg::{LegCmd, LegEvent};
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::route::Found;
+use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
+use ringtrip_switch::router::Router;
+use ringtrip_switch::supervise::{Decision, Ending, Exit, Rule, Supervisor};
+
+use super::parts::{self, CallShell, CallWorld, DeskShell, GatewayShell, LineShell};
+use super::front::Door;
+use super::{boards, find, live, route, wall, wishes};
+use crate::control::Exchange;
+use crate::dns::Dns;
+use crate::events::EventHub;
+use crate::media::{Plane, Pool};
+use crate::net::Net;
+use crate::shell::In;
+use crate::store::{CdrRecord, Store};
+
+/// Inputs that may wait for one call: a call speaks with few, and seldom.
+const CALL_MAILBOX: usize = 64;
+
+/// A handle on the directory; all clones are the same one.
+#[derive(Clone)]
+pub struct Directory(pub(super) Rc<Inner>);
+
+/// All that the control arbiter knows.
+pub(super) struct Inner {
+    pub config: RefCell<Arc<Config>>,
+    pub setup: RefCell<Arc<CallSetup>>,
+    pub ids: CallIds,
+    pub agent: String,
+    /// The secret under digest nonces.
+    pub nonce_secret: [u8; 32],
+    pub programs: boards::Programs,
+    pub developer: bool,
+    pub door: Door,
+    pub router: RefCell<Router>,
+    pub desk: RefCell<Option<Addr<DeskShell>>>,
+    pub calls: RefCell<HashMap<CallId, CallEntry>>,
+    pub lines: RefCell<HashMap<LineId, LineEntry>>,
+    pub ports: RefCell<HashMap<PortRef, LineId>>,
+    pub gateways: RefCell<HashMap<GatewayId, Addr<GatewayShell>>>,
+    pub boards: RefCell<HashMap<BoardId, boards::Board>>,
+    pub route: route::Handle,
+    pub supervisor: RefCell<Supervisor>,
+    pub plane: Plane,
+    pub pool: Pool,
+    pub net: RefCell<Option<Net>>,
+    pub dns: Dns,
+    pub store: Store,
+    pub events: EventHub,
+    pub exchange: Exchange,
+    pub shedding: Cell<bool>,
+    /// Extensions whose registrations changed since the desk was last looked at.
+    pub dirty: RefCell<BTreeSet<ExtId>>,
+    /// Calls that wait for the phones of their operator to be found.
+    pub summons: RefCell<HashMap<CallId, wishes::Summons>>,
+    /// Telephones of extensions whose SIP phones the desk is being asked for.
+    pub beside: RefCell<HashMap<(CallId, u16), Result<Vec<Found>, Cause>>>,
+}
+
+pub(super) struct CallEntry {
+    pub addr: Addr<CallShell>,
+    /// The newest record: what is closed in the call's stead if it falls.
+    pub cdr: Option<Box<Cdr>>,
+}
+
+pub(super) struct LineEntry {
+    pub addr: Addr<LineShell>,
+    pub port: PortRef,
+    pub kind: PortKind,
+    /// The leg that it carries, as far as posts told.
+    pub leg: Option<LegId>,
+    /// Whether that leg is of an emergency call.
+    pub emergency: bool,
+    /// Free for a new leg, by its own last word.
+    pub free: bool,
+    /// Its board works and its pair has battery, by its own last word.
+    pub alive: bool,
+    /// Given to a call a moment ago.
+    pub reserved: Option<Instant>,
+}
+
+impl Directory {
+    /// Delivers all of these posts.
+    pub fn deliver_all(&self, posts: &mut Vec<Post>) {
+        for post in posts.drain(..) {
+            self.deliver(post);
+        }
+    }
+
+    /// Delivers a post.
+    pub fn deliver(&self, post: Post) {
+        tracing::trace!(?post, "post");
+        match post {
+            Post::NewCall(birth) => self.born(*birth),
+            Post::Call { call, input } => self.to_call(call, input),
+            Post::Line { line, input } => self.to_line(line, input),
+            Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
+            Post::Ask(query) => route::ask(self, query),
+            Post::Find { call, seq, target, emergency } => find::find(self, call, seq, target, emergency),
+            Post::Resolve { gateway, host, port, transport } => {
+                find::resolve(self, gateway, host, port, transport);
+            }
+            Post::Peer { gateway, addresses } => self.to_desk(DeskInput::Peer { gateway, addresses }),
+            Post::Sip(ask) => self.to_desk(DeskInput::Ask(ask)),
+            Post::Board { port, cmd } => boards::command(self, &port, cmd),
+            Post::Media(cmd) => self.0.plane.send(cmd),
+            Post::Keep(cdr) => self.keep(cdr),
+            Post::Tell(event) => self.tell(event),
+        }
+    }
+
+    /// To the event stream, the log and what people see.
+    pub fn tell(&self, event: Event) {
+        live::note(self, &event);
+        self.0.events.publish(&event);
+    }
+
+    /// To the desk.
+    pub fn to_desk(&self, input: DeskInput) {
+        let desk = self.0.desk.borrow();
+        if let Some(desk) = &*desk
+            && desk.try_send(In(input)).is_err()
+        {
+            tracing::warn!("the SIP desk is overloaded: a post was dropped");
+        }
+    }
+
+    /// Octets for a SIP peer.
+    pub fn transmit(&self, transmit: Transmit) {
+        if let Some(net) = &*self.0.net.borrow() {
+            net.transmit(transmit);
+        }
+    }
+
+    fn to_call(&self, call: CallId, input: CallInput) {
+        let input = match input {
+            CallInput::Found { seq, found } => match self.0.beside.borrow_mut().remove(&(call, seq)) {
+                Some(telephone) => CallInput::Found { seq, found: find::merge(telephone, found) },
+                None => CallInput::Found { seq, found },
+            },
+            other => other,
+        };
+        let input = match input {
+            CallInput::Found { found, .. } if self.0.summons.borrow().contains_key(&call) => {
+                let summons = self.0.summons.borrow_mut().remove(&call);
+                if let Some(summons) = summons {
+                    summons.found(self, call, found);
+                }
+                return;
+            }
+            CallInput::Found { seq, found } => {
+                CallInput::Found { seq, found: found.map(|all| find::rooted(self, all)) }
+            }
+            other => other,
+        };
+        let input = match self.0.calls.borrow().get(&call) {
+            Some(entry) => match entry.addr.try_send(In(input)) {
+                Ok(()) => return,
+                Err(SendError::Full(In(input)) | SendError::Closed(In(input))) => input,
+            },
+            None => input,
+        };
+        // The call is gone; a request in its dialog must still be answered (481).
+        if let CallInput::Sip { told: told @ Told::Request { .. }, .. } = input {
+            self.to_desk(DeskInput::Stray(Box::new(told)));
+        }
+    }
+
+    fn to_line(&self, line: LineId, input: LineInput) {
+        let mut lines = self.0.lines.borrow_mut();
+        let Some(entry) = lines.get_mut(&line) else {
+            drop(lines);
+            self.line_absent(&line, input);
+            return;
+        };
+        if let LineInput::Leg { leg, cmd } = &input {
+            match cmd {
+                LegCmd::Place(placement) => {
+                    entry.leg = Some(*leg);
+                    entry.emergency = placement.emergency;
+                }
+                LegCmd::End(_) if entry.leg == Some(*leg) => entry.leg = None,
+                _ => {}
+            }
+        }
+        let refused = entry.addr.try_send(In(input)).err();
+        drop(lines);
+        if let Some(SendError::Full(In(input)) | SendError::Closed(In(input))) = refused {
+            self.line_absent(&line, input);
+        }
+    }
+
+    fn to_gateway(&self, gateway: &GatewayId, input: GatewayInput) {
+        let input = match self.0.gateways.borrow().get(gateway) {
+            Some(addr) => match addr.try_send(In(input)) {
+                Ok(()) => return,
+                Err(SendError::Full(In(input)) | SendError::Closed(In(input))) => input,
+            },
+            None => input,
+        };
+        self.gateway_absent(input);
+    }
+
+    /// A call is born: leases its ports, opens its actor. Without ports or room it is refused, and told so.
+    fn born(&self, mut birth: Birth) {
+        let config = self.0.config.borrow().clone();
+        let emergency = emergency::is_exact(&config.emergency, birth.dialled.as_str());
+        let many = self.0.calls.borrow().len() >= config.limits.calls as usize;
+        let full = !emergency && (many || self.calls_of(&birth.source) >= usize::from(config.limits.calls_per_source));
+        let lease = if full { None } else { self.0.pool.lease() };
+        let Some(lease) = lease else {
+            self.refuse(birth);
+            return;
+        };
+        self.0.shedding.set(false);
+        birth.at = wall::now();
+        birth.ports = lease.ports();
+        let id = birth.id;
+        if let Caller::Line(line) = &birth.a
+            && let Some(entry) = self.0.lines.borrow_mut().get_mut(line)
+        {
+            entry.leg = Some(id.a());
+            entry.emergency = emergency;
+        }
+        self.0.plane.open(id, &lease);
+        let mut out = Vec::new();
+        let setup = self.0.setup.borrow().clone();
+        let call = Call::new(Instant::now(), birth, &setup, rand::random(), &mut out);
+        let world = CallWorld { directory: self.clone(), call: id, _lease: lease };
+        let addr = parts::start(call, world, CALL_MAILBOX);
+        self.0.calls.borrow_mut().insert(id, CallEntry { addr, cdr: None });
+        self.deliver_all(&mut out);
+    }
+
+    fn refuse(&self, birth: Birth) {
+        if !self.0.shedding.replace(true) {
+            let text = "new calls are refused: no media port is free, or the limit of calls is reached";
+            self.tell(Event::Alarm { what: "overload", text: text.to_owned() });
+        }
+        match birth.a {
+            Caller::Sip { tx, request, .. } => self.to_desk(DeskInput::Refuse { tx, request }),
+            Caller::Line(line) => {
+                let leg = birth.id.a();
+                self.to_line(line, LineInput::Leg { leg, cmd: LegCmd::End(Cause::Congestion) });
+            }
+            Caller::Operator { .. } => {}
+        }
+    }
+
+    /// A call's actor is gone.
+    pub fn call_over(&self, call: CallId) {
+        if self.0.calls.borrow_mut().remove(&call).is_some() {
+            live::call_gone(self, call);
+        }
+    }
+
+    /// A call fell: what it held is freed, and its record is closed in its stead.
+    pub fn call_wrecked(&self, call: CallId) {
+        self.0.plane.send(MediaCmd::Close { call });
+        let legs: Vec<(LineId, LegId)> = self
+            .0
+            .lines
+            .borrow()
+            .iter()
+            .filter_map(|(line, entry)| Some((line.clone(), entry.leg.filter(|l| l.call == call)?)))
+            .collect();
+        for (line, leg) in legs {
+            self.to_line(line, LineInput::Leg { leg, cmd: LegCmd::End(Cause::SystemFailure) });
+        }
+        let record = self.0.calls.borrow_mut().get_mut(&call).and_then(|entry| entry.cdr.take());
+        if let Some(mut cdr) = record
+            && cdr.cause.is_none()
+        {
+            let micros = wall::now().unix_micros.saturating_sub(cdr.started_micros);
+            cdr.ended_after = Some(u64::try_from(micros).unwrap_or(0));
+            cdr.cause = Some(Cause::SystemFailure);
+            cdr.ended_by = Some('x');
+            self.keep(cdr);
+        }
+        self.tell(Event::CallEnded { call, cause: Cause::SystemFailure, by: 'x' });
+        self.call_over(call);
+    }
+
+    fn keep(&self, cdr: Box<Cdr>) {
+        live::record(self, &cdr);
+        if !self.0.store.keep_cdr(CdrRecord::from(&*cdr)) {
+            tracing::error!(call = %cdr.call, "the store does not take this call's record");
+        }
+        if let Some(entry) = self.0.calls.borrow_mut().get_mut(&cdr.call) {
+            entry.cdr = Some(cdr);
+        }
+    }
+
+    /// A part fell: the table decides. Answers when to build it anew.
+    pub fn fell(&self, part: &str, why: &str) -> Option<Duration> {
+        let mut supervisor = self.0.supervisor.borrow_mut();
+        let generation = match supervisor.generation(part) {
+            Some(generation) => generation,
+            // Calls are not listed one by one: temporary, never restarted.
+            None => supervisor.add(part, Rule::TEMPORARY),
+        };
+        let exit = Exit { part: part.to_owned(), generation, ending: Ending::Failed(why.to_owned()) };
+        let decision = supervisor.on(Instant::now(), &exit);
+        drop(supervisor);
+        tracing::error!(part, why, ?decision, "a part fell");
+        let (after, generation, gave_up) = match decision {
+            Decision::Restart { after, generation } => (Some(after), generation, false),
+            Decision::GiveUp => (None, generation, true),
+            Decision::Forget | Decision::Ignore => (None, generation, false),
+        };
+        live::part(self, part, after.is_some(), generation, Some(why));
+        self.tell(Event::Restarted { part: part.to_owned(), why: why.to_owned(), generation, gave_up });
+        after
+    }
+
+    /// A line's machine fell with a leg on it: the call hears that the leg is gone.
+    pub fn line_lost_its_leg(&self, line: &LineId) {
+        let leg = self.0.lines.borrow_mut().get_mut(line).and_then(|entry| entry.leg.take());
+        if let Some(LegId { call, n }) = leg {
+            self.to_call(call, CallInput::Leg { n, event: LegEvent::Ended(Cause::SystemFailure) });
+        }
+    }
+
+    /// A post for a line that is not there.
+    pub fn line_absent(&self, line: &LineId, input: LineInput) {
+        match input {
+            LineInput::Leg { leg, cmd: LegCmd::Place(_) } => {
+                let event = LegEvent::Ended(Cause::Congestion);
+                self.to_call(leg.call, CallInput::Leg { n: leg.n, event });
+            }
+            other => tracing::debug!(%line, ?other, "nobody is there to hear this"),
+        }
+    }
+
+    /// A post for a gateway that is not there.
+    pub fn gateway_absent(&self, input: GatewayInput) {
+        if let GatewayInput::Find { call, seq } = input {
+            self.to_call(call, CallInput::Found { seq, found: Err(Cause::Failure) });
+        }
+    }
+
+    /// A post for the desk while it is being built anew.
+    pub fn desk_absent(&self, input: DeskInput) {
+        if let DeskInput::Find { call, seq, .. } = input {
+            self.to_call(call, CallInput::Found { seq, found: Err(Cause::SystemFailure) });
+        }
+    }
+
+    /// The media plane says something.
+    pub fn media(&self, call: Option<CallId>, event: MediaEvent) {
+        use ringtrip_switch::post::End;
+        let line = match event.end() {
+            End::Port(port) => self.0.ports.borrow().get(port).cloned(),
+            End::Rtp(_) => None,
+        };
+        match (line, call) {
+            // Figures of a port belong to the call that it was joined to.
+            (Some(_), Some(call)) if matches!(event, MediaEvent::Figures { .. }) => {
+                self.to_call(call, CallInput::Media(event));
+            }
+            (Some(line), _) => {
+                let input = match event {
+                    MediaEvent::Digit { key, ms, .. } => LineInput::Key { key, ms },
+                    other => LineInput::Media(other),
+                };
+                self.to_line(line, input);
+            }
+            (None, Some(call)) => self.to_call(call, CallInput::Media(event)),
+            (None, None) => {}
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Who reaches a target now: a free line from the directory's own memory, phones from the desk, providers from
+//! their gateways, hosts from DNS.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_switch::config::HostPort;
+use ringtrip_switch::desk::DeskInput;
+use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::post::{CallInput, GatewayInput, Post};
+use ringtrip_switch::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
+
+use super::directory::Directory;
+
+/// A line that was just given to one call is not given to another before it had time to say that it is busy.
+const RESERVED: Duration = Duration::from_secs(2);
+
+/// Answers `Post::Find`, now or when somebody else knows.
+pub(super) fn find(dir: &Directory, call: CallId, seq: u16, target: Target, emergency: bool) {
+    let answer = |found| Post::Call { call, input: CallInput::Found { seq, found } };
+    match target {
+        Target::Extension(ext) => extension(dir, call, seq, ext),
+        Target::Line(line) => dir.deliver(answer(line_free(dir, &line, emergency))),
+        Target::Landline => dir.deliver(answer(landline(dir, emergency))),
+        Target::Gateway(gateway) => {
+            let input = GatewayInput::Find { call, seq };
+            dir.deliver(Post::Gateway { gateway, input });
+        }
+        Target::Uri(to) => ad_hoc(dir, call, seq, to),
+    }
+}
+
+/// Its telephone on a jack and its SIP phones ring together.
+fn extension(dir: &Directory, call: CallId, seq: u16, ext: ExtId) {
+    let config = dir.0.config.borrow().clone();
+    let Some(entry) = config.extension(ext.as_str()) else {
+        dir.deliver(Post::Call { call, input: CallInput::Found { seq, found: Err(Cause::Unallocated) } });
+        return;
+    };
+    let telephone = entry.line.as_ref().map(|line| line_free(dir, line, false));
+    match (telephone, &entry.secret) {
+        (Some(found), None) => dir.deliver(Post::Call { call, input: CallInput::Found { seq, found } }),
+        (telephone, _) => {
+            if let Some(found) = telephone {
+                dir.0.beside.borrow_mut().insert((call, seq), found);
+            }
+            dir.to_desk(DeskInput::Find { call, seq, ext });
+        }
+    }
+}
+
+/// Puts the telephone beside the SIP phones that the desk found.
+pub(super) fn merge(
+    telephone: Result<Vec<Found>, Cause>,
+    phones: Result<Vec<Found>, Cause>,
+) -> Result<Vec<Found>, Cause> {
+    match (telephone, phones) {
+        (Ok(mut all), Ok(more)) => {
+            all.extend(more);
+            Ok(all)
+        }
+        (Ok(all), Err(_)) | (Err(_), Ok(all)) => Ok(all),
+        // A busy telephone says more than a phone that is not there.
+        (Err(telephone), Err(_)) => Err(telephone),
+    }
+}
+
+fn line_free(dir: &Directory, line: &LineId, emergency: bool) -> Result<Vec<Found>, Cause> {
+    let mut lines = dir.0.lines.borrow_mut();
+    let entry = lines.get_mut(line).ok_or(Cause::Congestion)?;
+    if entry.free || emergency { Ok(vec![Found::Line(line.clone())]) } else { Err(Cause::Busy) }
+}
+
+/// The first free landline, in the order of the configuration. For an emergency one that works but is in use will do:
+/// its machine ends the lesser call.
+fn landline(dir: &Directory, emergency: bool) -> Result<Vec<Found>, Cause> {
+    let config = dir.0.config.borrow().clone();
+    let now = Instant::now();
+    let mut lines = dir.0.lines.borrow_mut();
+    for (line, _) in config.landlines() {
+        if let Some(entry) = lines.get_mut(&line.id)
+            && entry.free
+            && entry.reserved.is_none_or(|until| until <= now)
+        {
+            entry.reserved = Some(now + RESERVED);
+            return Ok(vec![Found::Line(line.id.clone())]);
+        }
+    }
+    if emergency {
+        let in_use = |alive: bool| {
+            config.landlines().map(|(line, _)| &line.id).find(|id| {
+                lines.get(id).is_some_and(|entry| !entry.emergency && (entry.alive || !alive))
+            })
+        };
+        if let Some(line) = in_use(true).or_else(|| in_use(false)) {
+            return Ok(vec![Found::Line(line.clone())]);
+        }
+    }
+    Err(Cause::Congestion)
+}
+
+/// An ad-hoc destination of the dial plan.
+fn ad_hoc(dir: &Directory, call: CallId, seq: u16, to: AdHoc) {
+    let dir = dir.clone();
+    actix_rt::spawn(async move {
+        let found = ways(&dir, &to).await;
+        dir.deliver(Post::Call { call, input: CallInput::Found { seq, found } });
+    });
+}
+
+async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
+    let host: HostPort = to.host.parse().map_err(|_| Cause::Invalid)?;
+    let addresses = dir.0.dns.find(&host, Transport::Udp).await;
+    let net = dir.0.net.borrow().clone().ok_or(Cause::Failure)?;
+    let flows: Vec<_> = addresses.iter().filter_map(|(t, addr)| net.flow_to(*t, *addr)).collect();
+    if flows.is_empty() {
+        return Err(Cause::Failure);
+    }
+    let credentials = match (&to.user, &to.password) {
+        (Some(user), Some(password)) => Some(Credentials { user: user.clone(), password: password.clone() }),
+        _ => None,
+    };
+    let config = dir.0.config.borrow().clone();
+    let identity = Identity {
+        user: to.user.clone(),
+        domain: if to.user.is_some() { host.host.clone() } else { config.sip.domain.clone() },
+        contact_user: to.user.clone().unwrap_or_else(|| "ringtrip".to_owned()),
+    };
+    let way = SipWay {
+        uri: format!("sip:{{number}}@{host}"),
+        flows,
+        credentials,
+        identity,
+        routes: Vec::new(),
+        trusted: false,
+        name: host.to_string(),
+        gateway: None,
+    };
+    Ok(vec![Found::Sip(Arc::new(way))])
+}
+
+/// Answers `Post::Resolve`.
+pub(super) fn resolve(
+    dir: &Directory,
+    gateway: GatewayId,
+    host: String,
+    port: Option<u16>,
+    transport: Option<Transport>,
+) {
+    let dir = dir.clone();
+    actix_rt::spawn(async move {
+        let transport = transport.unwrap_or(Transport::Udp);
+        let addresses = dir.0.dns.find(&HostPort { host, port }, transport).await;
+        dir.deliver(Post::Gateway { gateway, input: GatewayInput::Resolved(addresses) });
+    });
+}
+
+/// The address that we have towards a peer, for messages that name it.
+pub(super) fn local_ip(dir: &Directory, remote: IpAddr) -> Option<IpAddr> {
+    let net = dir.0.net.borrow().clone()?;
+    net.flow_to(Transport::Udp, (remote, 5060).into()).map(|flow| flow.local.ip())
+}
+
+/// Ways whose own address is a wildcard get the one that the routing table says for their peer.
+pub(super) fn rooted(dir: &Directory, mut all: Vec<Found>) -> Vec<Found> {
+    let Some(net) = dir.0.net.borrow().clone() else { return all };
+    for found in &mut all {
+        if let Found::Sip(way) = found
+            && way.flows.iter().any(|flow| flow.local.ip().is_unspecified())
+        {
+            for flow in &mut Arc::make_mut(way).flows {
+                if let Some(better) = net.flow_to(flow.transport, flow.remote)
+                    && flow.local.ip().is_unspecified()
+                {
+                    flow.local = better.local;
+                }
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,168 @@
+//! What people see of the running exchange: events and records as they pass become snapshots for the API.
+
+use std::time::Instant;
+
+use ringtrip_switch::board::PortKind;
+use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::{CallId, ExtId, LegId, LineId};
+use ringtrip_switch::line::LineStatus;
+use ringtrip_switch::party::Source;
+
+use super::directory::Directory;
+use super::wall;
+use crate::views::{CallView, LineView, PartView};
+
+/// An event passes.
+pub(super) fn note(dir: &Directory, event: &Event) {
+    let call = |id: &CallId, change: &dyn Fn(&mut CallView)| {
+        dir.0.exchange.update(|views| {
+            if let Some(view) = views.calls.get_mut(&id.to_string()) {
+                change(view);
+            }
+        });
+    };
+    match event {
+        Event::CallStarted { call, from, dialled } => {
+            let view = CallView {
+                id: call.to_string(),
+                state: "routing".to_owned(),
+                from: from.clone(),
+                dialled: dialled.clone(),
+                started_micros: wall::now().unix_micros,
+                ..CallView::default()
+            };
+            dir.0.exchange.update(|views| {
+                views.calls.insert(view.id.clone(), view);
+            });
+            dir.0.exchange.counters().add("ringtrip_calls_started_total", "", 1.0);
+        }
+        Event::CallRinging { call: id, target, .. } => call(id, &|view| {
+            if view.answered_micros.is_none() {
+                view.state = "ringing".to_owned();
+                view.to = Some(target.clone());
+            }
+        }),
+        Event::CallAnswered { call: id, target, .. } => call(id, &|view| {
+            view.state = "talking".to_owned();
+            view.to = Some(target.clone());
+            view.answered_micros = Some(wall::now().unix_micros);
+        }),
+        Event::CallEnded { call: id, cause, .. } => {
+            call(id, &|view| view.state = "ending".to_owned());
+            let labels = format!("cause=\"{}\"", cause.word());
+            dir.0.exchange.counters().add("ringtrip_calls_ended_total", &labels, 1.0);
+        }
+        Event::Registered { ext, .. } | Event::Unregistered { ext, .. } => {
+            dir.0.dirty.borrow_mut().insert(ext.clone());
+        }
+        Event::ScriptActive { script, hash } => dir.0.exchange.update(|views| {
+            views.script.name = script.clone();
+            views.script.hash = hash.clone();
+            views.script.refused = None;
+        }),
+        Event::ScriptRefused { why, .. } => {
+            dir.0.exchange.update(|views| views.script.refused = Some(why.clone()));
+        }
+        _ => {}
+    }
+}
+
+/// A call's record changed.
+pub(super) fn record(dir: &Directory, cdr: &Cdr) {
+    dir.0.exchange.update(|views| {
+        let Some(view) = views.calls.get_mut(&cdr.call.to_string()) else { return };
+        view.caller = (!cdr.caller.private && !cdr.caller.number.is_empty()).then(|| cdr.caller.number.clone());
+        view.emergency = cdr.emergency;
+        if !cdr.target.is_empty() {
+            view.to = Some(cdr.target.clone());
+        }
+        if !cdr.provenance.because.is_empty() {
+            view.because = Some(cdr.provenance.because.clone());
+        }
+    });
+}
+
+/// A call is over.
+pub(super) fn call_gone(dir: &Directory, call: CallId) {
+    dir.0.exchange.update(|views| {
+        views.calls.remove(&call.to_string());
+    });
+}
+
+/// A part of the supervision table changed.
+pub(super) fn part(dir: &Directory, name: &str, up: bool, generation: u32, why: Option<&str>) {
+    if name.starts_with("call ") {
+        return;
+    }
+    let view = PartView { name: name.to_owned(), up, generation, why: why.map(str::to_owned) };
+    dir.0.exchange.update(|views| {
+        views.parts.insert(view.name.clone(), view);
+    });
+}
+
+impl Directory {
+    /// A line after a step: what it says of itself, and whether it can take a call.
+    pub(super) fn line_looks(&self, line: &LineId, status: LineStatus) {
+        let mut lines = self.0.lines.borrow_mut();
+        let Some(entry) = lines.get_mut(line) else { return };
+        let (state, call) = (status.state, status.call);
+        entry.free = state == "idle";
+        entry.alive = state != "out-of-service";
+        if entry.free {
+            entry.leg = None;
+            entry.emergency = false;
+        } else {
+            entry.reserved = None;
+        }
+        if let (None, Some(call)) = (entry.leg, call) {
+            entry.leg = Some(LegId { call, n: 0 });
+        }
+        drop(lines);
+        let now = wall::now().unix_micros;
+        let since = now - i64::try_from(status.for_.as_micros()).unwrap_or(0);
+        let extension = self.0.config.borrow().extension_on(line).map(|e| e.id.to_string());
+        self.0.exchange.update(|views| {
+            let view = views.lines.entry(line.to_string()).or_default();
+            // The moment a state began is computed anew each time; it only moves when the state does.
+            let since_micros = if view.state == state { view.since_micros } else { since };
+            *view = LineView {
+                id: line.to_string(),
+                kind: match status.kind {
+                    PortKind::Fxs => "fxs".to_owned(),
+                    PortKind::Fxo => "fxo".to_owned(),
+                },
+                port: status.port.to_string(),
+                state: state.to_owned(),
+                since_micros,
+                off_hook: status.off_hook,
+                volts: status.volts,
+                milliamps: status.milliamps,
+                call: call.map(|c| c.to_string()),
+                last_disconnect: status.last_disconnect.map(|d| d.word().to_owned()),
+                extension,
+            };
+        });
+    }
+
+    /// Extensions whose registrations changed.
+    pub(super) fn take_dirty(&self) -> Vec<ExtId> {
+        let mut dirty = self.0.dirty.borrow_mut();
+        if dirty.is_empty() { Vec::new() } else { std::mem::take(&mut *dirty).into_iter().collect() }
+    }
+
+    /// How many calls a source has now.
+    pub(super) fn calls_of(&self, source: &Source) -> usize {
+        let same = |entry: &super::directory::CallEntry| entry.cdr.as_ref().is_some_and(|cdr| cdr.source == *source);
+        self.0.calls.borrow().values().filter(|entry| same(entry)).count()
+    }
+}
+
+/// The microseconds since 1970 of a moment in the future or past.
+pub(super) fn micros_at(now: Instant, at: Instant) -> i64 {
+    let wall = wall::now().unix_micros;
+    match at.checked_duration_since(now) {
+        Some(ahead) => wall.saturating_add(i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX)),
+        None => wall.saturating_sub(i64::try_from(now.duration_since(at).as_micros()).unwrap_or(i64::MAX)),
+    }
+}

@@ -1,0 +1,17 @@
+//! The running exchange: the control arbiter with its directory, started from a store and a configuration.
+
+mod apply;
+mod boards;
+mod directory;
+mod find;
+mod front;
+mod live;
+mod parts;
+mod registrations;
+mod route;
+mod serve;
+mod wall;
+mod wishes;
+
+pub use self::boards::Programs;
+pub use self::serve::{ServeError, serve};

@@ -1,0 +1,211 @@
+//! Which machines live in shells, and the world around each: where its posts go and what becomes of it after a panic.
+
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use ringtrip_switch::call::Call;
+use ringtrip_switch::desk::{Desk, DeskInput, DeskOut};
+use ringtrip_switch::gateway::Gateway;
+use ringtrip_switch::ids::{CallId, GatewayId, LineId};
+use ringtrip_switch::line::Line;
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, Post};
+
+use super::directory::Directory;
+use crate::media::Lease;
+use crate::shell::{Machine, Shell, World};
+
+/// The actor of a call.
+pub type CallShell = Shell<Call, CallWorld>;
+/// The actor of a line.
+pub type LineShell = Shell<Line, LineWorld>;
+/// The actor of a gateway.
+pub type GatewayShell = Shell<Gateway, GatewayWorld>;
+/// The actor of the SIP desk.
+pub type DeskShell = Shell<Desk, DeskWorld>;
+
+macro_rules! machine {
+    ($machine:ty, $input:ty, $output:ty, $timeout:expr, |$this:ident| $over:expr) => {
+        impl Machine for $machine {
+            type Input = $input;
+            type Output = $output;
+            fn on(&mut self, now: Instant, input: $input, out: &mut Vec<$output>) {
+                <$machine>::on(self, now, input, out);
+            }
+            fn deadline(&self) -> Option<Instant> {
+                <$machine>::deadline(self)
+            }
+            fn timeout() -> $input {
+                $timeout
+            }
+            fn is_over(&self) -> bool {
+                let $this = self;
+                $over
+            }
+        }
+    };
+}
+
+machine!(Call, CallInput, Post, CallInput::Timeout, |call| call.is_over());
+machine!(Line, LineInput, Post, LineInput::Timeout, |_line| false);
+machine!(Gateway, GatewayInput, Post, GatewayInput::Timeout, |_gateway| false);
+machine!(Desk, DeskInput, DeskOut, DeskInput::Timeout, |_desk| false);
+
+/// Around a call: it is never resurrected. What is left of it after a panic is asked once to end its legs.
+pub struct CallWorld {
+    pub directory: Directory,
+    pub call: CallId,
+    /// The call's media ports; back in the pool when the actor is gone.
+    pub _lease: Lease,
+}
+
+impl World<Call> for CallWorld {
+    fn deliver(&mut self, out: &mut Vec<Post>) {
+        self.directory.deliver_all(out);
+    }
+
+    fn fell(&mut self, now: Instant, mut wreck: Call, why: &str) -> Option<Duration> {
+        self.directory.fell(&format!("call {}", self.call), why);
+        // Its legs still stand at the far ends: a BYE is owed to them. A wreck that cannot even do that is dropped.
+        let mut last = Vec::new();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wreck.on(now, CallInput::Hangup(Cause::SystemFailure), &mut last);
+        }));
+        if ended.is_ok() {
+            self.directory.deliver_all(&mut last);
+        }
+        self.directory.call_wrecked(self.call);
+        None
+    }
+
+    fn rebuild(&mut self, _now: Instant) -> Option<Call> {
+        None
+    }
+
+    fn absent(&mut self, _input: CallInput) {}
+
+    fn over(&mut self) {
+        self.directory.call_over(self.call);
+    }
+}
+
+impl Drop for CallWorld {
+    fn drop(&mut self) {
+        self.directory.call_over(self.call);
+    }
+}
+
+/// Around a line: it is built anew, idle; its call is told that the leg is gone.
+pub struct LineWorld {
+    pub directory: Directory,
+    pub line: LineId,
+}
+
+impl World<Line> for LineWorld {
+    fn deliver(&mut self, out: &mut Vec<Post>) {
+        self.directory.deliver_all(out);
+    }
+
+    fn look(&mut self, now: Instant, line: &Line) {
+        self.directory.line_looks(&self.line, line.status(now));
+    }
+
+    fn fell(&mut self, _now: Instant, _wreck: Line, why: &str) -> Option<Duration> {
+        self.directory.line_lost_its_leg(&self.line);
+        self.directory.fell(&format!("line {}", self.line), why)
+    }
+
+    fn rebuild(&mut self, now: Instant) -> Option<Line> {
+        self.directory.build_line(now, &self.line)
+    }
+
+    fn absent(&mut self, input: LineInput) {
+        self.directory.line_absent(&self.line, input);
+    }
+}
+
+/// Around a gateway: it is built anew and registers again. Calls that stand do not pass through it.
+pub struct GatewayWorld {
+    pub directory: Directory,
+    pub gateway: GatewayId,
+}
+
+impl World<Gateway> for GatewayWorld {
+    fn deliver(&mut self, out: &mut Vec<Post>) {
+        self.directory.deliver_all(out);
+    }
+
+    fn look(&mut self, now: Instant, gateway: &Gateway) {
+        self.directory.gateway_looks(now, &self.gateway, gateway);
+    }
+
+    fn fell(&mut self, _now: Instant, _wreck: Gateway, why: &str) -> Option<Duration> {
+        self.directory.fell(&format!("gateway {}", self.gateway), why)
+    }
+
+    fn rebuild(&mut self, now: Instant) -> Option<Gateway> {
+        self.directory.build_gateway(now, &self.gateway)
+    }
+
+    fn absent(&mut self, input: GatewayInput) {
+        self.directory.gateway_absent(input);
+    }
+}
+
+/// Around the desk: it is built anew with the registrations that the store kept.
+pub struct DeskWorld {
+    pub directory: Directory,
+}
+
+impl World<Desk> for DeskWorld {
+    fn deliver(&mut self, out: &mut Vec<DeskOut>) {
+        for said in out.drain(..) {
+            match said {
+                DeskOut::Transmit(transmit) => self.directory.transmit(transmit),
+                DeskOut::Post(post) => self.directory.deliver(post),
+            }
+        }
+    }
+
+    fn look(&mut self, now: Instant, desk: &Desk) {
+        let dirty = self.directory.take_dirty();
+        if !dirty.is_empty() {
+            super::registrations::changed(&self.directory, now, desk, dirty);
+        }
+    }
+
+    fn fell(&mut self, _now: Instant, _wreck: Desk, why: &str) -> Option<Duration> {
+        self.directory.fell("desk", why)
+    }
+
+    fn rebuild(&mut self, now: Instant) -> Option<Desk> {
+        self.directory.build_desk(now)
+    }
+
+    fn absent(&mut self, input: DeskInput) {
+        self.directory.desk_absent(input);
+    }
+}
+
+/// A gateway is taken out of the configuration: it gives its registration back. Answers with the posts of that.
+#[derive(Message)]
+#[rtype(result = "Vec<Post>")]
+pub struct Stop;
+
+impl Handler<Stop> for GatewayShell {
+    type Result = MessageResult<Stop>;
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) -> Self::Result {
+        let mut posts = Vec::new();
+        if let Some(gateway) = self.machine() {
+            gateway.stop(&mut posts);
+        }
+        ctx.stop();
+        MessageResult(posts)
+    }
+}
+
+/// Starts a shell on this arbiter.
+pub fn start<M: Machine, W: World<M>>(machine: M, world: W, mailbox: usize) -> Addr<Shell<M, W>> {
+    Shell::new(machine, world, mailbox).start()
+}

@@ -1,0 +1,272 @@
+//! The start of the exchange and its end: store, configuration, sockets, boards, HTTP; then signals.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_switch::config::Config;
+use ringtrip_switch::desk::DeskInput;
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::CallIds;
+use ringtrip_switch::router::Router;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::apply::call_setup;
+use super::boards::Programs;
+use super::directory::{Directory, Inner};
+use super::front::{self, Knock};
+use super::{route, wall, wishes};
+use crate::cli::ServeOptions;
+use crate::config::FaultSeverity;
+use crate::control::Exchange;
+use crate::dns::Dns;
+use crate::events::EventHub;
+use crate::http::{self, Api};
+use crate::media::{Plane, Pool};
+use crate::net::{Arrival, Net, NetEvent};
+use crate::start;
+use crate::store::{Store, StoreNews, StoreOptions};
+
+/// Frames of a board, µs: 10 ms halves the wait for dial tone against 20 ms and costs little.
+const FRAME_US: u32 = 10_000;
+
+/// Why the exchange cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Store, configuration or secrets.
+    #[error(transparent)]
+    Start(#[from] start::StartError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// A socket or a thread.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the exchange until it is told to stop.
+pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
+    Ok(actix_rt::System::new().block_on(run(options))?)
+}
+
+async fn run(options: ServeOptions) -> Result<(), ServeError> {
+    let (door, knocks) = front::door();
+    let mut store_options = StoreOptions::new(&options.data);
+    let news = door.clone();
+    store_options.news = Arc::new(move |said| {
+        let _ = news.try_send(Knock::Tell(alarm(said)));
+    });
+    let store = Store::open(store_options)?;
+    let first = start::configuration(&store, options.region, options.config.as_deref()).await?;
+    for fault in first.faults.iter().filter(|f| f.severity == FaultSeverity::Warning) {
+        tracing::warn!("configuration: {fault}");
+    }
+    let config = Arc::new(first.config);
+    let events = EventHub::new(store.boot());
+    let (exchange, waiting) = Exchange::new();
+    let plane = {
+        let door = door.clone();
+        Plane::start(Box::new(move |call, event| {
+            // The plane must not wait; what does not fit is lost with the call that nobody hears any more.
+            let _ = door.try_send(Knock::Media { call, event });
+        }))?
+    };
+    let programs = programs(&options);
+    let folder = config.script.as_ref().map_or_else(|| options.data.clone(), |_| options.data.clone());
+    let agent = format!("Ringtrip/{}", env!("CARGO_PKG_VERSION"));
+    let started = u32::try_from(wall::now().unix_micros / 1_000_000).unwrap_or(u32::MAX);
+    let inner = Inner {
+        setup: RefCell::new(call_setup(&config, &agent)),
+        router: RefCell::new(Router::new(config.clone())),
+        route: route::Handle::start(config.clone(), folder, door.clone()),
+        pool: Pool::new(config.sip.rtp_ports),
+        config: RefCell::new(config.clone()),
+        ids: CallIds::new(started),
+        agent,
+        nonce_secret: rand::random(),
+        programs,
+        developer: options.developer,
+        door,
+        desk: RefCell::default(),
+        calls: RefCell::default(),
+        lines: RefCell::default(),
+        ports: RefCell::default(),
+        gateways: RefCell::default(),
+        boards: RefCell::default(),
+        supervisor: RefCell::default(),
+        plane,
+        net: RefCell::default(),
+        dns: Dns::new(),
+        store: store.clone(),
+        events: events.clone(),
+        exchange: exchange.clone(),
+        shedding: Cell::default(),
+        dirty: RefCell::default(),
+        summons: RefCell::default(),
+        beside: RefCell::default(),
+    };
+    let dir = Directory(Rc::new(inner));
+    let net = open_net(&dir, &config)?;
+    *dir.0.net.borrow_mut() = Some(net);
+    dir.start_desk();
+    actix_rt::spawn(front::attend(dir.clone(), knocks));
+    actix_rt::spawn(wishes::attend(dir.clone(), waiting));
+    if let Err(e) = dir.apply(config.clone()) {
+        return Err(io::Error::other(e.to_string()).into());
+    }
+    actix_rt::spawn(minutes(dir.clone()));
+
+    let hosts = vec![config.sip.domain.to_ascii_lowercase()];
+    let api = Api::new(exchange, store.clone(), events, hosts, options.developer);
+    let wanted = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);
+    let (server, listening) = http::server(web::Data::new(api), &wanted)?;
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    if let Some(first) = listening.first() {
+        start::open_door(&store, &options.data, *first).await?;
+    }
+    dir.tell(Event::ConfigActive {
+        version: first.version,
+        by: "start".to_owned(),
+        summary: if first.is_first { "first start".to_owned() } else { "as before".to_owned() },
+    });
+    for version in &first.passed_over {
+        let text = format!("version {version} of the configuration cannot be read; version {} runs", first.version);
+        dir.tell(Event::Alarm { what: "config", text });
+    }
+    let secret = start::first_secret(&store).await?;
+    greet(&dir, &config, &listening, secret.as_ref().map(|s| s.0.as_str()), &options.data);
+    if options.once {
+        settled(&dir).await?;
+    } else {
+        wait_for_signal().await?;
+    }
+    tracing::info!("stopping");
+    handle.stop(false).await;
+    dir.stop().await;
+    store.close();
+    Ok(())
+}
+
+/// Opens the SIP sockets; what comes in goes to the desk.
+fn open_net(dir: &Directory, config: &Config) -> io::Result<Net> {
+    let mut listen: Vec<SocketAddr> =
+        config.sip.listen.iter().filter(|(t, _)| *t == Transport::Udp).map(|(_, addr)| *addr).collect();
+    for (_, addr) in config.sip.listen.iter().filter(|(t, _)| *t == Transport::Tcp) {
+        if !listen.contains(addr) {
+            listen.push(*addr);
+        }
+    }
+    let to = dir.clone();
+    Net::open(
+        &listen,
+        Rc::new(move |event| {
+            match event {
+                NetEvent::Arrived(arrivals) => {
+                    for arrival in arrivals {
+                        to.to_desk(match arrival {
+                            Arrival::Octets(flow, bytes) => DeskInput::Octets { flow, bytes },
+                            Arrival::Message(flow, message) => {
+                                DeskInput::Message { flow, message: Box::new(message) }
+                            }
+                            Arrival::Broken(flow, broken) => DeskInput::Broken { flow, broken },
+                        });
+                    }
+                }
+                NetEvent::Failed(flow) => to.to_desk(DeskInput::FlowFailed(flow)),
+            }
+            true
+        }),
+    )
+}
+
+fn programs(options: &ServeOptions) -> Programs {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from)).unwrap_or_default();
+    Programs {
+        linehost: options.linehost.clone().unwrap_or_else(|| match &options.drivers {
+            Some(drivers) if drivers.join("ringtrip-linehost").exists() => drivers.join("ringtrip-linehost"),
+            _ => beside.join("ringtrip-linehost"),
+        }),
+        drivers: options.drivers.clone().unwrap_or(beside),
+        frame_us: FRAME_US,
+    }
+}
+
+async fn minutes(dir: Directory) {
+    loop {
+        actix_rt::time::sleep(Duration::from_secs(60)).await;
+        dir.minute();
+    }
+}
+
+fn alarm(news: StoreNews) -> Event {
+    let text = match news {
+        StoreNews::Trouble { why, waiting } => format!("call records cannot be written ({why}); {waiting} wait in memory"),
+        StoreNews::Lost { records } => format!("{records} call records are lost: the memory for them is full"),
+        StoreNews::Recovered { written } => format!("the disk takes call records again; {written} that waited are written"),
+    };
+    Event::Alarm { what: "store", text }
+}
+
+/// Says where everything is, to the person who started it.
+fn greet(dir: &Directory, config: &Config, http: &[SocketAddr], secret: Option<&str>, data: &std::path::Path) {
+    let url = |addr: &SocketAddr| {
+        let mut shown = *addr;
+        if addr.ip().is_unspecified() {
+            shown.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        format!("http://{shown}/")
+    };
+    println!("Ringtrip {} runs.", env!("CARGO_PKG_VERSION"));
+    println!();
+    for addr in http {
+        println!("  Console       {}", url(addr));
+    }
+    match secret {
+        Some(secret) => println!("  Admin secret  {secret}   (shown once; `ringtrip admin reset-secret` makes a new one)"),
+        None => println!("  Admin secret  as before (`ringtrip admin reset-secret` makes a new one)"),
+    }
+    for addr in dir.listening() {
+        println!("  SIP           {addr} (UDP and TCP), domain {}", config.sip.domain);
+    }
+    println!("  Data          {}", data.display());
+    println!();
+    let phones: Vec<&str> = config.extensions.iter().filter(|e| e.line.is_some()).map(|e| e.id.as_str()).collect();
+    if let [from, to, ..] = phones[..] {
+        println!("  First call    open the console, lift telephone {from} and dial {to};");
+        println!("                or register a SIP phone: the passwords are in `ringtrip config show --secrets`.");
+        println!();
+    }
+}
+
+async fn wait_for_signal() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Waits until every board is up (or 10 s have passed, which is an error).
+async fn settled(dir: &Directory) -> io::Result<()> {
+    for _ in 0..200 {
+        let down = dir.0.exchange.with_views(|views| {
+            let lines = views.lines.values().filter(|l| l.state == "out-of-service").count();
+            lines + views.boards.values().filter(|b| !b.up).count()
+        });
+        if down == 0 {
+            println!("all parts are up");
+            return Ok(());
+        }
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(io::Error::other("some boards or lines did not come up within 10 s; see the log"))
+}

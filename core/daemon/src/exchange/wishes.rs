@@ -1,0 +1,189 @@
+//! What the faces ask of the exchange (`control.rs`), granted on the control arbiter.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ringtrip_switch::call::{Birth, Caller};
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
+use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
+use ringtrip_switch::post::{CallInput, Post};
+use ringtrip_switch::route::{Found, Target};
+use tokio::sync::mpsc;
+
+use super::directory::Directory;
+use super::{boards, find, route};
+use crate::control::{Control, ControlError, Fault, Reply};
+use crate::shell::Fall;
+
+/// Grants wishes, for ever.
+pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<Control>) {
+    while let Some(wish) = wishes.recv().await {
+        match wish {
+            Control::Originate { from, to, reply } => originate(&dir, &from, &to, reply),
+            Control::Hangup { call, reply } => {
+                let _ = reply.send(hangup(&dir, call));
+            }
+            Control::ApplyConfig { config, version, by, summary, reply } => {
+                let applied = dir.apply(Arc::from(config));
+                if applied.is_ok() {
+                    dir.tell(Event::ConfigActive { version, by, summary });
+                }
+                let _ = reply.send(applied);
+            }
+            Control::ReloadScript { name, text, reply } => route::reload(&dir, name, text, reply),
+            Control::CheckScript { name, text, reply } => route::check(&dir, name, text, reply),
+            Control::ReadScript { name, reply } => route::read(&dir, &name, reply),
+            Control::RouteTry { from, number, reply } => {
+                route::try_it(&dir, source_of(&dir, &from), number, reply);
+            }
+            Control::Sim(ask) => boards::sim(&dir, ask),
+            Control::InjectFault { part, kind, reply } => {
+                let _ = reply.send(break_it(&dir, &part, kind));
+            }
+        }
+    }
+}
+
+/// The party of this name: an extension, a line or a gateway.
+fn source_of(dir: &Directory, name: &str) -> Result<Source, ControlError> {
+    let config = dir.0.config.borrow().clone();
+    let missing = || ControlError::Missing { what: "extension, line or gateway", name: name.to_owned() };
+    if let Some(ext) = config.extension(name) {
+        return Ok(Source::Extension(ext.id.clone()));
+    }
+    if let Some(line) = name.parse::<LineId>().ok().filter(|id| config.line(id).is_some()) {
+        return Ok(Source::Line(line));
+    }
+    let gateway = name.parse::<GatewayId>().ok().filter(|id| config.gateway(id).is_some());
+    gateway.map(Source::Gateway).ok_or_else(missing)
+}
+
+fn hangup(dir: &Directory, call: CallId) -> Result<(), ControlError> {
+    if !dir.0.calls.borrow().contains_key(&call) {
+        return Err(ControlError::Missing { what: "call", name: call.to_string() });
+    }
+    dir.deliver(Post::Call { call, input: CallInput::Hangup(Cause::Operator) });
+    Ok(())
+}
+
+/// "Click to dial": first the phones of `from` are looked for, then the call is born with them.
+fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
+    let number = Digits::new(to);
+    let target = match source_of(dir, from) {
+        Ok(Source::Extension(ext)) => Target::Extension(ext),
+        Ok(Source::Line(line)) => Target::Line(line),
+        Ok(_) => {
+            let what = format!("{from} cannot be rung first");
+            let _ = reply.send(Err(ControlError::Bad { what, hint: "name an extension or a line".to_owned() }));
+            return;
+        }
+        Err(e) => {
+            let _ = reply.send(Err(e));
+            return;
+        }
+    };
+    if number.is_empty() {
+        let what = "the number to call is empty".to_owned();
+        let _ = reply.send(Err(ControlError::Bad { what, hint: "name it in `to`".to_owned() }));
+        return;
+    }
+    let call = dir.0.ids.fresh();
+    dir.0.summons.borrow_mut().insert(call, Summons { from: from.to_owned(), number, reply });
+    find::find(dir, call, 0, target, false);
+}
+
+/// A call that waits for the phones of its operator to be found.
+pub(super) struct Summons {
+    from: String,
+    number: Digits,
+    reply: Reply<CallId>,
+}
+
+impl Summons {
+    /// The phones were found, or not.
+    pub(super) fn found(self, dir: &Directory, call: CallId, found: Result<Vec<Found>, Cause>) {
+        let found = match found {
+            Ok(found) => found,
+            Err(cause) => {
+                let text = format!("{} cannot be rung: {}", self.from, cause.word());
+                let _ = self.reply.send(Err(ControlError::Busy(text)));
+                return;
+            }
+        };
+        let mut ways = Vec::new();
+        let mut line = None;
+        for one in found {
+            match one {
+                Found::Sip(way) => ways.push(way),
+                Found::Line(id) => line = Some(id),
+            }
+        }
+        let source = match self.from.parse::<ExtId>() {
+            Ok(ext) if dir.0.config.borrow().extension(ext.as_str()).is_some() => Source::Extension(ext),
+            _ => line.clone().map_or(Source::Operator, Source::Line),
+        };
+        let birth = Birth {
+            id: call,
+            at: Default::default(),
+            source,
+            caller: CallerId { number: self.from, ..CallerId::default() },
+            dialled: self.number,
+            planned: None,
+            a: Caller::Operator { ways, line },
+            ports: [0, 0],
+        };
+        dir.deliver(Post::NewCall(Box::new(birth)));
+        let _ = self.reply.send(Ok(call));
+    }
+}
+
+/// Breaks a part on purpose, to show that the others do not notice.
+fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError> {
+    if !dir.0.developer {
+        return Err(ControlError::Forbidden("only an exchange started with --developer breaks itself".to_owned()));
+    }
+    let missing = || ControlError::Missing { what: "part", name: part.to_owned() };
+    let why = "a fault was injected";
+    let (what, name) = part.split_once(' ').unwrap_or((part, ""));
+    match (what, kind) {
+        ("board", Fault::Kill) => boards::kill(dir, name).then_some(()).ok_or_else(missing),
+        ("line", Fault::Panic) => {
+            let id: LineId = name.parse().map_err(|_| missing())?;
+            let lines = dir.0.lines.borrow();
+            lines.get(&id).and_then(|l| l.addr.try_send(Fall(why)).ok()).ok_or_else(missing)
+        }
+        ("gateway", Fault::Panic) => {
+            let id: GatewayId = name.parse().map_err(|_| missing())?;
+            let gateways = dir.0.gateways.borrow();
+            gateways.get(&id).and_then(|g| g.try_send(Fall(why)).ok()).ok_or_else(missing)
+        }
+        ("call", Fault::Panic) => {
+            let id: CallId = name.parse().map_err(|_| missing())?;
+            let calls = dir.0.calls.borrow();
+            calls.get(&id).and_then(|c| c.addr.try_send(Fall(why)).ok()).ok_or_else(missing)
+        }
+        ("desk", Fault::Panic) => {
+            let desk = dir.0.desk.borrow();
+            desk.as_ref().and_then(|d| d.try_send(Fall(why)).ok()).ok_or_else(missing)
+        }
+        ("route", Fault::Panic) => {
+            route::fall(dir, why);
+            Ok(())
+        }
+        ("store", Fault::DiskFull | Fault::DiskError | Fault::None) => {
+            let faults = dir.0.store.faults();
+            let full = if kind == Fault::DiskFull { nix::libc::ENOSPC } else { 0 };
+            let broken = if kind == Fault::DiskError { nix::libc::EIO } else { 0 };
+            faults.write.store(full, Ordering::Relaxed);
+            faults.sync.store(broken, Ordering::Relaxed);
+            Ok(())
+        }
+        _ => {
+            let what = format!("{part:?} cannot be broken by {kind:?}");
+            let hint = "parts are `line NAME`, `gateway NAME`, `call ID`, `desk`, `route` (panic), `board NAME` (kill), \
+                        `store` (disk-full, disk-error, none)";
+            Err(ControlError::Bad { what, hint: hint.to_owned() })
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! RTP ports: leased two pairs at a time when a call is born, and back when the lease is dropped, whatever
+//! happened to the call. Sockets stay bound between calls; the one that rested longest is leased next, so that late
+//! packets of one call do not meet the next.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// RTP and RTCP sockets of one end: an even port and the odd one above it.
+#[derive(Debug)]
+pub struct Pair {
+    /// The even port.
+    pub port: u16,
+    /// RTP.
+    pub rtp: UdpSocket,
+    /// RTCP.
+    pub rtcp: UdpSocket,
+    /// Are the sockets IPv6 ones that carry IPv4 too?
+    dual: bool,
+}
+
+/// Two pairs on loan: the caller's side and the called side.
+#[derive(Debug)]
+pub struct Lease {
+    pairs: Option<[Arc<Pair>; 2]>,
+    pool: Pool,
+}
+
+/// All ports of the exchange.
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<Mutex<Ports>>);
+
+#[derive(Debug)]
+struct Ports {
+    free: VecDeque<Arc<Pair>>,
+    /// Even ports that were never bound yet.
+    unbound: std::ops::Range<u16>,
+    leased: usize,
+}
+
+/// Sockets that rest bound; more are closed when they come back.
+const RESTING: usize = 256;
+
+impl Pool {
+    /// A pool over this range of ports, inclusive. The first is rounded up to even.
+    pub fn new((first, last): (u16, u16)) -> Pool {
+        let first = first.saturating_add(first % 2);
+        Pool(Arc::new(Mutex::new(Ports { free: VecDeque::new(), unbound: first..last, leased: 0 })))
+    }
+
+    /// Two pairs, or `None` when all ports are in use.
+    pub fn lease(&self) -> Option<Lease> {
+        let mut ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let a = ports.take()?;
+        let Some(b) = ports.take() else {
+            ports.free.push_back(a);
+            return None;
+        };
+        ports.leased += 1;
+        drain(&a);
+        drain(&b);
+        Some(Lease { pairs: Some([a, b]), pool: self.clone() })
+    }
+
+    /// How many leases are out.
+    #[cfg(test)]
+    fn leased(&self) -> usize {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).leased
+    }
+}
+
+impl Ports {
+    fn take(&mut self) -> Option<Arc<Pair>> {
+        // New ports first while they last: the longer a port rests the better.
+        while self.free.len() < RESTING && self.unbound.len() >= 2 {
+            let port = self.unbound.start;
+            self.unbound.start = port.saturating_add(2);
+            match Pair::bind(port) {
+                Ok(pair) => return Some(Arc::new(pair)),
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => continue,
+                Err(e) => {
+                    tracing::warn!("cannot bind RTP port {port}: {e}");
+                    break;
+                }
+            }
+        }
+        self.free.pop_front()
+    }
+}
+
+impl Lease {
+    /// The even ports: the caller's side, the called side.
+    pub fn ports(&self) -> [u16; 2] {
+        self.pairs.as_ref().map_or([0, 0], |[a, b]| [a.port, b.port])
+    }
+    /// The sockets.
+    pub fn pairs(&self) -> impl Iterator<Item = &Arc<Pair>> {
+        self.pairs.iter().flatten()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut ports = self.pool.0.lock().unwrap_or_else(|e| e.into_inner());
+        ports.leased = ports.leased.saturating_sub(1);
+        ports.free.extend(self.pairs.take().into_iter().flatten());
+    }
+}
+
+impl Pair {
+    fn bind(port: u16) -> io::Result<Pair> {
+        let (rtp, rtcp) = (bound(port)?, bound(port + 1)?);
+        let dual = rtp.local_addr()?.is_ipv6();
+        Ok(Pair { port, rtp, rtcp, dual })
+    }
+
+    /// Sends an RTP packet.
+    pub fn send(&self, packet: &[u8], to: SocketAddr) {
+        let _ = self.rtp.send_to(packet, self.reach(to));
+    }
+
+    /// Sends a report.
+    pub fn send_rtcp(&self, packet: &[u8], to: SocketAddr) {
+        let _ = self.rtcp.send_to(packet, self.reach(to));
+    }
+
+    /// An address in the family of our sockets.
+    pub fn reach(&self, to: SocketAddr) -> SocketAddr {
+        match to {
+            SocketAddr::V4(v4) if self.dual => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
+            other => other,
+        }
+    }
+}
+
+/// Both IP versions where there are both.
+fn bound(port: u16) -> io::Result<UdpSocket> {
+    let open = |domain, addr: SocketAddr| {
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if domain == Domain::IPV6 {
+            socket.set_only_v6(false)?;
+        }
+        // Expedited forwarding (SPA `RTP_ToS` 0xb8); a network that ignores it does no harm.
+        let _ = socket.set_tos_v4(0xb8);
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        io::Result::Ok(UdpSocket::from(socket))
+    };
+    match open(Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into()) {
+        Err(e) if e.kind() != io::ErrorKind::AddrInUse => open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into()),
+        other => other,
+    }
+}
+
+/// Throws away what came while nobody had the port.
+fn drain(pair: &Pair) {
+    let mut buffer = [0; 64];
+    for socket in [&pair.rtp, &pair.rtcp] {
+        for _ in 0..1000 {
+            if socket.recv(&mut buffer).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_come_back_and_run_out() {
+        let pool = Pool::new((41_000, 41_007));
+        let one = pool.lease().expect("four ports are two pairs each for two leases");
+        let two = pool.lease().expect("the second half");
+        assert!(pool.lease().is_none(), "all ports are out");
+        assert_eq!(pool.leased(), 2);
+        let ports = one.ports();
+        drop(one);
+        assert_eq!(pool.lease().expect("they came back").ports(), ports);
+        drop(two);
+        assert_eq!(pool.leased(), 1 - 1);
+    }
+
+    #[test]
+    fn a_lease_comes_back_from_a_panic() {
+        let pool = Pool::new((41_010, 41_013));
+        let lease = pool.lease().expect("two pairs");
+        let fell = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _held = lease;
+            panic!("the call fell");
+        }));
+        assert!(fell.is_err());
+        assert_eq!(pool.leased(), 0);
+    }
+}

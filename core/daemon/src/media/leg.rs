@@ -1,0 +1,269 @@
+//! An RTP end in the plane: the pure end of `ringtrip_media::relay` with its sockets, and what is generated towards
+//! it: tones, keys, and the sound of a telephone on a board.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ringtrip_media::dtmf::{DtmfGen, Sending};
+use ringtrip_media::g711::Law;
+use ringtrip_media::relay::{Face, RtpEnd, Step};
+use ringtrip_media::sound::CodecKind;
+use ringtrip_media::telephone_event::{self, EventHeard, EventReceiver};
+use ringtrip_media::tone::{Play, Tone, ToneGen};
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::Key;
+use ringtrip_switch::post::{End, Figures, MediaEvent, RtpFace};
+
+use super::far::Far;
+use super::lease::Pair;
+
+/// Samples in 20 ms.
+const FRAME: usize = 160;
+/// Sound of a telephone that waits to fill a packet, at most 60 ms.
+const WAITING: usize = 480;
+
+/// One RTP end.
+pub struct Leg {
+    /// The pure end.
+    pub end: RtpEnd,
+    /// Its sockets.
+    pub pair: Arc<Pair>,
+    /// Whose it is.
+    pub call: CallId,
+    /// The other end, if it is joined.
+    pub peer: Option<End>,
+    /// Sound for a telephone on a board.
+    pub far: Option<Far>,
+    events: EventReceiver,
+    tone: Option<ToneGen>,
+    inband: Option<DtmfGen>,
+    keys: VecDeque<(u8, u16)>,
+    /// 20 ms ticks to wait before the next key.
+    pause: u16,
+    gap: u16,
+    waiting: Vec<i16>,
+    ptime: usize,
+}
+
+impl Leg {
+    /// An end without a peer.
+    pub fn new(now: Instant, pair: Arc<Pair>, call: CallId) -> Leg {
+        Leg {
+            end: RtpEnd::new(now, rand::random()),
+            pair,
+            call,
+            peer: None,
+            far: None,
+            events: EventReceiver::default(),
+            tone: None,
+            inband: None,
+            keys: VecDeque::new(),
+            pause: 0,
+            gap: 0,
+            waiting: Vec::new(),
+            ptime: FRAME,
+        }
+    }
+
+    /// Its name in events.
+    pub fn name(&self) -> End {
+        End::Rtp(self.pair.port)
+    }
+
+    /// How it talks to its peer from now on. `pass` says whether the joined end takes events as they are.
+    pub fn set_face(&mut self, now: Instant, face: RtpFace) {
+        self.ptime = (usize::from(face.ptime) * 8).clamp(80, WAITING);
+        self.end.set_face(
+            now,
+            Face {
+                remote: canonical(face.remote),
+                remote_rtcp: None,
+                send: face.send,
+                receive: face.receive,
+                telephone_event: face.telephone_event,
+                telephone_event_in: face.telephone_event_in,
+                direction: face.direction,
+                pass_events: true,
+            },
+        );
+    }
+
+    /// The law of what this end sends, if a telephone's sound can be sent in it.
+    pub fn law(&self) -> Option<Law> {
+        self.end.face().and_then(|face| law_of(face.send.kind))
+    }
+
+    /// Plays a tone towards it.
+    pub fn play(&mut self, tone: &Tone) {
+        match &mut self.tone {
+            Some(generator) => generator.play(tone),
+            None => self.tone = Some(ToneGen::new(tone)),
+        }
+        self.end.hush(true);
+    }
+
+    /// Stops the tone.
+    pub fn quiet(&mut self) {
+        self.tone = None;
+        self.end.hush(self.inband.is_some());
+    }
+
+    /// Sends keys: as events if the peer speaks RFC 4733, else in-band.
+    pub fn send_digits(&mut self, keys: &str, on: u16, off: u16) {
+        let speaks = self.end.face().is_some_and(|face| face.telephone_event.is_some());
+        if speaks {
+            self.gap = off.div_ceil(20).max(2);
+            self.keys.extend(keys.chars().filter_map(|key| Some((telephone_event::event(key)?, on))));
+            return;
+        }
+        match &mut self.inband {
+            Some(generator) => generator.push(keys),
+            None => self.inband = Some(DtmfGen::new(keys, Sending { on, off, ..Sending::default() })),
+        }
+        self.end.hush(true);
+    }
+
+    /// Is anything being generated, so that ticks are needed?
+    pub fn busy(&self) -> bool {
+        self.tone.is_some() || self.inband.is_some() || !self.keys.is_empty() || self.pause > 0 || self.events.sounding()
+    }
+
+    /// A telephone event came in.
+    pub fn heard_event(
+        &mut self,
+        header: &ringtrip_media::rtp::Header,
+        payload: &[u8],
+        tell: &mut dyn FnMut(MediaEvent),
+    ) {
+        let end = End::Rtp(self.pair.port);
+        self.events.packet(header, payload, |heard| told(&end, heard, tell));
+    }
+
+    /// 20 ms have passed: generates what is under way.
+    pub fn tick(&mut self, now: Instant, buffer: &mut [u8], tell: &mut dyn FnMut(MediaEvent)) {
+        let end = self.name();
+        self.events.elapse(FRAME as u32, |heard| told(&end, heard, tell));
+        self.tick_keys(now, buffer, tell);
+        let mut sound = [0; FRAME];
+        if let Some(generator) = &mut self.inband {
+            if generator.fill(&mut sound) == Play::Ended {
+                self.inband = None;
+                self.end.hush(self.tone.is_some());
+                tell(MediaEvent::DigitsSent { end });
+            }
+            self.say(now, &sound, buffer);
+        } else if let Some(generator) = &mut self.tone {
+            if generator.fill(&mut sound) == Play::Ended {
+                self.quiet();
+                tell(MediaEvent::ToneEnded { end });
+            }
+            self.say(now, &sound, buffer);
+        }
+    }
+
+    fn tick_keys(&mut self, now: Instant, buffer: &mut [u8], tell: &mut dyn FnMut(MediaEvent)) {
+        // The three ends of an event follow one another at once; other packets keep their 20 ms.
+        while let Some(step) = self.end.write_event(now, buffer) {
+            self.send(step, buffer);
+            if buffer.get(13).is_none_or(|flags| flags & 0x80 == 0) {
+                return;
+            }
+            self.pause = self.gap;
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            if self.pause == 0 && self.keys.is_empty() {
+                tell(MediaEvent::DigitsSent { end: self.name() });
+            }
+            return;
+        }
+        if let Some((event, ms)) = self.keys.pop_front()
+            && !self.end.begin_event(now, event, ms)
+        {
+            self.keys.clear();
+            tell(MediaEvent::DigitsSent { end: self.name() });
+        }
+    }
+
+    /// Sound of a telephone on a board: sent when a packet is full. Held back while something else is sent.
+    pub fn speak(&mut self, now: Instant, samples: &[i16], buffer: &mut [u8]) {
+        if self.tone.is_some() || self.inband.is_some() {
+            self.waiting.clear();
+            return;
+        }
+        self.waiting.extend_from_slice(samples);
+        while self.waiting.len() >= self.ptime {
+            let packet: Vec<i16> = self.waiting.drain(..self.ptime).collect();
+            self.say(now, &packet, buffer);
+        }
+    }
+
+    fn say(&mut self, now: Instant, samples: &[i16], buffer: &mut [u8]) {
+        let Some(law) = self.law() else { return };
+        let mut payload = [0; WAITING];
+        let n = law.encode(samples, &mut payload);
+        let step = self.end.write_audio(now, &payload[..n], n as u32, buffer);
+        self.send(step, buffer);
+    }
+
+    /// Sends what a step says. A full socket buffer loses the packet, as any network may.
+    pub fn send(&self, step: Step, buffer: &[u8]) {
+        if let Step::Send { to, len } = step {
+            self.pair.send(&buffer[..len], to);
+        }
+    }
+
+    /// Reports of loss and time, and whether the peer fell silent for good.
+    pub fn report(&mut self, now: Instant, buffer: &mut [u8], tell: &mut dyn FnMut(MediaEvent)) {
+        if self.end.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        if let Step::Send { to, len } = self.end.write_report(now, "ringtrip", buffer) {
+            self.pair.send_rtcp(&buffer[..len], to);
+        }
+        if self.end.stopped(now) {
+            tell(MediaEvent::Stopped { end: self.name() });
+        }
+    }
+
+    /// What it measured.
+    pub fn figures(&self) -> Figures {
+        let f = self.end.figures();
+        Figures {
+            received: f.received,
+            sent: f.sent,
+            lost: f.lost,
+            refused: f.refused,
+            jitter_ms: f.jitter_ms,
+            round_trip_ms: f.round_trip_ms,
+            far_loss_percent: f.far_loss_percent,
+        }
+    }
+}
+
+fn told(end: &End, heard: EventHeard, tell: &mut dyn FnMut(MediaEvent)) {
+    if let EventHeard::Up { event, ms } = heard
+        && let Some(key) = telephone_event::key(event).and_then(Key::new)
+    {
+        tell(MediaEvent::Digit { end: end.clone(), key, ms });
+    }
+}
+
+/// The law of a G.711 codec.
+pub fn law_of(kind: CodecKind) -> Option<Law> {
+    match kind {
+        CodecKind::Pcmu => Some(Law::Mu),
+        CodecKind::Pcma => Some(Law::A),
+        CodecKind::G722 | CodecKind::Opus => None,
+    }
+}
+
+/// An IPv4 address that came by an IPv6 socket, as IPv4.
+pub fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(addr, |v4| SocketAddr::new(v4.into(), addr.port())),
+        IpAddr::V4(_) => addr,
+    }
+}

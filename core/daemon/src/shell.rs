@@ -1,0 +1,195 @@
+//! The one actor: a [`Shell`] hosts any machine. It hands it inputs with the time, keeps its one timer, catches its
+//! panics and delivers what it says. All actors of the control plane live on one arbiter, so delivery never waits
+//! and never locks.
+//!
+//! actix's own `Supervisor` does not restart after a panic, and `do_send` ignores a mailbox's bound; so the panic
+//! boundary is here, restarts follow [`ringtrip_switch::supervise`], and every send is a `try_send`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+/// A machine that a shell can host.
+pub trait Machine: Unpin + 'static {
+    /// What it is told.
+    type Input: Send + 'static;
+    /// What it says.
+    type Output: Unpin;
+    /// Takes one input and appends what should now happen.
+    fn on(&mut self, now: Instant, input: Self::Input, out: &mut Vec<Self::Output>);
+    /// When it wants to be woken.
+    fn deadline(&self) -> Option<Instant>;
+    /// The input that wakes it.
+    fn timeout() -> Self::Input;
+    /// Has it nothing more to do, for ever?
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// The world around a machine: who takes its posts, and who decides after a panic.
+pub trait World<M: Machine>: Unpin + 'static {
+    /// Delivers what the machine said; empties `out`.
+    fn deliver(&mut self, out: &mut Vec<M::Output>);
+    /// Looks at the machine after each step, for those who show it.
+    fn look(&mut self, _now: Instant, _machine: &M) {}
+    /// The machine panicked. `wreck` is what is left of it. Answers when to build it anew, or `None` to give up.
+    fn fell(&mut self, now: Instant, wreck: M, why: &str) -> Option<Duration>;
+    /// Builds the machine anew.
+    fn rebuild(&mut self, now: Instant) -> Option<M>;
+    /// An input came while there is no machine.
+    fn absent(&mut self, input: M::Input);
+    /// The machine is over and the actor is about to stop.
+    fn over(&mut self) {}
+}
+
+/// The actor.
+pub struct Shell<M: Machine, W: World<M>> {
+    machine: Option<M>,
+    world: W,
+    out: Vec<M::Output>,
+    armed: Option<(Instant, SpawnHandle)>,
+    mailbox: usize,
+}
+
+/// An input on its way to a shell.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct In<I: Send + 'static>(pub I);
+
+/// A panic to be thrown inside the machine's boundary: proves that supervision works (developer mode only).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Fall(pub &'static str);
+
+/// Something to be done to the machine itself: new settings, the wall clock.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct With<M>(pub Box<dyn FnOnce(&mut M) + Send>);
+
+impl<M: Machine, W: World<M>> Shell<M, W> {
+    /// A shell around this machine whose mailbox holds this many inputs.
+    pub fn new(machine: M, world: W, mailbox: usize) -> Self {
+        Shell { machine: Some(machine), world, out: Vec::new(), armed: None, mailbox }
+    }
+
+    /// The machine, unless it fell.
+    pub fn machine(&mut self) -> Option<&mut M> {
+        self.machine.as_mut()
+    }
+
+    fn step(&mut self, ctx: &mut Context<Self>, input: M::Input) {
+        let Some(machine) = self.machine.as_mut() else {
+            self.world.absent(input);
+            return;
+        };
+        let now = Instant::now();
+        let out = &mut self.out;
+        match catch_unwind(AssertUnwindSafe(|| machine.on(now, input, out))) {
+            Ok(()) => {
+                self.world.deliver(&mut self.out);
+                self.world.look(now, machine);
+                self.settle(ctx);
+            }
+            Err(panic) => self.fall(ctx, now, &words(&*panic)),
+        }
+    }
+
+    fn settle(&mut self, ctx: &mut Context<Self>) {
+        let Some(machine) = &self.machine else { return };
+        if machine.is_over() {
+            self.world.over();
+            ctx.stop();
+            return;
+        }
+        let Some(deadline) = machine.deadline() else { return };
+        // A timer that fires early only looks again; so it is moved when it must come sooner, never when later.
+        if self.armed.is_none_or(|(at, _)| deadline < at) {
+            if let Some((_, handle)) = self.armed.take() {
+                ctx.cancel_future(handle);
+            }
+            let wait = deadline.saturating_duration_since(Instant::now());
+            self.armed = Some((deadline, ctx.run_later(wait, Self::wake)));
+        }
+    }
+
+    fn wake(&mut self, ctx: &mut Context<Self>) {
+        self.armed = None;
+        match self.machine.as_ref().and_then(M::deadline) {
+            Some(deadline) if deadline <= Instant::now() => self.step(ctx, M::timeout()),
+            _ => self.settle(ctx),
+        }
+    }
+
+    fn fall(&mut self, ctx: &mut Context<Self>, now: Instant, why: &str) {
+        // What it said before it fell is half a sentence: not delivered.
+        self.out.clear();
+        let Some(wreck) = self.machine.take() else { return };
+        match self.world.fell(now, wreck, why) {
+            Some(after) => {
+                ctx.run_later(after, |shell, ctx| {
+                    shell.machine = shell.world.rebuild(Instant::now());
+                    shell.settle(ctx);
+                });
+            }
+            None => ctx.stop(),
+        }
+    }
+}
+
+impl<M: Machine, W: World<M>> Actor for Shell<M, W> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.mailbox);
+        self.settle(ctx);
+    }
+}
+
+impl<M: Machine, W: World<M>> Handler<In<M::Input>> for Shell<M, W> {
+    type Result = ();
+
+    fn handle(&mut self, In(input): In<M::Input>, ctx: &mut Self::Context) {
+        self.step(ctx, input);
+    }
+}
+
+impl<M: Machine, W: World<M>> Handler<With<M>> for Shell<M, W> {
+    type Result = ();
+
+    fn handle(&mut self, With(change): With<M>, ctx: &mut Self::Context) {
+        let now = Instant::now();
+        let Some(machine) = self.machine.as_mut() else { return };
+        match catch_unwind(AssertUnwindSafe(|| change(machine))) {
+            Ok(()) => {
+                self.world.look(now, machine);
+                self.settle(ctx);
+            }
+            Err(panic) => self.fall(ctx, now, &words(&*panic)),
+        }
+    }
+}
+
+impl<M: Machine, W: World<M>> Handler<Fall> for Shell<M, W> {
+    type Result = ();
+
+    fn handle(&mut self, Fall(why): Fall, ctx: &mut Self::Context) {
+        if self.machine.is_some()
+            && let Err(panic) = catch_unwind(|| -> () { std::panic::panic_any(why) })
+        {
+            self.fall(ctx, Instant::now(), &words(&*panic));
+        }
+    }
+}
+
+/// What a panic said.
+pub fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without words".to_owned()
+    }
+}
