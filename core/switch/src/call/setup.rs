@@ -15,7 +15,7 @@ pub struct CallSetup {
     pub config: Arc<Config>,
     /// The ringback tone of the region, for a SIP caller whose phone no longer makes its own.
     pub ringback: Tone,
-    /// `User-Agent` and `Server` of our messages.
+    /// Our name in messages; the endpoint puts it on those that go by the desk.
     pub agent: String,
 }
 

@@ -2,12 +2,11 @@
 //! landline and a SIP provider are equally good legs; `leg/sip.rs` and `leg/analog.rs` translate.
 
 pub mod analog;
+pub mod sip;
 
 use ringtrip_media::sound::Sound;
 
 use crate::party::{CallerId, Cause, Digits, Key};
-
-pub mod sip;
 
 /// What a call tells a leg.
 #[derive(Debug, Clone, PartialEq)]
