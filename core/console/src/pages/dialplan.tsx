@@ -1,0 +1,49 @@
+/** Dial plans on paper: check a plan, press keys on it, and ask what the whole route would do. */
+
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { get } from "../api";
+import { PlanKeys } from "../paper/keys";
+import { PlanText } from "../paper/plan-text";
+import { RouteTry } from "../paper/route-try";
+import { plansIn } from "../paper/plans";
+import type { NamedPlan } from "../paper/plans";
+import { Field, Section } from "../ui/parts";
+
+const EXAMPLE = "(999S0<:@gw0>|<9,:>xxxxx.|[2-8]xx|**xx)";
+
+export function DialplanPage(): JSX.Element {
+  const [plans, setPlans] = useState<NamedPlan[]>([]);
+  const [plan, setPlan] = useState("");
+  useEffect(() => {
+    void get<{ text: string }>("/config").then(({ text }) => {
+      const found = plansIn(text);
+      setPlans(found);
+      setPlan((now) => now || (found[0]?.text ?? EXAMPLE));
+    }, () => setPlan((now) => now || EXAMPLE));
+  }, []);
+  const chosen = plans.find((p) => p.text === plan)?.name ?? "";
+  return (
+    <>
+      <Section title="Dial plan" aside={(
+        <Field label="Configured plan" class="inline">
+          <select value={chosen} onChange={(e) => {
+            const picked = plans.find((p) => p.name === e.currentTarget.value);
+            if (picked) setPlan(picked.text);
+          }}>
+            {chosen === "" && <option value="">Own text</option>}
+            {plans.map((p) => <option key={p.name} value={p.name}>{p.name}</option>)}
+          </select>
+        </Field>
+      )}>
+        <PlanText plan={plan} change={setPlan} />
+      </Section>
+      <Section title="Press keys">
+        <PlanKeys plan={plan} />
+      </Section>
+      <Section title="The whole route">
+        <RouteTry />
+      </Section>
+    </>
+  );
+}

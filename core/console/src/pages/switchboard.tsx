@@ -1,0 +1,24 @@
+/** The live switchboard: lines as lamps, calls, extensions, gateways, and the health of the house. */
+
+import type { JSX } from "preact";
+import { Calls } from "../board/calls";
+import { Extensions, Gateways } from "../board/parties";
+import { Health } from "../board/health";
+import { Lines } from "../board/lines";
+import { useLive } from "../ui/hooks";
+
+export function Switchboard(): JSX.Element {
+  const { state } = useLive();
+  if (!state) return <p class="empty">Waiting for the exchange…</p>;
+  return (
+    <>
+      <Lines lines={Object.values(state.lines)} extensions={state.extensions} calls={state.calls} />
+      <Calls calls={Object.values(state.calls)} />
+      <div class="columns">
+        <Extensions extensions={Object.values(state.extensions)} lines={state.lines} />
+        <Gateways gateways={Object.values(state.gateways)} />
+      </div>
+      <Health state={state} />
+    </>
+  );
+}

@@ -1,0 +1,65 @@
+/** Small pieces of the picture that many pages share. */
+
+import type { ComponentChildren, JSX } from "preact";
+import type { Lamp } from "../words";
+
+export function Lamplight({ lamp }: { lamp: Lamp }): JSX.Element {
+  return <span class={`lamp lamp-${lamp}`} aria-hidden="true" />;
+}
+
+interface SectionProps {
+  title: string;
+  children: ComponentChildren;
+  /** Stands right of the title. */
+  aside?: ComponentChildren;
+  class?: string;
+}
+
+export function Section({ title, children, aside, class: extra = "" }: SectionProps): JSX.Element {
+  return (
+    <section class={`card ${extra}`} aria-label={title}>
+      <header class="card-head">
+        <h2>{title}</h2>
+        {aside !== undefined && <div class="card-aside">{aside}</div>}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+/** An error, read out when it appears. Takes no room when there is none. */
+export function Trouble({ error }: { error: string | null }): JSX.Element {
+  return (
+    <div role="alert" class="slot">
+      {error !== null && <p class="note note-bad">{error}</p>}
+    </div>
+  );
+}
+
+/** Something that went well, read out politely. */
+export function Said({ text }: { text: string | null }): JSX.Element {
+  return (
+    <div role="status" class="slot">
+      {text !== null && <p class="note note-good">{text}</p>}
+    </div>
+  );
+}
+
+export function Empty({ children }: { children: ComponentChildren }): JSX.Element {
+  return <p class="empty">{children}</p>;
+}
+
+interface FieldProps {
+  label: string;
+  children: ComponentChildren;
+  class?: string;
+}
+
+export function Field({ label, children, class: extra = "" }: FieldProps): JSX.Element {
+  return (
+    <label class={`field ${extra}`}>
+      <span>{label}</span>
+      {children}
+    </label>
+  );
+}
