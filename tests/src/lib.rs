@@ -8,6 +8,7 @@
 //! world.run(1_000);
 //! ```
 
+pub mod live;
 mod media;
 mod net;
 mod phone;

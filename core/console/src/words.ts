@@ -37,6 +37,16 @@ export function callLamp(state: string): Lamp {
   return state === "ringing" ? "flash" : "wink";
 }
 
+const CAUSES: Record<string, string> = {
+  normal: "Hung up", cpc: "Hung up (CPC)", reversal: "Hung up (polarity reversal)", tone: "Hung up (disconnect tone)",
+  silence: "Hung up (silence)", "media-timeout": "No sound any more", unallocated: "No such number", operator: "Ended by the operator",
+};
+
+/** Why a call ended. */
+export function causeWord(cause: string): string {
+  return CAUSES[cause] ?? plain(cause);
+}
+
 /** `no-answer` → `No answer`. */
 export function plain(word: string): string {
   const text = word.replaceAll("-", " ");
@@ -87,7 +97,7 @@ export function told(h: Happening): string {
     case "call.started": return `${d.from} dialled ${d.dialled || "nothing yet"}`;
     case "call.ringing": return `${d.target} rings`;
     case "call.answered": return `${d.target} answered`;
-    case "call.ended": return `call ended: ${d.cause}, by ${endedBy(String(d.by))}`;
+    case "call.ended": return `call ended: ${causeWord(String(d.cause)).toLowerCase()}, by ${endedBy(String(d.by))}`;
     case "call.digit": return `key ${d.key} passed on`;
     case "line.state": return `line ${d.line}: ${lineWord(String(d.state)).toLowerCase()}`;
     case "line.hook": return `line ${d.line} ${d.off_hook ? "off hook" : "on hook"}`;

@@ -105,8 +105,13 @@ pub struct SimAsk {
 pub enum SimAnswer {
     /// JSON text.
     Json(String),
-    /// A WAV file.
-    Wav(bytes::Bytes),
+    /// A WAV file, and what was said of it: JSON text.
+    Wav {
+        /// `{"from":…,"to":…}`.
+        said: String,
+        /// The file.
+        sound: bytes::Bytes,
+    },
 }
 
 /// How to break a part.

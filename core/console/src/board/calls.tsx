@@ -31,7 +31,7 @@ export function Calls({ calls }: { calls: Call[] }): JSX.Element {
                     {call.emergency && <strong class="tag tag-bad">Emergency</strong>}
                   </td>
                   <td>{call.from}{call.caller !== null && call.caller !== call.from && <span class="faint"> as {call.caller}</span>}</td>
-                  <td>{call.to ?? "…"}{call.dialled !== call.to && <span class="faint"> dialled {call.dialled}</span>}</td>
+                  <td>{call.to ?? "…"}{call.dialled !== "" && call.dialled !== call.to && <span class="faint"> dialled {call.dialled}</span>}</td>
                   <td class="right number">{duration(now - (call.answered_micros ?? call.started_micros) / 1000)}</td>
                   <td class="faint wrap">{call.because ?? ""}</td>
                   <td class="right">

@@ -38,7 +38,7 @@ export function OfficeLine({ sim, port, line, look }: Props): JSX.Element {
     await look();
   });
   const talking = port.office === "talking";
-  const busy = !["idle"].includes(port.office) || port.ringing;
+  const busy = port.office !== "idle" || port.ringing;
   return (
     <Section title={`Central office on ${line.id}`} class="office" aside={<span class="faint number">{volts(port.volts)} · {milliamps(port.milliamps)}</span>}>
       <div data-office={line.id} data-office-state={port.office}>

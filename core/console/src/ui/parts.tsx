@@ -31,9 +31,14 @@ export function Section({ title, children, aside, class: extra = "" }: SectionPr
 export function Trouble({ error }: { error: string | null }): JSX.Element {
   return (
     <div role="alert" class="slot">
-      {error !== null && <p class="note note-bad">{error}</p>}
+      {error !== null && <p class="note note-bad">{marked(error)}</p>}
     </div>
   );
+}
+
+/** Commands stand between backticks in the exchange's sentences. */
+function marked(text: string): ComponentChildren {
+  return text.split("`").map((piece, n) => (n % 2 === 1 ? <code key={n}>{piece}</code> : piece));
 }
 
 /** Something that went well, read out politely. */

@@ -410,10 +410,12 @@ fn sim_request(ask: &SimAsk) -> Vec<u8> {
 }
 
 fn sim_answer(octets: Vec<u8>) -> SimAnswer {
-    if octets.starts_with(b"RIFF") {
-        SimAnswer::Wav(octets.into())
-    } else {
-        SimAnswer::Json(String::from_utf8_lossy(&octets).into_owned())
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    match octets.iter().position(|b| *b == b'\n') {
+        Some(end) if octets[end + 1..].starts_with(b"RIFF") => {
+            SimAnswer::Wav { said: text(&octets[..end]), sound: octets[end + 1..].to_vec().into() }
+        }
+        _ => SimAnswer::Json(text(&octets)),
     }
 }
 

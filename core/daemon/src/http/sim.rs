@@ -73,7 +73,9 @@ async fn ask(
     let answer = api.exchange.ask(|reply| Control::Sim(SimAsk { board, verb, json, blob, reply })).await?;
     Ok(match answer {
         SimAnswer::Json(text) => HttpResponse::Ok().content_type("application/json").body(text),
-        SimAnswer::Wav(bytes) => HttpResponse::Ok().content_type("audio/wav").body(bytes),
+        SimAnswer::Wav { said, sound } => {
+            HttpResponse::Ok().content_type("audio/wav").insert_header(("Ringtrip-Answer", said)).body(sound)
+        }
     })
 }
 

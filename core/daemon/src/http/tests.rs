@@ -37,7 +37,7 @@ impl Bench {
             })),
             Control::Sim(ask) => {
                 let answer = match ask.verb.as_str() {
-                    "listen" => Ok(SimAnswer::Wav(ask.blob)),
+                    "listen" => Ok(SimAnswer::Wav { said: "{}".to_owned(), sound: ask.blob }),
                     "say" => {
                         Ok(SimAnswer::Json(format!("{{\"got\":{},\"octets\":{}}}", ask.json, ask.blob.len())))
                     }

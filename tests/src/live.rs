@@ -1,0 +1,265 @@
+//! A real daemon for tests: started on free loopback ports with its own data folder, spoken to over HTTP, stopped by
+//! its pid. The programs are those that `cargo build --workspace` put beside the tests.
+#![allow(clippy::disallowed_methods)] // Live tests start programs and look at the clock.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A running exchange.
+pub struct Daemon {
+    /// Its folder; the configuration is `ringtrip.toml` in it, its log `log`.
+    pub dir: TempDir,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// An administrator's token.
+    pub token: String,
+    /// The SIP port, UDP and TCP.
+    pub sip: u16,
+    child: Child,
+    agent: ureq::Agent,
+}
+
+/// Where the programs are.
+pub fn programs() -> PathBuf {
+    let exe = std::env::current_exe().expect("a test knows its own path");
+    let dir = exe.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST").to_path_buf();
+    assert!(
+        dir.join("ringtrip").exists() && dir.join("libringtrip_driver_virtual.so").exists(),
+        "{} has no ringtrip: run `cargo build --workspace` first",
+        dir.display()
+    );
+    dir
+}
+
+/// Is this program installed? If not, the test says so and passes; where peers must be there (`RINGTRIP_PEERS=must`, as
+/// in CI) it fails.
+#[track_caller]
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")])
+        .any(|dir| dir.join(program).is_file());
+    if !found {
+        let must = std::env::var_os("RINGTRIP_PEERS").is_some_and(|v| v == "must");
+        assert!(!must, "{program} is not installed, and RINGTRIP_PEERS=must");
+        println!("skipped: {program} is not installed");
+    }
+    found
+}
+
+/// A UDP port of the loopback that is free now, and its successor too.
+pub fn free_port() -> u16 {
+    for _ in 0..100 {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has free ports");
+        let port = socket.local_addr().expect("bound").port();
+        let next = port.checked_add(1).is_some_and(|next| UdpSocket::bind(("127.0.0.1", next)).is_ok());
+        if next && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no pair of free ports on the loopback");
+}
+
+/// Waits until this gives something, at most so long; then fails with `what`.
+#[track_caller]
+pub fn wait<T>(what: &str, most: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + most;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what} did not happen within {most:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Daemon {
+    /// Starts with this document; `SIP_PORT` and `RTP_FIRST`/`RTP_LAST` in it are filled in, HTTP takes a free port.
+    #[track_caller]
+    pub fn start(config: &str) -> Daemon {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let sip = free_port();
+        let text = config.replace("SIP_PORT", &sip.to_string());
+        fs::write(dir.path().join("ringtrip.toml"), text).expect("the folder can be written");
+        Daemon::start_in(dir, sip)
+    }
+
+    /// Starts again in a folder that has been used before.
+    #[track_caller]
+    pub fn start_in(dir: TempDir, sip: u16) -> Daemon {
+        let child = Daemon::spawn(dir.path());
+        let mut daemon = Daemon {
+            url: String::new(),
+            token: String::new(),
+            sip,
+            child,
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(Duration::from_secs(30)))
+                .build()
+                .into(),
+            dir,
+        };
+        daemon.meet();
+        daemon
+    }
+
+    fn spawn(dir: &Path) -> Child {
+        let programs = programs();
+        let _ = fs::remove_file(dir.join("data/door.json"));
+        let log = fs::File::options().create(true).append(true).open(dir.join("log")).expect("a log");
+        Command::new(programs.join("ringtrip"))
+            .args(["serve", "--developer", "--http", "127.0.0.1:0", "--data"])
+            .arg(dir.join("data"))
+            .arg("--config")
+            .arg(dir.join("ringtrip.toml"))
+            .arg("--drivers")
+            .arg(&programs)
+            .env("RUST_LOG", "info,ringtrip=debug")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("ringtrip starts")
+    }
+
+    #[track_caller]
+    fn meet(&mut self) {
+        let door = self.dir.path().join("data/door.json");
+        let text = wait("the door of the exchange", Duration::from_secs(20), || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the exchange ended at once ({status}):\n{}", self.log());
+            }
+            fs::read_to_string(&door).ok()
+        });
+        let door: Value = serde_json::from_str(&text).expect("the door is JSON");
+        self.url = door["url"].as_str().unwrap_or_default().to_owned();
+        self.token = door["token"].as_str().unwrap_or_default().to_owned();
+        wait("boards and lines", Duration::from_secs(20), || {
+            let lines = self.get("/lines");
+            let up = lines.as_array()?.iter().all(|line| line["state"] != "out-of-service");
+            up.then_some(())
+        });
+    }
+
+    /// Kills it with SIGKILL and starts it again in the same folder.
+    #[track_caller]
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.child = Daemon::spawn(self.dir.path());
+        self.meet();
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// GET of the API: `/lines`, `/cdrs?limit=1`, …
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.try_get(path);
+        assert!(status < 300, "GET {path}: {status} {body}");
+        serde_json::from_str(&body).unwrap_or(Value::String(body))
+    }
+
+    /// GET with its status and text.
+    #[track_caller]
+    pub fn try_get(&self, path: &str) -> (u16, String) {
+        let request =
+            self.agent.get(self.address(path)).header("Authorization", format!("Bearer {}", self.token));
+        let mut answer = request.call().unwrap_or_else(|e| panic!("GET {path}: {e}\n{}", self.log()));
+        let status = answer.status().as_u16();
+        (status, answer.body_mut().read_to_string().unwrap_or_default())
+    }
+
+    /// GET of something that is not text: a WAV file.
+    #[track_caller]
+    pub fn get_bytes(&self, path: &str) -> Vec<u8> {
+        let request =
+            self.agent.get(self.address(path)).header("Authorization", format!("Bearer {}", self.token));
+        let mut answer = request.call().unwrap_or_else(|e| panic!("GET {path}: {e}"));
+        answer.body_mut().read_to_vec().unwrap_or_default()
+    }
+
+    /// POST of JSON; fails unless it is granted.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: Value) -> Value {
+        let (status, text) = self.send("POST", path, "application/json", body.to_string().as_bytes());
+        assert!(status < 300, "POST {path} {body}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Any request with a body; its status and text.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
+        let request = match method {
+            "PUT" => self.agent.put(self.address(path)),
+            _ => self.agent.post(self.address(path)),
+        };
+        let request =
+            request.header("Authorization", format!("Bearer {}", self.token)).header("Content-Type", kind);
+        let mut answer =
+            request.send(body).unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()));
+        let status = answer.status().as_u16();
+        (status, answer.body_mut().read_to_string().unwrap_or_default())
+    }
+
+    /// Asks the virtual board: `lift`, `press`, `office.call`, …
+    #[track_caller]
+    pub fn sim(&self, verb: &str, body: Value) -> Value {
+        self.post(&format!("/sim/virtual/{verb}"), body)
+    }
+
+    /// Waits until a line is in this state.
+    #[track_caller]
+    pub fn line_is(&self, line: &str, state: &str, most: Duration) {
+        wait(&format!("{line} {state}"), most, || {
+            (self.get(&format!("/lines/{line}"))["state"] == state).then_some(())
+        });
+    }
+
+    /// The newest record that is closed.
+    #[track_caller]
+    pub fn last_cdr(&self) -> Value {
+        wait("a closed record", Duration::from_secs(10), || {
+            let page = self.get("/cdrs?limit=1");
+            let cdr = page["cdrs"].get(0)?.clone();
+            (!cdr["cause"].is_null() && !cdr["ended_after_us"].is_null()).then_some(cdr)
+        })
+    }
+
+    fn address(&self, path: &str) -> String {
+        if path.starts_with("/api") || path == "/healthz" || path == "/metrics" {
+            format!("{}{path}", self.url)
+        } else {
+            format!("{}/api/v1{path}", self.url)
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- log of the exchange ---\n{}", self.log());
+        }
+        self.kill();
+    }
+}
