@@ -86,7 +86,9 @@ impl Dns {
             .answers()
             .iter()
             .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some((srv.priority, u16::MAX - srv.weight, srv.target.to_utf8(), srv.port)),
+                RData::SRV(srv) => {
+                    Some((srv.priority, u16::MAX - srv.weight, srv.target.to_utf8(), srv.port))
+                }
                 _ => None,
             })
             .collect();

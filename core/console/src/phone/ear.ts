@@ -3,8 +3,8 @@
  * stream without gaps, which is laid end to end into the sound output with a small cushion.
  */
 
-import type { Sim } from "./sim";
-import { RATE, readWav } from "./wav";
+import type { Earpiece, Sim } from "./sim";
+import { RATE } from "./wav";
 
 /** Sound kept ahead of the loudspeaker, s: what the network may be late. */
 const CUSHION = 0.15;
@@ -47,7 +47,7 @@ export class Ear {
   constructor(
     private readonly sim: Sim,
     private readonly port: number,
-    private readonly verb: "listen" | "office.heard",
+    private readonly verb: Earpiece,
     private readonly tell: (hearing: Hearing) => void,
     private readonly fail: (why: unknown) => void,
   ) {
@@ -70,9 +70,9 @@ export class Ear {
       try {
         if (since === null || performance.now() - asked > SLEPT) since = await this.end();
         asked = performance.now();
-        const samples = readWav(await this.sim.hear(this.verb, this.port, since, ONCE, signal));
-        since += samples.length;
-        if (samples.length > 0) this.play(samples);
+        const heard = await this.sim.hear(this.verb, this.port, since, ONCE, signal);
+        since = heard.next;
+        if (heard.samples.length > 0) this.play(heard.samples);
       } catch (why) {
         if (signal.aborted) return;
         this.fail(why);

@@ -1,6 +1,7 @@
 /** The doors of a simulated board: its telephones and its central office. */
 
 import { ask, get } from "../api";
+import { readWav } from "./wav";
 
 export interface Display {
   number?: string;
@@ -50,6 +51,14 @@ export interface OfficePort {
 
 export type Port = TelephonePort | OfficePort;
 
+/** Where one can listen: at a telephone, or in the office. */
+export type Earpiece = "listen" | "office.heard";
+
+export interface Heard {
+  samples: Float32Array<ArrayBuffer>;
+  next: number;
+}
+
 export class Sim {
   constructor(readonly board: string) {}
 
@@ -70,10 +79,12 @@ export class Sim {
     return answer.speaking_ms ?? 0;
   }
 
-  /** What was heard on a port from sample `since` on, as a WAV file. */
-  async hear(verb: "listen" | "office.heard", port: number, since: number, max_ms: number, signal: AbortSignal): Promise<ArrayBuffer> {
+  /** What was heard on a port from sample `since` on, and the sample to ask from the next time. */
+  async hear(verb: Earpiece, port: number, since: number, max_ms: number, signal: AbortSignal): Promise<Heard> {
     const response = await ask(this.path(verb), { json: { port, since, max_ms }, signal });
-    return response.arrayBuffer();
+    const samples = readWav(await response.arrayBuffer());
+    const said = JSON.parse(response.headers.get("Ringtrip-Answer") ?? "{}") as { to?: number };
+    return { samples, next: said.to ?? since + samples.length };
   }
 
   private path(verb: string): string {

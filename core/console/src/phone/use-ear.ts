@@ -1,10 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { Ear } from "./ear";
 import type { Hearing } from "./ear";
-import type { Sim } from "./sim";
+import type { Earpiece, Sim } from "./sim";
 
 /** Listens while `on`; the browser's loudspeaker is the earpiece. */
-export function useEar(sim: Sim, port: number, verb: "listen" | "office.heard", on: boolean): Hearing & { failed: unknown } {
+export function useEar(sim: Sim, port: number, verb: Earpiece, on: boolean): Hearing & { failed: unknown } {
   const [hearing, setHearing] = useState<Hearing>({ samples: 0, level: 0 });
   const [failed, setFailed] = useState<unknown>(null);
   useEffect(() => {

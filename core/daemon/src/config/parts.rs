@@ -8,12 +8,12 @@ use std::time::Duration;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::config::{
-    Algorithm, Config, Emergency, Extension, ExtraNumber, Gateway, HostPort, Inbound, Limits, Password,
-    Region, Secret, Sip,
+    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Gateway, HostPort, Inbound, Limits,
+    Password, Region, Secret, Sip,
 };
 use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
 use ringtrip_switch::emergency::Country;
-use ringtrip_switch::ids::{ExtId, GatewayId, LineId};
+use ringtrip_switch::ids::{BoardId, ExtId, GatewayId, LineId};
 use ringtrip_switch::party::Digits;
 use ringtrip_switch::route::{AdHoc, PlanRoute, Target};
 use toml::de::{DeTable, DeValue};
@@ -37,6 +37,7 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
     config.script = root.text("script").filter(|s| !s.is_empty());
     config.extensions = extensions(&root);
     config.lines = lines::lines(&root, config.region, names);
+    config.boards = boards(&root);
     config.gateways = gateways(&root, names);
     config.dialling = dialling(&root);
     config.plans = plans(&root, &config.dialling);
@@ -51,6 +52,24 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
     }
     root.done();
     config
+}
+
+fn boards(root: &Section<'_, '_>) -> Vec<Board> {
+    let mut list = Vec::new();
+    for (name, s) in root.sections("board") {
+        let id: BoardId = match name.parse() {
+            Ok(id) => id,
+            Err(why) => {
+                s.error("", format!("{why}"), "a board is named like its lines name it: [board.hat]");
+                continue;
+            }
+        };
+        let driver = s.text("driver").unwrap_or_else(|| name.clone());
+        let settings = s.json("settings");
+        s.done();
+        list.push(Board { id, driver, settings });
+    }
+    list
 }
 
 fn extensions(root: &Section<'_, '_>) -> Vec<Extension> {

@@ -115,6 +115,19 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
+    /// A table that is passed on as JSON to somebody who knows what it means.
+    pub(super) fn json(&self, key: &'static str) -> Option<String> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            table @ DeValue::Table(_) => Some(json(table).to_string()),
+            other => {
+                let what = format!("{} is not a table", kind(other));
+                self.wrong(key, value.span(), what, format!("write {key} = {{ name = value }}"));
+                None
+            }
+        }
+    }
+
     /// A text with a meaning of its own.
     pub(super) fn parsed<T: FromStr>(&self, key: &'static str, hint: &str) -> Option<T>
     where
@@ -409,4 +422,22 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// A TOML value as JSON; dates become texts.
+fn json(value: &DeValue<'_>) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Boolean(flag) => Value::from(*flag),
+        DeValue::Integer(n) => {
+            i64::from_str_radix(n.as_str(), n.radix()).map_or_else(|_| Value::from(n.as_str()), Value::from)
+        }
+        DeValue::Float(n) => n.as_str().parse::<f64>().map_or_else(|_| Value::from(n.as_str()), Value::from),
+        DeValue::Datetime(at) => Value::from(at.to_string()),
+        DeValue::Array(all) => all.iter().map(|one| json(one.get_ref())).collect(),
+        DeValue::Table(table) => {
+            table.iter().map(|(name, one)| (name.get_ref().to_string(), json(one.get_ref()))).collect()
+        }
+    }
 }

@@ -215,7 +215,7 @@ fn no_input_panics() {
         let _ = read(&text[..cut]);
         let _ = redact(&text[..cut]);
     }
-    let deep = "a = ".to_owned() + &"[".repeat(100_000);
+    let deep = format!("a = {}", "[".repeat(100_000));
     assert!(read(&deep).is_err());
     assert!(read(&"x".repeat(MAX + 1)).is_err());
 }

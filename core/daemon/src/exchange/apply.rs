@@ -210,12 +210,7 @@ impl Directory {
         }
     }
 
-    fn new_gateway(
-        &self,
-        now: Instant,
-        id: &GatewayId,
-        out: &mut Vec<Post>,
-    ) -> Option<Gateway> {
+    fn new_gateway(&self, now: Instant, id: &GatewayId, out: &mut Vec<Post>) -> Option<Gateway> {
         let config = self.0.config.borrow().clone();
         let setup = GatewaySetup::of(&config, id, self.locals())?;
         Some(Gateway::new(now, setup, rand::random(), out))
@@ -267,7 +262,8 @@ impl Directory {
             let keep: HashSet<&str> = config.extensions.iter().map(|e| e.id.as_str()).collect();
             views.extensions.retain(|id, _| keep.contains(id.as_str()));
             for extension in &config.extensions {
-                let view = views.extensions.entry(extension.id.to_string()).or_insert_with(ExtensionView::default);
+                let view =
+                    views.extensions.entry(extension.id.to_string()).or_insert_with(ExtensionView::default);
                 view.id = extension.id.to_string();
                 view.name = extension.name.clone();
                 view.line = extension.line.as_ref().map(ToString::to_string);
@@ -311,13 +307,19 @@ impl Directory {
     fn locals(&self) -> Vec<(Transport, SocketAddr)> {
         let mut locals = Vec::new();
         for addr in self.listening() {
-            let world: IpAddr = if addr.is_ipv4() { [192, 0, 2, 1].into() } else { "2001:db8::1".parse().unwrap_or(addr.ip()) };
+            let world: IpAddr = if addr.is_ipv4() {
+                [192, 0, 2, 1].into()
+            } else {
+                "2001:db8::1".parse().unwrap_or(addr.ip())
+            };
             let ip = match addr.ip() {
                 ip if !ip.is_unspecified() => ip,
-                ip => super::find::local_ip(self, world).filter(|found| !found.is_unspecified()).unwrap_or(match ip {
-                    IpAddr::V4(_) => [127, 0, 0, 1].into(),
-                    IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-                }),
+                ip => super::find::local_ip(self, world).filter(|found| !found.is_unspecified()).unwrap_or(
+                    match ip {
+                        IpAddr::V4(_) => [127, 0, 0, 1].into(),
+                        IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+                    },
+                ),
             };
             let local = SocketAddr::new(ip, addr.port());
             locals.extend([(Transport::Udp, local), (Transport::Tcp, local)]);

@@ -54,7 +54,8 @@ pub(super) fn apply(dir: &Directory, config: &Config) {
     let wanted = wanted(config);
     let stopped: Vec<BoardId> = {
         let boards = dir.0.boards.borrow();
-        let same = |id: &BoardId, b: &Board| wanted.get(id).is_some_and(|(d, c)| *d == b.driver && *c == b.cfg);
+        let same =
+            |id: &BoardId, b: &Board| wanted.get(id).is_some_and(|(d, c)| *d == b.driver && *c == b.cfg);
         boards.iter().filter(|(id, b)| !same(id, b)).map(|(id, _)| id.clone()).collect()
     };
     for board in stopped {
@@ -93,7 +94,10 @@ fn wanted(config: &Config) -> HashMap<BoardId, (String, String)> {
         if wanted.contains_key(id) {
             continue;
         }
-        wanted.insert(id.clone(), (id.to_string(), board_cfg(config, id)));
+        let named = config.boards.iter().find(|b| b.id == *id);
+        let driver = named.map_or_else(|| id.to_string(), |b| b.driver.clone());
+        let cfg = named.and_then(|b| b.settings.clone()).unwrap_or_else(|| board_cfg(config, id));
+        wanted.insert(id.clone(), (driver, cfg));
     }
     wanted
 }
@@ -101,7 +105,8 @@ fn wanted(config: &Config) -> HashMap<BoardId, (String, String)> {
 /// What a board's driver is told of its lines: telephones on the first ports, landlines after them, and the region.
 fn board_cfg(config: &Config, id: &BoardId) -> String {
     let on_it = || config.lines.iter().filter(|l| l.port.board == *id);
-    let ports = |fxs: bool| on_it().filter(move |l| matches!(l.kind, LineKind::Fxs(_)) == fxs).map(|l| l.port.port);
+    let ports =
+        |fxs: bool| on_it().filter(move |l| matches!(l.kind, LineKind::Fxs(_)) == fxs).map(|l| l.port.port);
     let fxs = ports(true).max().map_or(0, |p| p + 1);
     let fxo = ports(false).max().map_or(0, |p| (p + 1).saturating_sub(fxs));
     let region = match config.region {
@@ -198,7 +203,11 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
         view.why = None;
     });
     live::part(dir, &part(id), true, generation, None);
-    dir.tell(Event::BoardState { board: id.clone(), up: true, why: format!("{} {}", info.model, info.serial) });
+    dir.tell(Event::BoardState {
+        board: id.clone(),
+        up: true,
+        why: format!("{} {}", info.model, info.serial),
+    });
 }
 
 fn configure_ports(dir: &Directory, id: &BoardId) {
@@ -475,4 +484,3 @@ fn command_of(cmd: BoardCmd) -> PortCmd {
         BoardCmd::Pulse(keys) => PortCmd::Pulse { digits: keys.iter().map(|k| k.as_char()).collect() },
     }
 }
-

@@ -19,13 +19,13 @@ use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
 use ringtrip_switch::leg::{LegCmd, LegEvent};
 use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::Found;
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
+use ringtrip_switch::route::Found;
 use ringtrip_switch::router::Router;
 use ringtrip_switch::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 
-use super::parts::{self, CallShell, CallWorld, DeskShell, GatewayShell, LineShell};
 use super::front::Door;
+use super::parts::{self, CallShell, CallWorld, DeskShell, GatewayShell, LineShell};
 use super::{boards, find, live, route, wall, wishes};
 use crate::control::Exchange;
 use crate::dns::Dns;
@@ -41,6 +41,9 @@ const CALL_MAILBOX: usize = 64;
 /// A handle on the directory; all clones are the same one.
 #[derive(Clone)]
 pub struct Directory(pub(super) Rc<Inner>);
+
+/// The legs that reach a target, or why there is none.
+type Legs = Result<Vec<Found>, Cause>;
 
 /// All that the control arbiter knows.
 pub(super) struct Inner {
@@ -75,7 +78,7 @@ pub(super) struct Inner {
     /// Calls that wait for the phones of their operator to be found.
     pub summons: RefCell<HashMap<CallId, wishes::Summons>>,
     /// Telephones of extensions whose SIP phones the desk is being asked for.
-    pub beside: RefCell<HashMap<(CallId, u16), Result<Vec<Found>, Cause>>>,
+    pub beside: RefCell<HashMap<(CallId, u16), Legs>>,
 }
 
 pub(super) struct CallEntry {
@@ -227,7 +230,8 @@ impl Directory {
         let config = self.0.config.borrow().clone();
         let emergency = emergency::is_exact(&config.emergency, birth.dialled.as_str());
         let many = self.0.calls.borrow().len() >= config.limits.calls as usize;
-        let full = !emergency && (many || self.calls_of(&birth.source) >= usize::from(config.limits.calls_per_source));
+        let full = !emergency
+            && (many || self.calls_of(&birth.source) >= usize::from(config.limits.calls_per_source));
         let lease = if full { None } else { self.0.pool.lease() };
         let Some(lease) = lease else {
             self.refuse(birth);

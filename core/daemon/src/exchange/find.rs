@@ -91,9 +91,10 @@ fn landline(dir: &Directory, emergency: bool) -> Result<Vec<Found>, Cause> {
     }
     if emergency {
         let in_use = |alive: bool| {
-            config.landlines().map(|(line, _)| &line.id).find(|id| {
-                lines.get(id).is_some_and(|entry| !entry.emergency && (entry.alive || !alive))
-            })
+            config
+                .landlines()
+                .map(|(line, _)| &line.id)
+                .find(|id| lines.get(id).is_some_and(|entry| !entry.emergency && (entry.alive || !alive)))
         };
         if let Some(line) = in_use(true).or_else(|| in_use(false)) {
             return Ok(vec![Found::Line(line.clone())]);

@@ -46,7 +46,9 @@ pub(super) async fn attend(dir: Directory, mut knocks: mpsc::Receiver<Knock>) {
             Knock::Post(post) => dir.deliver(post),
             Knock::Tell(event) => dir.tell(event),
             Knock::Media { call, event } => dir.media(call, event),
-            Knock::BoardUp { board, generation, host, info } => boards::up(&dir, &board, generation, host, info),
+            Knock::BoardUp { board, generation, host, info } => {
+                boards::up(&dir, &board, generation, host, info)
+            }
             Knock::Board { board, generation, heard } => boards::heard(&dir, &board, generation, heard),
             Knock::BoardGone { board, generation, why } => boards::gone(&dir, &board, generation, &why),
             Knock::Fell { part, why } => {

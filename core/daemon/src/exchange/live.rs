@@ -72,7 +72,8 @@ pub(super) fn note(dir: &Directory, event: &Event) {
 pub(super) fn record(dir: &Directory, cdr: &Cdr) {
     dir.0.exchange.update(|views| {
         let Some(view) = views.calls.get_mut(&cdr.call.to_string()) else { return };
-        view.caller = (!cdr.caller.private && !cdr.caller.number.is_empty()).then(|| cdr.caller.number.clone());
+        view.caller =
+            (!cdr.caller.private && !cdr.caller.number.is_empty()).then(|| cdr.caller.number.clone());
         view.emergency = cdr.emergency;
         if !cdr.target.is_empty() {
             view.to = Some(cdr.target.clone());
@@ -153,7 +154,8 @@ impl Directory {
 
     /// How many calls a source has now.
     pub(super) fn calls_of(&self, source: &Source) -> usize {
-        let same = |entry: &super::directory::CallEntry| entry.cdr.as_ref().is_some_and(|cdr| cdr.source == *source);
+        let same =
+            |entry: &super::directory::CallEntry| entry.cdr.as_ref().is_some_and(|cdr| cdr.source == *source);
         self.0.calls.borrow().values().filter(|entry| same(entry)).count()
     }
 }

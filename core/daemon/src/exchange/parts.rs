@@ -8,7 +8,6 @@ use ringtrip_switch::desk::{Desk, DeskInput, DeskOut};
 use ringtrip_switch::gateway::Gateway;
 use ringtrip_switch::ids::{CallId, GatewayId, LineId};
 use ringtrip_switch::line::Line;
-use ringtrip_switch::party::Cause;
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, Post};
 
 use super::directory::Directory;
@@ -64,17 +63,17 @@ impl World<Call> for CallWorld {
         self.directory.deliver_all(out);
     }
 
-    fn fell(&mut self, now: Instant, mut wreck: Call, why: &str) -> Option<Duration> {
+    fn fell(&mut self, now: Instant, wreck: Call, why: &str) -> Option<Duration> {
         self.directory.fell(&format!("call {}", self.call), why);
         // Its legs still stand at the far ends: a BYE is owed to them. A wreck that cannot even do that is dropped.
         let mut last = Vec::new();
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wreck.on(now, CallInput::Hangup(Cause::SystemFailure), &mut last);
-        }));
-        if ended.is_ok() {
-            self.directory.deliver_all(&mut last);
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wreck.wreck(now, &mut last))) {
+            Ok(()) => {
+                self.directory.deliver_all(&mut last);
+                self.directory.call_over(self.call);
+            }
+            Err(_) => self.directory.call_wrecked(self.call),
         }
-        self.directory.call_wrecked(self.call);
         None
     }
 

@@ -47,7 +47,10 @@ pub(super) fn changed(dir: &Directory, now: Instant, desk: &Desk, exts: Vec<ExtI
         let of: Vec<&Record> = records.iter().filter(|r| r.aor == ext.as_str().as_bytes()).collect();
         let contacts: Vec<ContactView> = of.iter().map(|r| view(now, r)).collect();
         let known: Vec<String> = dir.0.exchange.with_views(|views| {
-            views.extensions.get(ext.as_str()).map_or(Vec::new(), |v| v.contacts.iter().map(|c| c.uri.clone()).collect())
+            views
+                .extensions
+                .get(ext.as_str())
+                .map_or(Vec::new(), |v| v.contacts.iter().map(|c| c.uri.clone()).collect())
         });
         for gone in known.iter().filter(|uri| !contacts.iter().any(|c| c.uri == **uri)) {
             dir.0.store.forget_registration(ext.as_str(), gone);

@@ -230,7 +230,8 @@ impl Policy {
         // The file first, by a rename, so that a restart runs what runs now.
         let fresh = file.with_extension("rhai.new");
         let written = std::fs::write(&fresh, &text).and_then(|()| std::fs::rename(&fresh, &file));
-        written.map_err(|e| ControlError::Failed(format!("{}: {e}; the script before stays", file.display())))?;
+        written
+            .map_err(|e| ControlError::Failed(format!("{}: {e}; the script before stays", file.display())))?;
         self.take(name, text).map_err(|e| ControlError::Script(script_refused(name, &e)))
     }
 
@@ -269,7 +270,9 @@ impl Handler<Word> for Policy {
                 let _ = reply.send(compiled(&name, &text, self.limits));
             }
             Word::Read { name, reply } => {
-                let text = self.is_mine(&name).map(|_| self.script.as_ref().map_or(String::new(), |s| s.text.clone()));
+                let text = self
+                    .is_mine(&name)
+                    .map(|_| self.script.as_ref().map_or(String::new(), |s| s.text.clone()));
                 let _ = reply.send(text);
             }
             Word::Try { call, reply } => {
@@ -297,14 +300,17 @@ fn compiled(name: &str, text: &str, limits: Limits) -> Result<(), ControlError> 
         let what = format!("the script has {} octets", text.len());
         return Err(ControlError::Bad { what, hint: format!("{LONGEST} is the most that is read") });
     }
-    compile(name, text, limits)
-        .map(|_| ())
-        .map_err(|e| ControlError::Script(script_refused(name, &e)))
+    compile(name, text, limits).map(|_| ()).map_err(|e| ControlError::Script(script_refused(name, &e)))
 }
 
 fn script_refused(name: &str, e: &ScriptError) -> ScriptRefused {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    ScriptRefused { script: name.to_owned(), line: number(e.line), column: number(e.column), what: refusal(e) }
+    ScriptRefused {
+        script: name.to_owned(),
+        line: number(e.line),
+        column: number(e.column),
+        what: refusal(e),
+    }
 }
 
 fn refusal(e: &ScriptError) -> String {

@@ -78,13 +78,13 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         }))?
     };
     let programs = programs(&options);
-    let folder = config.script.as_ref().map_or_else(|| options.data.clone(), |_| options.data.clone());
+    scripts(&options.data)?;
     let agent = format!("Ringtrip/{}", env!("CARGO_PKG_VERSION"));
     let started = u32::try_from(wall::now().unix_micros / 1_000_000).unwrap_or(u32::MAX);
     let inner = Inner {
         setup: RefCell::new(call_setup(&config, &agent)),
         router: RefCell::new(Router::new(config.clone())),
-        route: route::Handle::start(config.clone(), folder, door.clone()),
+        route: route::Handle::start(config.clone(), options.data.clone(), door.clone()),
         pool: Pool::new(config.sip.rtp_ports),
         config: RefCell::new(config.clone()),
         ids: CallIds::new(started),
@@ -137,7 +137,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         summary: if first.is_first { "first start".to_owned() } else { "as before".to_owned() },
     });
     for version in &first.passed_over {
-        let text = format!("version {version} of the configuration cannot be read; version {} runs", first.version);
+        let text =
+            format!("version {version} of the configuration cannot be read; version {} runs", first.version);
         dir.tell(Event::Alarm { what: "config", text });
     }
     let secret = start::first_secret(&store).await?;
@@ -186,8 +187,18 @@ fn open_net(dir: &Directory, config: &Config) -> io::Result<Net> {
     )
 }
 
+/// The script that ships with the exchange, to begin with: `script = "scripts/default.rhai"` in the configuration uses it.
+fn scripts(data: &std::path::Path) -> io::Result<()> {
+    const DEFAULT: &str = include_str!("../../../../scripts/default.rhai");
+    let folder = data.join("scripts");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("default.rhai");
+    if file.exists() { Ok(()) } else { std::fs::write(file, DEFAULT) }
+}
+
 fn programs(options: &ServeOptions) -> Programs {
-    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from)).unwrap_or_default();
+    let beside =
+        std::env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from)).unwrap_or_default();
     Programs {
         linehost: options.linehost.clone().unwrap_or_else(|| match &options.drivers {
             Some(drivers) if drivers.join("ringtrip-linehost").exists() => drivers.join("ringtrip-linehost"),
@@ -207,15 +218,27 @@ async fn minutes(dir: Directory) {
 
 fn alarm(news: StoreNews) -> Event {
     let text = match news {
-        StoreNews::Trouble { why, waiting } => format!("call records cannot be written ({why}); {waiting} wait in memory"),
-        StoreNews::Lost { records } => format!("{records} call records are lost: the memory for them is full"),
-        StoreNews::Recovered { written } => format!("the disk takes call records again; {written} that waited are written"),
+        StoreNews::Trouble { why, waiting } => {
+            format!("call records cannot be written ({why}); {waiting} wait in memory")
+        }
+        StoreNews::Lost { records } => {
+            format!("{records} call records are lost: the memory for them is full")
+        }
+        StoreNews::Recovered { written } => {
+            format!("the disk takes call records again; {written} that waited are written")
+        }
     };
     Event::Alarm { what: "store", text }
 }
 
 /// Says where everything is, to the person who started it.
-fn greet(dir: &Directory, config: &Config, http: &[SocketAddr], secret: Option<&str>, data: &std::path::Path) {
+fn greet(
+    dir: &Directory,
+    config: &Config,
+    http: &[SocketAddr],
+    secret: Option<&str>,
+    data: &std::path::Path,
+) {
     let url = |addr: &SocketAddr| {
         let mut shown = *addr;
         if addr.ip().is_unspecified() {
@@ -229,7 +252,9 @@ fn greet(dir: &Directory, config: &Config, http: &[SocketAddr], secret: Option<&
         println!("  Console       {}", url(addr));
     }
     match secret {
-        Some(secret) => println!("  Admin secret  {secret}   (shown once; `ringtrip admin reset-secret` makes a new one)"),
+        Some(secret) => {
+            println!("  Admin secret  {secret}   (shown once; `ringtrip admin reset-secret` makes a new one)")
+        }
         None => println!("  Admin secret  as before (`ringtrip admin reset-secret` makes a new one)"),
     }
     for addr in dir.listening() {
@@ -237,10 +262,13 @@ fn greet(dir: &Directory, config: &Config, http: &[SocketAddr], secret: Option<&
     }
     println!("  Data          {}", data.display());
     println!();
-    let phones: Vec<&str> = config.extensions.iter().filter(|e| e.line.is_some()).map(|e| e.id.as_str()).collect();
+    let phones: Vec<&str> =
+        config.extensions.iter().filter(|e| e.line.is_some()).map(|e| e.id.as_str()).collect();
     if let [from, to, ..] = phones[..] {
         println!("  First call    open the console, lift telephone {from} and dial {to};");
-        println!("                or register a SIP phone: the passwords are in `ringtrip config show --secrets`.");
+        println!(
+            "                or register a SIP phone: the passwords are in `ringtrip config show --secrets`."
+        );
         println!();
     }
 }

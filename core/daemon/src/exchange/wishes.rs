@@ -75,7 +75,8 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
         Ok(Source::Line(line)) => Target::Line(line),
         Ok(_) => {
             let what = format!("{from} cannot be rung first");
-            let _ = reply.send(Err(ControlError::Bad { what, hint: "name an extension or a line".to_owned() }));
+            let _ =
+                reply.send(Err(ControlError::Bad { what, hint: "name an extension or a line".to_owned() }));
             return;
         }
         Err(e) => {
@@ -141,7 +142,9 @@ impl Summons {
 /// Breaks a part on purpose, to show that the others do not notice.
 fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError> {
     if !dir.0.developer {
-        return Err(ControlError::Forbidden("only an exchange started with --developer breaks itself".to_owned()));
+        return Err(ControlError::Forbidden(
+            "only an exchange started with --developer breaks itself".to_owned(),
+        ));
     }
     let missing = || ControlError::Missing { what: "part", name: part.to_owned() };
     let why = "a fault was injected";

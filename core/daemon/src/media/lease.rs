@@ -150,7 +150,9 @@ fn bound(port: u16) -> io::Result<UdpSocket> {
         io::Result::Ok(UdpSocket::from(socket))
     };
     match open(Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into()) {
-        Err(e) if e.kind() != io::ErrorKind::AddrInUse => open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into()),
+        Err(e) if e.kind() != io::ErrorKind::AddrInUse => {
+            open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into())
+        }
         other => other,
     }
 }

@@ -127,7 +127,11 @@ impl Leg {
 
     /// Is anything being generated, so that ticks are needed?
     pub fn busy(&self) -> bool {
-        self.tone.is_some() || self.inband.is_some() || !self.keys.is_empty() || self.pause > 0 || self.events.sounding()
+        self.tone.is_some()
+            || self.inband.is_some()
+            || !self.keys.is_empty()
+            || self.pause > 0
+            || self.events.sounding()
     }
 
     /// A telephone event came in.

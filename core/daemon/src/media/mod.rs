@@ -89,7 +89,9 @@ impl Plane {
             Ok(()) => {
                 let _ = self.wake.write(1);
             }
-            Err(TrySendError::Full(_)) => tracing::error!("the media plane is overloaded: a command was dropped"),
+            Err(TrySendError::Full(_)) => {
+                tracing::error!("the media plane is overloaded: a command was dropped")
+            }
             Err(TrySendError::Disconnected(_)) => tracing::error!("the media plane is gone"),
         }
     }

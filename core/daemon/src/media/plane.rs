@@ -17,8 +17,8 @@ use ringtrip_switch::ids::{BoardId, CallId, PortRef};
 use ringtrip_switch::post::{End, MediaCmd, MediaEvent};
 
 use super::far::Far;
-use super::leg::{Leg, canonical, law_of};
 use super::lease::Pair;
+use super::leg::{Leg, canonical, law_of};
 use super::port::Port;
 use super::{Tell, Word};
 
@@ -144,7 +144,8 @@ impl Plane {
                 let verdict = leg.end.accept(now, source, packet);
                 match verdict {
                     Verdict::Audio { header, codec, at, len } => {
-                        let law = leg.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| law_of(c.kind));
+                        let law =
+                            leg.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| law_of(c.kind));
                         if let (Some(far), Some(law)) = (&mut leg.far, law) {
                             far.push(law, &header, &packet[at..at + len]);
                         }
@@ -221,8 +222,7 @@ impl Plane {
                 Some((_, End::Rtp(peer))) => {
                     let keys = port.keys_sound();
                     if let Some(Some(leg)) = self.legs.get_mut(usize::from(peer / 2)) {
-                        let speaks_events =
-                            leg.end.face().is_some_and(|face| face.telephone_event.is_some());
+                        let speaks_events = leg.end.face().is_some_and(|face| face.telephone_event.is_some());
                         // The key goes as an event; its tone must not be heard a second time.
                         let silence = [0; LONGEST];
                         let heard = if keys && speaks_events { &silence[..samples] } else { heard };
@@ -478,7 +478,9 @@ fn receive(
     let mut slices = buffers.iter_mut().map(|b| [IoSliceMut::new(b)]);
     let mut slices: [_; BATCH] = std::array::from_fn(|_| slices.next().unwrap_or([IoSliceMut::new(&mut [])]));
     let fd = pair.rtp.as_raw_fd();
-    let Ok(results) = recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) else { return 0 };
+    let Ok(results) = recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) else {
+        return 0;
+    };
     let mut n = 0;
     for message in results {
         let source = message.address.and_then(|a| {

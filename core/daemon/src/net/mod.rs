@@ -63,8 +63,12 @@ impl Net {
             listeners.push(tcp::listen(addr).map_err(|e| named(e, "TCP", addr))?);
             ports.push(port);
         }
-        let inner =
-            Inner { udp: ports, streams: tcp::Streams::default(), sink, locals: RefCell::new(HashMap::new()) };
+        let inner = Inner {
+            udp: ports,
+            streams: tcp::Streams::default(),
+            sink,
+            locals: RefCell::new(HashMap::new()),
+        };
         let net = Net { inner: Rc::new(inner) };
         for i in 0..net.inner.udp.len() {
             actix_rt::spawn(udp::read(net.clone(), i));
@@ -116,7 +120,12 @@ impl Net {
         if !bound.is_unspecified() {
             return bound;
         }
-        *self.inner.locals.borrow_mut().entry(remote).or_insert_with(|| routed(bound, remote).unwrap_or(bound))
+        *self
+            .inner
+            .locals
+            .borrow_mut()
+            .entry(remote)
+            .or_insert_with(|| routed(bound, remote).unwrap_or(bound))
     }
 
     fn report(&self, event: NetEvent) -> bool {

@@ -3,11 +3,13 @@
 //! Reading the TOML text is the daemon's business (syntax, with line and column); here is what the words mean.
 //! [`Config::check`] says what is wrong between them, so that a document is refused whole or taken whole.
 
+mod board;
 mod check;
 mod demo;
 mod gateway;
 mod line;
 
+pub use board::Board;
 pub use check::{Problem, Severity};
 pub use demo::DemoSecrets;
 pub use gateway::{Gateway, HostPort, Inbound, Password};
@@ -36,6 +38,8 @@ pub struct Config {
     pub extensions: Vec<Extension>,
     /// The analog lines, in the order in which a free landline is looked for.
     pub lines: Vec<Line>,
+    /// Boards that need more than their name says: a line on a board not listed here uses the driver of that name.
+    pub boards: Vec<Board>,
     /// The SIP providers.
     pub gateways: Vec<Gateway>,
     /// Dial plans by name.
@@ -240,6 +244,7 @@ impl Default for Config {
             region: Region::default(),
             extensions: Vec::new(),
             lines: Vec::new(),
+            boards: Vec::new(),
             gateways: Vec::new(),
             plans: BTreeMap::new(),
             default_plan: "home".to_owned(),

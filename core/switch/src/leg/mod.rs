@@ -1,7 +1,6 @@
 //! Leg words: all that a call and its legs say to each other. A desk phone, a telephone on an FXS port, the
-//! landline and a SIP provider are equally good legs; `leg/sip.rs` and `leg/analog.rs` translate.
+//! landline and a SIP provider are equally good legs; `leg/sip.rs` translates for SIP, `line` for telephones and landlines.
 
-pub mod analog;
 pub mod sip;
 
 use ringtrip_media::sound::Sound;
