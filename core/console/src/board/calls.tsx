@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ask } from "../api";
 import { useNow, useTask } from "../ui/hooks";
-import { Empty, Field, Lamplight, Section, Trouble } from "../ui/parts";
+import { Empty, Field, Lamplight, Party, Section, Trouble } from "../ui/parts";
 import type { Call } from "../types";
 import { callLamp, duration, plain } from "../words";
 
@@ -30,8 +30,8 @@ export function Calls({ calls }: { calls: Call[] }): JSX.Element {
                     <Lamplight lamp={callLamp(call.state)} /> {plain(call.state)}
                     {call.emergency && <strong class="tag tag-bad">Emergency</strong>}
                   </td>
-                  <td>{call.from}{call.caller !== null && call.caller !== call.from && <span class="faint"> as {call.caller}</span>}</td>
-                  <td>{call.to ?? "…"}{call.dialled !== "" && call.dialled !== call.to && <span class="faint"> dialled {call.dialled}</span>}</td>
+                  <td><Party name={call.from} />{call.caller !== null && call.caller !== call.from && <span class="faint"> as {call.caller}</span>}</td>
+                  <td>{call.to === null ? "…" : <Party name={call.to} />}{call.dialled !== "" && call.dialled !== call.to && <span class="faint"> dialled {call.dialled}</span>}</td>
                   <td class="right number">{duration(now - (call.answered_micros ?? call.started_micros) / 1000)}</td>
                   <td class="faint wrap">{call.because ?? ""}</td>
                   <td class="right">

@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
 import { Details } from "../paper/record";
 import { useLive, useTask } from "../ui/hooks";
-import { Empty, Field, Section, Trouble } from "../ui/parts";
+import { Empty, Field, Party, Section, Trouble } from "../ui/parts";
 import type { Cdr } from "../types";
 import { causeWord, duration, endedBy, moment, plain } from "../words";
 
@@ -97,9 +97,9 @@ function Row({ cdr, open, toggle }: { cdr: Cdr; open: boolean; toggle: () => voi
   return (
     <tr data-cdr={cdr.call}>
       <td>{moment(cdr.started_micros)}</td>
-      <td>{cdr.source.name || plain(cdr.source.kind)}{cdr.emergency && <strong class="tag tag-bad">Emergency</strong>}</td>
+      <td>{cdr.source.name ? <Party name={cdr.source.name} /> : plain(cdr.source.kind)}{cdr.emergency && <strong class="tag tag-bad">Emergency</strong>}</td>
       <td class="number">{cdr.dialled}</td>
-      <td>{cdr.target || "–"}</td>
+      <td>{cdr.target ? <Party name={cdr.target} /> : "–"}</td>
       <td class="right number">{talked === null ? "–" : duration(talked)}</td>
       <td>{cdr.cause === null ? <span class="tag tag-good">in progress</span> : <>{causeWord(cdr.cause)} <span class="faint">by {endedBy(cdr.ended_by)}</span></>}</td>
       <td class="right"><button type="button" class="small" aria-expanded={open} onClick={toggle}>{open ? "Less" : "Details"}</button></td>

@@ -1,6 +1,7 @@
 /** Small pieces of the picture that many pages share. */
 
 import type { ComponentChildren, JSX } from "preact";
+import { useLive } from "./hooks";
 import type { Lamp } from "../words";
 
 export function Lamplight({ lamp }: { lamp: Lamp }): JSX.Element {
@@ -52,6 +53,12 @@ export function Said({ text }: { text: string | null }): JSX.Element {
 
 export function Empty({ children }: { children: ComponentChildren }): JSX.Element {
   return <p class="empty">{children}</p>;
+}
+
+/** A party of a call: who telephones from a jack is known by the extension, the jack stands beside it. */
+export function Party({ name }: { name: string }): JSX.Element {
+  const extension = useLive().state?.lines[name]?.extension;
+  return extension ? <>{extension} <span class="faint">on {name}</span></> : <>{name}</>;
 }
 
 interface FieldProps {
