@@ -8,10 +8,12 @@
 //! world.run(1_000);
 //! ```
 
+pub mod jack;
 pub mod live;
 mod media;
 mod net;
 mod phone;
+pub mod sound;
 mod world;
 
 pub use net::Weather;
