@@ -109,8 +109,8 @@ function Lost({ since }: { since: number }): JSX.Element {
   const now = useNow();
   return (
     <p class="note note-bad lost" role="alert">
-      The link to the exchange is broken. What you see may be {duration(now - since)} old. Calls go on without the console; it
-      keeps trying and resumes where it was.
+      No link to the exchange for {duration(now - since)}. What you see is as it was then. The console keeps trying and goes on
+      where it was.
     </p>
   );
 }

@@ -47,6 +47,11 @@ export function causeWord(cause: string): string {
   return CAUSES[cause] ?? plain(cause);
 }
 
+/** Within a sentence; abbreviations keep their capitals. */
+export function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
 /** `no-answer` → `No answer`. */
 export function plain(word: string): string {
   const text = word.replaceAll("-", " ");
@@ -97,7 +102,7 @@ export function told(h: Happening): string {
     case "call.started": return `${d.from} dialled ${d.dialled || "nothing yet"}`;
     case "call.ringing": return `${d.target} rings`;
     case "call.answered": return `${d.target} answered`;
-    case "call.ended": return `call ended: ${causeWord(String(d.cause)).toLowerCase()}, by ${endedBy(String(d.by))}`;
+    case "call.ended": return `call ended: ${lower(causeWord(String(d.cause)))}, by ${endedBy(String(d.by))}`;
     case "call.digit": return `key ${d.key} passed on`;
     case "line.state": return `line ${d.line}: ${lineWord(String(d.state)).toLowerCase()}`;
     case "line.hook": return `line ${d.line} ${d.off_hook ? "off hook" : "on hook"}`;

@@ -82,9 +82,10 @@ function freePort() {
 
 const document = (sip) => `region = "us"
 default_plan = "home"
+script = "scripts/default.rhai"
 
 [plans]
-home = "([12]xx|9<:@gw0>x.)"
+home = "([12]xx|<9,:>xxxxxxx<:@gw0>)"
 
 [extension.101]
 name = "Hall"

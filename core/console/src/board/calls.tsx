@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ask } from "../api";
-import { useNow, useTask } from "../ui/hooks";
+import { useLive, useNow, useTask } from "../ui/hooks";
 import { Empty, Field, Lamplight, Party, Section, Trouble } from "../ui/parts";
 import type { Call } from "../types";
 import { callLamp, duration, plain } from "../words";
@@ -13,6 +13,8 @@ const SHOWN = 100;
 export function Calls({ calls }: { calls: Call[] }): JSX.Element {
   const now = useNow();
   const task = useTask();
+  const { state } = useLive();
+  const number = (party: string | null): string | null => (party === null ? null : (state?.lines[party]?.extension ?? party));
   const sorted = [...calls].sort((a, b) => b.started_micros - a.started_micros);
   const hangUp = (id: string): Promise<boolean> => task.run(() => ask(`/calls/${id}`, { method: "DELETE" }));
   return (
@@ -31,7 +33,7 @@ export function Calls({ calls }: { calls: Call[] }): JSX.Element {
                     {call.emergency && <strong class="tag tag-bad">Emergency</strong>}
                   </td>
                   <td><Party name={call.from} />{call.caller !== null && call.caller !== call.from && <span class="faint"> as {call.caller}</span>}</td>
-                  <td>{call.to === null ? "…" : <Party name={call.to} />}{call.dialled !== "" && call.dialled !== call.to && <span class="faint"> dialled {call.dialled}</span>}</td>
+                  <td>{call.to === null ? "…" : <Party name={call.to} />}{call.dialled !== "" && call.dialled !== number(call.to) && <span class="faint"> dialled {call.dialled}</span>}</td>
                   <td class="right number">{duration(now - (call.answered_micros ?? call.started_micros) / 1000)}</td>
                   <td class="faint wrap">{call.because ?? ""}</td>
                   <td class="right">

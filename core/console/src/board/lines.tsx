@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useNow } from "../ui/hooks";
-import { Empty, Lamplight, Section } from "../ui/parts";
+import { Empty, Lamplight, Party, Section } from "../ui/parts";
 import type { Call, Extension, Line } from "../types";
 import { duration, lineLamp, lineWord, milliamps, volts } from "../words";
 
@@ -51,7 +51,7 @@ function Jack({ line, name, call, now }: JackProps): JSX.Element {
       </p>
       <p class="faint number">{volts(line.volts)} · {milliamps(line.milliamps)} · {hook(line)}</p>
       <p class="faint jack-last" title="Why the last call over this line ended">
-        {call !== null ? `${call.from} → ${call.to ?? call.dialled}` : `Last: ${line.last_disconnect ?? "–"}`}
+        {call !== null ? <><Party name={call.from} /> → <Party name={call.to ?? call.dialled} /></> : `Last: ${line.last_disconnect ?? "–"}`}
       </p>
     </li>
   );

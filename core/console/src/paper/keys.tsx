@@ -23,6 +23,20 @@ const RESULTS: Record<PlanAnswer["result"], [word: string, tag: string]> = {
   BLOCKED: ["Barred: reorder tone", "tag-bad"],
 };
 
+/** What ended dialling, as the exchange names it, and for people. */
+const WHY: Record<string, string> = {
+  unique: "nothing else can match any more",
+  S0: "S0: sent without waiting for another key",
+  timeout: "no further key came in time",
+  "send key": "the send key was pressed",
+  "pause elapsed": "the pause in the plan was over",
+  "no candidate": "no alternative matches",
+  "barred prefix complete": "these digits are barred",
+  "long timeout": "dialling stopped before any number was complete",
+  "send key, incomplete": "the send key came before any number was complete",
+  "dial tone timeout": "no key was pressed at all",
+};
+
 /** Presses keys on the plan and shows what it makes of them. */
 export function PlanKeys({ plan }: { plan: string }): JSX.Element {
   const [keys, setKeys] = useState("999");
@@ -80,7 +94,7 @@ function Answer({ answer }: { answer: PlanAnswer }): JSX.Element {
     ["Route", answer.route],
     ["Keys collected", answer.dialed],
     ["Alternative that won", answer.alt],
-    ["Because", plain(answer.why)],
+    ["Because", WHY[answer.why] ?? plain(answer.why)],
     ["After the last key", answer.t_after_last_key === 0 ? "at once" : `${answer.t_after_last_key} s`],
     ["Outside dial tone after", answer.tone_after?.join(", ")],
   ];
@@ -89,7 +103,7 @@ function Answer({ answer }: { answer: PlanAnswer }): JSX.Element {
       <p class="verdict"><span class={`tag ${tag}`}>{word}</span></p>
       <dl class="facts">
         {rows.filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => (
-          <div key={name}><dt>{name}</dt><dd class="number">{value}</dd></div>
+          <div key={name}><dt>{name}</dt><dd class={name === "Because" ? "" : "number"}>{value}</dd></div>
         ))}
       </dl>
     </div>

@@ -6,19 +6,21 @@ import { ms } from "../words";
 export function Details({ cdr }: { cdr: Cdr }): JSX.Element {
   const caller = cdr.caller.private ? "withheld" : [cdr.caller.name, cdr.caller.number].filter((s) => s !== "").join(" ") || "nobody";
   const waited = cdr.answered_after_us === null ? "never" : `after ${(cdr.answered_after_us / 1e6).toFixed(1)} s`;
-  const facts: [string, string | null][] = [
-    ["Call", cdr.call],
-    ["Caller shown as", caller],
-    ["Number sent", cdr.sent],
-    ["Answered", waited],
-    ["Because", cdr.provenance.because],
-    ["Plan alternative", cdr.provenance.alternative],
-    ["Script", cdr.provenance.script],
+  const facts: [name: string, value: string | null, as: "text" | "code"][] = [
+    ["Call", cdr.call, "code"],
+    ["Caller shown as", caller, "text"],
+    ["Number sent", cdr.sent, "code"],
+    ["Answered", waited, "text"],
+    ["Because", cdr.provenance.because, "text"],
+    ["Plan alternative", cdr.provenance.alternative, "code"],
+    ["Script", cdr.provenance.script, "code"],
   ];
   return (
     <div class="columns">
       <dl class="facts">
-        {facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd class="number">{value}</dd></div>)}
+        {facts.filter(([, value]) => value).map(([name, value, as]) => (
+          <div key={name}><dt>{name}</dt><dd class={as === "code" ? "number" : ""}>{value}</dd></div>
+        ))}
       </dl>
       {(cdr.a || cdr.b) && (
         <table class="figures">

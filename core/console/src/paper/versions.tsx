@@ -42,11 +42,11 @@ export function Versions({ active, undone, disabled }: Props): JSX.Element {
     <Section title="Versions" aside={<span class="count">{versions.length}</span>}>
       <div class="scroll">
         <table>
-          <thead><tr><th class="right">Version</th><th>When</th><th>By</th><th>Why</th><th><span class="unseen">Actions</span></th></tr></thead>
+          <thead><tr><th>Version</th><th>When</th><th>By</th><th>Why</th><th><span class="unseen">Actions</span></th></tr></thead>
           <tbody>
             {(all ? versions : versions.slice(0, SHOWN)).map((v) => (
               <tr key={v.version} data-version={v.version}>
-                <td class="right number">{v.version}{v.version === active && <span class="tag tag-good">active</span>}</td>
+                <td class="number">{v.version}{v.version === active && <span class="tag tag-good">active</span>}</td>
                 <td>{moment(v.at_micros)}</td>
                 <td>{v.author}</td>
                 <td class="wrap">{v.note}</td>

@@ -24,7 +24,7 @@ type Act = (verb: string, more?: Record<string, unknown>) => void;
 
 const HANGUPS: [how: string, title: string, what: string][] = [
   ["cpc", "CPC", "Takes the battery away for half a second"],
-  ["reversal", "Reversal", "Reverses the polarity"],
+  ["reversal", "Reversal", "Reverses the polarity; on a call that went out, the first reversal counts as the answer"],
   ["tone", "Tone", "Plays the disconnect tone"],
   ["silence", "Silence", "Says nothing any more"],
 ];
