@@ -222,6 +222,28 @@ impl Daemon {
         (status, answer.body_mut().read_to_string().unwrap_or_default())
     }
 
+    /// Replaces the configuration; `version` is what `If-Match` says: a version in quotes, or `*`.
+    #[track_caller]
+    pub fn put_config(&self, text: &str, version: &str) -> (u16, String) {
+        self.request("PUT", "/config", &[("If-Match", version)], text.as_bytes())
+    }
+
+    /// Any request at all, with the administrator's token unless another `Authorization` is given.
+    #[track_caller]
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.address(path));
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            request = request.header("Authorization", format!("Bearer {}", self.token));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body).expect("a request");
+        let mut answer = self.agent.run(request).unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()));
+        let status = answer.status().as_u16();
+        (status, answer.body_mut().read_to_string().unwrap_or_default())
+    }
+
     /// Asks the virtual board: `lift`, `press`, `office.call`, …
     #[track_caller]
     pub fn sim(&self, verb: &str, body: Value) -> Value {
