@@ -3,43 +3,69 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ringtrip_tests::live;
 
 #[test]
 fn a_person_at_the_console() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the workspace");
-    let console = root.join("core/console");
     let programs = live::programs();
-    if !live::has("chromium") || !live::has("node") {
+    if !live::has("chromium") || !built("dist/index.html") {
         return;
     }
-    let wanted = [
-        ("the built console (cargo xtask up)", console.join("dist/index.html")),
-        ("the console's packages (npm ci)", console.join("node_modules/playwright-core/package.json")),
-        ("the exchange (cargo build -p ringtrip)", programs.join("ringtrip")),
-        ("the board host (cargo build -p ringtrip-linehost)", programs.join("ringtrip-linehost")),
-        (
-            "the simulated board (cargo build -p ringtrip-driver-virtual)",
-            programs.join("libringtrip_driver_virtual.so"),
-        ),
-    ];
-    let missing: Vec<&str> =
-        wanted.iter().filter(|(_, path)| !path.exists()).map(|(what, _)| *what).collect();
-    if !missing.is_empty() {
-        let line = format!("the console was not tried: {} missing", missing.join(", "));
-        assert_ne!(env::var("RINGTRIP_PEERS").as_deref(), Ok("must"), "{line}");
-        println!("{line}");
-        return;
-    }
-    let run = Command::new("node")
-        .arg(console.join("tests/browser.mjs"))
+    let mut story = Command::new("node");
+    story
+        .arg("tests/browser.mjs")
         .env("RINGTRIP_BIN", programs.join("ringtrip"))
-        .env("RINGTRIP_DRIVERS", &programs)
-        .output()
-        .expect("node was there a moment ago");
+        .env("RINGTRIP_DRIVERS", &programs);
+    passes(story);
+}
+
+#[test]
+fn what_the_console_computes() {
+    if !built("node_modules/esbuild/package.json") {
+        return;
+    }
+    let mut units = Command::new("node");
+    units.args(["--test", "tests/units.mjs"]);
+    passes(units);
+}
+
+#[test]
+fn the_console_has_its_types_right() {
+    if !built("node_modules/typescript/package.json") {
+        return;
+    }
+    let mut check = Command::new("node_modules/.bin/tsc");
+    check.arg("--noEmit");
+    passes(check);
+}
+
+fn console() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/console")
+}
+
+/// Are node and this file of the console there? If not, the test says so and passes; where everything must be there it
+/// fails.
+#[track_caller]
+fn built(file: &str) -> bool {
+    if !live::has("node") {
+        return false;
+    }
+    let there = console().join(file).exists() && console().join("node_modules/playwright-core").exists();
+    if !there {
+        let line =
+            format!("core/console/{file} is missing: `npm ci && npm run build` in core/console makes it");
+        assert_ne!(env::var("RINGTRIP_PEERS").as_deref(), Ok("must"), "{line}");
+        println!("skipped: {line}");
+    }
+    there
+}
+
+#[track_caller]
+fn passes(mut command: Command) {
+    let run = command.current_dir(console()).output().expect("the program was there a moment ago");
     let said = [run.stdout, run.stderr].map(|octets| String::from_utf8_lossy(&octets).into_owned()).concat();
     assert!(run.status.success(), "{said}");
     println!("{said}");

@@ -29,7 +29,12 @@ interface Ask {
   type?: string;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** How long to wait for the answer, ms. */
+  patience?: number;
 }
+
+/** The exchange answers most things in milliseconds and gives up by itself after ten seconds. */
+const PATIENCE = 20_000;
 
 /** Asks the exchange and answers its response, or throws a `Problem`. */
 export async function ask(path: string, how: Ask = {}): Promise<Response> {
@@ -43,6 +48,7 @@ export async function ask(path: string, how: Ask = {}): Promise<Response> {
     headers["Content-Type"] = how.type;
   }
   const method = how.method ?? (body === undefined ? "GET" : "POST");
+  const late = AbortSignal.timeout(how.patience ?? PATIENCE);
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -50,10 +56,11 @@ export async function ask(path: string, how: Ask = {}): Promise<Response> {
       headers,
       cache: "no-store",
       ...(body !== undefined && { body }),
-      ...(how.signal && { signal: how.signal }),
+      signal: how.signal ? AbortSignal.any([how.signal, late]) : late,
     });
   } catch (why) {
     if (how.signal?.aborted) throw why;
+    if (late.aborted) throw new Problem(0, "silent", "The exchange did not answer in time.");
     throw new Problem(0, "unreachable", "The exchange cannot be reached. It may be restarting; the console keeps trying.");
   }
   if (response.ok) return response;

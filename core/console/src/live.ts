@@ -23,6 +23,8 @@ const PACE = 150;
 const BEFORE = 50;
 /** Volts and milliamps change without an event: look again this often, ms. */
 const READINGS = 3000;
+/** A snapshot that takes longer will not come, ms. */
+const SILENCE = 8000;
 /** Pauses before the stream is tried again, ms. */
 const RETRY = [500, 1000, 2000, 4000];
 
@@ -62,12 +64,14 @@ export class Watch {
     }
     this.looking = true;
     try {
-      const state = await get<Snapshot>("/state");
+      const state = await get<Snapshot>("/state", { patience: SILENCE });
       this.last ??= Math.max(0, state.after - BEFORE);
       this.change({ state });
     } catch (why) {
       if (!(why instanceof Problem)) throw why;
-      // The stream finds out by itself and reconnects; a 401 has already led to the login.
+      // A stream on a dead network stays open for long and says nothing: what cannot be asked cannot be heard either.
+      // After a 401 the application has already gone to the login.
+      if (why.status === 0 && this.now.link.is === "live") this.broken();
     } finally {
       this.later(PACE, () => {
         this.looking = false;
@@ -89,17 +93,19 @@ export class Watch {
       void this.look();
     };
     stream.onmessage = (message: MessageEvent<string>) => this.hear(message.data);
-    stream.onerror = () => {
-      // Reconnecting is done here, not by EventSource, so that the console can say so and an ended session is seen.
-      stream.close();
-      if (this.now.link.is !== "lost") this.change({ link: { is: "lost", since: Date.now() } });
-      const wait = RETRY[Math.min(this.tries, RETRY.length - 1)] ?? 4000;
-      this.tries += 1;
-      this.later(wait, () => {
-        void this.look();
-        this.listen();
-      });
-    };
+    stream.onerror = () => this.broken();
+  }
+
+  /** Reconnecting is done here, not by EventSource, so that the console can say so and an ended session is seen. */
+  private broken(): void {
+    this.stream?.close();
+    if (this.now.link.is !== "lost") this.change({ link: { is: "lost", since: Date.now() } });
+    const wait = RETRY[Math.min(this.tries, RETRY.length - 1)] ?? 4000;
+    this.tries += 1;
+    this.later(wait, () => {
+      void this.look();
+      this.listen();
+    });
   }
 
   private hear(data: string): void {

@@ -77,7 +77,7 @@ function ScriptText({ name }: { name: string }): JSX.Element {
           : <><span class="tag tag-good">Right</span> It compiles.</>}
       </p>
       <div class="row">
-        <button type="button" class="main" disabled={!changed || task.busy} onClick={save}>Save and make active</button>
+        <button type="button" class="main" disabled={!changed || task.busy || (checked === text && faults.length > 0)} onClick={save}>Save and make active</button>
         <button type="button" disabled={!changed} onClick={() => setText(kept ?? "")}>Leave it</button>
       </div>
       <Said text={said} />

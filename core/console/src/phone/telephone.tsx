@@ -34,6 +34,8 @@ export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
   const ear = useEar(sim, port.port, "listen", port.lifted && listening);
 
   const ringing = port.bell.sounding && !port.lifted;
+  // Between two rings the bell rests, but somebody still calls.
+  const called = ringing || (line.state === "ringing" && !port.lifted);
   useEffect(() => bell.current.sound(ringing, port.ring_hz), [ringing, port.ring_hz]);
   useEffect(() => () => bell.current.sound(false, 0), []);
 
@@ -66,7 +68,7 @@ export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
   };
 
   return (
-    <article class={`telephone ${port.lifted ? "is-lifted" : ""} ${ringing ? "is-ringing" : ""}`} tabIndex={0} onKeyDown={onKeyDown}
+    <article class={`telephone ${port.lifted ? "is-lifted" : ""} ${called ? "is-called" : ""} ${ringing ? "is-ringing" : ""}`} tabIndex={0} onKeyDown={onKeyDown}
       aria-label={`Telephone ${name}`} aria-keyshortcuts="L R 0 1 2 3 4 5 6 7 8 9 * #"
       data-telephone={line.id} data-lifted={String(port.lifted)} data-ringing={String(ringing)} data-heard={ear.samples}>
       <header class="telephone-head">
@@ -74,12 +76,12 @@ export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
         <span class="faint">{line.id}</span>
       </header>
       <p class="telephone-state" role="status">
-        <Lamplight lamp={ringing ? "flash" : lineLamp(line.state)} /> {lineWord(line.state)}
+        <Lamplight lamp={called ? "flash" : lineLamp(line.state)} /> {lineWord(line.state)}
         <span class="faint number">{volts(port.volts)} · {milliamps(port.milliamps)}</span>
       </p>
-      <Display messages={port.display} pressed={pressed} ringing={ringing} bursts={port.bell.bursts} />
+      <Display messages={port.display} pressed={pressed} ringing={called} bursts={port.bell.bursts} />
       <button type="button" class={`handset ${port.lifted ? "danger" : "main"}`} onClick={hook} aria-pressed={port.lifted}>
-        <Handset /> {port.lifted ? "Hang up" : ringing ? "Answer" : "Lift"}
+        <Handset /> {port.lifted ? "Hang up" : called ? "Answer" : "Lift"}
       </button>
       <Keypad press={press} disabled={!port.lifted} pulse={pulse} />
       <div class="row tight">
