@@ -221,6 +221,7 @@ try {
   await step("the dial-plan tester: a result, and an error with its place and cure", async () => {
     await open("Dial plan");
     await page.waitForFunction(() => document.querySelector("[name=plan]")?.value === "([12]xx|<9,:>xxxxxxx<:@gw0>)");
+    await page.getByText("This plan would be taken").waitFor();
     await page.locator("[name=keys]").fill("102");
     await page.getByRole("button", { name: "Try" }).click();
     await seen("[data-result=SEND]");

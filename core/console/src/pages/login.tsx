@@ -31,9 +31,11 @@ export function Login({ then }: { then: () => void }): JSX.Element {
         </Field>
         <Trouble error={task.error} />
         <button type="submit" class="main" disabled={task.busy}>{task.busy ? "Checking…" : "Log in"}</button>
-        <p class="hint">
-          The exchange printed it at its first start. Lost? <code>ringtrip admin reset-secret</code> makes a new one.
-        </p>
+        {task.error === null && (
+          <p class="hint">
+            The exchange printed it at its first start. Lost? <code>ringtrip admin reset-secret</code> makes a new one.
+          </p>
+        )}
       </form>
     </main>
   );
