@@ -1,7 +1,7 @@
 //! Logs: to the terminal, as JSON, into systemd's journal, or to syslog. `RUST_LOG` says how much. Secrets never get
 //! here: their types print as `***`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
@@ -45,7 +45,11 @@ pub fn init(to: LogTo) -> Result<(), LogError> {
         _ => EnvFilter::new("info"),
     };
     let layer = match to {
-        LogTo::Text => tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).boxed(),
+        LogTo::Text => tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .boxed(),
         LogTo::Json => tracing_subscriber::fmt::layer().with_writer(io::stderr).json().boxed(),
         LogTo::Journald => {
             tracing_journald::layer().map_err(|why| LogError::NoSink { to: "the journal", why })?.boxed()

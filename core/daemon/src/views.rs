@@ -179,7 +179,8 @@ pub struct ScriptView {
 pub struct Counters(std::sync::Mutex<BTreeMap<(&'static str, String), f64>>);
 
 impl Counters {
-    /// Adds to a counter; `labels` is ready for print, `transport="udp"`, or empty.
+    /// Adds to a counter; `name` without the `ringtrip_` that is printed before it; `labels` is ready for print,
+    /// `transport="udp"`, or empty.
     pub fn add(&self, name: &'static str, labels: &str, n: f64) {
         *self.lock().entry((name, labels.to_owned())).or_default() += n;
     }

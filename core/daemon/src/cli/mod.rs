@@ -17,7 +17,7 @@ use crate::start::default_data;
 
 /// A telephone exchange in a box.
 #[derive(Parser, Debug)]
-#[command(name = "ringtrip", version, about, disable_help_subcommand = true)]
+#[command(name = "ringtrip", version, disable_help_subcommand = true)]
 struct Cli {
     /// Print JSON.
     #[arg(long, global = true)]
@@ -110,7 +110,7 @@ enum RegionWord {
 
 #[derive(Subcommand, Debug)]
 enum Dialplan {
-    /// Press keys on a plan, on paper: 0.5 s apart, `{n}` waits n seconds more.
+    /// Press keys on a plan, on paper: 0.5 s apart; a number in braces, as in 55{2.9}51, waits so many seconds more.
     Try {
         /// The plan.
         plan: String,

@@ -288,9 +288,9 @@ pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Heard
         Heard::Beat(figures) => {
             let counters = dir.0.exchange.counters();
             let labels = format!("board=\"{id}\"");
-            counters.set("ringtrip_board_tx_underruns_total", &labels, figures.tx_underruns as f64);
-            counters.set("ringtrip_board_rx_overruns_total", &labels, figures.rx_overruns as f64);
-            counters.set("ringtrip_board_ppm", &labels, f64::from(figures.ppm));
+            counters.set("board_tx_underruns_total", &labels, figures.tx_underruns as f64);
+            counters.set("board_rx_overruns_total", &labels, figures.rx_overruns as f64);
+            counters.set("board_ppm", &labels, f64::from(figures.ppm));
         }
         Heard::Diag { .. } => {}
     }

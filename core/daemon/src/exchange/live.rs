@@ -35,7 +35,7 @@ pub(super) fn note(dir: &Directory, event: &Event) {
             dir.0.exchange.update(|views| {
                 views.calls.insert(view.id.clone(), view);
             });
-            dir.0.exchange.counters().add("ringtrip_calls_started_total", "", 1.0);
+            dir.0.exchange.counters().add("calls_started_total", "", 1.0);
         }
         Event::CallRinging { call: id, target, .. } => call(id, &|view| {
             if view.answered_micros.is_none() {
@@ -51,7 +51,7 @@ pub(super) fn note(dir: &Directory, event: &Event) {
         Event::CallEnded { call: id, cause, .. } => {
             call(id, &|view| view.state = "ending".to_owned());
             let labels = format!("cause=\"{}\"", cause.word());
-            dir.0.exchange.counters().add("ringtrip_calls_ended_total", &labels, 1.0);
+            dir.0.exchange.counters().add("calls_ended_total", &labels, 1.0);
         }
         Event::Registered { ext, .. } | Event::Unregistered { ext, .. } => {
             dir.0.dirty.borrow_mut().insert(ext.clone());

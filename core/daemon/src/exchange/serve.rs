@@ -251,11 +251,16 @@ fn greet(
     for addr in http {
         println!("  Console       {}", url(addr));
     }
+    // The commands named here find this exchange by its data folder.
+    let cli = match data == start::default_data() {
+        true => "ringtrip".to_owned(),
+        false => format!("ringtrip --data {}", data.display()),
+    };
     match secret {
         Some(secret) => {
-            println!("  Admin secret  {secret}   (shown once; `ringtrip admin reset-secret` makes a new one)")
+            println!("  Admin secret  {secret}   (shown once; `{cli} admin reset-secret` makes a new one)")
         }
-        None => println!("  Admin secret  as before (`ringtrip admin reset-secret` makes a new one)"),
+        None => println!("  Admin secret  as before (`{cli} admin reset-secret` makes a new one)"),
     }
     for addr in dir.listening() {
         println!("  SIP           {addr} (UDP and TCP), domain {}", config.sip.domain);
@@ -266,9 +271,8 @@ fn greet(
         config.extensions.iter().filter(|e| e.line.is_some()).map(|e| e.id.as_str()).collect();
     if let [from, to, ..] = phones[..] {
         println!("  First call    open the console, lift telephone {from} and dial {to};");
-        println!(
-            "                or register a SIP phone: the passwords are in `ringtrip config show --secrets`."
-        );
+        println!("                or register a SIP phone: the passwords are in");
+        println!("                `{cli} config show --secrets`.");
         println!();
     }
 }

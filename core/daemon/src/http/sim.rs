@@ -21,6 +21,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/fault").route(web::post().to(inject)));
 }
 
+/// Verbs that change nothing.
+const LOOKING: &[&str] = &["state", "listen", "office.heard"];
+
 /// Asks a simulated board something that changes nothing: `state`, `listen`, … Arguments are query parameters.
 #[utoipa::path(get, path = "/api/v1/sim/{board}/{verb}", tag = "sim",
     params(("board" = String, Path), ("verb" = String, Path)), responses(
@@ -30,6 +33,11 @@ pub(super) async fn get(
     path: web::Path<(String, String)>,
     query: web::Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
+    // A token that may only look gets as far as a GET: it must not lift a telephone.
+    if !LOOKING.contains(&path.1.as_str()) {
+        let detail = format!("{} is done by POST; GET knows {}", path.1, LOOKING.join(", "));
+        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
+    }
     ask(&api, path.into_inner(), arguments(query.into_inner()), Bytes::new()).await
 }
 

@@ -364,6 +364,8 @@ async fn simulated_boards_are_driven() {
         bench.ask(bench.post("/api/v1/sim/virtual/say?port=2", &json!({ "keys": "1*" }))).await;
     assert_eq!(body(&said), json!({ "got": { "port": 2, "keys": "1*" }, "octets": 0 }));
     assert_eq!(bench.status(bench.post("/api/v1/sim/virtual/dance", &json!({}))).await, 404);
+    // A telephone is not lifted by looking at it: tokens that may only read get as far as GET.
+    assert_eq!(bench.status(bench.get("/api/v1/sim/virtual/lift?port=0")).await, 405);
     let wav = |rate| {
         let spec = hound::WavSpec {
             channels: 1,
