@@ -2,6 +2,7 @@
 //!
 //! * [`client`] is the daemon's side: start a board process, talk to it, see it die.
 //! * [`serve`] is the process itself; the program `ringtrip-linehost` is a few lines around it.
+//! * [`realtime`] lets sound run before everything else.
 //! * [`words`] is what they say, [`wire`] how it is packed, [`ring`] how sound goes between them.
 //!
 //! A board process is restarted by the daemon's supervision, not from here.
@@ -13,6 +14,7 @@
 
 mod board;
 pub mod client;
+pub mod realtime;
 pub mod ring;
 pub mod serve;
 pub mod wire;

@@ -3,9 +3,14 @@
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use ringtrip_linehost::realtime;
 use ringtrip_linehost::serve::{Ended, Source, serve, watch_daemon};
+
+/// A board waits for its next frame every 10 ms; loading a driver and opening its hardware may take a while.
+const LONGEST_SPIN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     match run() {
@@ -33,5 +38,9 @@ fn run() -> Result<(), Ended> {
     let null = std::fs::File::open("/dev/null").map_err(io("opening /dev/null"))?;
     nix::unistd::dup2_stdin(&null).map_err(system("dup2"))?;
     watch_daemon(&socket).map_err(io("starting the watch"))?;
+    // Not every machine lets us; then sound runs as well as the load allows, and the daemon has said so.
+    if realtime::first().is_ok() {
+        realtime::spin_at_most(LONGEST_SPIN).map_err(io("limiting the time of a spin"))?;
+    }
     serve(socket, Source::Load)
 }

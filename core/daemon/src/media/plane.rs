@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-use ringtrip_linehost::{Host, RxRing, Stamp, TxRing};
+use ringtrip_linehost::{Host, RxRing, Stamp, TxRing, realtime};
 use ringtrip_media::relay::{Step, Verdict, relay};
 use ringtrip_switch::ids::{BoardId, CallId, PortRef};
 use ringtrip_switch::post::{End, MediaCmd, MediaEvent};
@@ -55,6 +55,8 @@ pub(super) struct Plane {
     next_round: Instant,
     /// Ends with something to generate; ticks stop when there is none.
     busy: usize,
+    /// Has it asked for its priority?
+    is_first: bool,
 }
 
 struct Board {
@@ -87,6 +89,7 @@ impl Plane {
             next_frame: now,
             next_round: now,
             busy: 0,
+            is_first: false,
         })
     }
 
@@ -305,6 +308,7 @@ impl Plane {
                 Ok(Word::Open { call, pairs }) => self.open(now, call, pairs),
                 Ok(Word::Board { board, host }) => self.board(board, host),
                 Ok(Word::BoardGone { board }) => self.board_gone(&board),
+                Ok(Word::Fall(why)) => std::panic::panic_any(why),
                 Err(std::sync::mpsc::TryRecvError::Empty) => return true,
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
             }
@@ -431,6 +435,7 @@ impl Plane {
 
     fn board(&mut self, id: BoardId, host: Arc<Host>) {
         self.board_gone(&id);
+        self.come_first();
         let Some((rx, tx)) = host.take_rings() else { return };
         let index = self.boards.iter().position(Option::is_none).unwrap_or(self.boards.len());
         if index > 0xFFFF {
@@ -453,6 +458,17 @@ impl Plane {
             self.boards.push(Some(board));
         } else {
             self.boards[index] = Some(board);
+        }
+    }
+
+    /// The first board makes this thread one that cannot wait. Without boards a packet that comes 20 ms late is made up
+    /// for by the phones' own buffers, and the thread stays an ordinary one.
+    fn come_first(&mut self) {
+        if std::mem::replace(&mut self.is_first, true) {
+            return;
+        }
+        if let Err(e) = realtime::first() {
+            tracing::info!("telephones may click when this machine is busy: no real-time priority ({e})");
         }
     }
 
