@@ -71,6 +71,14 @@ pub fn is_exact(emergency: &Emergency, dialled: &str) -> bool {
         || emergency.extra.iter().any(|e| e.dialled.as_str() == dialled)
 }
 
+/// Could this, with more keys, become an emergency number? Whoever has dialled so far is not turned away yet.
+pub fn may_become(emergency: &Emergency, dialled: &str) -> bool {
+    let grows = |number: &str| number.len() > dialled.len() && number.starts_with(dialled);
+    !dialled.is_empty()
+        && (emergency.country.numbers.iter().any(|n| grows(n))
+            || emergency.extra.iter().any(|e| grows(e.dialled.as_str())))
+}
+
 /// The number to send for an emergency call dialled so, if it is one.
 fn number_for(emergency: &Emergency, dialled: &str) -> Option<Digits> {
     if let Some(extra) = emergency.extra.iter().find(|e| e.dialled.as_str() == dialled) {

@@ -75,6 +75,8 @@ impl Call {
             from: self.source_word(),
             number: call.number().as_str().to_owned(),
         }));
+        // The trace that a power cut leaves says what this call was.
+        out.push(Post::Keep(self.cdr.clone()));
         self.hunt(now, Hunt { emergency: true, ..Hunt::new(call.ways().to_vec()) }, out);
     }
 

@@ -1,5 +1,9 @@
 //! From the lift to the call: dial tone, keys into the emergency table and then into the dial plan, and what the plan
 //! decides.
+//!
+//! A plan may decide before an emergency number is whole: `9!` bars at the first key of 999, and a plan that knows no
+//! number with a 9 rejects there. So while the keys may still become an emergency number, a decision that ends
+//! dialling is held until the next key shows that they do not, or until nothing follows for the short timer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,11 +23,29 @@ use super::{DialTone, Fxs, KEYS, Side, State, Talk};
 #[derive(Debug)]
 pub(super) struct Dialling {
     matcher: Matcher,
+    held: Option<Held>,
+}
+
+/// What the plan has decided, while the keys may still become an emergency number.
+#[derive(Debug)]
+struct Held {
+    outcome: Outcome,
+    /// All keys: the matcher takes no more.
+    dialled: Digits,
+    until: Instant,
 }
 
 impl Dialling {
+    fn new(matcher: Matcher) -> Box<Dialling> {
+        Box::new(Dialling { matcher, held: None })
+    }
+
     pub fn deadline(&self) -> Option<Instant> {
-        self.matcher.deadline()
+        self.held.as_ref().map_or_else(|| self.matcher.deadline(), |held| Some(held.until))
+    }
+
+    fn dialled(&self) -> Digits {
+        self.held.as_ref().map_or_else(|| Digits::new(self.matcher.dialled()), |held| held.dialled.clone())
     }
 }
 
@@ -40,7 +62,7 @@ impl Fxs {
         self.wire.listen(KEYS, out);
         if matcher.deadline().is_some_and(|t| t <= now) {
             // A hot line: no dial tone, the call is made at once.
-            return self.dialling_timeout(Box::new(Dialling { matcher }), now, out);
+            return self.dialling_timeout(Dialling::new(matcher), now, out);
         }
         let tones = &self.region.tones;
         let tone = match self.dial_tone {
@@ -52,7 +74,7 @@ impl Fxs {
         // How long it runs is the plan's business, not the script's.
         let tone = tone.endless();
         self.wire.tone(&tone, out);
-        State::Dialling(Box::new(Dialling { matcher }))
+        State::Dialling(Dialling::new(matcher))
     }
 
     /// A key, by tone or by pulses.
@@ -65,13 +87,28 @@ impl Fxs {
     ) -> State {
         self.wire.hush(out);
         // Emergency first: no plan can bar, delay or rewrite such a number.
-        let mut dialled = Digits::new(dialling.matcher.dialled());
+        let mut dialled = dialling.dialled();
         dialled.push(key);
         if emergency::is_exact(&self.config.emergency, dialled.as_str()) {
             return self.call(dialled, None, true, now, out);
         }
-        let step = dialling.matcher.key(now, key);
-        self.go_on(dialling, step, now, out)
+        let hope = emergency::may_become(&self.config.emergency, dialled.as_str());
+        let until = now + self.set.interdigit_short;
+        match dialling.held.take() {
+            Some(held) if hope => {
+                dialling.held = Some(Held { dialled, until, ..held });
+                State::Dialling(dialling)
+            }
+            // No call for help: what was decided before this key holds.
+            Some(held) => self.decided(held.dialled, held.outcome, now, out),
+            None => match dialling.matcher.key(now, key) {
+                Step::Done(outcome) if hope => {
+                    dialling.held = Some(Held { outcome, dialled, until });
+                    State::Dialling(dialling)
+                }
+                step => self.go_on(dialling, step, now, out),
+            },
+        }
     }
 
     pub(super) fn dialling_timeout(
@@ -80,12 +117,18 @@ impl Fxs {
         now: Instant,
         out: &mut Vec<Post>,
     ) -> State {
+        if let Some(held) = dialling.held.take() {
+            if held.until <= now {
+                return self.decided(held.dialled, held.outcome, now, out);
+            }
+            dialling.held = Some(held);
+            return State::Dialling(dialling);
+        }
         let step = dialling.matcher.timeout(now);
         self.go_on(dialling, step, now, out)
     }
 
     fn go_on(&mut self, dialling: Box<Dialling>, step: Step, now: Instant, out: &mut Vec<Post>) -> State {
-        let dialled = Digits::new(dialling.matcher.dialled());
         match step {
             Step::Collecting { outside_tone } => {
                 if outside_tone {
@@ -94,13 +137,20 @@ impl Fxs {
                 }
                 State::Dialling(dialling)
             }
-            Step::Done(Outcome::Send { number, route, alternative, .. }) => {
+            Step::Done(outcome) => self.decided(dialling.dialled(), outcome, now, out),
+        }
+    }
+
+    /// The plan has decided.
+    fn decided(&mut self, dialled: Digits, outcome: Outcome, now: Instant, out: &mut Vec<Post>) -> State {
+        match outcome {
+            Outcome::Send { number, route, alternative, .. } => {
                 // What a plan rewrites into an emergency number is one too; the route will find the same.
                 let emergency = emergency::is_exact(&self.config.emergency, number.as_str());
                 let planned = Planned { number, route, alternative };
                 self.call(dialled, Some(planned), emergency, now, out)
             }
-            Step::Done(Outcome::Reject { why }) => {
+            Outcome::Reject { why } => {
                 self.last_number = Some(dialled.to_string());
                 self.last_disconnect = Some(match why {
                     Why::LongTimeout | Why::DialToneTimeout => Disconnect::DialTimeout,
@@ -108,13 +158,13 @@ impl Fxs {
                 });
                 self.reorder(now, out)
             }
-            Step::Done(Outcome::Blocked { .. }) => {
+            Outcome::Blocked { .. } => {
                 self.last_number = Some(dialled.to_string());
                 self.last_disconnect = Some(Disconnect::InvalidDestination);
                 self.reorder(now, out)
             }
             // No service of the exchange's own is there yet; services will answer here with a confirm tone.
-            Step::Done(Outcome::Vsc { code, .. }) => {
+            Outcome::Vsc { code, .. } => {
                 self.last_number = Some(code.to_string());
                 self.last_disconnect = Some(Disconnect::InvalidDestination);
                 self.reorder(now, out)

@@ -208,6 +208,46 @@ fn emergency() {
                 < listen no more; tone congestion; [congestion]
         ",
     );
+    check(
+        "911 with a plan that bars its first key, and one that knows no such key",
+        phone(Region::Us, "(9!)", |_| ()),
+        "
+           0.00 > ready
+                < quiet; listen no more; ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 9
+                < quiet
+           4.90 > key 1
+           5.00 > key 1
+                < new call from 101 dialled 911; [calling]
+           6.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+          10.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+          11.00 > key 9
+                < quiet
+          12.00 > key 0
+                < listen no more; tone reorder; [reorder]
+          13.00 > hang-up
+                < quiet; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "9, where a plan sends that at once: it waits whether help is called for",
+        phone(Region::Us, "(9S0|1xx)", |_| ()),
+        "
+           0.00 > ready
+                < quiet; listen no more; ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 9
+                < quiet
+           5.00 < new call from 101 dialled 9, planned 9 to default by 9S0; [calling]
+           6.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+        ",
+    );
 }
 
 #[test]
