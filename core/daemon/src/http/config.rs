@@ -166,7 +166,7 @@ pub(super) async fn undo(
     body: web::Json<Undo>,
 ) -> Result<HttpResponse, Problem> {
     let head = api.store.config_head();
-    let back_to = body.version.unwrap_or(head.saturating_sub(1));
+    let back_to = body.version.map_or_else(|| before(head), Ok)?;
     let store = api.store.clone();
     let old = off_loop(move || store.config(back_to)).await?;
     change(&api, &who, Some(head), &format!("undo: back to version {back_to}"), old.text).await
@@ -203,7 +203,7 @@ pub(super) async fn compare(
     pair: web::Query<Pair>,
 ) -> Result<web::Json<Comparison>, Problem> {
     let to = pair.to.unwrap_or_else(|| api.store.config_head());
-    let from = pair.from.unwrap_or(to.saturating_sub(1));
+    let from = pair.from.map_or_else(|| before(to), Ok)?;
     off_loop(move || {
         let (old, new) = (api.store.config(from)?, api.store.config(to)?);
         let lines = diff(&redact(&old.text), &redact(&new.text));
@@ -211,6 +211,13 @@ pub(super) async fn compare(
     })
     .await
     .map(web::Json)
+}
+
+/// The version before this one.
+fn before(version: u64) -> Result<u64, Problem> {
+    let detail = "there is no version before the first; `ringtrip config versions` lists what there is";
+    let none = || Problem::new(StatusCode::NOT_FOUND, "not-found", detail);
+    version.checked_sub(1).filter(|n| *n > 0).ok_or_else(none)
 }
 
 async fn change(

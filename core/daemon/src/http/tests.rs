@@ -281,6 +281,11 @@ async fn a_change_is_whole_or_nothing() {
     assert_eq!(bench.status(bench.put("/api/v1/config", "\"9\"", &document())).await, 412);
     assert_eq!(bench.api.store.config_head(), 1);
 
+    // With one version there is nothing to return to or to compare with, and the answer says so.
+    let (status, _, lonely) = bench.ask(bench.post("/api/v1/config/undo", &json!({}))).await;
+    assert!(status == 404 && String::from_utf8_lossy(&lonely).contains("no version before the first"));
+    assert_eq!(bench.status(bench.get("/api/v1/config/diff")).await, 404);
+
     let changed = document().replace("Hall telephone", "Front door");
     let (status, etag, applied) = bench.ask(bench.put("/api/v1/config?note=moved", "\"1\"", &changed)).await;
     assert_eq!((status.as_u16(), etag.as_str()), (200, "\"2\""));
