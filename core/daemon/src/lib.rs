@@ -11,6 +11,7 @@ pub mod http;
 pub mod logging;
 mod media;
 mod net;
+mod panics;
 pub mod plan;
 pub mod secrets;
 mod shell;

@@ -5,15 +5,17 @@
 //! actix's own `Supervisor` does not restart after a panic, and `do_send` ignores a mailbox's bound; so the panic
 //! boundary is here, restarts follow [`ringtrip_switch::supervise`], and every send is a `try_send`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+use crate::panics::{caught, vital};
+
 /// A machine that a shell can host.
 pub trait Machine: Unpin + 'static {
     /// What it is told.
-    type Input: Send + 'static;
+    type Input: Send + Unpin + 'static;
     /// What it says.
     type Output: Unpin;
     /// Takes one input and appends what should now happen.
@@ -38,8 +40,8 @@ pub trait World<M: Machine>: Unpin + 'static {
     fn fell(&mut self, now: Instant, wreck: M, why: &str) -> Option<Duration>;
     /// Builds the machine anew.
     fn rebuild(&mut self, now: Instant) -> Option<M>;
-    /// An input came while there is no machine.
-    fn absent(&mut self, input: M::Input);
+    /// An input came while there is no machine. What is given back waits for the new one.
+    fn absent(&mut self, input: M::Input) -> Option<M::Input>;
     /// The machine is over and the actor is about to stop.
     fn over(&mut self) {}
 }
@@ -51,6 +53,8 @@ pub struct Shell<M: Machine, W: World<M>> {
     out: Vec<M::Output>,
     armed: Option<(Instant, SpawnHandle)>,
     mailbox: usize,
+    /// What came while the machine is being built anew; as many as the mailbox holds.
+    waiting: VecDeque<M::Input>,
 }
 
 /// An input on its way to a shell.
@@ -71,7 +75,14 @@ pub struct With<M>(pub Box<dyn FnOnce(&mut M) + Send>);
 impl<M: Machine, W: World<M>> Shell<M, W> {
     /// A shell around this machine whose mailbox holds this many inputs.
     pub fn new(machine: M, world: W, mailbox: usize) -> Self {
-        Shell { machine: Some(machine), world, out: Vec::new(), armed: None, mailbox }
+        Shell {
+            machine: Some(machine),
+            world,
+            out: Vec::new(),
+            armed: None,
+            mailbox,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// The machine, unless it fell.
@@ -81,18 +92,22 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
 
     fn step(&mut self, ctx: &mut Context<Self>, input: M::Input) {
         let Some(machine) = self.machine.as_mut() else {
-            self.world.absent(input);
+            if let Some(input) = self.world.absent(input)
+                && self.waiting.len() < self.mailbox
+            {
+                self.waiting.push_back(input);
+            }
             return;
         };
         let now = Instant::now();
         let out = &mut self.out;
-        match catch_unwind(AssertUnwindSafe(|| machine.on(now, input, out))) {
+        match caught(|| machine.on(now, input, out)) {
             Ok(()) => {
                 self.world.deliver(&mut self.out);
                 self.world.look(now, machine);
                 self.settle(ctx);
             }
-            Err(panic) => self.fall(ctx, now, &words(&*panic)),
+            Err(why) => self.fall(ctx, now, &why),
         }
     }
 
@@ -117,7 +132,7 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
     fn wake(&mut self, ctx: &mut Context<Self>) {
         self.armed = None;
         match self.machine.as_ref().and_then(M::deadline) {
-            Some(deadline) if deadline <= Instant::now() => self.step(ctx, M::timeout()),
+            Some(deadline) if deadline <= Instant::now() => vital(|| self.step(ctx, M::timeout())),
             _ => self.settle(ctx),
         }
     }
@@ -129,8 +144,14 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
         match self.world.fell(now, wreck, why) {
             Some(after) => {
                 ctx.run_later(after, |shell, ctx| {
-                    shell.machine = shell.world.rebuild(Instant::now());
-                    shell.settle(ctx);
+                    vital(|| {
+                        shell.machine = shell.world.rebuild(Instant::now());
+                        // One of these may be what it fell over: then the rest waits once more.
+                        for input in std::mem::take(&mut shell.waiting) {
+                            shell.step(ctx, input);
+                        }
+                        shell.settle(ctx);
+                    });
                 });
             }
             None => ctx.stop(),
@@ -151,7 +172,8 @@ impl<M: Machine, W: World<M>> Handler<In<M::Input>> for Shell<M, W> {
     type Result = ();
 
     fn handle(&mut self, In(input): In<M::Input>, ctx: &mut Self::Context) {
-        self.step(ctx, input);
+        // What the machine says is delivered by code that all parts share.
+        vital(|| self.step(ctx, input));
     }
 }
 
@@ -161,12 +183,12 @@ impl<M: Machine, W: World<M>> Handler<With<M>> for Shell<M, W> {
     fn handle(&mut self, With(change): With<M>, ctx: &mut Self::Context) {
         let now = Instant::now();
         let Some(machine) = self.machine.as_mut() else { return };
-        match catch_unwind(AssertUnwindSafe(|| change(machine))) {
+        match caught(|| change(machine)) {
             Ok(()) => {
                 self.world.look(now, machine);
                 self.settle(ctx);
             }
-            Err(panic) => self.fall(ctx, now, &words(&*panic)),
+            Err(why) => self.fall(ctx, now, &why),
         }
     }
 }
@@ -176,20 +198,9 @@ impl<M: Machine, W: World<M>> Handler<Fall> for Shell<M, W> {
 
     fn handle(&mut self, Fall(why): Fall, ctx: &mut Self::Context) {
         if self.machine.is_some()
-            && let Err(panic) = catch_unwind(|| -> () { std::panic::panic_any(why) })
+            && let Err(why) = caught(|| -> () { std::panic::panic_any(why) })
         {
-            self.fall(ctx, Instant::now(), &words(&*panic));
+            self.fall(ctx, Instant::now(), &why);
         }
-    }
-}
-
-/// What a panic said.
-pub fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic without words".to_owned()
     }
 }

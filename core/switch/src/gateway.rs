@@ -16,7 +16,7 @@ use ringtrip_sip::name::Name;
 
 use crate::config::{Config, Gateway as Settings, HostPort};
 use crate::event::Event;
-use crate::ids::GatewayId;
+use crate::ids::{CallId, GatewayId};
 use crate::leg::sip::identity::escape_user;
 use crate::party::Cause;
 use crate::post::{CallInput, GatewayInput, Post};
@@ -69,6 +69,8 @@ pub struct Gateway {
     health: Health,
     latency: Option<Duration>,
     last_error: Option<String>,
+    /// Calls that asked before it was known where the provider is.
+    early: Vec<(CallId, u16)>,
 }
 
 /// Finding out where it is.
@@ -137,6 +139,8 @@ const RETRY_MAX: Duration = Duration::from_secs(600);
 const RETRY_REFUSED: Duration = Duration::from_secs(300);
 /// A resolver that has not answered by now was restarted.
 const RESOLVE_WAIT: Duration = Duration::from_secs(10);
+/// Calls that may wait for the first answer of the resolver.
+const EARLY: usize = 64;
 /// Addresses change seldom; five minutes is what providers use for failover by DNS.
 const RESOLVE_AGAIN: Duration = Duration::from_secs(300);
 
@@ -180,6 +184,7 @@ impl Gateway {
             health: Health::Unknown,
             latency: None,
             last_error: None,
+            early: Vec::new(),
             rand,
             setup,
         };
@@ -190,15 +195,16 @@ impl Gateway {
     /// One step.
     pub fn on(&mut self, now: Instant, input: GatewayInput, out: &mut Vec<Post>) {
         match input {
-            GatewayInput::Resolved(found) => self.resolved(now, found, out),
+            GatewayInput::Resolved(found) => {
+                self.resolved(now, found, out);
+                self.answer_early(out);
+            }
             GatewayInput::Sip(Told::Response { tx, response, .. }) => self.answered(now, tx, &response, out),
             GatewayInput::Sip(Told::Failed { tx, .. }) => self.unanswered(now, tx, out),
             // It gets no requests: those of providers are admitted and become calls.
             GatewayInput::Sip(_) => {}
-            GatewayInput::Find { call, seq } => {
-                let found = self.way().map(|way| vec![Found::Sip(Arc::new(way))]);
-                out.push(Post::Call { call, input: CallInput::Found { seq, found } });
-            }
+            GatewayInput::Find { call, seq } if self.is_new() => self.early.push((call, seq)),
+            GatewayInput::Find { call, seq } => self.found(call, seq, out),
             GatewayInput::Timeout => self.timeout(now, out),
         }
     }
@@ -260,6 +266,27 @@ impl Gateway {
     /// May a call be tried? Unknown is worth a try, down is not.
     fn is_usable(&self) -> bool {
         !self.servers.is_empty() && !matches!(self.health, Health::Down { .. })
+    }
+
+    /// Is it being found out for the first time where the provider is? Who asks then waits: after a restart that is a
+    /// matter of milliseconds, and a call is more patient than that.
+    fn is_new(&self) -> bool {
+        self.servers.is_empty()
+            && self.last_error.is_none()
+            && matches!(self.resolve, Resolve::Asked { .. })
+            && self.early.len() < EARLY
+    }
+
+    fn found(&self, call: CallId, seq: u16, out: &mut Vec<Post>) {
+        let found = self.way().map(|way| vec![Found::Sip(Arc::new(way))]);
+        out.push(Post::Call { call, input: CallInput::Found { seq, found } });
+    }
+
+    /// Answers those who asked early.
+    fn answer_early(&mut self, out: &mut Vec<Post>) {
+        for (call, seq) in std::mem::take(&mut self.early) {
+            self.found(call, seq, out);
+        }
     }
 
     fn way(&self) -> Result<SipWay, Cause> {
@@ -354,7 +381,10 @@ impl Gateway {
 
     fn timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
         match self.resolve {
-            Resolve::Asked { by } if by <= now => self.ask_where(now, out),
+            Resolve::Asked { by } if by <= now => {
+                self.answer_early(out);
+                self.ask_where(now, out);
+            }
             Resolve::Known { until } if until <= now => self.ask_where(now, out),
             _ => {}
         }

@@ -53,6 +53,9 @@ impl Rule {
         backoff: Duration::from_millis(50),
         backoff_max: Duration::from_secs(5),
     };
+    /// The desk and the route: without them there is no exchange, so they are never given up, and at worst tried once
+    /// a second.
+    pub const VITAL: Rule = Rule { intensity: u32::MAX, ..Rule::PERMANENT };
     /// A call.
     pub const TEMPORARY: Rule = Rule { policy: Policy::Temporary, intensity: 0, ..Rule::PERMANENT };
 }

@@ -59,9 +59,9 @@ impl Directory {
     /// Starts the desk; once, at start.
     pub(super) fn start_desk(&self) {
         let now = Instant::now();
-        self.0.supervisor.borrow_mut().add("desk", Rule::PERMANENT);
+        self.0.supervisor.borrow_mut().add("desk", Rule::VITAL);
         live::part(self, "desk", true, 1, None);
-        self.0.supervisor.borrow_mut().add("route", Rule::PERMANENT);
+        self.0.supervisor.borrow_mut().add("route", Rule::VITAL);
         live::part(self, "route", true, 1, None);
         if let Some(desk) = self.build_desk(now) {
             let addr = parts::start(desk, DeskWorld { directory: self.clone() }, DESK_MAILBOX);

@@ -32,6 +32,7 @@ use crate::dns::Dns;
 use crate::events::EventHub;
 use crate::media::{Plane, Pool};
 use crate::net::Net;
+use crate::panics::caught;
 use crate::shell::In;
 use crate::store::{CdrRecord, Store};
 
@@ -250,7 +251,21 @@ impl Directory {
         self.0.plane.open(id, &lease);
         let mut out = Vec::new();
         let setup = self.0.setup.borrow().clone();
-        let call = Call::new(Instant::now(), birth, &setup, rand::random(), &mut out);
+        let invite = match &birth.a {
+            Caller::Sip { tx, request, .. } => Some((*tx, request.clone())),
+            _ => None,
+        };
+        let call = match caught(|| Call::new(Instant::now(), birth, &setup, rand::random(), &mut out)) {
+            Ok(call) => call,
+            Err(why) => {
+                self.fell(&format!("call {id}"), &why);
+                if let Some((tx, request)) = invite {
+                    self.to_desk(DeskInput::Refuse { tx, request });
+                }
+                self.call_wrecked(id);
+                return;
+            }
+        };
         let world = CallWorld { directory: self.clone(), call: id, _lease: lease };
         let addr = parts::start(call, world, CALL_MAILBOX);
         self.0.calls.borrow_mut().insert(id, CallEntry { addr, cdr: None });
@@ -322,7 +337,8 @@ impl Directory {
         let generation = match supervisor.generation(part) {
             Some(generation) => generation,
             // Calls are not listed one by one: temporary, never restarted.
-            None => supervisor.add(part, Rule::TEMPORARY),
+            None if part.starts_with("call ") => supervisor.add(part, Rule::TEMPORARY),
+            None => return None,
         };
         let exit = Exit { part: part.to_owned(), generation, ending: Ending::Failed(why.to_owned()) };
         let decision = supervisor.on(Instant::now(), &exit);
@@ -335,6 +351,11 @@ impl Directory {
         };
         live::part(self, part, after.is_some(), generation, Some(why));
         self.tell(Event::Restarted { part: part.to_owned(), why: why.to_owned(), generation, gave_up });
+        if gave_up {
+            let text =
+                format!("{part} fell too often ({why}) and stays down until the configuration changes");
+            self.tell(Event::Alarm { what: "supervisor", text });
+        }
         after
     }
 
@@ -344,6 +365,32 @@ impl Directory {
         if let Some(LegId { call, n }) = leg {
             self.to_call(call, CallInput::Leg { n, event: LegEvent::Ended(Cause::SystemFailure) });
         }
+    }
+
+    /// A line was given up: nobody is put through to it, and the next change of the configuration starts it afresh.
+    pub fn line_given_up(&self, line: &LineId) {
+        self.0.lines.borrow_mut().remove(line);
+        self.0.ports.borrow_mut().retain(|_, on| on != line);
+        self.0.exchange.update(|views| {
+            if let Some(view) = views.lines.get_mut(line.as_str()) {
+                view.state = "out-of-service".to_owned();
+                view.call = None;
+            }
+        });
+        self.tell(Event::LineState { line: line.clone(), state: "out-of-service" });
+    }
+
+    /// The same for a gateway.
+    pub fn gateway_given_up(&self, gateway: &GatewayId) {
+        self.0.gateways.borrow_mut().remove(gateway);
+        let why = "given up after it failed again and again";
+        self.0.exchange.update(|views| {
+            if let Some(view) = views.gateways.get_mut(gateway.as_str()) {
+                view.up = false;
+                view.why = Some(why.to_owned());
+            }
+        });
+        self.tell(Event::GatewayState { gateway: gateway.clone(), up: false, why: why.to_owned() });
     }
 
     /// A post for a line that is not there.
@@ -361,13 +408,6 @@ impl Directory {
     pub fn gateway_absent(&self, input: GatewayInput) {
         if let GatewayInput::Find { call, seq } = input {
             self.to_call(call, CallInput::Found { seq, found: Err(Cause::Failure) });
-        }
-    }
-
-    /// A post for the desk while it is being built anew.
-    pub fn desk_absent(&self, input: DeskInput) {
-        if let DeskInput::Find { call, seq, .. } = input {
-            self.to_call(call, CallInput::Found { seq, found: Err(Cause::SystemFailure) });
         }
     }
 

@@ -12,6 +12,7 @@ use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, Post};
 
 use super::directory::Directory;
 use crate::media::Lease;
+use crate::panics::caught;
 use crate::shell::{Machine, Shell, World};
 
 /// The actor of a call.
@@ -67,7 +68,7 @@ impl World<Call> for CallWorld {
         self.directory.fell(&format!("call {}", self.call), why);
         // Its legs still stand at the far ends: a BYE is owed to them. A wreck that cannot even do that is dropped.
         let mut last = Vec::new();
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wreck.wreck(now, &mut last))) {
+        match caught(|| wreck.wreck(now, &mut last)) {
             Ok(()) => {
                 self.directory.deliver_all(&mut last);
                 self.directory.call_over(self.call);
@@ -81,7 +82,9 @@ impl World<Call> for CallWorld {
         None
     }
 
-    fn absent(&mut self, _input: CallInput) {}
+    fn absent(&mut self, _input: CallInput) -> Option<CallInput> {
+        None
+    }
 
     fn over(&mut self) {
         self.directory.call_over(self.call);
@@ -111,15 +114,21 @@ impl World<Line> for LineWorld {
 
     fn fell(&mut self, _now: Instant, _wreck: Line, why: &str) -> Option<Duration> {
         self.directory.line_lost_its_leg(&self.line);
-        self.directory.fell(&format!("line {}", self.line), why)
+        let after = self.directory.fell(&format!("line {}", self.line), why);
+        if after.is_none() {
+            self.directory.line_given_up(&self.line);
+        }
+        after
     }
 
     fn rebuild(&mut self, now: Instant) -> Option<Line> {
         self.directory.build_line(now, &self.line)
     }
 
-    fn absent(&mut self, input: LineInput) {
+    fn absent(&mut self, input: LineInput) -> Option<LineInput> {
+        // What the old one was told means nothing to the new one, which asks its board how things stand.
         self.directory.line_absent(&self.line, input);
+        None
     }
 }
 
@@ -139,15 +148,19 @@ impl World<Gateway> for GatewayWorld {
     }
 
     fn fell(&mut self, _now: Instant, _wreck: Gateway, why: &str) -> Option<Duration> {
-        self.directory.fell(&format!("gateway {}", self.gateway), why)
+        let after = self.directory.fell(&format!("gateway {}", self.gateway), why);
+        if after.is_none() {
+            self.directory.gateway_given_up(&self.gateway);
+        }
+        after
     }
 
     fn rebuild(&mut self, now: Instant) -> Option<Gateway> {
         self.directory.build_gateway(now, &self.gateway)
     }
 
-    fn absent(&mut self, input: GatewayInput) {
-        self.directory.gateway_absent(input);
+    fn absent(&mut self, input: GatewayInput) -> Option<GatewayInput> {
+        Some(input)
     }
 }
 
@@ -181,8 +194,8 @@ impl World<Desk> for DeskWorld {
         self.directory.build_desk(now)
     }
 
-    fn absent(&mut self, input: DeskInput) {
-        self.directory.desk_absent(input);
+    fn absent(&mut self, input: DeskInput) -> Option<DeskInput> {
+        Some(input)
     }
 }
 

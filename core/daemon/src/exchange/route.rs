@@ -3,7 +3,6 @@
 //! once; a new text that does not compile is refused and the one before stays.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,8 +21,8 @@ use super::directory::Directory;
 use super::front::{Door, Knock};
 use super::wall;
 use crate::control::{ControlError, Reply, ScriptRefused};
+use crate::panics::caught;
 use crate::secrets::sha256;
-use crate::shell::words;
 
 /// Questions that may wait for the script. At 20 ms each the last one would be late anyway.
 const MAILBOX: usize = 128;
@@ -92,7 +91,7 @@ impl Handle {
 pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) {
     let call = query.call;
     let router = dir.0.router.borrow().clone();
-    let plan = match catch_unwind(AssertUnwindSafe(|| router.before_policy(*query))) {
+    let plan = match caught(|| router.before_policy(*query)) {
         Ok(Step::Done(plan)) => plan,
         Ok(Step::AskPolicy(question)) => {
             let default = question.default.clone();
@@ -104,8 +103,8 @@ pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) {
                 }
             }
         }
-        Err(panic) => {
-            dir.fell("route", &words(&*panic));
+        Err(why) => {
+            dir.fell("route", &why);
             Box::new(refused(Cause::SystemFailure, "the route failed"))
         }
     };
@@ -235,6 +234,10 @@ impl Policy {
         self.take(name, text).map_err(|e| ControlError::Script(script_refused(name, &e)))
     }
 
+    fn fell(&self, why: String) {
+        let _ = self.door.try_send(Knock::Fell { part: "route", why });
+    }
+
     fn tell(&self, event: Event) {
         let _ = self.door.try_send(Knock::Tell(event));
     }
@@ -251,9 +254,9 @@ impl Handler<Word> for Policy {
         match word {
             Word::Ask(call) => {
                 let (id, default) = (call.query.call, call.default.clone());
-                let decided = catch_unwind(AssertUnwindSafe(|| self.decide(call)));
-                let (plan, event) = decided.unwrap_or_else(|panic| {
-                    let _ = self.door.try_send(Knock::Fell { part: "route", why: words(&*panic) });
+                let decided = caught(|| self.decide(call));
+                let (plan, event) = decided.unwrap_or_else(|why| {
+                    self.fell(why);
                     (default, None)
                 });
                 if let Some(event) = event {
@@ -262,12 +265,18 @@ impl Handler<Word> for Policy {
                 let input = CallInput::Routed(Box::new(plan));
                 let _ = self.door.try_send(Knock::Post(Post::Call { call: id, input }));
             }
-            Word::Config(config) => self.configure(config),
+            Word::Config(config) => {
+                if let Err(why) = caught(|| self.configure(config)) {
+                    self.fell(why);
+                }
+            }
             Word::Reload { name, text, reply } => {
-                let _ = reply.send(self.reload(&name, text));
+                let reloaded = caught(|| self.reload(&name, text));
+                let _ = reply.send(reloaded.unwrap_or_else(|why| Err(ControlError::Failed(why))));
             }
             Word::Check { name, text, reply } => {
-                let _ = reply.send(compiled(&name, &text, self.limits));
+                let checked = caught(|| compiled(&name, &text, self.limits));
+                let _ = reply.send(checked.unwrap_or_else(|why| Err(ControlError::Failed(why))));
             }
             Word::Read { name, reply } => {
                 let text = self
@@ -277,12 +286,12 @@ impl Handler<Word> for Policy {
             }
             Word::Try { call, reply } => {
                 let default = call.default.clone();
-                let decided = catch_unwind(AssertUnwindSafe(|| self.decide(call)));
+                let decided = caught(|| self.decide(call));
                 let _ = reply.send(Ok(decided.map_or(default, |(plan, _)| plan)));
             }
             Word::Fall(why) => {
-                if let Err(panic) = catch_unwind(|| -> () { std::panic::panic_any(why) }) {
-                    let _ = self.door.try_send(Knock::Fell { part: "route", why: words(&*panic) });
+                if let Err(why) = caught(|| -> () { std::panic::panic_any(why) }) {
+                    self.fell(why);
                 }
             }
         }

@@ -13,7 +13,7 @@ use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::config::Config;
 use ringtrip_switch::desk::DeskInput;
 use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::CallIds;
+use ringtrip_switch::ids::{CallId, CallIds};
 use ringtrip_switch::router::Router;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,8 +30,9 @@ use crate::events::EventHub;
 use crate::http::{self, Api};
 use crate::media::{Plane, Pool};
 use crate::net::{Arrival, Net, NetEvent};
+use crate::panics::{self, vital_task};
 use crate::start;
-use crate::store::{Store, StoreNews, StoreOptions};
+use crate::store::{CdrQuery, Store, StoreNews, StoreOptions};
 
 /// Frames of a board, µs: 10 ms halves the wait for dial tone against 20 ms and costs little.
 const FRAME_US: u32 = 10_000;
@@ -52,6 +53,7 @@ pub enum ServeError {
 
 /// Runs the exchange until it is told to stop.
 pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
+    panics::install();
     Ok(actix_rt::System::new().block_on(run(options))?)
 }
 
@@ -80,7 +82,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let programs = programs(&options);
     scripts(&options.data)?;
     let agent = format!("Ringtrip/{}", env!("CARGO_PKG_VERSION"));
-    let started = u32::try_from(wall::now().unix_micros / 1_000_000).unwrap_or(u32::MAX);
+    let started = start_second(&store);
     let inner = Inner {
         setup: RefCell::new(call_setup(&config, &agent)),
         router: RefCell::new(Router::new(config.clone())),
@@ -115,8 +117,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let net = open_net(&dir, &config)?;
     *dir.0.net.borrow_mut() = Some(net);
     dir.start_desk();
-    actix_rt::spawn(front::attend(dir.clone(), knocks));
-    actix_rt::spawn(wishes::attend(dir.clone(), waiting));
+    actix_rt::spawn(vital_task(front::attend(dir.clone(), knocks)));
+    actix_rt::spawn(vital_task(wishes::attend(dir.clone(), waiting)));
     if let Err(e) = dir.apply(config.clone()) {
         return Err(io::Error::other(e.to_string()).into());
     }
@@ -153,6 +155,15 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     dir.stop().await;
     store.close();
     Ok(())
+}
+
+/// The second that this run's calls are named after. A start within the same second as the one before, or after the
+/// clock was set back, must not name a call like one that has a record already.
+fn start_second(store: &Store) -> u32 {
+    let now = u32::try_from(wall::now().unix_micros / 1_000_000).unwrap_or(u32::MAX);
+    let newest = store.cdrs(&CdrQuery { limit: 1, ..CdrQuery::default() }).unwrap_or_default();
+    let newest = newest.records.first().and_then(|cdr| cdr.call.parse::<CallId>().ok());
+    newest.map_or(now, |call| now.max(((call.0 >> 32) as u32).saturating_add(1)))
 }
 
 /// Opens the SIP sockets; what comes in goes to the desk.

@@ -174,6 +174,14 @@ fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError
             route::fall(dir, why);
             Ok(())
         }
+        ("media", Fault::Panic) => {
+            dir.0.plane.fall(why);
+            Ok(())
+        }
+        ("store", Fault::Panic) => {
+            dir.0.store.fall();
+            Ok(())
+        }
         ("store", Fault::DiskFull | Fault::DiskError | Fault::None) => {
             let faults = dir.0.store.faults();
             let full = if kind == Fault::DiskFull { nix::libc::ENOSPC } else { 0 };
@@ -184,8 +192,8 @@ fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError
         }
         _ => {
             let what = format!("{part:?} cannot be broken by {kind:?}");
-            let hint = "parts are `line NAME`, `gateway NAME`, `call ID`, `desk`, `route` (panic), `board NAME` (kill), \
-                        `store` (disk-full, disk-error, none)";
+            let hint = "parts are `line NAME`, `gateway NAME`, `call ID`, `desk`, `route`, `media` (panic), `board NAME` (kill), \
+                        `store` (panic, disk-full, disk-error, none)";
             Err(ControlError::Bad { what, hint: hint.to_owned() })
         }
     }

@@ -121,7 +121,7 @@ fn check_wav(bytes: &[u8]) -> Result<(), Problem> {
 #[derive(serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Break {
-    /// The part: `line fxs1`, `route`, `gateway gw1`, `board virtual`, `store`.
+    /// The part: `line fxs1`, `gateway gw1`, `call ID`, `desk`, `route`, `media`, `board virtual`, `store`.
     part: String,
     /// How.
     kind: Fault,
@@ -137,13 +137,13 @@ pub(super) async fn inject(api: web::Data<Api>, body: web::Json<Break>) -> Resul
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-a-developer", detail));
     }
     let Break { part, kind } = body.into_inner();
-    if part == "store" {
+    if part == "store" && kind != Fault::Panic {
         let (write, sync) = match kind {
             Fault::None => (0, 0),
             Fault::DiskFull => (nix::libc::ENOSPC, 0),
             Fault::DiskError => (0, nix::libc::EIO),
-            Fault::Panic | Fault::Kill => {
-                return Err(Problem::bad("the store knows disk-full, disk-error and none"));
+            Fault::Kill | Fault::Panic => {
+                return Err(Problem::bad("the store knows panic, disk-full, disk-error and none"));
             }
         };
         api.store.faults().write.store(write, std::sync::atomic::Ordering::Relaxed);

@@ -19,6 +19,7 @@ use ringtrip_switch::ids::{BoardId, CallId};
 use ringtrip_switch::post::{MediaCmd, MediaEvent};
 
 pub use self::lease::{Lease, Pair, Pool};
+use crate::panics;
 
 /// What the plane's thread is told.
 enum Word {
@@ -26,6 +27,7 @@ enum Word {
     Open { call: CallId, pairs: Vec<Arc<Pair>> },
     Board { board: BoardId, host: Arc<Host> },
     BoardGone { board: BoardId },
+    Fall(&'static str),
 }
 
 /// Takes events; called on the plane's thread, must not block.
@@ -53,7 +55,7 @@ impl Plane {
             match plane::Plane::new(heard, bell, tell) {
                 Ok(plane) => {
                     let _ = ready.send(Ok(()));
-                    plane.run();
+                    panics::vital(|| plane.run());
                 }
                 Err(e) => {
                     let _ = ready.send(Err(e));
@@ -82,6 +84,11 @@ impl Plane {
     /// A board is gone.
     pub fn board_gone(&self, board: BoardId) {
         self.say(Word::BoardGone { board });
+    }
+
+    /// A panic in the thread (developer mode): the process must not outlive it.
+    pub fn fall(&self, why: &'static str) {
+        self.say(Word::Fall(why));
     }
 
     fn say(&self, word: Word) {

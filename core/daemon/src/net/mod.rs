@@ -15,6 +15,8 @@ use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::lex::Broken;
 use ringtrip_sip::message::Message;
 
+use crate::panics::vital_task;
+
 /// What the sockets report.
 #[derive(Debug)]
 pub enum NetEvent {
@@ -71,10 +73,10 @@ impl Net {
         };
         let net = Net { inner: Rc::new(inner) };
         for i in 0..net.inner.udp.len() {
-            actix_rt::spawn(udp::read(net.clone(), i));
+            actix_rt::spawn(vital_task(udp::read(net.clone(), i)));
         }
         for listener in listeners {
-            actix_rt::spawn(tcp::accept(net.clone(), listener));
+            actix_rt::spawn(vital_task(tcp::accept(net.clone(), listener)));
         }
         Ok(net)
     }

@@ -4,7 +4,6 @@
 //!
 //! sled 0.34 panics on some I/O errors and on some damage, so every use of it is behind a panic boundary.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::journal::Position;
@@ -178,9 +177,9 @@ pub(super) fn put_without_flush(index: &Index, call: u64, value: &[u8]) -> Resul
 }
 
 fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexLost> {
-    match catch_unwind(AssertUnwindSafe(f)) {
+    match crate::panics::caught(f) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(IndexLost(error.to_string())),
-        Err(_) => Err(IndexLost("sled panicked".to_owned())),
+        Err(why) => Err(IndexLost(format!("sled panicked: {why}"))),
     }
 }

@@ -158,6 +158,7 @@ enum Job {
     Token { record: Box<TokenRecord>, ack: Ack<()> },
     Secret { record: SecretRecord, ack: Ack<()> },
     Soon { key: String, value: Option<Vec<u8>> },
+    Fall,
     Close,
 }
 
@@ -232,9 +233,14 @@ impl Store {
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run(&queue, &for_thread))
+            .spawn(move || crate::panics::vital(|| writer.run(&queue, &for_thread)))
             .map_err(|e| disk_error(&shared.dir, &e))?;
         Ok(Store { shared, jobs, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// A panic in the store's thread (developer mode): the process must not outlive it.
+    pub fn fall(&self) {
+        let _ = self.jobs.try_send(Job::Fall);
     }
 
     /// Keeps a CDR and answers when it is on the disk. On [`StoreError::Disk`] it waits in memory and is written as

@@ -139,6 +139,7 @@ impl Writer {
                         self.index = Err(lost);
                     }
                 }
+                Job::Fall => panic!("a fault was injected"),
                 Job::Close => close = true,
             }
         }
