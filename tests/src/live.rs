@@ -152,6 +152,12 @@ impl Daemon {
     #[track_caller]
     pub fn kill_and_restart(&mut self) {
         self.kill();
+        self.restart();
+    }
+
+    /// Starts it again after it ended.
+    #[track_caller]
+    pub fn restart(&mut self) {
         self.child = Daemon::spawn(self.dir.path());
         self.meet();
     }
@@ -160,6 +166,11 @@ impl Daemon {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// Its process.
@@ -239,7 +250,8 @@ impl Daemon {
             request = request.header(*name, *value);
         }
         let request = request.body(body).expect("a request");
-        let mut answer = self.agent.run(request).unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()));
+        let mut answer =
+            self.agent.run(request).unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()));
         let status = answer.status().as_u16();
         (status, answer.body_mut().read_to_string().unwrap_or_default())
     }

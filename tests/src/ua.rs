@@ -219,6 +219,13 @@ impl Ua {
         self.inner.request(&mut state, "BYE", &target, &from, &to, call, cseq, "", "");
     }
 
+    /// Knows nothing of its calls any more: the exchange that they were with is gone.
+    pub fn forget_all(&self) {
+        let mut state = self.inner.lock();
+        state.calls.clear();
+        state.pending.clear();
+    }
+
     /// Its SIP address.
     pub fn addr(&self) -> SocketAddr {
         self.inner.local
@@ -550,10 +557,7 @@ impl<'a> Words<'a> {
                 _ => {}
             }
         }
-        text.push_str(&format!(
-            "Contact: {contact}\r\n{more}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
+        text.push_str(&format!("Contact: {contact}\r\n{more}Content-Length: {}\r\n\r\n{body}", body.len()));
         text
     }
 }
@@ -648,7 +652,8 @@ fn hear(socket: &UdpSocket, theirs: u32, log: &Mutex<Diary>, stop: &AtomicBool) 
         let Ok(n) = socket.recv(&mut buffer) else { continue };
         let now = Instant::now();
         let mut diary = log.lock().unwrap_or_else(|e| e.into_inner());
-        let word = |at: usize| u32::from_be_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
+        let word =
+            |at: usize| u32::from_be_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
         if n == 172 && buffer[12..16] == MARK && word(16) == theirs {
             diary.heard.push((word(20), now));
         } else {
@@ -701,8 +706,11 @@ impl Canary {
     #[track_caller]
     pub fn sings(&self, through: &str) {
         assert_eq!(self.caller.stage(&self.call), Some(Stage::Up), "the canary's call ended: {through}");
+        // What breaks late breaks within the next packets.
+        std::thread::sleep(Duration::from_millis(300));
         let mut looked = self.looked.lock().unwrap_or_else(|e| e.into_inner());
-        for (i, (from, to)) in [(&self.there, &self.back), (&self.back, &self.there)].into_iter().enumerate() {
+        for (i, (from, to)) in [(&self.there, &self.back), (&self.back, &self.there)].into_iter().enumerate()
+        {
             let (first, last) = (looked[i], from.diary().sent.len());
             let range = first as u32..last as u32;
             let count = || to.diary().heard.iter().filter(|(n, _)| range.contains(n)).count();

@@ -38,7 +38,8 @@ impl Watch {
         let log = heard.clone();
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
-                let event = line.strip_prefix("data:").and_then(|json| serde_json::from_str(json.trim()).ok());
+                let event =
+                    line.strip_prefix("data:").and_then(|json| serde_json::from_str(json.trim()).ok());
                 if let Some(event) = event {
                     log.lock().unwrap_or_else(|e| e.into_inner()).push(event);
                 }

@@ -1,0 +1,361 @@
+//! Parts are broken while calls are up: only what stands on the broken part may notice. A canary call talks all the
+//! time, 50 packets a second each way, and must not lose one.
+#![allow(clippy::disallowed_methods)]
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ringtrip_tests::live::{Daemon, wait};
+use ringtrip_tests::ua::{Canary, Stage, Ua};
+use ringtrip_tests::watch::{Watch, between};
+use serde_json::{Value, json};
+
+/// Five phones, two telephones, a landline, a provider at 127.0.0.9.
+const HOUSE: &str = r#"
+region = "us"
+default_plan = "home"
+script = "policy.rhai"
+[plans]
+home = "(1xx|2xx|<8:>xxx<:@gw1>)"
+[extension.101]
+line = "fxs1"
+[extension.102]
+line = "fxs2"
+[extension.201]
+password = "pw-201-canary"
+[extension.202]
+password = "pw-202-canary"
+[extension.203]
+password = "pw-203-phones"
+[extension.204]
+password = "pw-204-phones"
+[line.fxs1]
+kind = "fxs"
+port = "virtual:0"
+[line.fxs2]
+kind = "fxs"
+port = "virtual:1"
+[line.fxo1]
+kind = "fxo"
+port = "virtual:2"
+[gateway.gw1]
+server = "127.0.0.9:GW_PORT"
+user = "acct"
+register = false
+[sip]
+listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
+"#;
+
+/// What a good policy says here: all as the plan decided.
+const GOOD: &str = "fn route(c) { pass() }";
+
+/// A line that broke is back within a second; a test machine under load gets two.
+const BACK: Duration = Duration::from_secs(2);
+
+struct House {
+    daemon: Daemon,
+    canary: Canary,
+    watch: Watch,
+    provider: Ua,
+}
+
+impl House {
+    #[track_caller]
+    fn start() -> House {
+        let provider = Ua::start_at(Ipv4Addr::new(127, 0, 0, 9).into(), 0, "acct", "");
+        let config = HOUSE.replace("GW_PORT", &provider.addr().port().to_string());
+        let daemon = Daemon::start(&config);
+        let watch = Watch::start(&daemon);
+        put_script(&daemon, GOOD);
+        let canary = Canary::sing(&daemon, ("201", "pw-201-canary"), ("202", "pw-202-canary"));
+        House { daemon, canary, watch, provider }
+    }
+
+    fn phone(&self, user: &str) -> Ua {
+        let phone = Ua::start(self.daemon.sip, user, &format!("pw-{user}-phones"));
+        phone.register();
+        phone
+    }
+
+    fn fault(&self, part: &str, kind: &str) {
+        self.daemon.post("/fault", json!({ "part": part, "kind": kind }));
+    }
+
+    /// The telephone on port 0 calls this phone and is answered.
+    #[track_caller]
+    fn telephone_calls(&self, phone: &Ua, number: &str) {
+        self.daemon.line_is("fxs1", "idle", Duration::from_secs(10));
+        self.daemon.sim("lift", json!({ "port": 0 }));
+        self.daemon.line_is("fxs1", "dialling", Duration::from_secs(10));
+        self.daemon.sim("press", json!({ "port": 0, "keys": number }));
+        wait("the phone answers the telephone", Duration::from_secs(15), || phone.up().pop());
+        self.daemon.line_is("fxs1", "talking", Duration::from_secs(10));
+    }
+
+    /// The closed record of the `nth` call from here.
+    #[track_caller]
+    fn cdr_from(&self, name: &str, nth: usize) -> Value {
+        wait("a closed record", Duration::from_secs(10), || {
+            let page = self.daemon.get("/cdrs?limit=20&open=false");
+            let of = |cdr: &&Value| cdr["source"]["name"] == name;
+            page["cdrs"].as_array()?.iter().rev().filter(of).nth(nth - 1).cloned()
+        })
+    }
+
+    #[track_caller]
+    fn quiet(&self) {
+        self.daemon.sim("hangup", json!({ "port": 0 }));
+        self.daemon.line_is("fxs1", "idle", Duration::from_secs(10));
+    }
+}
+
+fn put_script(daemon: &Daemon, text: &str) -> (u16, String) {
+    daemon.send("PUT", "/scripts/policy.rhai", "text/plain", text.as_bytes())
+}
+
+/// From the board's death to a line that can be used again, by the events.
+#[track_caller]
+fn board_comes_back(house: &House) -> Duration {
+    let died = house.watch.next("board.state", &[("up", "false")]);
+    house.watch.next("part.restarted", &[("part", "board virtual"), ("gave_up", "false")]);
+    house.watch.next("board.state", &[("up", "true")]);
+    let back = house.watch.next("line.state", &[("line", "fxs1"), ("state", "idle")]);
+    between(&died, &back)
+}
+
+#[test]
+fn a_killed_board_costs_its_own_calls_only() {
+    let house = House::start();
+    let phone = house.phone("203");
+    for (nth, way) in [(1, "by its own fault"), (2, "by SIGKILL")] {
+        house.telephone_calls(&phone, "203");
+        let pid = house.daemon.get("/boards")[0]["pid"].as_u64().expect("a board has a process");
+        if way == "by SIGKILL" {
+            let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
+            assert!(killed.success());
+        } else {
+            house.fault("board virtual", "kill");
+        }
+        let took = board_comes_back(&house);
+        println!("board killed {way}: line back after {took:?}");
+        assert!(took < BACK, "{took:?}");
+        wait("a BYE for the phone", Duration::from_secs(5), || phone.up().is_empty().then_some(()));
+        let cdr = house.cdr_from("fxs1", nth);
+        assert_eq!(cdr["cause"], "board-lost", "{cdr}");
+        house.canary.sings(&format!("board killed {way}"));
+    }
+    // And the line works: the telephone is new, on-hook, and can call.
+    house.telephone_calls(&phone, "203");
+    house.quiet();
+    assert_eq!(house.cdr_from("fxs1", 3)["cause"], "normal");
+    house.canary.sings("a call on the new board");
+}
+
+#[test]
+fn a_panic_in_a_line_costs_its_call_only() {
+    let house = House::start();
+    let phone = house.phone("203");
+    house.telephone_calls(&phone, "203");
+    house.fault("line fxs1", "panic");
+    let fell = house.watch.next("part.restarted", &[("part", "line fxs1"), ("gave_up", "false")]);
+    let back = house.watch.next("line.state", &[("line", "fxs1")]);
+    println!("a line that panicked was back after {:?}", between(&fell, &back));
+    assert!(between(&fell, &back) < BACK);
+    wait("a BYE for the phone", Duration::from_secs(5), || phone.up().is_empty().then_some(()));
+    assert_eq!(house.cdr_from("fxs1", 1)["cause"], "system-failure");
+    house.canary.sings("a panic in a line");
+    // The handset is still off the hook; hung up and lifted again, it works.
+    house.quiet();
+    house.telephone_calls(&phone, "203");
+    house.quiet();
+    house.canary.sings("a call on the new line");
+}
+
+#[test]
+fn a_panic_in_a_call_ends_that_call_cleanly() {
+    let house = House::start();
+    let (one, two) = (house.phone("203"), house.phone("204"));
+    let call = one.call("204");
+    let id = wait("the call in the list", Duration::from_secs(5), || {
+        let calls = house.daemon.get("/calls");
+        let call = calls.as_array()?.iter().find(|c| c["from"] == "203")?;
+        call["id"].as_str().map(str::to_owned)
+    });
+    house.fault(&format!("call {id}"), "panic");
+    assert_eq!(one.ended(&call), 200, "the caller gets a BYE");
+    wait("a BYE for the called", Duration::from_secs(5), || two.up().is_empty().then_some(()));
+    let cdr = house.cdr_from("203", 1);
+    assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!("system-failure"), &json!("x")), "{cdr}");
+    house.watch.next("part.restarted", &[("part", &format!("call {id}"))]);
+    house.watch.next("call.ended", &[("call", &id), ("cause", "system-failure")]);
+    house.canary.sings("a panic in another call");
+    let again = one.call("204");
+    one.bye(&again);
+    assert_eq!(one.ended(&again), 200);
+    house.canary.sings("a call after it");
+}
+
+#[test]
+fn a_panic_in_a_gateway_or_the_route_costs_nobody_a_call() {
+    let house = House::start();
+    let phone = house.phone("203");
+    let standing = phone.call("8555");
+    assert_eq!(house.provider.up().len(), 1, "the call went to the provider");
+    for part in ["gateway gw1", "route"] {
+        house.fault(part, "panic");
+        house.watch.next("part.restarted", &[("part", part), ("gave_up", "false")]);
+        house.canary.sings(&format!("a panic in {part}"));
+        let call = phone.call("8556");
+        phone.bye(&call);
+        assert_eq!(phone.ended(&call), 200);
+    }
+    assert_eq!(phone.stage(&standing), Some(Stage::Up), "a call through the provider stands");
+    phone.bye(&standing);
+    assert_eq!(phone.ended(&standing), 200);
+    assert_eq!(house.cdr_from("203", 1)["cause"], "normal");
+    house.canary.sings("calls after a panic");
+    // A panic is one line in the log, whatever RUST_BACKTRACE says.
+    let log = house.daemon.log();
+    assert!(!log.contains("stack backtrace"), "{log}");
+    assert_eq!(log.lines().filter(|line| line.contains("ERROR panic")).count(), 2, "{log}");
+}
+
+#[test]
+fn a_panic_at_the_desk_leaves_calls_and_registrations() {
+    let house = House::start();
+    let (one, two) = (house.phone("203"), house.phone("204"));
+    let standing = one.call("204");
+    house.fault("desk", "panic");
+    // Hung up at once, in the moment without a desk: the phone's repeated BYE is heard by the next one.
+    one.bye(&standing);
+    house.watch.next("part.restarted", &[("part", "desk"), ("gave_up", "false")]);
+    assert_eq!(one.ended(&standing), 200);
+    wait("a BYE for the called", Duration::from_secs(20), || two.up().is_empty().then_some(()));
+    house.canary.sings("a panic at the desk");
+    // Nobody registered again, and both can be reached.
+    let call = one.call("204");
+    two.bye(&two.up()[0]);
+    assert_eq!(one.ended(&call), 200);
+    house.canary.sings("a call by the new desk");
+    // The canary itself can hang up.
+    house.canary.caller.bye(&house.canary.call);
+    assert_eq!(house.canary.caller.ended(&house.canary.call), 200);
+    wait("no call is left", Duration::from_secs(10), || {
+        house.daemon.get("/calls").as_array()?.is_empty().then_some(())
+    });
+}
+
+#[test]
+fn a_line_that_falls_again_and_again_is_given_up() {
+    let house = House::start();
+    let pid = house.daemon.pid();
+    let until = Instant::now() + Duration::from_secs(9);
+    let gave_up = || house.watch.count("part.restarted", &[("part", "line fxs2"), ("gave_up", "true")]);
+    while gave_up() == 0 && Instant::now() < until {
+        let _ = house.daemon.send(
+            "POST",
+            "/fault",
+            "application/json",
+            br#"{"part":"line fxs2","kind":"panic"}"#,
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    house.watch.next("part.restarted", &[("part", "line fxs2"), ("gave_up", "true")]);
+    let restarts = house.watch.count("part.restarted", &[("part", "line fxs2"), ("gave_up", "false")]);
+    assert_eq!(restarts, 5, "five restarts within ten seconds are all that is tried");
+    assert_eq!(house.watch.count("alarm", &[("what", "supervisor")]), 1, "an operator is told");
+    assert_eq!(house.daemon.get("/lines/fxs2")["state"], "out-of-service");
+    // It no longer eats time: what is used now is the canary's.
+    let before = cpu(pid);
+    std::thread::sleep(Duration::from_secs(1));
+    let used = cpu(pid) - before;
+    println!("processor time in a second after giving up: {used:?}");
+    assert!(used < Duration::from_millis(300), "{used:?}");
+    house.canary.sings("a restart storm in a line");
+    // The other line works, and a changed configuration starts this one afresh.
+    let phone = house.phone("203");
+    house.telephone_calls(&phone, "203");
+    let text = house.daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
+    let changed = text.replace("[extension.102]", "[extension.102]\nname = \"Kitchen\"");
+    let request = house.daemon.put_config(&changed, "*");
+    assert_eq!(request.0, 200, "{}", request.1);
+    house.daemon.line_is("fxs2", "idle", Duration::from_secs(10));
+    house.canary.sings("the line is started afresh");
+}
+
+#[test]
+fn a_script_cannot_delay_or_break_other_calls() {
+    let house = House::start();
+    let phone = house.phone("203");
+    let other = house.phone("204");
+    let bombs = [
+        ("loops for ever", "fn route(c) { loop { } }"),
+        ("calls itself for ever", "fn again(n) { again(n + 1) + 1 } fn route(c) { again(0); pass() }"),
+        ("eats memory", "fn route(c) { let s = \"x\"; loop { s += s; } }"),
+        ("eats memory in a list", "fn route(c) { let a = [0]; loop { a += a; } }"),
+        ("throws", "fn route(c) { throw \"no\" }"),
+    ];
+    for (what, text) in bombs {
+        let (status, answer) = put_script(&house.daemon, text);
+        assert_eq!(status, 204, "{what}: {answer}");
+        let rss = memory(house.daemon.pid());
+        let began = Instant::now();
+        let call = phone.call("204");
+        let took = began.elapsed();
+        println!("a script that {what}: the call is up after {took:?}");
+        assert!(took < Duration::from_secs(2), "{what}: {took:?}");
+        let failed = house.watch.next("script.failed", &[("script", "policy.rhai")]);
+        assert!(!failed["data"]["why"].as_str().unwrap_or_default().is_empty(), "{failed}");
+        phone.bye(&call);
+        assert_eq!(phone.ended(&call), 200);
+        let grew = memory(house.daemon.pid()).saturating_sub(rss);
+        assert!(grew < 16 << 20, "{what}: {grew} octets more");
+        house.canary.sings(&format!("a script that {what}"));
+    }
+    // What does not compile is refused with its place, and the one before stays.
+    assert_eq!(put_script(&house.daemon, GOOD).0, 204);
+    let deep = format!("fn route(c) {{ {}1{} }}", "(".repeat(20_000), ")".repeat(20_000));
+    let broken =
+        [("syntax", "fn route(c) {\n  let = 3;\n}"), ("no route", "fn other(c) { }"), ("deep", &*deep)];
+    for (what, text) in broken {
+        let (status, answer) = put_script(&house.daemon, text);
+        assert_eq!(status, 422, "{what}: {answer}");
+        assert!(answer.contains("policy.rhai") && answer.contains("\"line\":"), "{what}: {answer}");
+        assert_eq!(house.daemon.get("/scripts/policy.rhai")["text"], GOOD, "{what}");
+    }
+    let call = phone.call("204");
+    other.bye(&other.up()[0]);
+    assert_eq!(phone.ended(&call), 200);
+    house.canary.sings("scripts that were refused");
+}
+
+#[test]
+fn the_process_does_not_outlive_its_media_thread_or_its_store() {
+    for part in ["media", "store"] {
+        let mut daemon = Daemon::start(&HOUSE.replace("GW_PORT", "9"));
+        daemon.post("/fault", json!({ "part": part, "kind": "panic" }));
+        let status = wait("the end of the process", Duration::from_secs(10), || daemon.ended());
+        assert!(!status.success(), "{part}: {status}");
+        let log = daemon.log();
+        assert!(log.contains(&format!("thread {part} panicked at")), "{part}: {log}");
+        // What an init system does next.
+        daemon.kill_and_restart();
+        assert_eq!(daemon.try_get("/healthz").0, 200, "{part}");
+    }
+}
+
+/// Processor time that a process has used.
+fn cpu(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+    // utime and stime (proc(5)), in hundredths of a second.
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}
+
+/// Resident memory of a process, octets.
+fn memory(pid: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
