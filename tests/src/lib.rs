@@ -14,6 +14,8 @@ mod media;
 mod net;
 mod phone;
 pub mod sound;
+pub mod ua;
+pub mod watch;
 mod world;
 
 pub use net::Weather;
