@@ -30,7 +30,8 @@ const browser = await chromium.launchPersistentContext(profile, {
   viewport: { width: 1280, height: 900 },
   args: FLAGS,
 });
-browser.setDefaultTimeout(15_000);
+// A landline call takes a dozen seconds by itself: dial tone, digits, ringback.
+browser.setDefaultTimeout(30_000);
 const page = await browser.newPage();
 // Notes what is laid into the loudspeaker: when each piece begins, how long it is, and how loud.
 await page.addInitScript(() => {
@@ -319,6 +320,8 @@ try {
   assert.deepEqual(complaints, [], "the page complained");
   console.log(`pictures in ${shots}`);
 } catch (error) {
+  const told = async (path) => page.request.get(`${exchange.url}/api/v1/${path}`).then((r) => r.text()).catch(String);
+  console.error(`newest records: ${await told("cdrs?limit=2")}\nthe board: ${await told("sim/virtual/state")}`);
   console.error(`${error.stack}\ncomplaints: ${JSON.stringify(complaints)}\npictures in ${shots}\nthe exchange said:\n${exchange.said}`);
   process.exitCode = 1;
 } finally {

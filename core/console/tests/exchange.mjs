@@ -29,7 +29,7 @@ export class Exchange {
     // Only the first start imports the document; later the store has it.
     if (this.config !== null) args.push("--config", this.config);
     this.config = null;
-    this.child = spawn(this.bin, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, RUST_LOG: "warn" } });
+    this.child = spawn(this.bin, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, RUST_LOG: "info" } });
     const child = this.child;
     this.said = "";
     await new Promise((ready, fail) => {
