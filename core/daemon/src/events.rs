@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use ringtrip_switch::event::{Event, Field};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
+use tracing::Level;
 
 use crate::store::now_micros;
 
@@ -62,6 +63,7 @@ impl EventHub {
     /// Says it to all, and remembers it. Never waits.
     pub fn publish(&self, event: &Event) -> u64 {
         let (name, fields) = event.describe();
+        log(event, name, &fields);
         let data: Map<String, Value> = fields.into_iter().map(|(k, v)| (k.to_owned(), value(v))).collect();
         let mut inner = self.lock();
         let seq = inner.next;
@@ -104,6 +106,47 @@ impl EventHub {
     }
 }
 
+/// The same for those who read the log: `call.ended call=6b03… cause=busy by=b`.
+fn log(event: &Event, name: &str, fields: &[(&str, Field)]) {
+    let text =
+        || -> String { fields.iter().map(|(key, field)| format!(" {key}={}", plain(field))).collect() };
+    match level(event) {
+        Some(Level::ERROR) => tracing::error!("{name}{}", text()),
+        Some(Level::WARN) => tracing::warn!("{name}{}", text()),
+        Some(Level::INFO) => tracing::info!("{name}{}", text()),
+        Some(_) => tracing::debug!("{name}{}", text()),
+        None => {}
+    }
+}
+
+/// How loud: what somebody should look at, what an operator wants to have read, and the steps of a call.
+fn level(event: &Event) -> Option<Level> {
+    Some(match event {
+        Event::Alarm { .. } => Level::ERROR,
+        Event::Restarted { gave_up: true, .. } => Level::ERROR,
+        Event::GatewayState { up: false, .. } | Event::BoardState { up: false, .. } => Level::WARN,
+        Event::Restarted { .. } | Event::ScriptRefused { .. } | Event::ScriptFailed { .. } => Level::WARN,
+        Event::AuthFailed { .. } | Event::Emergency { .. } => Level::WARN,
+        Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,
+        Event::ConfigActive { .. } | Event::ScriptActive { .. } | Event::CallEnded { .. } => Level::INFO,
+        Event::CallStarted { .. } | Event::CallRinging { .. } | Event::CallAnswered { .. } => Level::DEBUG,
+        Event::LineState { .. } | Event::LineHook { .. } => Level::DEBUG,
+        Event::Registered { .. } | Event::Unregistered { .. } => Level::DEBUG,
+        // A key may be one of a PIN.
+        Event::CallDigit { .. } => return None,
+    })
+}
+
+/// A word as it is, anything else in quotes and escaped: what comes from the network writes no log lines of its own.
+fn plain(field: &Field) -> String {
+    match field {
+        Field::Text(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) => text.clone(),
+        Field::Text(text) => format!("{text:?}"),
+        Field::Number(n) => n.to_string(),
+        Field::Flag(flag) => flag.to_string(),
+    }
+}
+
 fn value(field: Field) -> Value {
     match field {
         Field::Text(text) => Value::String(text),
@@ -118,6 +161,19 @@ mod tests {
 
     fn alarm(n: usize) -> Event {
         Event::Alarm { what: "test", text: n.to_string() }
+    }
+
+    #[test]
+    fn the_log_tells_events_but_no_keys_and_no_lines_of_strangers() {
+        use ringtrip_switch::ids::CallId;
+        let call = CallId(7);
+        assert_eq!(level(&alarm(1)), Some(Level::ERROR));
+        assert_eq!(level(&Event::CallDigit { call, from: call.a(), key: '1' }), None);
+        let failed =
+            Event::AuthFailed { what: "REGISTER", who: "x\nINFO all is well".into(), from: "::1".into() };
+        let (_, fields) = failed.describe();
+        let shown: Vec<String> = fields.iter().map(|(_, field)| plain(field)).collect();
+        assert_eq!(shown, ["REGISTER", "\"x\\nINFO all is well\"", "::1"]);
     }
 
     #[test]
