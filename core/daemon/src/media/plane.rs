@@ -193,8 +193,8 @@ impl Plane {
         let Some(Some(board)) = self.boards.get_mut(index) else { return };
         board.host.clear_wake();
         let samples = board.rx.geometry().samples;
-        // After a stall of the thread old sound is of no use: two frames are the most that is caught up.
-        board.rx.skip_to(2);
+        // After a stall of this thread all that waited is heard, so that no key is lost; the board drops what is then
+        // too much to play.
         while let Some(Some(board)) = self.boards.get_mut(index) {
             let Some(stamp) = board.rx.pop(&mut board.frame) else { return };
             self.frame_heard(now, index, samples);
