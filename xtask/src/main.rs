@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  up [--profile dev|release] [--http ADDR] [--data DIR] [--once]
+  up [--profile dev|release] [--http ADDR] [--sip ADDR] [--data DIR] [--once]
                  install what is missing, build everything, start the exchange with the virtual board
   test [--long]  install what the tests need and run all of them
   check          fmt, clippy, tidy: what every commit must pass

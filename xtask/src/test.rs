@@ -46,8 +46,10 @@ pub fn test(args: &[String]) -> Result<()> {
     });
     steps.step("up", || {
         let data = std::env::temp_dir().join(format!("ringtrip-up-{}", std::process::id()));
-        let args = ["--profile", "dev", "--http", "127.0.0.1:0", "--once", "--data"].map(String::from);
-        let up = up::up(&[&args[..], &[data.display().to_string()]].concat());
+        let loopback = ["--http", "127.0.0.1:0", "--sip", "127.0.0.1:0"];
+        let args = [&["--profile", "dev"], &loopback[..], &["--once", "--data"]].concat();
+        let args: Vec<String> = args.into_iter().map(String::from).collect();
+        let up = up::up(&[args, vec![data.display().to_string()]].concat());
         let _ = std::fs::remove_dir_all(&data);
         up
     });

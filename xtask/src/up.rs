@@ -24,6 +24,9 @@ pub fn up(args: &[String]) -> Result<()> {
     if let Some(http) = &opts.http {
         serve.arg("--http").arg(http);
     }
+    if let Some(sip) = &opts.sip {
+        serve.arg("--sip").arg(sip);
+    }
     if opts.once {
         serve.arg("--once");
     }
@@ -60,19 +63,22 @@ pub fn console() -> Result<()> {
 struct Opts {
     profile: String,
     http: Option<String>,
+    sip: Option<String>,
     data: String,
     once: bool,
 }
 
 impl Opts {
     fn parse(args: &[String]) -> Result<Opts> {
-        let mut opts = Opts { profile: "release".into(), http: None, data: "var".into(), once: false };
+        let mut opts =
+            Opts { profile: "release".into(), http: None, sip: None, data: "var".into(), once: false };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().cloned().with_context(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--profile" => opts.profile = value()?,
                 "--http" => opts.http = Some(value()?),
+                "--sip" => opts.sip = Some(value()?),
                 "--data" => opts.data = value()?,
                 "--once" => opts.once = true,
                 other => bail!("up does not know {other:?}"),

@@ -97,6 +97,9 @@ struct Serve {
     /// Where the console and the API listen instead of what the configuration says.
     #[arg(long)]
     http: Option<std::net::SocketAddr>,
+    /// Where SIP listens instead of what the configuration says; port 0 takes a free one.
+    #[arg(long)]
+    sip: Option<std::net::SocketAddr>,
     /// Start, say where everything is, and stop again: shows that all parts come up.
     #[arg(long)]
     once: bool,
@@ -313,6 +316,8 @@ pub struct ServeOptions {
     pub linehost: Option<PathBuf>,
     /// Where HTTP listens instead of what the configuration says.
     pub http: Option<std::net::SocketAddr>,
+    /// Where SIP listens instead of what the configuration says.
+    pub sip: Option<std::net::SocketAddr>,
     /// Stop again once everything is up.
     pub once: bool,
 }
@@ -371,6 +376,7 @@ fn start(options: Serve, data: PathBuf, serve: impl FnOnce(ServeOptions) -> anyh
         drivers: options.drivers,
         linehost: options.linehost,
         http: options.http,
+        sip: options.sip,
         once: options.once,
     };
     serve(options).map(|()| true).map_err(|e| Refusal::No(format!("{e:#}")))

@@ -114,7 +114,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         beside: RefCell::default(),
     };
     let dir = Directory(Rc::new(inner));
-    let net = open_net(&dir, &config)?;
+    let net = open_net(&dir, &config, options.sip)?;
     *dir.0.net.borrow_mut() = Some(net);
     dir.start_desk();
     actix_rt::spawn(vital_task(front::attend(dir.clone(), knocks)));
@@ -167,10 +167,14 @@ fn start_second(store: &Store) -> u32 {
 }
 
 /// Opens the SIP sockets; what comes in goes to the desk.
-fn open_net(dir: &Directory, config: &Config) -> io::Result<Net> {
-    let mut listen: Vec<SocketAddr> =
-        config.sip.listen.iter().filter(|(t, _)| *t == Transport::Udp).map(|(_, addr)| *addr).collect();
-    for (_, addr) in config.sip.listen.iter().filter(|(t, _)| *t == Transport::Tcp) {
+fn open_net(dir: &Directory, config: &Config, instead: Option<SocketAddr>) -> io::Result<Net> {
+    let of_config = match instead {
+        Some(_) => &[][..],
+        None => &config.sip.listen[..],
+    };
+    let mut listen: Vec<SocketAddr> = instead.into_iter().collect();
+    listen.extend(of_config.iter().filter(|(t, _)| *t == Transport::Udp).map(|(_, addr)| *addr));
+    for (_, addr) in of_config.iter().filter(|(t, _)| *t == Transport::Tcp) {
         if !listen.contains(addr) {
             listen.push(*addr);
         }
