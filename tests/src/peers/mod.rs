@@ -1,0 +1,20 @@
+//! Peers for live tests: a SIP user agent of our own that says exactly what a test wants, baresip, sipp, a name server,
+//! and an ear for the sound that comes through.
+
+mod baresip;
+mod events;
+mod message;
+mod names;
+mod sipp;
+mod sound;
+mod ua;
+mod way;
+
+pub use baresip::{Account, Baresip};
+pub use events::Events;
+pub use message::Message;
+pub use names::{Fact, NameServer};
+pub use sipp::Sipp;
+pub use sound::{level, samples, tone, wav};
+pub use ua::{Talk, Ua, sdp};
+pub use way::Peer;
