@@ -53,6 +53,8 @@ fn busy() {
     world.run(2_000);
     expect("busy", world.ladder());
     assert_eq!(verdict(&world), (Some(Cause::Busy), Some('x')));
+    let record = world.cdrs.values().last().expect("a record");
+    assert_eq!((record.target.as_str(), record.sent.as_str()), ("202", "202"), "who was tried last");
     clean(world);
 }
 

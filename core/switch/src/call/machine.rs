@@ -313,17 +313,22 @@ impl Call {
         let Ok(n) = u8::try_from(self.legs.len()) else { return };
         let number = placement.number.clone();
         let id = self.id.leg(n);
-        match found {
+        let (kind, name): (Kind, Arc<str>) = match found {
             Found::Sip(way) => {
                 let name = way.name.as_str().into();
-                let leg = SipLeg::outgoing(id, way, self.ports[side]);
-                self.add(Kind::Sip(Box::new(leg)), name, number);
+                (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.ports[side]))), name)
             }
             Found::Line(line) => {
                 let name = line.as_str().into();
-                self.add(Kind::Line(line), name, number);
+                (Kind::Line(line), name)
             }
+        };
+        if side == 1 {
+            // Unless somebody answers, the record names who was tried last.
+            self.cdr.target = name.to_string();
+            self.cdr.sent = number.clone();
         }
+        self.add(kind, name, number);
         self.tell(now, n, LegCmd::Place(Box::new(placement)), out);
     }
 
