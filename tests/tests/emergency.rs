@@ -1,0 +1,238 @@
+//! Calls for help through a real exchange: whatever is forbidden, full, busy or broken, they reach the landline at once.
+#![allow(clippy::disallowed_methods)] // Live tests look at the clock.
+
+use std::time::{Duration, Instant};
+
+use ringtrip_tests::jack::Jack;
+use ringtrip_tests::live::{Daemon, free_port, wait};
+use ringtrip_tests::peers::{Events, Peer, Ua, sdp};
+use serde_json::{Value, json};
+
+const LONG: Duration = Duration::from_secs(20);
+const DIAL: [f64; 2] = [350.0, 440.0];
+/// The office's end of the landline.
+const FXO1: u16 = 2;
+
+/// Blocks everything.
+const BLOCKS: &str = "fn route(c) { block(\"the house sleeps\") }";
+/// Never comes to an end.
+const LOOPS: &str = "fn route(c) { let n = 0; loop { n += 1; } }";
+
+/// A house that forbids all that it can: a plan that bars the numbers, a script, one call at a time. Two telephones, a SIP
+/// phone, one landline; `more` follows.
+fn house(region: &str, script: &str, more: &str) -> Daemon {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let sip = free_port();
+    let policy = dir.path().join("policy.rhai");
+    std::fs::write(&policy, script).expect("the folder can be written");
+    let text = format!(
+        r#"
+region = "{region}"
+default_plan = "forbids"
+script = "{}"
+
+[plans]
+forbids = "(9!|112!|<#:>xx.<:@gw0>|1xxS0)"
+
+[dialling]
+bar = "prefix"
+
+[extension.101]
+line = "fxs1"
+[extension.102]
+line = "fxs2"
+[extension.201]
+password = "secret"
+
+[line.fxs1]
+kind = "fxs"
+port = "virtual:0"
+[line.fxs2]
+kind = "fxs"
+port = "virtual:1"
+[line.fxo1]
+kind = "fxo"
+port = "virtual:2"
+long_silence = "off"
+
+[limits]
+calls = 1
+
+[sip]
+listen = ["udp:127.0.0.1:{sip}"]
+{more}
+"#,
+        policy.display()
+    );
+    std::fs::write(dir.path().join("ringtrip.toml"), text).expect("the folder can be written");
+    let exchange = Daemon::start_in(dir, sip);
+    for number in ["999", "112", "911", "5550199"] {
+        let says = json!({ "number": number, "does": "answer", "rings": 1, "says": "silence" });
+        exchange.sim("office.subscriber", says);
+    }
+    exchange
+}
+
+/// This number was dialled; now the office has it, answers, and the record says that it was for help.
+#[track_caller]
+fn reaches_the_office(exchange: &Daemon, number: &str, dialled: Instant) {
+    let office = Jack::office(exchange, FXO1);
+    wait("the landline seized", LONG, || (exchange.get("/lines/fxo1")["off_hook"] == true).then_some(()));
+    println!("{number}: the landline is seized {:?} after the last key was pressed", dialled.elapsed());
+    office.until(&format!("{number} at the office"), LONG, |state| (state["digits"] == number).then_some(()));
+    exchange.line_is("fxo1", "talking", LONG);
+    let calls = exchange.get("/calls");
+    let call = calls["calls"]
+        .as_array()
+        .or(calls.as_array())
+        .and_then(|all| all.iter().find(|call| call["emergency"] == true).cloned());
+    assert!(call.is_some(), "no emergency call among {calls}");
+}
+
+#[track_caller]
+fn record(exchange: &Daemon, number: &str) -> Value {
+    let cdr = wait("the record of the emergency call", LONG, || {
+        let page = exchange.get("/cdrs?limit=5");
+        let found = page["cdrs"].as_array()?.iter().find(|c| c["emergency"] == true).cloned()?;
+        (!found["cause"].is_null()).then_some(found)
+    });
+    assert_eq!((&cdr["dialled"], &cdr["sent"]), (&json!(number), &json!(number)), "{cdr}");
+    cdr
+}
+
+/// Dials on the first telephone.
+fn dial(exchange: &Daemon, number: &str) -> Instant {
+    let hall = Jack::telephone(exchange, 0);
+    hall.lift();
+    hall.until_tone(&DIAL, LONG);
+    let pressed = Instant::now();
+    hall.press(number);
+    // The last key begins 200 ms after the one before it.
+    pressed + Duration::from_millis(200) * (number.len() as u32 - 1)
+}
+
+fn from_a_telephone(region: &str, script: &str, numbers: &[&str]) {
+    let exchange = house(region, script, "");
+    let hall = Jack::telephone(&exchange, 0);
+    for number in numbers {
+        let dialled = dial(&exchange, number);
+        reaches_the_office(&exchange, number, dialled);
+        // Dialling takes a second or two, whatever the machine does; the plan's 3 s and the script never ran.
+        hall.hang_up();
+        exchange.line_is("fxo1", "idle", LONG);
+        exchange.line_is("fxs1", "idle", LONG);
+    }
+    let cdr = record(&exchange, numbers.last().expect("a number"));
+    assert_eq!((&cdr["target"], &cdr["cause"]), (&json!("fxo1"), &json!("normal")), "{cdr}");
+    assert_eq!(cdr["provenance"]["script"], Value::Null, "{cdr}");
+    // The same house does forbid: what is no call for help is blocked.
+    dial(&exchange, "#5550199#");
+    exchange.line_is("fxs1", "reorder", LONG);
+    assert_eq!(exchange.get("/lines/fxo1")["state"], "idle");
+}
+
+#[test]
+fn against_a_plan_and_a_script_in_the_uk() {
+    from_a_telephone("uk", BLOCKS, &["999", "112"]);
+}
+
+#[test]
+fn against_a_plan_and_a_script_in_the_us() {
+    from_a_telephone("us", BLOCKS, &["911"]);
+}
+
+#[test]
+fn while_a_script_loops_for_ever() {
+    let limits = "[extension.103]\npassword = \"other\"\n";
+    let exchange = house("uk", LOOPS, limits);
+    // The script is at it.
+    let kitchen = Jack::telephone(&exchange, 1);
+    kitchen.lift();
+    kitchen.until_tone(&DIAL, LONG);
+    kitchen.press("101");
+    let dialled = dial(&exchange, "999");
+    reaches_the_office(&exchange, "999", dialled);
+}
+
+#[test]
+fn from_a_sip_phone() {
+    let exchange = house("uk", BLOCKS, "");
+    let server = ([127, 0, 0, 1], exchange.sip).into();
+    let phone = Ua::new(Peer::udp("127.0.0.1"), server, "201", "secret");
+    phone.register();
+    for number in ["999", "112"] {
+        let dialled = Instant::now();
+        let mut talk = phone.dial(number, "", &sdp(([127, 0, 0, 1], free_port()).into(), "sendrecv", 1));
+        reaches_the_office(&exchange, number, dialled);
+        assert_eq!(phone.put_through(&mut talk).status(), Some(200));
+        phone.hang_up(&talk);
+        exchange.line_is("fxo1", "idle", LONG);
+    }
+    let cdr = record(&exchange, "112");
+    assert_eq!((&cdr["source"]["name"], &cdr["target"]), (&json!("201"), &json!("fxo1")), "{cdr}");
+}
+
+#[test]
+fn the_landline_and_the_only_call_are_taken() {
+    let exchange = house("uk", "fn route(c) { pass() }", "");
+    let events = Events::open(&exchange);
+    let (kitchen, office) = (Jack::telephone(&exchange, 1), Jack::office(&exchange, FXO1));
+    // The kitchen talks: that is the one call that is allowed, and the one landline.
+    kitchen.lift();
+    kitchen.until_tone(&DIAL, LONG);
+    kitchen.press("#5550199#");
+    exchange.line_is("fxo1", "talking", LONG);
+    exchange.line_is("fxs2", "talking", LONG);
+
+    let dialled = dial(&exchange, "999");
+    events.expect("emergency", |e| e["number"] == "999");
+    // The other call is dropped, and the office sees that before anything is dialled.
+    wait("the kitchen's call dropped", LONG, || {
+        (exchange.get("/lines/fxs2")["state"] != "talking").then_some(())
+    });
+    reaches_the_office(&exchange, "999", dialled);
+    let page = exchange.get("/cdrs?limit=5");
+    let dropped =
+        page["cdrs"].as_array().and_then(|all| all.iter().find(|c| c["emergency"] == false)).cloned();
+    let dropped = dropped.expect("the kitchen's record");
+    assert_eq!(dropped["cause"], "preempted", "{dropped}");
+    let log = office.state()["log"].to_string();
+    assert!(log.contains("idle") || log.contains("hung up") || log.contains("released"), "{log}");
+    Jack::telephone(&exchange, 0).hang_up();
+    record(&exchange, "999");
+}
+
+#[test]
+fn without_the_landline_a_provider_takes_it() {
+    let provider = Peer::udp("127.0.0.1");
+    let more = format!(
+        r#"
+[gateway.gw1]
+server = "127.0.0.1:{}"
+user = "house"
+register = false
+options_interval = "off"
+
+[emergency]
+country = "GB"
+providers = ["gw1"]
+"#,
+        provider.at.port()
+    );
+    let exchange = house("uk", BLOCKS, &more);
+    Jack::office(&exchange, FXO1).act("office.battery", json!({ "on": false }));
+    exchange.line_is("fxo1", "no-battery", LONG);
+    let dialled = dial(&exchange, "999");
+    let invite = provider.expect("the call for help", |m| m.asks("INVITE"));
+    println!("999: at the provider {:?} after the last key was pressed", dialled.elapsed());
+    assert_eq!(invite.dialled(), "999", "{}", invite.text);
+    let body = sdp(([127, 0, 0, 1], free_port()).into(), "sendrecv", 1);
+    provider.answer(&invite, "200 OK", &provider.contact("999"), &body);
+    exchange.line_is("fxs1", "talking", LONG);
+    provider.answers.borrow_mut().push("BYE");
+    Jack::telephone(&exchange, 0).hang_up();
+    provider.expect("ACK", |m| m.asks("ACK"));
+    wait("the end at the provider", LONG, || provider.seen().iter().any(|m| m.asks("BYE")).then_some(()));
+    let cdr = record(&exchange, "999");
+    assert_eq!((&cdr["target"], &cdr["cause"]), (&json!("gw1"), &json!("normal")), "{cdr}");
+}
