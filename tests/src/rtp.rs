@@ -41,6 +41,8 @@ pub struct Heard {
     pub packets: usize,
     /// Timestamps for which no packet came, in packets.
     pub missing: usize,
+    /// How late we were ourselves at worst: what this machine did to us, and not the exchange.
+    pub held_up: Duration,
 }
 
 impl Rtp {
@@ -66,15 +68,17 @@ impl Rtp {
         waiting.sort_by_key(|(due, _)| *due);
         let end = start + PTIME * (samples.len() / FRAME) as u32;
         let mut packets = Vec::new();
+        let mut held_up = Duration::ZERO;
         let mut next = waiting.into_iter().peekable();
         while Instant::now() < end || next.peek().is_some() {
-            while let Some((_, packet)) = next.next_if(|(due, _)| *due <= Instant::now()) {
+            while let Some((due, packet)) = next.next_if(|(due, _)| *due <= Instant::now()) {
+                held_up = held_up.max(due.elapsed());
                 let _ = self.socket.send_to(&packet, to);
             }
             let wait = next.peek().map_or(end, |(due, _)| *due).saturating_duration_since(Instant::now());
             self.receive(wait.clamp(Duration::from_millis(1), PTIME), &mut packets);
         }
-        assemble(&packets)
+        Heard { held_up, ..assemble(&packets) }
     }
 
     fn packet(&mut self, frame: &[i16]) -> Vec<u8> {
@@ -124,5 +128,5 @@ fn assemble(packets: &[Packet]) -> Heard {
     }
     let brought: usize = sane().map(|p| p.samples.len()).sum();
     let missing = samples.len().saturating_sub(brought) / FRAME;
-    Heard { samples, packets: ours.len(), missing }
+    Heard { samples, packets: ours.len(), missing, ..Heard::default() }
 }

@@ -57,10 +57,13 @@ pub fn level(samples: &[i16]) -> f64 {
     dbm0(sum / samples.len().max(1) as f64)
 }
 
-/// G.711: a sine of full scale has 3.14 dBm0.
+/// G.711: a sine of full scale has this level, dBm0. Not the circle's number.
+#[allow(clippy::approx_constant)]
+const FULL: f64 = 3.14;
+
 fn dbm0(mean_square: f64) -> f64 {
     let full = 32768.0 * 32768.0 / 2.0;
-    10.0 * (mean_square.max(1e-3) / full).log10() + 3.14
+    10.0 * (mean_square.max(1e-3) / full).log10() + FULL
 }
 
 /// Are these frequencies there, each at least this loud, and do they make up nearly all that is heard?
@@ -117,7 +120,7 @@ pub fn jumps(samples: &[i16], hz: f64, more_than: f64) -> Vec<usize> {
 
 /// A sine.
 pub fn sine(hz: f64, ms: usize, dbm0: f64) -> Vec<i16> {
-    let amplitude = 32768.0 * 10f64.powf((dbm0 - 3.14) / 20.0);
+    let amplitude = 32768.0 * 10f64.powf((dbm0 - FULL) / 20.0);
     let at = |n: usize| (amplitude * (TAU * hz * n as f64 / RATE as f64).sin()) as i16;
     (0..ms * RATE / 1000).map(at).collect()
 }
