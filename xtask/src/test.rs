@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::run::{cargo, root, run, run_with};
+use crate::run::{answers, cargo, root, run, run_with};
 use crate::{tools, up};
 
 /// What every commit must pass.
@@ -44,6 +44,9 @@ pub fn test(args: &[String]) -> Result<()> {
         }
         run_with(&cargo(), &["nextest", "run", "--workspace", "--no-fail-fast"], &env)
     });
+    if long {
+        steps.step("fuzz", fuzz);
+    }
     steps.step("up", || {
         let data = std::env::temp_dir().join(format!("ringtrip-up-{}", std::process::id()));
         let loopback = ["--http", "127.0.0.1:0", "--sip", "127.0.0.1:0"];
@@ -55,6 +58,29 @@ pub fn test(args: &[String]) -> Result<()> {
     });
     steps.step("docs", docs);
     steps.close()
+}
+
+/// Runs each target of `tests/fuzz` for a minute. libFuzzer needs a nightly compiler; where there is none the step says so.
+fn fuzz() -> Result<()> {
+    // By rustup's own `cargo`, which knows what `+nightly` means; the one that runs us may not.
+    if !answers("cargo", &["+nightly", "--version"]) {
+        println!("skipped: fuzzing needs `rustup toolchain install nightly`");
+        return Ok(());
+    }
+    tools::need(tools::FUZZ)?;
+    tools::need_cargo("cargo-fuzz", &["cargo-fuzz", "--version"], &[])?;
+    let mut targets = Vec::new();
+    for entry in std::fs::read_dir(root().join("tests/fuzz/fuzz_targets"))? {
+        let path = entry?.path();
+        targets.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+    }
+    targets.sort();
+    for target in targets {
+        println!("-- {target}");
+        let run_one = ["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", &target];
+        run("cargo", &[&run_one[..], &["--", "-max_total_time=60", "-rss_limit_mb=1024"]].concat())?;
+    }
+    Ok(())
 }
 
 /// Builds the book.

@@ -30,6 +30,9 @@ pub const PEERS: &[Tool] = &[
     tool("chromium", "chromium"),
 ];
 
+/// What fuzzing needs beside a nightly compiler.
+pub const FUZZ: &[Tool] = &[tool("g++", "g++")];
+
 /// What the benchmarks compare with.
 pub const BENCH: &[Tool] =
     &[tool("sipp", "sip-tester"), tool("kamailio", "kamailio"), tool("rtpengine", "rtpengine-daemon")];
