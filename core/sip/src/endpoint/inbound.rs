@@ -52,6 +52,12 @@ impl Machine {
             Machine::Invite(InviteServer::Terminated) | Machine::Other(NonInviteServer::Terminated)
         )
     }
+    fn end(&mut self) {
+        match self {
+            Machine::Invite(machine) => *machine = InviteServer::Terminated,
+            Machine::Other(machine) => *machine = NonInviteServer::Terminated,
+        }
+    }
 }
 
 impl Endpoint {
@@ -135,11 +141,11 @@ impl Endpoint {
         if response.code >= 200 {
             server.request = None;
         }
-        // Some phones answer a challenge without raising the CSeq; that is no copy by another way.
-        if matches!(response.code, 401 | 407)
-            && let Some(merge) = server.merge.take()
-        {
-            self.by_merge.remove(&merge);
+        // Who is challenged has proven nothing, not even the address that he writes from: one answer for one request, and
+        // nothing kept of it (RFC 3261 §26.3.2.4). A copy is challenged anew; and a phone that answers without raising
+        // the CSeq is no copy by another way.
+        if matches!(response.code, 401 | 407) {
+            server.machine.end();
         }
         transmit(server.flow, bytes, out);
         self.settle(tx.0);

@@ -187,6 +187,18 @@ fn check(what: &str, transport: Transport, steps: &[Step], want: &[&str]) {
 
 use Transport::{Tcp, Udp};
 
+/// Seen: an INVITE from a forged address brought its owner eleven challenges (RFC 3261 §26.3.2.4).
+#[test]
+fn a_challenge_is_said_once_and_nothing_is_kept_of_it() {
+    for method in ["INVITE", "REGISTER"] {
+        let told = format!("told {method}");
+        let steps = [recv(method), Answer(401), Wait(60_000), recv(method), Answer(401)];
+        let bench = run("a copy is challenged anew", Udp, &steps, &[&told, "401", &told, "401"]);
+        assert_eq!(bench.endpoint.held(), Held { servers: 0, clients: 0 });
+    }
+    check("its ACK finds nobody", Udp, &[recv("INVITE"), Answer(401), recv("ACK")], &["told INVITE", "401"]);
+}
+
 #[test]
 fn an_invite_comes_in() {
     check(
