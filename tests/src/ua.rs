@@ -41,6 +41,7 @@ pub enum Stage {
 
 struct Inner {
     user: String,
+    password: String,
     server: SocketAddr,
     local: SocketAddr,
     media: SocketAddr,
@@ -51,7 +52,8 @@ struct Inner {
 }
 
 struct State {
-    auth: digest::Client,
+    /// One for each request: challenges to several at once are not mixed up.
+    auth: HashMap<String, digest::Client>,
     registered: Option<u16>,
     calls: HashMap<String, Call>,
     /// Requests without a final answer, by Call-ID and CSeq.
@@ -99,15 +101,15 @@ impl Ua {
         let socket = UdpSocket::bind((ip, 0)).expect("the loopback has a free port");
         socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout can be set");
         let rtp = UdpSocket::bind((ip, 0)).expect("the loopback has a free port");
-        let who = digest::Credentials { user: user.to_owned(), password: password.to_owned(), realm: None };
         let inner = Arc::new(Inner {
             user: user.to_owned(),
+            password: password.to_owned(),
             server: (Ipv4Addr::LOCALHOST, server).into(),
             local: socket.local_addr().expect("bound"),
             media: rtp.local_addr().expect("bound"),
             socket,
             state: Mutex::new(State {
-                auth: digest::Client::new(who),
+                auth: HashMap::new(),
                 registered: None,
                 calls: HashMap::new(),
                 pending: HashMap::new(),
@@ -305,8 +307,8 @@ impl Inner {
         if matches!(code, 401 | 407) && self.answer(&mut state, message, &pending, &call, number) {
             return;
         }
-        if code < 300 {
-            state.auth.accepted();
+        if code < 300 || pending.method == "BYE" {
+            state.auth.remove(&call);
         }
         match pending.method {
             "REGISTER" => state.registered = Some(code),
@@ -343,7 +345,11 @@ impl Inner {
         let bytes = Bytes::copy_from_slice(message.0.as_bytes());
         let parsed = lex::message(bytes, &Limits::default()).map(|p| p.message);
         let Ok(Message::Response(response)) = parsed else { return false };
-        if state.auth.challenged(&response.headers).is_err() {
+        let auth = state.auth.entry(call.to_owned()).or_insert_with(|| {
+            let (user, password) = (self.user.clone(), self.password.clone());
+            digest::Client::new(digest::Credentials { user, password, realm: None })
+        });
+        if auth.challenged(&response.headers).is_err() {
             return false;
         }
         let asked = Words(&pending.text);
@@ -353,7 +359,7 @@ impl Inner {
             "BYE" => Method::Bye,
             _ => Method::Invite,
         };
-        let Some((_, proof)) = state.auth.authorize(&method, uri.as_bytes(), &unique()) else { return false };
+        let Some((_, proof)) = auth.authorize(&method, uri.as_bytes(), &unique()) else { return false };
         let header = if message.status() == Some(407) { "Proxy-Authorization" } else { "Authorization" };
         let mut more = format!("{header}: {}\r\n", String::from_utf8_lossy(&proof));
         if pending.method == "REGISTER" {
