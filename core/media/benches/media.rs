@@ -21,6 +21,7 @@ use ringtrip_media::tone::{Tone, ToneGen};
 fn face(remote: SocketAddr, send: Codec) -> Face {
     Face {
         remote,
+        also: None,
         remote_rtcp: None,
         receive: vec![Codec::PCMA, Codec::PCMU],
         send,

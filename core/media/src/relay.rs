@@ -12,7 +12,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use self::lock::Lock;
@@ -35,6 +35,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 pub struct Face {
     /// Where to send, and the only address whose packets are taken.
     pub remote: SocketAddr,
+    /// Where the peer may be instead: its packets come from behind a router, whose address its SDP does not know.
+    pub also: Option<IpAddr>,
     /// Where to send RTCP when it is not the port after RTP's.
     pub remote_rtcp: Option<SocketAddr>,
     /// The codec that we send.
@@ -160,8 +162,8 @@ impl RtpEnd {
 
     /// Sets or changes the peer. A new address is learned anew; the same one keeps what was learned.
     pub fn set_face(&mut self, now: Instant, face: Face) {
-        if self.face.as_ref().is_none_or(|old| old.remote != face.remote) {
-            self.lock = Lock::new(face.remote);
+        if self.face.as_ref().is_none_or(|old| (old.remote, old.also) != (face.remote, face.also)) {
+            self.lock = Lock::new(face.remote, face.also);
         }
         self.clock = face.receive.first().map_or(8000, |c| c.kind.clock());
         self.face = Some(face);

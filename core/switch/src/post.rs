@@ -182,6 +182,9 @@ pub enum End {
 pub struct RtpFace {
     /// Where to send, and the only address whose packets are taken (after the first, the one port they come from).
     pub remote: SocketAddr,
+    /// The address that its signalling comes from, where `remote` is another: a phone behind a router names the address
+    /// of its own network, and its packets come from here.
+    pub also: Option<std::net::IpAddr>,
     /// The codec that we send; packets of the same codec and others of `receive` are taken.
     pub send: Codec,
     /// Codecs that may come in.

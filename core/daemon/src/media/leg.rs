@@ -79,6 +79,7 @@ impl Leg {
             now,
             Face {
                 remote: canonical(face.remote),
+                also: face.also,
                 remote_rtcp: None,
                 send: face.send,
                 receive: face.receive,

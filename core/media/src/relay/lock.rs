@@ -11,18 +11,21 @@ const SECOND_THOUGHTS: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct Lock {
     announced: SocketAddr,
+    also: Option<IpAddr>,
     learned: Option<(SocketAddr, Instant)>,
 }
 
 impl Default for Lock {
     fn default() -> Lock {
-        Lock::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
+        Lock::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), None)
     }
 }
 
 impl Lock {
-    pub fn new(announced: SocketAddr) -> Lock {
-        Lock { announced: canonical(announced), learned: None }
+    /// `also`: the address that the peer's signalling comes from, when its SDP names another. Until a packet has come
+    /// from one of the two, both may speak.
+    pub fn new(announced: SocketAddr, also: Option<IpAddr>) -> Lock {
+        Lock { announced: canonical(announced), also: also.map(|ip| ip.to_canonical()), learned: None }
     }
 
     /// May a packet from here be looked at?
@@ -32,7 +35,7 @@ impl Lock {
         match self.learned {
             Some((learned, _)) if learned == from => true,
             Some((_, since)) => from == self.announced && now < since + SECOND_THOUGHTS,
-            None => from.ip() == self.announced.ip(),
+            None => from.ip() == self.announced.ip() || Some(from.ip()) == self.also,
         }
     }
 

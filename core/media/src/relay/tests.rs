@@ -13,6 +13,7 @@ fn addr(s: &str) -> SocketAddr {
 fn face(remote: &str, send: Codec) -> Face {
     Face {
         remote: addr(remote),
+        also: None,
         remote_rtcp: None,
         receive: vec![send.clone()],
         send,
@@ -84,6 +85,22 @@ fn payload_types_are_mapped_and_laws_translated() {
     check(Codec::PCMA, Codec::PCMU, 0xD5, Some(0xFE));
     check(opus(96), opus(111), 3, Some(3));
     check(opus(96), Codec::PCMU, 3, None);
+}
+
+/// A phone behind a router announces the address of its own network; its packets come from the router's.
+#[test]
+fn a_phone_behind_a_router_is_heard_and_answered_where_it_is() {
+    let c = clock();
+    let router = addr("203.0.113.9:31000");
+    let inside = Face { also: Some(router.ip()), ..face("10.0.0.5:4000", Codec::PCMA) };
+    let (mut a, mut b) = pair(&c, inside, face(B, Codec::PCMA));
+    let stranger = addr("203.0.113.66:4000");
+    assert_eq!(relay(&mut a, &mut b, c.at(0), stranger, &mut packet(8, 1, 77)).0, Verdict::Refused);
+    assert_ne!(relay(&mut a, &mut b, c.at(1), router, &mut packet(8, 2, 77)).0, Verdict::Refused);
+    assert_eq!(a.destination(), Some(router));
+    // Another phone behind the same router does not take over.
+    let other = addr("203.0.113.9:31002");
+    assert_eq!(relay(&mut a, &mut b, c.at(2), other, &mut packet(8, 3, 77)).0, Verdict::Refused);
 }
 
 /// M1 and M2: nobody but the announced peer is heard or answered, before, during or after the first packet.

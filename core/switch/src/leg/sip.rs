@@ -182,7 +182,10 @@ impl SipLeg {
 
     /// How the media plane should talk to the peer, if that changed since it was last asked.
     pub(crate) fn take_face(&mut self) -> Option<RtpFace> {
-        self.talk.take_face()
+        let face = self.talk.take_face()?;
+        let ip = self.flow.remote.ip();
+        let also = Some(ip).filter(|ip| *ip != face.remote.ip() && !ip.is_unspecified());
+        Some(RtpFace { also, ..face })
     }
 
     /// The call tells the leg something.

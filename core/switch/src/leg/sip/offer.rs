@@ -216,6 +216,7 @@ impl Talk {
         let (local, remote) = (self.local.as_ref()?, self.remote.as_ref()?);
         let face = RtpFace {
             remote: self.address?,
+            also: None,
             send: remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind))?.clone(),
             receive: local.codecs.clone(),
             telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),
