@@ -196,6 +196,9 @@ fn bad_plans_scripts_and_sounds_are_refused_with_what_is_wrong() {
     daemon.line_is("fxs1", "dialling", Duration::from_secs(5));
 }
 
+/// Method, path, headers, body, and the answers that are right.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a [u16]);
+
 #[test]
 fn wrong_requests_get_the_answer_that_http_has_for_them() {
     let daemon = Daemon::start(HOUSE);
@@ -203,7 +206,7 @@ fn wrong_requests_get_the_answer_that_http_has_for_them() {
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
     let big = vec![b'x'; 3 << 20];
     let json = ("Content-Type", "application/json");
-    let cases: &[(&str, &str, &[(&str, &str)], &[u8], &[u16])] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", "/lines", &[("Authorization", "Bearer wrong")], b"", &[401]),
         ("GET", "/lines", &[("Authorization", "Basic YWRtaW46YWRtaW4=")], b"", &[401]),
         ("GET", "/metrics", &[("Authorization", "Bearer ")], b"", &[401]),
