@@ -48,10 +48,10 @@ impl Baresip {
         let home = dir.path().display();
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:{sip}\ncall_local_timeout 120\ncall_max_calls 4\n\
-             audio_player aufile,{home}/ear.wav\naudio_source aufile,{home}/mouth.wav\naudio_alert aufile,{home}/bell.wav\n\
+             audio_player aubridge,ear\naudio_source aufile,{home}/mouth.wav\naudio_alert aubridge,bell\n\
              audio_path {home}\nausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
              audio_level no\nrtp_ports {rtp}-{}\njitter_buffer_delay 5-10\n\
-             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\n\
+             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {home}\n\
              module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
              ctrl_tcp_listen 127.0.0.1:{control}\n",
             rtp.saturating_add(40)
@@ -117,7 +117,10 @@ impl Baresip {
     }
 
     fn ear(&self) -> PathBuf {
-        self.dir.path().join("ear.wav")
+        // Its recorder writes one file for each direction: `dump-…-enc.wav` and `dump-…-dec.wav`.
+        let files = fs::read_dir(self.dir.path()).into_iter().flatten().flatten().map(|f| f.path());
+        let dumps = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        dumps.max().unwrap_or_else(|| self.dir.path().join("nothing heard"))
     }
 
     /// What it logged.
