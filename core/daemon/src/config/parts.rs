@@ -147,6 +147,10 @@ fn gateways(root: &Section<'_, '_>, names: &Names) -> Vec<Gateway> {
         g.domain = s.text("domain");
         g.realm = s.text("realm");
         s.maybe_time("options_interval", &mut g.options_interval);
+        if g.options_interval.is_some_and(|every| every < Duration::from_secs(1)) {
+            let hint = "write \"60s\", or \"off\" to ask never";
+            s.error("options_interval", "it is shorter than a second".to_owned(), hint);
+        }
         if let Some(inbound) = inbound(&s, "inbound", names) {
             g.inbound = inbound;
         }

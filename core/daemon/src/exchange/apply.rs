@@ -66,6 +66,8 @@ impl Directory {
         if let Some(desk) = self.build_desk(now) {
             let addr = parts::start(desk, DeskWorld { directory: self.clone() }, DESK_MAILBOX);
             *self.0.desk.borrow_mut() = Some(addr);
+            // Its first step shows the registrations that the store kept.
+            self.to_desk(DeskInput::Timeout);
         }
     }
 
