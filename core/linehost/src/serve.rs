@@ -63,6 +63,8 @@ const BEAT_NS: u64 = 100_000_000;
 const TX_MOST: usize = 5;
 /// What is left of them: enough to ride out the daemon's jitter.
 const TX_KEEP: usize = 2;
+/// Frames in which a spare one must have waited all the time before it counts as one too many: 2 s of 10 ms.
+const SPARE_FRAMES: u32 = 200;
 /// Packets that may wait for a slow daemon: some seconds of events, and several long answers.
 const OUTBOX_MOST: usize = 4096;
 /// Ticks that may fail in a row before the board counts as gone (half a second or so).
@@ -111,8 +113,14 @@ pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
         .map_err(|errno| Ended::System { what: "mapping the audio rings", errno })?;
     // SAFETY: the descriptor is ours, and the daemon made it with eventfd(); on anything else a write fails or is lost.
     let wake = unsafe { EventFd::from_owned_fd(wake) };
-    ears.borrow_mut().sound =
-        Some(Sound { rx, tx, wake, figures: Figures::default(), clock: Clock::default() });
+    ears.borrow_mut().sound = Some(Sound {
+        rx,
+        tx,
+        wake,
+        figures: Figures::default(),
+        clock: Clock::default(),
+        spare: Spare::default(),
+    });
     board.audio_start(frame_us)?;
     Loop { socket, board, ears, buf, joiner: Joiner::default(), outbox: VecDeque::new(), beat_at: 0 }
         .run(frame_us)
@@ -141,6 +149,18 @@ struct Sound {
     wake: EventFd,
     figures: Figures,
     clock: Clock,
+    spare: Spare,
+}
+
+/// Finds out that more frames wait than the daemon's jitter needs. Each time that the daemon was late, one more frame waits
+/// for good, and everybody hears everybody 10 ms later; in a silence one can be left out unheard.
+#[derive(Default)]
+struct Spare {
+    /// The fewest that waited in this round, and how far the round is.
+    least: Option<usize>,
+    frames: u32,
+    /// One is too many.
+    found: bool,
 }
 
 /// Compares sample count and `CLOCK_MONOTONIC`: a first-order loop over the rate of each second.
@@ -188,11 +208,29 @@ impl Ears for Talk {
         if sound.tx.pop(tx).is_none() {
             tx.fill(0);
             figures.tx_underruns += 1;
+        } else if sound.spare.look(sound.tx.waiting()) && tx.iter().all(|s| *s == 0) {
+            sound.spare = Spare::default();
+            if sound.tx.pop(tx).is_some() {
+                figures.tx_dropped += 1;
+            }
         }
         sound.clock.tick(sample, mono_ns);
         figures.ppm = sound.clock.ppm;
         // EAGAIN means that the counter is at its end, so the daemon has been woken anyway.
         let _ = sound.wake.write(1);
+    }
+}
+
+impl Spare {
+    /// So many frames wait behind the one that was taken. True while one is too many.
+    fn look(&mut self, waiting: usize) -> bool {
+        self.least = Some(self.least.map_or(waiting, |least| least.min(waiting)));
+        self.frames += 1;
+        if self.frames >= SPARE_FRAMES {
+            self.found = self.least.is_some_and(|least| least > 0);
+            (self.least, self.frames) = (None, 0);
+        }
+        self.found
     }
 }
 
@@ -342,4 +380,18 @@ pub fn watch_daemon(socket: &OwnedFd) -> std::io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Spare;
+
+    #[test]
+    fn a_frame_too_many_is_found_when_it_is_never_needed() {
+        let mut spare = Spare::default();
+        assert!((0..1000).all(|n| !spare.look(usize::from(n % 150 != 0))), "it was needed each round");
+        assert!((0..1000).any(|_| spare.look(1)), "it was never needed");
+        let mut steady = Spare::default();
+        assert!((0..1000).all(|_| !steady.look(0)));
+    }
 }
