@@ -34,6 +34,10 @@ pub trait Machine: Unpin + 'static {
 pub trait World<M: Machine>: Unpin + 'static {
     /// Delivers what the machine said; empties `out`.
     fn deliver(&mut self, out: &mut Vec<M::Output>);
+    /// What the log writes before everything that happens in this machine's steps: a call names itself.
+    fn span(&self) -> tracing::Span {
+        tracing::Span::none()
+    }
     /// Looks at the machine after each step, for those who show it.
     fn look(&mut self, _now: Instant, _machine: &M) {}
     /// The machine panicked. `wreck` is what is left of it. Answers when to build it anew, or `None` to give up.
@@ -49,6 +53,7 @@ pub trait World<M: Machine>: Unpin + 'static {
 /// The actor.
 pub struct Shell<M: Machine, W: World<M>> {
     machine: Option<M>,
+    span: tracing::Span,
     world: W,
     out: Vec<M::Output>,
     armed: Option<(Instant, SpawnHandle)>,
@@ -77,6 +82,7 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
     pub fn new(machine: M, world: W, mailbox: usize) -> Self {
         Shell {
             machine: Some(machine),
+            span: world.span(),
             world,
             out: Vec::new(),
             armed: None,
@@ -99,6 +105,8 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
             }
             return;
         };
+        let span = self.span.clone();
+        let _inside = span.enter();
         let now = Instant::now();
         let out = &mut self.out;
         match caught(|| machine.on(now, input, out)) {

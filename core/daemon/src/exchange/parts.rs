@@ -60,6 +60,10 @@ pub struct CallWorld {
 }
 
 impl World<Call> for CallWorld {
+    fn span(&self) -> tracing::Span {
+        tracing::info_span!("call", id = %self.call)
+    }
+
     fn deliver(&mut self, out: &mut Vec<Post>) {
         self.directory.deliver_all(out);
     }
