@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::exchange::{self, Exchange};
+use super::exchange::{self, CALLED, CALLERS, Exchange};
 use super::procs::{Proc, answers_sip, free_port, wait_for};
 use super::report::{Report, Row};
 use crate::run::root;
@@ -51,41 +51,50 @@ pub fn calls(report: &mut Report) -> Result<()> {
 
 /// REGISTER with digest: CPU, and losses at 4,000/s.
 pub fn register(report: &mut Report) -> Result<()> {
-    let mut ours_cpu = 0.0;
-    for (side, rate, total) in
-        [(Side::Ours, 1000, 20_000), (Side::Kamailio, 1000, 20_000), (Side::Ours, 4000, 40_000)]
-    {
-        let dir = tempdir("register")?;
-        let users = dir.join("users.csv");
-        let mut list = String::from("SEQUENTIAL\n");
-        for n in 0..USERS {
-            list.push_str(&format!("{};\n", 10_000 + n));
-        }
-        fs::write(&users, list)?;
-        let server = Server::start(side, &dir, 0)?;
-        let before = server.proc.cpu();
-        let failed =
-            sipp(&["-sf", "xtask/bench/register.xml", "-inf"], Some(&users), server.port, rate, total, &dir)?;
-        let cpu_ms = (server.proc.cpu() - before).as_secs_f64() * 1000.0 / f64::from(total);
-        match (side, rate) {
-            (Side::Ours, 4000) => report.add(Row {
-                what: "REGISTER lost of 40,000 at 4,000/s".into(),
-                ours: f64::from(failed),
-                other: None,
-                unit: "lost",
-                bound: Some(0.0),
-            }),
-            (Side::Ours, _) => ours_cpu = cpu_ms,
-            (Side::Kamailio, _) => report.add(Row {
-                what: "REGISTER with digest, 1,000/s".into(),
-                ours: ours_cpu,
-                other: Some(("kamailio".into(), cpu_ms)),
-                unit: "ms CPU",
-                bound: Some(1.0),
-            }),
+    let ours = registrations(Side::Ours, 1000, 20_000)?;
+    let peer = registrations(Side::Kamailio, 1000, 20_000)?;
+    for (who, failed) in [("we", ours.failed), ("kamailio", peer.failed)] {
+        if failed > 200 {
+            bail!("{who} failed {failed} of 20,000 registrations: the figure would mean nothing");
         }
     }
+    report.add(Row {
+        what: "REGISTER with digest, 1,000/s".into(),
+        ours: ours.cpu_ms,
+        other: Some(("kamailio".into(), peer.cpu_ms)),
+        unit: "ms CPU",
+        bound: Some(1.0),
+    });
+    let fast = registrations(Side::Ours, 4000, 80_000)?;
+    report.add(Row {
+        what: "REGISTER lost of 80,000 at 4,000/s".into(),
+        ours: f64::from(fast.failed),
+        other: None,
+        unit: "lost",
+        bound: Some(0.0),
+    });
     Ok(())
+}
+
+struct Registrations {
+    cpu_ms: f64,
+    failed: u32,
+}
+
+fn registrations(side: Side, rate: u32, total: u32) -> Result<Registrations> {
+    let dir = tempdir("register")?;
+    let users = dir.join("users.csv");
+    let mut list = String::from("SEQUENTIAL\n");
+    for user in 10_000..10_000 + USERS {
+        list.push_str(&format!("{user};[authentication username={user} password=secret]\n"));
+    }
+    fs::write(&users, list)?;
+    let server = Server::start(side, &dir, free_port()?)?;
+    let before = server.proc.cpu();
+    let args = ["-sf", "xtask/bench/register.xml", "-i", "127.0.0.1", "-inf"];
+    let failed = sipp(&args, Some(&users), server.port, rate, total, &dir)?;
+    let cpu_ms = (server.proc.cpu() - before).as_secs_f64() * 1000.0 / f64::from(total);
+    Ok(Registrations { cpu_ms, failed })
 }
 
 #[derive(Clone, Copy)]
@@ -115,7 +124,7 @@ impl Server {
                 let port = free_port()?;
                 let text = fs::read_to_string(root().join("xtask/bench/kamailio.cfg"))?;
                 let config = dir.join("kamailio.cfg");
-                fs::write(&config, text.replace("UAS_PORT", &uas.to_string()))?;
+                fs::write(&config, text.replace("UAS", &format!("{CALLED}:{uas}")))?;
                 let mut command = Command::new("kamailio");
                 command.args(["-DD", "-E", "-m", "256", "-l"]).arg(format!("udp:127.0.0.1:{port}"));
                 command.arg("-f").arg(&config).arg("-Y").arg(dir);
@@ -131,7 +140,7 @@ fn one_side(side: Side, rate: u32, total: u32, hold_ms: u32) -> Result<Measured>
     let dir = tempdir("calls")?;
     let uas_port = free_port()?;
     let mut uas = Command::new("sipp");
-    uas.args(["-sf", "xtask/bench/uas.xml", "-i", "127.0.0.1", "-nostdin", "-p"]).arg(uas_port.to_string());
+    uas.args(["-sf", "xtask/bench/uas.xml", "-i", CALLED, "-nostdin", "-p"]).arg(uas_port.to_string());
     uas.current_dir(root());
     let _uas = Proc::start(uas, &dir.join("uas.log"))?;
     let server = Server::start(side, &dir, uas_port)?;
@@ -141,7 +150,14 @@ fn one_side(side: Side, rate: u32, total: u32, hold_ms: u32) -> Result<Measured>
     let most = std::cell::Cell::new(resident);
     let failed = std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
-            sipp(&["-sf", "xtask/bench/uac.xml", "-d", &hold], None, server.port, rate, total, &dir)
+            sipp(
+                &["-sf", "xtask/bench/uac.xml", "-i", CALLERS, "-d", &hold],
+                None,
+                server.port,
+                rate,
+                total,
+                &dir,
+            )
         });
         while !watch.is_finished() {
             most.set(most.get().max(server.proc.resident_kb()));
@@ -172,7 +188,7 @@ fn sipp(args: &[&str], users: Option<&Path>, port: u16, rate: u32, total: u32, d
     let stat = dir.join("stat.csv");
     command
         .arg(format!("127.0.0.1:{port}"))
-        .args(["-i", "127.0.0.1", "-nostdin", "-l", "100000", "-timeout", "120s", "-trace_stat", "-stf"])
+        .args(["-nostdin", "-l", "100000", "-timeout", "120s", "-trace_stat", "-stf"])
         .arg(&stat)
         .args(["-r", &rate.to_string(), "-m", &total.to_string()])
         .current_dir(root())

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::exchange::{CALLED, CALLERS};
+
 /// The two media sockets of a call and where each must send.
 pub struct Ends {
     /// The caller's.
@@ -20,8 +22,8 @@ pub struct Ends {
 
 /// Sets up this many calls through the exchange and leaves them standing.
 pub fn establish(exchange: u16, uas_port: u16, calls: usize) -> Result<Vec<Ends>> {
-    let uac = UdpSocket::bind("127.0.0.1:0")?;
-    let uas = UdpSocket::bind(("127.0.0.1", uas_port))?;
+    let uac = UdpSocket::bind((CALLERS, 0))?;
+    let uas = UdpSocket::bind((CALLED, uas_port))?;
     let to = SocketAddr::from((Ipv4Addr::LOCALHOST, exchange));
     let uac_port = uac.local_addr()?.port();
     let mut ends = Vec::new();
@@ -31,9 +33,9 @@ pub fn establish(exchange: u16, uas_port: u16, calls: usize) -> Result<Vec<Ends>
         let body = sdp(a.local_addr()?.port());
         let head = |method: &str, cseq: u32, to_tag: &str, uri: &str| {
             format!(
-                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{uac_port};branch=z9hG4bKb{n}{method};rport\r\n\
-                 From: <sip:bench@127.0.0.1:{uac_port}>;tag=f{n}\r\nTo: <sip:{n:04}@127.0.0.1:{exchange}>{to_tag}\r\n\
-                 Call-ID: relay-{n}-{uac_port}\r\nCSeq: {cseq} {method}\r\nContact: <sip:bench@127.0.0.1:{uac_port}>\r\n\
+                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {CALLERS}:{uac_port};branch=z9hG4bKb{n}{method};rport\r\n\
+                 From: <sip:bench@{CALLERS}:{uac_port}>;tag=f{n}\r\nTo: <sip:{n:04}@127.0.0.1:{exchange}>{to_tag}\r\n\
+                 Call-ID: relay-{n}-{uac_port}\r\nCSeq: {cseq} {method}\r\nContact: <sip:bench@{CALLERS}:{uac_port}>\r\n\
                  Max-Forwards: 70\r\n"
             )
         };
@@ -87,7 +89,7 @@ fn answer(invite: &str, port: u16, media: u16) -> String {
             _ => {}
         }
     }
-    out += &format!("Contact: <sip:uas@127.0.0.1:{port}>\r\nContent-Type: application/sdp\r\n");
+    out += &format!("Contact: <sip:uas@{CALLED}:{port}>\r\nContent-Type: application/sdp\r\n");
     out + &format!("Content-Length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -77,7 +77,7 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
         if Instant::now() > until {
             bail!("{what} did not happen within 10 s");
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
@@ -94,7 +94,11 @@ pub fn answers_sip(port: u16) -> bool {
         local.port(),
         local.port()
     );
-    let _ = socket.send_to(ask.as_bytes(), ("127.0.0.1", port));
+    // Connected, so that a port nobody listens on yet says so at once.
+    if socket.connect(("127.0.0.1", port)).is_err() {
+        return false;
+    }
+    let _ = socket.send(ask.as_bytes());
     socket.recv(&mut [0; 4096]).is_ok()
 }
 
