@@ -68,6 +68,18 @@ impl Binding {
     pub fn uri(&self) -> Bytes {
         self.contact.uri.write()
     }
+    fn record(&self, now: Instant, aor: &Bytes) -> Record {
+        Record {
+            aor: aor.clone(),
+            contact: self.contact.write(),
+            flow: self.flow,
+            path: self.path.clone(),
+            user_agent: self.user_agent.clone(),
+            left: self.until.saturating_duration_since(now),
+            call_id: self.call_id.clone(),
+            cseq: self.cseq,
+        }
+    }
     fn is_same_as(&self, contact: &NameAddr) -> bool {
         match (self.contact.instance(), contact.instance()) {
             // The same phone on the same of its flows, wherever it is now (RFC 5626 §6).
@@ -266,17 +278,12 @@ impl Registrar {
 
     /// All bindings for the store.
     pub fn export(&self, now: Instant) -> Vec<Record> {
-        let record = |aor: &Bytes, b: &Binding| Record {
-            aor: aor.clone(),
-            contact: b.contact.write(),
-            flow: b.flow,
-            path: b.path.clone(),
-            user_agent: b.user_agent.clone(),
-            left: b.until.saturating_duration_since(now),
-            call_id: b.call_id.clone(),
-            cseq: b.cseq,
-        };
-        self.records.iter().flat_map(|(aor, e)| e.bindings.iter().map(move |b| record(aor, b))).collect()
+        self.records.iter().flat_map(|(aor, e)| e.bindings.iter().map(move |b| b.record(now, aor))).collect()
+    }
+
+    /// The bindings of one address for the store.
+    pub fn export_of(&self, now: Instant, aor: &Bytes) -> Vec<Record> {
+        self.records.get(aor).into_iter().flat_map(|e| &e.bindings).map(|b| b.record(now, aor)).collect()
     }
 
     /// Bindings from the store, at start. A record that no longer reads is left out.

@@ -220,6 +220,11 @@ impl Desk {
         self.registrar.export(now)
     }
 
+    /// The registrations of one extension as the store keeps them.
+    pub fn records_of(&self, now: Instant, ext: &ExtId) -> Vec<Record> {
+        self.registrar.export_of(now, &extension::key(ext))
+    }
+
     /// Registrations from the store, at start.
     pub fn restore(&mut self, now: Instant, records: impl IntoIterator<Item = Record>) {
         self.registrar.import(now, records);

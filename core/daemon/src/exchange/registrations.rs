@@ -42,9 +42,8 @@ fn record(kept: RegistrationRecord, now: i64) -> Option<Record> {
 
 /// The desk after a step in which registrations of these extensions changed: to the views and the store.
 pub(super) fn changed(dir: &Directory, now: Instant, desk: &Desk, exts: Vec<ExtId>) {
-    let records = desk.records(now);
     for ext in exts {
-        let of: Vec<&Record> = records.iter().filter(|r| r.aor == ext.as_str().as_bytes()).collect();
+        let of = desk.records_of(now, &ext);
         let contacts: Vec<ContactView> = of.iter().map(|r| view(now, r)).collect();
         let known: Vec<String> = dir.0.exchange.with_views(|views| {
             views
