@@ -162,6 +162,13 @@ enum Job {
     Close,
 }
 
+impl Job {
+    /// Does nobody wait for its answer?
+    fn can_wait(&self) -> bool {
+        matches!(self, Job::Cdr { ack: None, .. } | Job::Soon { .. })
+    }
+}
+
 /// Which CDRs to show. Newest first.
 #[derive(Debug, Clone, Default)]
 pub struct CdrQuery {

@@ -18,6 +18,8 @@ use super::{
 
 /// Jobs taken together for one sync.
 const BATCH: usize = 512;
+/// Nobody waits for a record of a call in progress: what follows within this time shares its sync and its index batch.
+const GATHER: Duration = Duration::from_millis(20);
 /// How often a refusing disk is asked again, and a lost index built again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -80,7 +82,12 @@ impl Writer {
             };
             let mut jobs = VecDeque::new();
             match first {
-                Ok(job) => jobs.push_back(job),
+                Ok(job) => {
+                    if job.can_wait() {
+                        std::thread::sleep(GATHER);
+                    }
+                    jobs.push_back(job);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => jobs.push_back(Job::Close),
             }
