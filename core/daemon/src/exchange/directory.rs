@@ -2,6 +2,7 @@
 //! thread; nothing in it is locked and nothing waits.
 
 use std::cell::{Cell, RefCell};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use ringtrip_switch::emergency;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
 use ringtrip_switch::leg::{LegCmd, LegEvent};
-use ringtrip_switch::party::Cause;
+use ringtrip_switch::party::{Cause, Source};
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
 use ringtrip_switch::route::Found;
 use ringtrip_switch::router::Router;
@@ -60,6 +61,8 @@ pub(super) struct Inner {
     pub router: RefCell<Router>,
     pub desk: RefCell<Option<Addr<DeskShell>>>,
     pub calls: RefCell<HashMap<CallId, CallEntry>>,
+    /// How many calls each source has.
+    pub sources: RefCell<HashMap<Source, usize>>,
     pub lines: RefCell<HashMap<LineId, LineEntry>>,
     pub ports: RefCell<HashMap<PortRef, LineId>>,
     pub gateways: RefCell<HashMap<GatewayId, Addr<GatewayShell>>>,
@@ -84,6 +87,7 @@ pub(super) struct Inner {
 
 pub(super) struct CallEntry {
     pub addr: Addr<CallShell>,
+    pub source: Source,
     /// The newest record: what is closed in the call's stead if it falls.
     pub cdr: Option<Box<Cdr>>,
 }
@@ -251,6 +255,7 @@ impl Directory {
         self.0.plane.open(id, &lease);
         let mut out = Vec::new();
         let setup = self.0.setup.borrow().clone();
+        let source = birth.source.clone();
         let invite = match &birth.a {
             Caller::Sip { tx, request, .. } => Some((*tx, request.clone())),
             _ => None,
@@ -268,7 +273,8 @@ impl Directory {
         };
         let world = CallWorld { directory: self.clone(), call: id, _lease: lease };
         let addr = parts::start(call, world, CALL_MAILBOX);
-        self.0.calls.borrow_mut().insert(id, CallEntry { addr, cdr: None });
+        *self.0.sources.borrow_mut().entry(source.clone()).or_default() += 1;
+        self.0.calls.borrow_mut().insert(id, CallEntry { addr, source, cdr: None });
         self.deliver_all(&mut out);
     }
 
@@ -289,9 +295,14 @@ impl Directory {
 
     /// A call's actor is gone.
     pub fn call_over(&self, call: CallId) {
-        if self.0.calls.borrow_mut().remove(&call).is_some() {
-            live::call_gone(self, call);
+        let Some(entry) = self.0.calls.borrow_mut().remove(&call) else { return };
+        if let Entry::Occupied(mut of) = self.0.sources.borrow_mut().entry(entry.source) {
+            *of.get_mut() -= 1;
+            if *of.get() == 0 {
+                of.remove();
+            }
         }
+        live::call_gone(self, call);
     }
 
     /// A call fell: what it held is freed, and its record is closed in its stead.

@@ -154,9 +154,7 @@ impl Directory {
 
     /// How many calls a source has now.
     pub(super) fn calls_of(&self, source: &Source) -> usize {
-        let same =
-            |entry: &super::directory::CallEntry| entry.cdr.as_ref().is_some_and(|cdr| cdr.source == *source);
-        self.0.calls.borrow().values().filter(|entry| same(entry)).count()
+        self.0.sources.borrow().get(source).copied().unwrap_or(0)
     }
 }
 

@@ -97,6 +97,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         door,
         desk: RefCell::default(),
         calls: RefCell::default(),
+        sources: RefCell::default(),
         lines: RefCell::default(),
         ports: RefCell::default(),
         gateways: RefCell::default(),
