@@ -181,7 +181,8 @@ impl Default for EndpointConfig {
         use Method::*;
         EndpointConfig {
             timers: Timers::default(),
-            most: 50_000,
+            // A cold start of 4,000 phones a second for the 32 s that each answer is kept.
+            most: 131_072,
             retry_after: (5, 15),
             abilities: Abilities {
                 methods: vec![Invite, Bye, Options, Register, Prack, Update, Info],
