@@ -102,7 +102,13 @@ pub fn answers_sip(port: u16) -> bool {
     socket.recv(&mut [0; 4096]).is_ok()
 }
 
-/// A UDP port of the loopback that is free now.
+/// A port of the loopback that is free now, for UDP and TCP.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+    for _ in 0..100 {
+        let port = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
 }
