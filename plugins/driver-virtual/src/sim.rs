@@ -239,8 +239,9 @@ impl Ports {
         }
         match verb {
             Verb::Lift { port } => {
-                self.fxs(port)?.telephone.lift();
-                done()
+                let telephone = &mut self.fxs(port)?.telephone;
+                telephone.lift();
+                answer(json!({ "ok": true, "heard": telephone.heard.total() }), &[])
             }
             Verb::Hangup { port } => {
                 self.fxs(port)?.telephone.hang_up();

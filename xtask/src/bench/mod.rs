@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: ratios in one run, against a floor or a peer measured beside us.
 
 mod calls;
+mod dialtone;
 mod exchange;
 mod phones;
 mod procs;
@@ -13,9 +14,9 @@ use crate::run::{cargo, run};
 use crate::tools;
 use report::Report;
 
-/// Runs the benchmarks named, or all: `micro`, `boot`, `calls`, `register`, `relay`.
+/// Runs the benchmarks named, or all: `micro`, `boot`, `dialtone`, `calls`, `register`, `relay`.
 pub fn bench(args: &[String]) -> Result<()> {
-    const ALL: &[&str] = &["micro", "boot", "register", "calls", "relay"];
+    const ALL: &[&str] = &["micro", "boot", "dialtone", "register", "calls", "relay"];
     if args.first().is_some_and(|a| a == "bare-relay") {
         return relay::bare(args.get(1..).unwrap_or_default());
     }
@@ -34,6 +35,9 @@ pub fn bench(args: &[String]) -> Result<()> {
     }
     if wanted("boot") {
         exchange::boot(&mut report)?;
+    }
+    if wanted("dialtone") {
+        dialtone::dialtone(&mut report)?;
     }
     if wanted("register") {
         calls::register(&mut report)?;
