@@ -103,24 +103,33 @@ impl Baresip {
 
     /// What it has heard so far: samples and rate.
     pub fn heard(&self) -> (Vec<f32>, u32) {
-        sound::samples(&fs::read(self.ear()).unwrap_or_default())
+        let parts = self.ears().into_iter().filter_map(|ear| fs::read(ear).ok());
+        (parts.flat_map(|wav| sound::samples(&wav).0).collect(), 8_000)
     }
 
     /// Waits until it has heard mostly this tone for half a second.
     #[track_caller]
     pub fn hears(&self, hz: f32) {
-        wait(&format!("{hz} Hz in {}", self.ear().display()), Duration::from_secs(20), || {
-            let (samples, rate) = self.heard();
-            let window = (rate / 2) as usize;
-            samples.chunks_exact(window.max(1)).any(|part| sound::level(part, rate, hz).0 > 0.9).then_some(())
-        });
+        wait(
+            &format!("{hz} Hz in the ear of {}", self.dir.path().display()),
+            Duration::from_secs(20),
+            || {
+                let (samples, rate) = self.heard();
+                let window = (rate / 2) as usize;
+                samples
+                    .chunks_exact(window.max(1))
+                    .any(|part| sound::level(part, rate, hz).0 > 0.9)
+                    .then_some(())
+            },
+        );
     }
 
-    fn ear(&self) -> PathBuf {
-        // Its recorder writes one file for each direction: `dump-…-enc.wav` and `dump-…-dec.wav`.
+    /// Its recorder writes files `dump-…-enc.wav` and `dump-…-dec.wav`, a new one each time that sound begins anew.
+    fn ears(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(self.dir.path()).into_iter().flatten().flatten().map(|f| f.path());
-        let dumps = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        dumps.max().unwrap_or_else(|| self.dir.path().join("nothing heard"))
+        let mut ears: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).collect();
+        ears.sort();
+        ears
     }
 
     /// What it logged.

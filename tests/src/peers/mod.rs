@@ -4,7 +4,6 @@
 mod baresip;
 mod events;
 mod message;
-mod names;
 mod sipp;
 mod sound;
 mod ua;
@@ -13,7 +12,6 @@ mod way;
 pub use baresip::{Account, Baresip};
 pub use events::Events;
 pub use message::Message;
-pub use names::{Fact, NameServer};
 pub use sipp::Sipp;
 pub use sound::{level, samples, tone, wav};
 pub use ua::{Talk, Ua, sdp};
