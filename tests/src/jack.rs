@@ -37,10 +37,10 @@ impl<'a> Jack<'a> {
         self.daemon.sim(verb, fields)
     }
 
-    /// Lifts the handset.
+    /// Lifts the handset. Answers the number of the first sample that it hears lifted.
     #[track_caller]
-    pub fn lift(&self) {
-        self.act("lift", json!({}));
+    pub fn lift(&self) -> u64 {
+        self.act("lift", json!({}))["heard"].as_u64().expect("the board says when")
     }
 
     /// Hangs up the handset.

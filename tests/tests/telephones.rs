@@ -80,8 +80,7 @@ fn dial_tone(region: &str) {
     let hall = Jack::telephone(&exchange, 0);
     let mut best = f64::MAX;
     for _ in 0..5 {
-        let lifted = hall.now();
-        hall.lift();
+        let lifted = hall.lift();
         let heard = hall.hear(lifted, 800);
         let begin = sound::tone_begins(&heard, &DIAL, -30.0);
         let begin = begin.unwrap_or_else(|| panic!("no dial tone but {}", sound::describe(&heard)));
