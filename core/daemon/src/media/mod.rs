@@ -11,6 +11,7 @@ mod port;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -37,7 +38,33 @@ pub type Tell = Box<dyn FnMut(Option<CallId>, MediaEvent) + Send>;
 #[derive(Clone)]
 pub struct Plane {
     words: SyncSender<Word>,
-    wake: Arc<EventFd>,
+    bell: Arc<Bell>,
+}
+
+/// Wakes the thread. Rung once for all that waits: a bell that rings already is not rung again.
+struct Bell {
+    fd: EventFd,
+    rings: AtomicBool,
+}
+
+impl Bell {
+    fn new() -> io::Result<Bell> {
+        let fd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Bell { fd, rings: AtomicBool::new(false) })
+    }
+
+    /// After something was put where the thread will look.
+    fn ring(&self) {
+        if !self.rings.swap(true, Ordering::AcqRel) {
+            let _ = self.fd.write(1);
+        }
+    }
+
+    /// Before the thread looks: what is put there from now on rings anew.
+    fn hush(&self) {
+        let _ = self.fd.read();
+        self.rings.swap(false, Ordering::AcqRel);
+    }
 }
 
 /// Commands that may wait: a call needs about ten.
@@ -47,12 +74,12 @@ impl Plane {
     /// Starts the thread.
     pub fn start(tell: Tell) -> io::Result<Plane> {
         let (words, heard) = sync_channel(WAITING);
-        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-        let bell = wake.clone();
+        let bell = Arc::new(Bell::new()?);
+        let rung = bell.clone();
         let (ready, is_ready) = sync_channel(1);
         std::thread::Builder::new().name("media".to_owned()).spawn(move || {
             // Made on its thread: its receive buffers are full of pointers into themselves.
-            match plane::Plane::new(heard, bell, tell) {
+            match plane::Plane::new(heard, rung, tell) {
                 Ok(plane) => {
                     let _ = ready.send(Ok(()));
                     panics::vital(|| plane.run());
@@ -63,7 +90,7 @@ impl Plane {
             }
         })?;
         is_ready.recv().map_err(|_| io::Error::other("the media thread fell at once"))??;
-        Ok(Plane { words, wake })
+        Ok(Plane { words, bell })
     }
 
     /// Asks for something.
@@ -93,9 +120,7 @@ impl Plane {
 
     fn say(&self, word: Word) {
         match self.words.try_send(word) {
-            Ok(()) => {
-                let _ = self.wake.write(1);
-            }
+            Ok(()) => self.bell.ring(),
             Err(TrySendError::Full(_)) => {
                 tracing::error!("the media plane is overloaded: a command was dropped")
             }

@@ -9,7 +9,6 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 use ringtrip_linehost::{Host, RxRing, Stamp, TxRing, realtime};
 use ringtrip_media::relay::{Step, Verdict, relay};
@@ -20,7 +19,7 @@ use super::far::Far;
 use super::lease::Pair;
 use super::leg::{Leg, canonical, law_of};
 use super::port::Port;
-use super::{Tell, Word};
+use super::{Bell, Tell, Word};
 
 /// Datagrams taken from a socket at once.
 const BATCH: usize = 8;
@@ -42,7 +41,7 @@ const WAKE: u64 = 1 << 34;
 pub(super) struct Plane {
     epoll: Epoll,
     words: Receiver<Word>,
-    wake: Arc<EventFd>,
+    bell: Arc<Bell>,
     tell: Tell,
     /// RTP ends by port number / 2.
     legs: Vec<Option<Box<Leg>>>,
@@ -71,14 +70,14 @@ struct Board {
 }
 
 impl Plane {
-    pub(super) fn new(words: Receiver<Word>, wake: Arc<EventFd>, tell: Tell) -> io::Result<Plane> {
+    pub(super) fn new(words: Receiver<Word>, bell: Arc<Bell>, tell: Tell) -> io::Result<Plane> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        epoll.add(bell.fd.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         let now = Instant::now();
         Ok(Plane {
             epoll,
             words,
-            wake,
+            bell,
             tell,
             legs: (0..=usize::from(u16::MAX) / 2).map(|_| None).collect(),
             calls: HashMap::new(),
@@ -106,7 +105,7 @@ impl Plane {
             for event in &events[..n] {
                 match event.data() {
                     WAKE => {
-                        let _ = self.wake.read();
+                        self.bell.hush();
                         if !self.commands(now) {
                             return;
                         }
