@@ -75,10 +75,11 @@ listen = ["udp:127.0.0.1:{sip}"]
 
 /// This number was dialled; now the office has it, answers, and the record says that it was for help.
 #[track_caller]
-fn reaches_the_office(exchange: &Daemon, number: &str, dialled: Instant) {
+fn reaches_the_office(exchange: &Daemon, number: &str, dialled: Instant) -> Duration {
     let office = Jack::office(exchange, FXO1);
     wait("the landline seized", LONG, || (exchange.get("/lines/fxo1")["off_hook"] == true).then_some(()));
-    println!("{number}: the landline is seized {:?} after the last key was pressed", dialled.elapsed());
+    let after = dialled.elapsed();
+    println!("{number}: the landline is seized {after:?} after the last key was pressed");
     office.until(&format!("{number} at the office"), LONG, |state| (state["digits"] == number).then_some(()));
     exchange.line_is("fxo1", "talking", LONG);
     let calls = exchange.get("/calls");
@@ -87,6 +88,7 @@ fn reaches_the_office(exchange: &Daemon, number: &str, dialled: Instant) {
         .or(calls.as_array())
         .and_then(|all| all.iter().find(|call| call["emergency"] == true).cloned());
     assert!(call.is_some(), "no emergency call among {calls}");
+    after
 }
 
 #[track_caller]
@@ -115,9 +117,14 @@ fn from_a_telephone(region: &str, script: &str, numbers: &[&str]) {
     let exchange = house(region, script, "");
     let hall = Jack::telephone(&exchange, 0);
     for number in numbers {
+        // A line that was just hung up stays so for `on_hook_guard`, or the office would not notice.
+        hall.listen(2000);
         let dialled = dial(&exchange, number);
-        reaches_the_office(&exchange, number, dialled);
-        // Dialling takes a second or two, whatever the machine does; the plan's 3 s and the script never ran.
+        let after = reaches_the_office(&exchange, number, dialled);
+        assert!(
+            after < Duration::from_millis(1500),
+            "{number} waited {after:?}: for the plan's 3 s, or a script?"
+        );
         hall.hang_up();
         exchange.line_is("fxo1", "idle", LONG);
         exchange.line_is("fxs1", "idle", LONG);
