@@ -109,6 +109,8 @@ fn rtpengine_side(calls: usize) -> Result<Measured> {
     command.args(["--table=-1", "--interface=127.0.0.1", "--foreground", "--log-level=1", "--log-stderr"]);
     command.args(["--port-min=42000", "--port-max=45999", "--num-threads=2"]);
     command.arg(format!("--listen-ng=127.0.0.1:{ng}"));
+    // Its own default would meet any other rtpengine on the machine.
+    command.arg(format!("--listen-cli=127.0.0.1:{}", free_port()?));
     let log = std::env::temp_dir().join(format!("ringtrip-rtpengine-{}", std::process::id()));
     let proc = Proc::start(command, &log)?;
     let control = UdpSocket::bind("127.0.0.1:0")?;
