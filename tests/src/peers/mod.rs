@@ -1,4 +1,4 @@
-//! Peers for live tests: a SIP user agent of our own that says exactly what a test wants, baresip, sipp, a name server,
+//! Peers for live tests: a SIP user agent of our own that says exactly what a test wants, baresip, sipp,
 //! and an ear for the sound that comes through.
 
 mod baresip;

@@ -12,6 +12,8 @@ use crate::config::Sip;
 pub(super) struct Refresh {
     agreed: Option<Agreed>,
     timer: Option<Timer>,
+    /// The interval that runs, in seconds: what a refresh says again (§7.4).
+    current: Option<u32>,
     /// `Min-SE` for our requests, if a 422 raised it.
     min: Option<u32>,
 }
@@ -30,19 +32,22 @@ impl Refresh {
     pub(super) fn grant(&mut self, now: Instant, headers: &mut Headers) {
         let Some(agreed) = self.agreed else { return };
         agreed.tell(headers);
+        self.current = Some(agreed.interval);
         self.timer = Some(Timer::start(now, agreed, Refresher::Uas));
     }
 
     /// Puts our wish on a request of ours.
     pub(super) fn ask(&self, headers: &mut Headers, sip: &Sip) {
         if let Some(wishes) = wishes(sip) {
-            session_timer::ask(headers, wishes, self.min);
+            let interval = self.current.unwrap_or(wishes.interval);
+            session_timer::ask(headers, Wishes { interval, ..wishes }, self.min);
         }
     }
 
     /// Takes what a 2xx to our request says.
     pub(super) fn agree(&mut self, now: Instant, headers: &Headers, sip: &Sip) {
         let agreed = wishes(sip).map(|wishes| session_timer::agreed(headers, wishes));
+        self.current = agreed.as_ref().map(|agreed| agreed.interval);
         self.timer = agreed.map(|agreed| Timer::start(now, agreed, Refresher::Uac));
     }
 
