@@ -1,4 +1,5 @@
 //! The event stream as a listener keeps it.
+#![allow(clippy::disallowed_methods)] // Live tests have threads.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
 //! sipp with a scenario of `tests/scenarios/`.
+#![allow(clippy::disallowed_methods)] // Live tests start programs.
 
 use std::fs;
 use std::net::SocketAddr;
