@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::RData;
+use rand::Rng;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::config::HostPort;
 
@@ -78,22 +79,21 @@ impl Dns {
         if found.is_empty() { self.addresses(&host.host, 5060, transport).await } else { found }
     }
 
-    /// SRV targets by priority, heavier ones first within one (a fixed order: all boxes of one house are alike).
+    /// SRV targets by priority; within one by chance, heavier ones more often first (RFC 2782).
     async fn services(&self, name: &str) -> Vec<(String, u16)> {
         let Some(resolver) = &self.resolver else { return Vec::new() };
         let Ok(lookup) = resolver.srv_lookup(name).await else { return Vec::new() };
-        let mut all: Vec<_> = lookup
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(srv) => {
-                    Some((srv.priority, u16::MAX - srv.weight, srv.target.to_utf8(), srv.port))
-                }
-                _ => None,
-            })
-            .collect();
-        all.sort();
-        all.into_iter().take(MOST).map(|(_, _, target, port)| (target, port)).collect()
+        let all = lookup.answers().iter().filter_map(|record| match &record.data {
+            RData::SRV(srv) => Some(Service {
+                priority: srv.priority,
+                weight: srv.weight,
+                target: srv.target.to_utf8(),
+                port: srv.port,
+            }),
+            _ => None,
+        });
+        let order = in_order(all.collect(), |below| rand::rng().random_range(0..below));
+        order.into_iter().take(MOST).map(|s| (s.target, s.port)).collect()
     }
 
     async fn addresses(&self, name: &str, port: u16, transport: Transport) -> Answer {
@@ -108,5 +108,62 @@ impl Dns {
 impl Default for Dns {
     fn default() -> Dns {
         Dns::new()
+    }
+}
+
+/// A target of SRV.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Service {
+    priority: u16,
+    weight: u16,
+    target: String,
+    port: u16,
+}
+
+/// The order to try (RFC 2782, "Weight"): lowest priority first; within one, each next target is drawn with a chance in
+/// proportion to its weight. `draw(n)` gives a number below `n`.
+fn in_order(mut all: Vec<Service>, mut draw: impl FnMut(u32) -> u32) -> Vec<Service> {
+    // Those without weight stand first, so that they have a small chance beside heavy ones.
+    all.sort_by_key(|s| (s.priority, s.weight));
+    let mut order = Vec::with_capacity(all.len());
+    while let Some(first) = all.first() {
+        let same = all.iter().take_while(|s| s.priority == first.priority).count();
+        let total: u32 = all[..same].iter().map(|s| u32::from(s.weight)).sum();
+        let drawn = draw(total + 1);
+        let mut sum = 0;
+        let next = all[..same].iter().position(|s| {
+            sum += u32::from(s.weight);
+            sum >= drawn
+        });
+        order.push(all.remove(next.unwrap_or(0)));
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(priority: u16, weight: u16, target: &str) -> Service {
+        Service { priority, weight, target: target.to_owned(), port: 5060 }
+    }
+
+    fn order(draws: &[u32]) -> String {
+        let all = vec![
+            service(20, 0, "backup"),
+            service(10, 60, "big"),
+            service(10, 20, "small"),
+            service(10, 0, "zero"),
+        ];
+        let mut draws = draws.iter();
+        let order = in_order(all, |below| draws.next().map_or(0, |d| (*d).min(below - 1)));
+        order.iter().map(|s| s.target.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn priority_goes_before_weight_and_weight_is_a_chance() {
+        assert_eq!(order(&[0, 0, 0, 0]), "zero small big backup");
+        assert_eq!(order(&[80, 20, 0, 0]), "big small zero backup");
+        assert_eq!(order(&[1, 60, 0, 0]), "small big zero backup");
     }
 }

@@ -25,6 +25,27 @@ pub enum LogTo {
     Syslog,
 }
 
+impl From<ringtrip_switch::config::Log> for LogTo {
+    fn from(log: ringtrip_switch::config::Log) -> LogTo {
+        use ringtrip_switch::config::Log;
+        match log {
+            Log::Text => LogTo::Text,
+            Log::Json => LogTo::Json,
+            Log::Journald => LogTo::Journald,
+            Log::Syslog => LogTo::Syslog,
+        }
+    }
+}
+
+/// Sets up logging as the configuration says. A journal that is not there must not stop the telephones: then the log
+/// goes to standard error.
+pub fn init_by_config(to: LogTo) {
+    if let Err(why) = init(to) {
+        let _ = init(LogTo::Text);
+        tracing::warn!("{why}");
+    }
+}
+
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

@@ -86,8 +86,8 @@ struct Serve {
     #[arg(long)]
     developer: bool,
     /// Where logs go.
-    #[arg(long, value_enum, default_value = "text", env = "RINGTRIP_LOG")]
-    log: LogTo,
+    #[arg(long, value_enum, env = "RINGTRIP_LOG")]
+    log: Option<LogTo>,
     /// Folder of the board drivers; beside the program if not given.
     #[arg(long, env = "RINGTRIP_DRIVERS")]
     drivers: Option<PathBuf>,
@@ -308,8 +308,8 @@ pub struct ServeOptions {
     pub region: Region,
     /// Faults may be injected.
     pub developer: bool,
-    /// Where logs go; already set up.
-    pub log: LogTo,
+    /// Where logs go; already set up. `None`: where the configuration says.
+    pub log: Option<LogTo>,
     /// Folder of the board drivers.
     pub drivers: Option<PathBuf>,
     /// The line host program.
@@ -362,7 +362,9 @@ enum Refusal {
 type Outcome = Result<bool, Refusal>;
 
 fn start(options: Serve, data: PathBuf, serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> Outcome {
-    crate::logging::init(options.log).map_err(|e| Refusal::Misuse(e.to_string()))?;
+    if let Some(log) = options.log {
+        crate::logging::init(log).map_err(|e| Refusal::Misuse(e.to_string()))?;
+    }
     let region = match options.region {
         RegionWord::Us => Region::Us,
         RegionWord::Uk => Region::Uk,

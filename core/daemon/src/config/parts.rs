@@ -8,7 +8,7 @@ use std::time::Duration;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::config::{
-    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Gateway, HostPort, Inbound, Limits,
+    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Gateway, HostPort, Inbound, Limits, Log,
     Password, Region, Secret, Sip,
 };
 use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
@@ -49,6 +49,14 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
             config.http = listen;
         }
         http.done();
+    }
+    if let Some(log) = root.section("log") {
+        let words =
+            [("text", Log::Text), ("json", Log::Json), ("journald", Log::Journald), ("syslog", Log::Syslog)];
+        if let Some(to) = log.choice("to", &words) {
+            config.log = to;
+        }
+        log.done();
     }
     root.done();
     config

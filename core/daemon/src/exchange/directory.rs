@@ -163,22 +163,22 @@ impl Directory {
 
     fn to_call(&self, call: CallId, input: CallInput) {
         let input = match input {
-            CallInput::Found { seq, found } => match self.0.beside.borrow_mut().remove(&(call, seq)) {
-                Some(telephone) => CallInput::Found { seq, found: find::merge(telephone, found) },
-                None => CallInput::Found { seq, found },
-            },
-            other => other,
-        };
-        let input = match input {
-            CallInput::Found { found, .. } if self.0.summons.borrow().contains_key(&call) => {
+            CallInput::Found { seq, found } => {
+                let telephone = self.0.beside.borrow_mut().remove(&(call, seq));
+                let found = match telephone {
+                    Some(telephone) => find::merge(telephone, found),
+                    None => found,
+                };
                 let summons = self.0.summons.borrow_mut().remove(&call);
                 if let Some(summons) = summons {
                     summons.found(self, call, found);
+                    return;
                 }
-                return;
-            }
-            CallInput::Found { seq, found } => {
                 CallInput::Found { seq, found: found.map(|all| find::rooted(self, all)) }
+            }
+            CallInput::Routed(plan) => {
+                live::routed(self, call, &plan.provenance.because);
+                CallInput::Routed(plan)
             }
             other => other,
         };

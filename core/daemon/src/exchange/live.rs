@@ -84,6 +84,15 @@ pub(super) fn record(dir: &Directory, cdr: &Cdr) {
     });
 }
 
+/// A call was routed: who decided is worth seeing while it rings.
+pub(super) fn routed(dir: &Directory, call: CallId, because: &str) {
+    dir.0.exchange.update(|views| {
+        if let Some(view) = views.calls.get_mut(&call.to_string()) {
+            view.because = Some(because.to_owned()).filter(|b| !b.is_empty());
+        }
+    });
+}
+
 /// A call is over.
 pub(super) fn call_gone(dir: &Directory, call: CallId) {
     dir.0.exchange.update(|views| {

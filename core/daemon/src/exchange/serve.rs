@@ -69,6 +69,9 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     for fault in first.faults.iter().filter(|f| f.severity == FaultSeverity::Warning) {
         tracing::warn!("configuration: {fault}");
     }
+    if options.log.is_none() {
+        crate::logging::init_by_config(first.config.log.into());
+    }
     let config = Arc::new(first.config);
     let events = EventHub::new(store.boot());
     let (exchange, waiting) = Exchange::new();

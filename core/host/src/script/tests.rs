@@ -132,7 +132,7 @@ fn refused_scripts_say_where_and_how() {
     check("import \"x\" as y; fn route(c) { }", 1, "import");
     check("fn route(c) { \"abc }", 1, "not terminated");
     check("fn route(c) {", 1, "");
-    check(&format!("fn route(c) {{ {}1{} }}", "(".repeat(500), ")".repeat(500)), 1, "depth");
+    check(&format!("fn route(c) {{ {}1{} }}", "(".repeat(500), ")".repeat(500)), 1, "complexity");
     check(&" ".repeat(300_000), 0, "300000 bytes");
 }
 

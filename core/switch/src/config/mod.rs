@@ -60,6 +60,22 @@ pub struct Config {
     pub script: Option<String>,
     /// How much of everything is allowed.
     pub limits: Limits,
+    /// Where the log goes, unless the command line says otherwise.
+    pub log: Log,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Log {
+    /// Lines on standard error.
+    #[default]
+    Text,
+    /// One JSON object a line, on standard error.
+    Json,
+    /// systemd's journal.
+    Journald,
+    /// The syslog daemon.
+    Syslog,
 }
 
 /// Where the box stands.
@@ -255,6 +271,7 @@ impl Default for Config {
             http: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
             script: None,
             limits: Limits::default(),
+            log: Log::default(),
         }
     }
 }
