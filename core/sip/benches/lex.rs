@@ -9,6 +9,8 @@ use ringtrip_sip::lex::{self, Limits};
 use ringtrip_sip::message::Message;
 use ringtrip_sip::screen::{self, Abilities, Envelope};
 
+// The message that the allocation test counts; its tests are not run here.
+#[allow(dead_code, unused_imports)]
 #[path = "../tests/invite.rs"]
 mod invite;
 
