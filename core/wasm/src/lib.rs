@@ -1,3 +1,3 @@
 //! Runs Wasm plugins: components with limits, signed packages, grants.
 
-wasmtime::component::bindgen!({ path: "../../sdk/wit/0.1.0", world: "policy-plugin" });
+wasmtime::component::bindgen!({ path: "../../sdk/wit/0.1.0", world: "gateway-plugin" });
