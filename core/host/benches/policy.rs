@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use ringtrip_host::{Limits, PrefixTable, Script};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
-use ringtrip_switch::route::{Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
+use ringtrip_switch::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
 use ringtrip_switch::router::PolicyCall;
 
 const THIRTY_LINES: &str = r#"
@@ -60,9 +60,19 @@ fn policy(c: &mut Criterion) {
             dialled: Digits::new(number),
             planned: None,
             at: WallTime { hour: 12, ..WallTime::default() },
+            pin: None,
+            entered: None,
+            user: String::new(),
         },
         number: Digits::new(number),
-        default: RoutePlan { verdict: Verdict::Stages(Vec::new()), provenance: Provenance::default() },
+        default: RoutePlan {
+            verdict: Verdict::Stages(Vec::new()),
+            provenance: Provenance::default(),
+            extras: Extras::default(),
+        },
+        script: Some("bench.rhai".to_owned()),
+        holiday: None,
+        e164: None,
     };
     for (name, number) in [("pass", "01480123123"), ("block", "0901234"), ("three stages", "0012125551234")] {
         let call = call(number);

@@ -4,6 +4,10 @@
 //! name targets, numbers and how the caller is shown. It cannot reach the world, cannot wait, and cannot make, see or
 //! stop an emergency call: the router decides those before it asks and looks again at what comes back.
 
+pub mod decide;
+pub mod plugins;
 pub mod script;
 
+pub use decide::{Decision, Engine};
+pub use plugins::{NoPlugins, PluginSaid, Plugins};
 pub use script::{Limits, PrefixTable, Script, ScriptError, ScriptFault};

@@ -1,9 +1,11 @@
 //! Call detail records: opened when a call starts, closed with a cause, so that a power cut leaves a trace.
 
+use std::sync::Arc;
+
 use crate::ids::CallId;
 use crate::party::{CallerId, Cause, Digits, Source};
 use crate::post::Figures;
-use crate::route::Provenance;
+use crate::route::{Provenance, Quote};
 
 /// A call detail record. The store replaces the record of the same call by the newer one.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +36,29 @@ pub struct Cdr {
     pub emergency: bool,
     /// Who decided the route.
     pub provenance: Provenance,
+    /// The name of the PIN that the caller proved.
+    pub pin: Option<String>,
+    /// What the attempt that answered or was tried last costs.
+    pub quote: Option<Arc<Quote>>,
+    /// What the call cost, once it has ended; `None` where no deck prices it.
+    pub cost: Option<Cost>,
+    /// The recording, a file name in the recordings folder.
+    pub recording: Option<String>,
     /// Figures of the caller's end.
     pub a: Option<Figures>,
     /// Figures of the called end.
     pub b: Option<Figures>,
+}
+
+/// What a call cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// Millionths of a unit.
+    pub micros: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The deck that priced it.
+    pub deck: String,
+    /// The rule: prefix, destination and how it was charged, in words.
+    pub rule: String,
 }

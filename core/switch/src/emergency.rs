@@ -48,7 +48,7 @@ pub fn decide(config: &Config, caller: &CallerId, dialled: &Digits) -> Option<Em
         private: false,
     };
     let way = |target: Target| {
-        let targets = vec![Attempt { target, number: number.clone(), caller: caller.clone() }];
+        let targets = vec![Attempt::new(target, number.clone(), caller.clone())];
         Stage { targets, timeout: RING_TIME }
     };
     let landline = config.landlines().next().map(|_| way(Target::Landline));

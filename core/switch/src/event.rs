@@ -37,6 +37,8 @@ pub enum Event {
     ScriptActive { script: String, hash: String },
     /// A script failed while deciding; the default decided instead.
     ScriptFailed { script: String, call: CallId, why: String },
+    /// A plugin failed while deciding; it counted as having no opinion.
+    PluginFailed { plugin: String, call: CallId, why: String },
     /// A configuration version is active.
     ConfigActive { version: u64, by: String, summary: String },
     /// An emergency call is made.
@@ -85,6 +87,7 @@ impl Event {
             ScriptRefused "script.refused" { script, why };
             ScriptActive "script.active" { script, hash };
             ScriptFailed "script.failed" { script, call, why };
+            PluginFailed "plugin.failed" { plugin, call, why };
             ConfigActive "config.active" { version, by, summary };
             Emergency "emergency" { call, from, number };
             AuthFailed "auth.failed" { what, who, from };

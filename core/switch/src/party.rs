@@ -141,6 +141,8 @@ pub enum Cause {
     SystemFailure,
     /// The board that carries the line went away (27).
     BoardLost,
+    /// A money limit refused or ended it (21; SIP 402 has no caller that understands it, so 403).
+    Spent,
 }
 
 impl Cause {
@@ -170,6 +172,7 @@ impl Cause {
             Cause::Preempted => "preempted",
             Cause::SystemFailure => "system-failure",
             Cause::BoardLost => "board-lost",
+            Cause::Spent => "spent",
         }
     }
 }

@@ -60,6 +60,12 @@ pub struct RouteQuery {
     pub planned: Option<Planned>,
     /// Local wall-clock time, for scripts.
     pub at: WallTime,
+    /// The name of the PIN that the caller has proved in this call, never the PIN itself.
+    pub pin: Option<String>,
+    /// What the caller entered when asked for a PIN; the route finds out whose it is.
+    pub entered: Option<Keys>,
+    /// The digest user that a SIP phone proved to be; empty where nobody had to.
+    pub user: String,
 }
 
 /// What a dial plan decided.
@@ -112,6 +118,50 @@ pub struct RoutePlan {
     pub verdict: Verdict,
     /// Who decided: goes into the CDR and the log.
     pub provenance: Provenance,
+    /// What else was asked for. An emergency call never has any of it.
+    pub extras: Extras,
+}
+
+/// What a route wants done beside placing the call.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Extras {
+    /// Done in this order before the first stage.
+    pub before: Vec<Prelude>,
+    /// Record the talk of both sides.
+    pub record: bool,
+    /// Said to the caller when the call is refused, instead of a bare tone.
+    pub say: Option<String>,
+    /// The name of the PIN that the caller has proved by what was entered; the call keeps it.
+    pub pin: Option<String>,
+}
+
+/// Something done before the first stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prelude {
+    /// Wait.
+    Delay(Duration),
+    /// Play an announcement to the caller: the name of a prompt (`closed`) or of a WAV file in the prompts folder.
+    Play(String),
+}
+
+/// What the caller is asked for before the route can say more. With the answer the route is asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// The announcement that asks, by name; `None`: the region's prompt tone.
+    pub prompt: Option<String>,
+    /// How often the caller may try.
+    pub tries: u8,
+}
+
+/// What a caller may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A PIN, ended with `#` or by a pause. The route finds out whose it is.
+    Pin,
+    /// A number, dialled through the dial plan that the route's source has (its PIN's, if one was proved).
+    Number,
 }
 
 /// What the route decided.
@@ -123,6 +173,8 @@ pub enum Verdict {
     Refuse(Cause),
     /// An emergency call. Nobody but [`crate::emergency`] can make one.
     Emergency(EmergencyCall),
+    /// Ask the caller for something, and the route again with the answer.
+    Ask(Question),
 }
 
 /// One stage: its targets ring together; the next stage starts when all have failed or the time is up.
@@ -143,6 +195,72 @@ pub struct Attempt {
     pub number: Digits,
     /// The caller as shown to it.
     pub caller: CallerId,
+    /// How a gateway plugin prepared it.
+    pub prepared: Option<Arc<Prepared>>,
+    /// What it costs, as far as a rate deck knows.
+    pub quote: Option<Arc<Quote>>,
+}
+
+impl Attempt {
+    /// An attempt as the plan names it: not prepared, not priced.
+    pub fn new(target: Target, number: Digits, caller: CallerId) -> Attempt {
+        Attempt { target, number, caller, prepared: None, quote: None }
+    }
+}
+
+/// How a gateway plugin wants a call placed, beside its target and number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Prepared {
+    /// The gateway that the plugin stands for: CDRs and money name it, not the carrier.
+    pub gateway: Option<GatewayId>,
+    /// The plugin and its version, `gateway-callingcard 1.0.0`.
+    pub plugin: String,
+    /// Headers added to the INVITE.
+    pub headers: Vec<(String, String)>,
+    /// For 401 and 407, instead of the carrier's own.
+    pub credentials: Option<Credentials>,
+    /// Sent after the answer; on a landline after the number.
+    pub after_answer: Vec<AfterAnswer>,
+    /// Why, for a person.
+    pub because: String,
+}
+
+/// Something sent after the called side has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterAnswer {
+    /// Wait.
+    Pause(Duration),
+    /// These keys as DTMF. `Debug` hides them: they may be a PIN.
+    Keys(Keys),
+}
+
+/// Keys that may be secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys(pub String);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} keys", self.0.len())
+    }
+}
+
+/// What a call by this attempt costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// The rate deck.
+    pub deck: String,
+    /// The prefix that priced it, digits of E.164.
+    pub prefix: String,
+    /// The deck's name for the destination.
+    pub destination: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Price a minute, millionths of a unit.
+    pub per_minute: i64,
+    /// Estimated price of the call, millionths of a unit.
+    pub estimate: i64,
+    /// One sentence for a person.
+    pub why: String,
 }
 
 /// Who decided.
@@ -154,6 +272,72 @@ pub struct Provenance {
     pub script: Option<String>,
     /// One sentence for a person.
     pub because: String,
+    /// How it came to that, step by step. Kept with the call's record.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What kind of step.
+    pub kind: StepKind,
+    /// Who or what: a plan, `default.rhai:12`, a plugin, a gateway.
+    pub subject: String,
+    /// One sentence for a person.
+    pub said: String,
+}
+
+/// The kinds of steps, in the order in which they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// Is it an emergency number?
+    Emergency,
+    /// The number was normalised or rewritten.
+    Number,
+    /// The dial plan's alternative, or the configuration's word for calls from outside.
+    Plan,
+    /// A policy plugin's answer.
+    Plugin,
+    /// A script's answer.
+    Script,
+    /// A line that the script ran (only when explaining).
+    Line,
+    /// A gateway that could take it, with its price.
+    Candidate,
+    /// A target that could not, and why.
+    Rejected,
+    /// A gateway plugin prepared the call.
+    Prepared,
+    /// A money limit spoke.
+    Money,
+    /// A stage of the final plan.
+    Stage,
+}
+
+impl StepKind {
+    /// The word used in records and the API; never changes once released.
+    pub fn word(self) -> &'static str {
+        match self {
+            StepKind::Emergency => "emergency",
+            StepKind::Number => "number",
+            StepKind::Plan => "plan",
+            StepKind::Plugin => "plugin",
+            StepKind::Script => "script",
+            StepKind::Line => "line",
+            StepKind::Candidate => "candidate",
+            StepKind::Rejected => "rejected",
+            StepKind::Prepared => "prepared",
+            StepKind::Money => "money",
+            StepKind::Stage => "stage",
+        }
+    }
+}
+
+impl Provenance {
+    /// Notes a step.
+    pub fn step(&mut self, kind: StepKind, subject: impl Into<String>, said: impl Into<String>) {
+        self.steps.push(Step { kind, subject: subject.into(), said: said.into() });
+    }
 }
 
 /// A leg that reaches a target now.

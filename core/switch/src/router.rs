@@ -8,8 +8,14 @@
 //! takes the answer. The shell holds the deadline.
 
 mod policy;
+mod prepare;
+mod prices;
 
-pub use policy::{CallerEdit, PolicyAnswer, PolicyCall, PolicyStage, PolicyTarget, PolicyVerdict};
+pub use policy::{
+    CallerEdit, Cheapest, PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
+};
+pub use prepare::{Carrier, LONGEST_PAUSE, Preparation};
+pub use prices::{NoPrices, Offer, Prices, RankAsk, Ranking};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +26,10 @@ use crate::emergency;
 use crate::event::Event;
 use crate::ids::LineId;
 use crate::party::{CallerId, Cause, Digits, Source};
-use crate::route::{Attempt, PlanRoute, Planned, Provenance, RoutePlan, RouteQuery, Stage, Target, Verdict};
+use crate::route::{
+    Attempt, Extras, PlanRoute, Planned, Provenance, Quote, RoutePlan, RouteQuery, Stage, Target, Verdict,
+    WallTime,
+};
 
 /// How long a target outside may ring: longer than any voicemail there waits.
 const OUTSIDE_RING_TIME: Duration = Duration::from_secs(180);
@@ -31,6 +40,9 @@ const LINE_RING_TIME: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Router {
     config: Arc<Config>,
+    prices: Arc<dyn Prices>,
+    /// Policy plugins are installed: every call is asked about.
+    advised: bool,
 }
 
 /// How far a query came.
@@ -43,9 +55,24 @@ pub enum Step {
 }
 
 impl Router {
-    /// A machine for this configuration.
+    /// A machine for this configuration, without prices and plugins.
     pub fn new(config: Arc<Config>) -> Router {
-        Router { config }
+        Router { config, prices: Arc::new(NoPrices), advised: false }
+    }
+
+    /// With somebody who knows prices.
+    pub fn with_prices(self, prices: Arc<dyn Prices>) -> Router {
+        Router { prices, ..self }
+    }
+
+    /// Are policy plugins asked, too?
+    pub fn with_policies(self, advised: bool) -> Router {
+        Router { advised, ..self }
+    }
+
+    /// The configuration that it follows.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
     }
 
     /// All that is decided before a script is asked. When no script is configured, that is all.
@@ -59,10 +86,15 @@ impl Router {
         };
         let (number, plan) = default;
         // What the plan bars or does not know is not offered to a script: a bar holds.
-        if self.config.script.is_none() || !matches!(plan.verdict, Verdict::Stages(_)) {
+        let Verdict::Stages(stages) = &plan.verdict else { return Step::Done(Box::new(plan)) };
+        let script = self.config.script_for(&query).map(str::to_owned);
+        let unprepared = stages.iter().flat_map(|s| &s.targets).any(|a| self.plugin_of(&a.target).is_some());
+        if script.is_none() && !self.advised && !unprepared {
             return Step::Done(Box::new(plan));
         }
-        Step::AskPolicy(Box::new(PolicyCall { query, number, default: plan }))
+        let holiday = self.config.holiday(&query.at).map(str::to_owned);
+        let e164 = self.config.numbering.e164(&number);
+        Step::AskPolicy(Box::new(PolicyCall { query, number, default: plan, script, holiday, e164 }))
     }
 
     /// What becomes of the script's answer; with an event when it failed and the plan's own route was taken.
@@ -90,7 +122,7 @@ impl Router {
             Some(planned) => planned,
             None => match self.plan(&query.source, &query.dialled) {
                 Ok(planned) => planned,
-                Err(plan) => return (query.dialled.clone(), plan),
+                Err(plan) => return (query.dialled.clone(), *plan),
             },
         };
         let number = planned.number.clone();
@@ -98,7 +130,7 @@ impl Router {
     }
 
     /// Runs the caller's plan on a number that came whole.
-    fn plan(&self, source: &Source, dialled: &Digits) -> Result<Planned, RoutePlan> {
+    fn plan(&self, source: &Source, dialled: &Digits) -> Result<Planned, Box<RoutePlan>> {
         let number = international(self.config.region, dialled);
         let Some((name, plan)) = self.config.plan_for(source) else {
             return Ok(Planned { number, route: PlanRoute::Default, alternative: String::new() });
@@ -107,15 +139,15 @@ impl Router {
             Outcome::Send { number, route, alternative, .. } => Ok(Planned { number, route, alternative }),
             Outcome::Blocked { alternative, .. } => {
                 let because = format!("plan {name} bars {dialled} by {alternative}");
-                Err(refuse(Cause::Barred, Some(alternative), because))
+                Err(Box::new(refuse(Cause::Barred, Some(alternative), because)))
             }
             Outcome::Reject { why } => {
                 let because = format!("plan {name} does not take {dialled}: {}", why.words());
-                Err(refuse(Cause::Unallocated, None, because))
+                Err(Box::new(refuse(Cause::Unallocated, None, because)))
             }
             Outcome::Vsc { code, .. } => {
                 let because = format!("{code} is a star code, which telephones dial on their own");
-                Err(refuse(Cause::Invalid, None, because))
+                Err(Box::new(refuse(Cause::Invalid, None, because)))
             }
         }
     }
@@ -124,8 +156,8 @@ impl Router {
     fn by_plan(&self, query: &RouteQuery, planned: Planned) -> RoutePlan {
         let provenance = |because: String| Provenance {
             alternative: (!planned.alternative.is_empty()).then(|| planned.alternative.clone()),
-            script: None,
             because,
+            ..Provenance::default()
         };
         if let Some(call) = emergency::decide(&self.config, &query.caller, &planned.number) {
             return emergency_plan(call, provenance(String::new()));
@@ -136,19 +168,14 @@ impl Router {
                 None => {
                     let because =
                         format!("{} is no extension, and there is no default route", planned.number);
-                    return RoutePlan {
-                        verdict: Verdict::Refuse(Cause::Unallocated),
-                        provenance: provenance(because),
-                    };
+                    return plain(Verdict::Refuse(Cause::Unallocated), provenance(because));
                 }
             },
             route => (target(route), "the plan names the route".to_owned()),
         };
         match self.stage(query, vec![(target, planned.number.clone(), None)], None) {
-            Ok(stage) => RoutePlan { verdict: Verdict::Stages(vec![stage]), provenance: provenance(because) },
-            Err((cause, because)) => {
-                RoutePlan { verdict: Verdict::Refuse(cause), provenance: provenance(because) }
-            }
+            Ok(stage) => plain(Verdict::Stages(vec![stage]), provenance(because)),
+            Err((cause, because)) => plain(Verdict::Refuse(cause), provenance(because)),
         }
     }
 
@@ -196,9 +223,9 @@ impl Router {
                 let targets = targets.iter().map(|t| (t.clone(), called.clone(), None)).collect();
                 self.stage(query, targets, None).map_or_else(
                     |(cause, because)| refuse(cause, None, because),
-                    |stage| RoutePlan {
-                        verdict: Verdict::Stages(vec![stage]),
-                        provenance: because("the configuration names who rings for calls from there"),
+                    |stage| {
+                        let said = because("the configuration names who rings for calls from there");
+                        plain(Verdict::Stages(vec![stage]), said)
                     },
                 )
             }
@@ -207,9 +234,9 @@ impl Router {
                     let target = (Target::Extension(e.id.clone()), called.clone(), None);
                     self.stage(query, vec![target], None).map_or_else(
                         |(cause, because)| refuse(cause, None, because),
-                        |stage| RoutePlan {
-                            verdict: Verdict::Stages(vec![stage]),
-                            provenance: because("the number called is an extension"),
+                        |stage| {
+                            let said = because("the number called is an extension");
+                            plain(Verdict::Stages(vec![stage]), said)
                         },
                     )
                 }
@@ -217,7 +244,7 @@ impl Router {
             },
             Inbound::Number(number) => match self.plan(&query.source, number) {
                 Ok(planned) => return (planned.number.clone(), self.by_plan(query, planned)),
-                Err(plan) => plan,
+                Err(plan) => *plan,
             },
         };
         (called, plan)
@@ -241,7 +268,8 @@ impl Router {
             match self.fit(&target, &number) {
                 Ok(number) => {
                     let caller = self.caller(query, &target, edit);
-                    attempts.push(Attempt { target, number, caller });
+                    let quote = self.quote(&target, &number, &query.at);
+                    attempts.push(Attempt { quote, ..Attempt::new(target, number, caller) });
                 }
                 Err(because) => refused = (Cause::Invalid, because),
             }
@@ -253,6 +281,26 @@ impl Router {
             attempts.iter().map(|a| self.ring_time(&a.target)).max().unwrap_or(OUTSIDE_RING_TIME)
         });
         Ok(Stage { targets: attempts, timeout })
+    }
+
+    /// The plugin that must prepare an attempt to this target.
+    pub fn plugin_of(&self, target: &Target) -> Option<&str> {
+        match target {
+            Target::Gateway(id) => self.config.plugin_of(id),
+            _ => None,
+        }
+    }
+
+    /// What an attempt outside costs.
+    fn quote(&self, target: &Target, number: &Digits, at: &WallTime) -> Option<Arc<Quote>> {
+        let gateway = match target {
+            Target::Gateway(id) => id.clone(),
+            Target::Landline => policy::LANDLINE.parse().ok()?,
+            Target::Line(id) if self.is_landline(id) => policy::LANDLINE.parse().ok()?,
+            Target::Line(_) | Target::Extension(_) | Target::Uri(_) => return None,
+        };
+        let e164 = self.config.numbering.e164(number)?;
+        self.prices.quote(&gateway, e164.trim_start_matches('+'), at)
     }
 
     /// The loop guard: the landline is not called from the landline, nor a provider by its own call.
@@ -336,7 +384,7 @@ impl Router {
         let known = match target {
             Target::Extension(id) => self.config.extension(id.as_str()).is_some(),
             Target::Line(id) => self.config.line(id).is_some(),
-            Target::Gateway(id) => self.config.gateway(id).is_some(),
+            Target::Gateway(id) => self.config.gateway(id).is_some() || self.config.plugin_of(id).is_some(),
             Target::Landline => self.config.landlines().next().is_some(),
             Target::Uri(_) => true,
         };
@@ -350,6 +398,9 @@ impl Router {
             return Some(Target::Landline);
         }
         if let Some(g) = config.gateways.iter().find(|g| g.id.as_str() == name) {
+            return Some(Target::Gateway(g.id.clone()));
+        }
+        if let Some(g) = config.plugin_gateways.iter().find(|g| g.id.as_str() == name) {
             return Some(Target::Gateway(g.id.clone()));
         }
         if let Some(l) = config.lines.iter().find(|l| l.id.as_str() == name) {
@@ -401,14 +452,18 @@ fn target_name(target: &Target) -> String {
 
 fn emergency_plan(call: emergency::EmergencyCall, provenance: Provenance) -> RoutePlan {
     let because = format!("{} is an emergency number", call.number());
-    RoutePlan { verdict: Verdict::Emergency(call), provenance: Provenance { because, ..provenance } }
+    let provenance = Provenance { because, ..provenance };
+    RoutePlan { verdict: Verdict::Emergency(call), provenance, extras: Extras::default() }
 }
 
 fn refuse(cause: Cause, alternative: Option<String>, because: String) -> RoutePlan {
-    RoutePlan {
-        verdict: Verdict::Refuse(cause),
-        provenance: Provenance { alternative, script: None, because },
-    }
+    let provenance = Provenance { alternative, because, ..Provenance::default() };
+    plain(Verdict::Refuse(cause), provenance)
+}
+
+/// A plan without extras.
+fn plain(verdict: Verdict, provenance: Provenance) -> RoutePlan {
+    RoutePlan { verdict, provenance, extras: Extras::default() }
 }
 
 fn because(text: &str) -> Provenance {

@@ -14,7 +14,7 @@ use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
 use ringtrip_switch::post::{CallInput, Post};
-use ringtrip_switch::route::{Provenance, RoutePlan, RouteQuery, Verdict};
+use ringtrip_switch::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict};
 use ringtrip_switch::router::{PolicyCall, Router, Step};
 
 use super::directory::Directory;
@@ -152,6 +152,9 @@ pub(super) fn try_it(
         dialled: Digits::new(&number),
         planned: None,
         at: wall::now(),
+        pin: None,
+        entered: None,
+        user: String::new(),
     };
     match dir.0.router.borrow().before_policy(query) {
         Step::Done(plan) => {
@@ -173,7 +176,7 @@ fn send(dir: &Directory, word: Word) {
 
 fn refused(cause: Cause, because: &str) -> RoutePlan {
     let provenance = Provenance { because: because.to_owned(), ..Provenance::default() };
-    RoutePlan { verdict: Verdict::Refuse(cause), provenance }
+    RoutePlan { verdict: Verdict::Refuse(cause), provenance, extras: Extras::default() }
 }
 
 impl Policy {

@@ -36,7 +36,7 @@ impl CallView {
         };
         let first = match &call.default.verdict {
             Verdict::Stages(stages) => stages.first().and_then(|s| s.targets.first()).map(|a| &a.target),
-            Verdict::Refuse(_) | Verdict::Emergency(_) => None,
+            Verdict::Refuse(_) | Verdict::Emergency(_) | Verdict::Ask(_) => None,
         };
         let route = match first {
             Some(Target::Extension(id)) => id.as_str(),

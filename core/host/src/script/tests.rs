@@ -2,8 +2,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Cause, Source};
-use ringtrip_switch::route::{Attempt, Provenance, RoutePlan, RouteQuery, Stage, Target, Verdict, WallTime};
-use ringtrip_switch::router::{PolicyStage, PolicyVerdict};
+use ringtrip_switch::route::{
+    Attempt, Extras, Provenance, RoutePlan, RouteQuery, Stage, Target, Verdict, WallTime,
+};
+use ringtrip_switch::router::{PolicyItem, PolicyVerdict};
 
 use super::*;
 
@@ -20,7 +22,7 @@ fn compile(text: &str) -> Result<Script, ScriptError> {
 
 fn call(number: &str) -> PolicyCall {
     let target = Target::Gateway("gw1".parse().unwrap());
-    let attempt = Attempt { target, number: Digits::new(number), caller: CallerId::default() };
+    let attempt = Attempt::new(target, Digits::new(number), CallerId::default());
     let stage = Stage { targets: vec![attempt], timeout: Duration::from_secs(60) };
     PolicyCall {
         query: RouteQuery {
@@ -30,9 +32,19 @@ fn call(number: &str) -> PolicyCall {
             dialled: Digits::new(number),
             planned: None,
             at: WallTime { unix_micros: 0, year: 2026, month: 5, day: 4, hour: 10, minute: 30, weekday: 1 },
+            pin: None,
+            entered: None,
+            user: String::new(),
         },
         number: Digits::new(number),
-        default: RoutePlan { verdict: Verdict::Stages(vec![stage]), provenance: Provenance::default() },
+        default: RoutePlan {
+            verdict: Verdict::Stages(vec![stage]),
+            provenance: Provenance::default(),
+            extras: Extras::default(),
+        },
+        script: Some("t.rhai".to_owned()),
+        holiday: None,
+        e164: None,
     }
 }
 
@@ -42,7 +54,8 @@ fn run(body: &str) -> Result<PolicyAnswer, ScriptFault> {
 }
 
 fn shown(answer: &PolicyAnswer) -> String {
-    let stage = |s: &PolicyStage| {
+    let stage = |item: &PolicyItem| {
+        let PolicyItem::Ring(s) = item else { return "cheapest".to_owned() };
         let target = |t: &ringtrip_switch::router::PolicyTarget| match &t.number {
             Some(number) => format!("{}={number}", t.name),
             None => t.name.clone(),
@@ -56,6 +69,7 @@ fn shown(answer: &PolicyAnswer) -> String {
     match &answer.verdict {
         PolicyVerdict::Pass => "pass".to_owned(),
         PolicyVerdict::Refuse { cause, because } => format!("{}: {because}", cause.word()),
+        PolicyVerdict::Ask(question) => format!("ask {:?}", question.wanted),
         PolicyVerdict::Stages(stages) => stages.iter().map(stage).collect::<Vec<_>>().join(" then "),
     }
 }

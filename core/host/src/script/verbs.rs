@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, NativeCallContext};
 use ringtrip_switch::party::{Cause, Digits};
-use ringtrip_switch::router::{PolicyStage, PolicyTarget, PolicyVerdict};
+use ringtrip_switch::router::{PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict};
 
 use super::RUN;
 
@@ -48,7 +48,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("try_in_order", |ctx: NativeCallContext, items: Array| -> Told<Decision> {
         let mut all = Vec::new();
         for item in items {
-            all.extend(stages_of(&ctx, item)?);
+            all.extend(items_of(&ctx, item)?);
         }
         if all.is_empty() || all.len() > MAX_TARGETS {
             return Err(fault(
@@ -56,7 +56,7 @@ pub(super) fn register(engine: &mut Engine) {
                 format!("try_in_order takes 1 to {MAX_TARGETS} targets, not {}", all.len()),
             ));
         }
-        Ok(decide(&ctx, stages(all)))
+        Ok(decide(&ctx, PolicyVerdict::Stages(all)))
     });
     engine.register_fn("block", |ctx: NativeCallContext, reason: &str| {
         let because: String = reason.chars().take(MAX_REASON).collect();
@@ -92,7 +92,7 @@ fn decide(ctx: &NativeCallContext, verdict: PolicyVerdict) -> Decision {
 }
 
 fn stages(stages: Vec<PolicyStage>) -> PolicyVerdict {
-    PolicyVerdict::Stages(stages)
+    PolicyVerdict::Stages(stages.into_iter().map(PolicyItem::Ring).collect())
 }
 
 fn stage(targets: Vec<PolicyTarget>, timeout: Option<Duration>) -> PolicyStage {
@@ -104,9 +104,9 @@ fn target(name: &str, number: Option<&str>) -> PolicyTarget {
 }
 
 /// A name, or what a verb gave.
-fn stages_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyStage>> {
+fn items_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyItem>> {
     if let Ok(name) = item.as_immutable_string_ref() {
-        return Ok(vec![stage(vec![target(name.as_str(), None)], None)]);
+        return Ok(vec![PolicyItem::Ring(stage(vec![target(name.as_str(), None)], None))]);
     }
     let kind = item.type_name();
     match item.try_cast::<Decision>().map(|d| d.verdict) {
@@ -120,7 +120,11 @@ fn stages_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyStage>> {
 fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
     let mut all = stage(Vec::new(), None);
     for item in items {
-        for stage in stages_of(ctx, item)? {
+        for item in items_of(ctx, item)? {
+            let PolicyItem::Ring(stage) = item else {
+                let what = "the cheapest gateways are tried one after the other; they cannot ring together";
+                return Err(fault(ctx, what.to_owned()));
+            };
             all.targets.extend(stage.targets);
             all.timeout = all.timeout.max(stage.timeout);
         }

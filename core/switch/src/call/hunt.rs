@@ -102,11 +102,8 @@ impl Call {
         let own = own.and_then(|id| self.setup.config.extension(id.as_str()));
         match own {
             Some(extension) => {
-                let attempt = Attempt {
-                    target: Target::Extension(extension.id.clone()),
-                    number: self.cdr.dialled.clone(),
-                    caller: self.caller().clone(),
-                };
+                let target = Target::Extension(extension.id.clone());
+                let attempt = Attempt::new(target, self.cdr.dialled.clone(), self.caller().clone());
                 let stage = Stage { targets: vec![attempt], timeout: extension.ring_time };
                 self.hunt(now, Hunt::new(vec![stage]), out);
             }

@@ -118,6 +118,10 @@ impl Call {
             ended_by: None,
             emergency: false,
             provenance: Default::default(),
+            pin: None,
+            quote: None,
+            cost: None,
+            recording: None,
             a: None,
             b: None,
         };
@@ -267,6 +271,9 @@ impl Call {
             dialled: self.cdr.dialled.clone(),
             planned: self.planned.clone(),
             at: self.at,
+            pin: self.cdr.pin.clone(),
+            entered: None,
+            user: String::new(),
         }
     }
 
@@ -298,6 +305,8 @@ impl Call {
             Verdict::Refuse(cause) => self.finish(now, cause, 'x', out),
             Verdict::Stages(stages) => self.hunt(now, Hunt::new(stages), out),
             Verdict::Emergency(emergency) => self.emergency(now, &emergency, out),
+            // Until the caller can be asked, a call that needs an answer is not let through.
+            Verdict::Ask(_) => self.finish(now, Cause::Barred, 'x', out),
         }
     }
 

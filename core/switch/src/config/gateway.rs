@@ -51,6 +51,17 @@ pub struct Gateway {
     pub codecs: Vec<CodecKind>,
     /// The number shown to it when a caller's own is not; `None`: `user`.
     pub caller_id: Option<String>,
+    /// The plugin that prepares calls by it.
+    pub plugin: Option<String>,
+}
+
+/// A provider that is reached through other carriers, as its plugin says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginGateway {
+    /// `gw3`.
+    pub id: GatewayId,
+    /// The plugin's name.
+    pub plugin: String,
 }
 
 /// Where a call from outside goes.
@@ -106,6 +117,7 @@ impl Gateway {
             trusted: true,
             codecs: vec![CodecKind::Pcma, CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus],
             caller_id: None,
+            plugin: None,
         }
     }
 

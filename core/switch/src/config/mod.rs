@@ -8,12 +8,14 @@ mod check;
 mod demo;
 mod gateway;
 mod line;
+mod numbering;
 
 pub use board::Board;
 pub use check::{Problem, Severity};
 pub use demo::DemoSecrets;
-pub use gateway::{Gateway, HostPort, Inbound, Password};
+pub use gateway::{Gateway, HostPort, Inbound, Password, PluginGateway};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
+pub use numbering::Numbering;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +29,7 @@ use crate::dialplan::{Dialling, Plan};
 use crate::emergency::Country;
 use crate::ids::{ExtId, GatewayId, LineId};
 use crate::party::{Digits, Source};
-use crate::route::PlanRoute;
+use crate::route::{PlanRoute, RouteQuery, WallTime};
 
 /// All that the exchange is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub boards: Vec<Board>,
     /// The SIP providers.
     pub gateways: Vec<Gateway>,
+    /// Providers that a plugin reaches through other carriers: calling cards, ENUM.
+    pub plugin_gateways: Vec<PluginGateway>,
+    /// What numbers are here.
+    pub numbering: Numbering,
     /// Dial plans by name.
     pub plans: BTreeMap<String, Arc<Plan>>,
     /// The plan for callers that name none.
@@ -225,6 +231,22 @@ impl Config {
         self.gateways.iter().find(|g| g.id == *id)
     }
 
+    /// The script that is asked about this call, by its name in the pool.
+    pub fn script_for(&self, _query: &RouteQuery) -> Option<&str> {
+        self.script.as_deref()
+    }
+
+    /// The name of the holiday that this day is.
+    pub fn holiday(&self, _at: &WallTime) -> Option<&str> {
+        None
+    }
+
+    /// The plugin that prepares calls by this gateway.
+    pub fn plugin_of(&self, id: &GatewayId) -> Option<&str> {
+        let own = self.plugin_gateways.iter().find(|g| g.id == *id).map(|g| g.plugin.as_str());
+        own.or_else(|| self.gateway(id)?.plugin.as_deref())
+    }
+
     /// The extension that the telephone on this line calls as and rings for.
     pub fn extension_on(&self, line: &LineId) -> Option<&Extension> {
         self.extensions.iter().find(|e| e.line.as_ref() == Some(line))
@@ -262,6 +284,8 @@ impl Default for Config {
             lines: Vec::new(),
             boards: Vec::new(),
             gateways: Vec::new(),
+            plugin_gateways: Vec::new(),
+            numbering: Numbering::of(Region::default()),
             plans: BTreeMap::new(),
             default_plan: "home".to_owned(),
             default_route: PlanRoute::Default,

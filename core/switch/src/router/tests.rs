@@ -33,6 +33,9 @@ fn query(source: Source, dialled: &str) -> RouteQuery {
         dialled: Digits::new(dialled),
         planned: None,
         at: WallTime::default(),
+        pin: None,
+        entered: None,
+        user: String::new(),
     }
 }
 
@@ -52,6 +55,7 @@ fn shown(plan: &RoutePlan) -> String {
     match &plan.verdict {
         Verdict::Refuse(cause) => format!("refuse {}", cause.word()),
         Verdict::Emergency(call) => format!("emergency {}", call.number()),
+        Verdict::Ask(question) => format!("ask {:?}", question.wanted),
         Verdict::Stages(stages) => {
             let attempt = |a: &Attempt| match &a.target {
                 Target::Landline => format!("gw0 {}", a.number),
@@ -225,9 +229,8 @@ fn with_script(plan: &str, dialled: &str, answer: Result<PolicyAnswer, String>) 
 
 fn to(names: &[&str], number: Option<&str>) -> PolicyVerdict {
     let target = |name: &&str| PolicyTarget { name: name.to_string(), number: number.map(Digits::new) };
-    PolicyVerdict::Stages(
-        names.iter().map(|n| PolicyStage { targets: vec![target(n)], timeout: None }).collect(),
-    )
+    let stage = |n| PolicyItem::Ring(PolicyStage { targets: vec![target(n)], timeout: None });
+    PolicyVerdict::Stages(names.iter().map(stage).collect())
 }
 
 #[test]

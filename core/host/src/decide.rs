@@ -1,0 +1,190 @@
+//! The whole decision about a call: emergency, plan, policy plugins, script, prices, gateway plugins. Live calls,
+//! `route explain`, tests and replays all come through here, so that what is explained is what happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ringtrip_switch::event::Event;
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, StepKind, Target, Verdict};
+use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
+
+use crate::plugins::Plugins;
+use crate::script::Script;
+
+/// All that decides about calls, at one moment. A change makes a new one; calls in progress keep what they have.
+#[derive(Clone)]
+pub struct Engine {
+    router: Router,
+    /// The pool of scripts, by the names that the configuration uses.
+    scripts: Arc<BTreeMap<String, Arc<Script>>>,
+    plugins: Arc<dyn Plugins>,
+    /// Note the lines that scripts run.
+    explaining: bool,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decision {
+    /// What to do.
+    pub plan: RoutePlan,
+    /// What an operator should know: scripts and plugins that failed.
+    pub events: Vec<Event>,
+}
+
+impl Engine {
+    /// An engine of these parts.
+    pub fn new(
+        router: Router,
+        scripts: Arc<BTreeMap<String, Arc<Script>>>,
+        plugins: Arc<dyn Plugins>,
+        prices: Arc<dyn Prices>,
+    ) -> Engine {
+        let router = router.with_prices(prices).with_policies(plugins.has_policies());
+        Engine { router, scripts, plugins, explaining: false }
+    }
+
+    /// The same engine, noting each line that a script runs. Slower.
+    pub fn explaining(&self) -> Engine {
+        Engine { explaining: true, ..self.clone() }
+    }
+
+    /// Its router, for what needs no foreign code.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// The whole decision.
+    pub fn decide(&self, query: RouteQuery) -> Decision {
+        match self.router.before_policy(query) {
+            Step::Done(plan) => Decision { plan: noted(*plan), events: Vec::new() },
+            Step::AskPolicy(call) => self.finish(*call),
+        }
+    }
+
+    /// The rest of the decision, after [`Router::before_policy`].
+    pub fn finish(&self, call: PolicyCall) -> Decision {
+        let mut events = Vec::new();
+        let mut call = call;
+        let answer = match self.advice(&mut call, &mut events) {
+            Some(answer) => Ok(answer),
+            None => self.script(&call),
+        };
+        let script = call.script.clone().unwrap_or_default();
+        let (mut plan, event) = self.router.after_policy(call.clone(), &script, answer);
+        events.extend(event);
+        self.prepare(&call, &mut plan);
+        Decision { plan: noted(plan), events }
+    }
+
+    /// The first opinion of a policy plugin.
+    fn advice(&self, call: &mut PolicyCall, events: &mut Vec<Event>) -> Option<PolicyAnswer> {
+        for said in self.plugins.route(call) {
+            let steps = &mut call.default.provenance;
+            match said.answer {
+                Ok(PolicyAnswer { verdict: PolicyVerdict::Pass, .. }) => {
+                    steps.step(StepKind::Plugin, said.plugin, "no opinion");
+                }
+                Ok(answer) => {
+                    let what = match &answer.verdict {
+                        PolicyVerdict::Refuse { because, .. } => format!("refuses: {because}"),
+                        PolicyVerdict::Stages(stages) => format!("names {} stages", stages.len()),
+                        PolicyVerdict::Ask(_) => "asks the caller".to_owned(),
+                        PolicyVerdict::Pass => "no opinion".to_owned(),
+                    };
+                    steps.step(StepKind::Plugin, said.plugin, what);
+                    return Some(answer);
+                }
+                Err(why) => {
+                    steps.step(StepKind::Plugin, &said.plugin, format!("failed: {why}"));
+                    let (plugin, call) = (said.plugin, call.query.call);
+                    events.push(Event::PluginFailed { plugin, call, why });
+                }
+            }
+        }
+        None
+    }
+
+    /// The script's answer. Without a script: no opinion.
+    fn script(&self, call: &PolicyCall) -> Result<PolicyAnswer, String> {
+        let Some(name) = &call.script else { return Ok(PolicyAnswer::default()) };
+        let script = self.scripts.get(name).ok_or_else(|| format!("script {name:?} is not loaded"))?;
+        let run = if self.explaining { script.explain(call) } else { script.run(call) };
+        run.map_err(|fault| fault.to_string())
+    }
+
+    /// Has each attempt to a plugin's gateway prepared by it. What cannot be prepared is not tried.
+    fn prepare(&self, call: &PolicyCall, plan: &mut RoutePlan) {
+        let Verdict::Stages(stages) = &mut plan.verdict else { return };
+        let provenance = &mut plan.provenance;
+        let mut last = None;
+        for stage in stages.iter_mut() {
+            stage.targets.retain_mut(|attempt| {
+                let Some(plugin) = self.router.plugin_of(&attempt.target) else { return true };
+                match self.prepared(plugin, call, attempt) {
+                    Ok(made) => {
+                        let how = made.prepared.as_ref();
+                        let said = how.map_or(String::new(), |p| p.because.clone());
+                        provenance.step(StepKind::Prepared, plugin, said);
+                        *attempt = made;
+                        true
+                    }
+                    Err(why) => {
+                        provenance.step(StepKind::Rejected, word(&attempt.target), why.clone());
+                        last = Some(why);
+                        false
+                    }
+                }
+            });
+        }
+        stages.retain(|stage| !stage.targets.is_empty());
+        if stages.is_empty()
+            && let Some(why) = last
+        {
+            plan.verdict = Verdict::Refuse(Cause::Congestion);
+            provenance.because = why;
+        }
+    }
+
+    fn prepared(&self, plugin: &str, call: &PolicyCall, attempt: &Attempt) -> Result<Attempt, String> {
+        let preparation = self.plugins.prepare(plugin, call, &attempt.number, &attempt.caller)?;
+        self.router.prepared(&call.query, attempt, preparation)
+    }
+}
+
+/// The plan with its stages among its steps.
+fn noted(mut plan: RoutePlan) -> RoutePlan {
+    let mut steps = Vec::new();
+    match &plan.verdict {
+        Verdict::Stages(stages) => {
+            for (n, stage) in stages.iter().enumerate() {
+                for attempt in &stage.targets {
+                    let mut said = format!("{} for {} s", attempt.number, stage.timeout.as_secs());
+                    if let Some(quote) = &attempt.quote {
+                        said = format!("{said}; {}", quote.why);
+                    }
+                    steps.push((StepKind::Stage, format!("{} {}", n + 1, word(&attempt.target)), said));
+                }
+            }
+        }
+        Verdict::Refuse(cause) => {
+            steps.push((StepKind::Stage, "refused".to_owned(), cause.word().to_owned()));
+        }
+        Verdict::Ask(_) => steps.push((StepKind::Stage, "the caller is asked".to_owned(), String::new())),
+        Verdict::Emergency(_) => {}
+    }
+    for (kind, subject, said) in steps {
+        plan.provenance.step(kind, subject, said);
+    }
+    plan
+}
+
+fn word(target: &Target) -> String {
+    match target {
+        Target::Extension(id) => id.to_string(),
+        Target::Line(id) => id.to_string(),
+        Target::Landline => "gw0".to_owned(),
+        Target::Gateway(id) => id.to_string(),
+        Target::Uri(host) => host.host.clone(),
+    }
+}
