@@ -1,0 +1,263 @@
+//! Rows become a deck: sorted, chained, and what is alike kept once.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::{BUCKETS, Deck, NONE, Names, Row, Slot, Terms};
+use crate::money::Currency;
+use crate::prefix::Prefix;
+use crate::rate::{Rate, Tariff, Validity};
+use crate::time::Hours;
+
+/// Two rates of the same prefix, date and hours: the dearer one counts, so that no estimate is too low. Compared by a
+/// call of this length.
+const USUAL_CALL: u32 = 180;
+
+/// Gathers rows for a [`Deck`].
+#[derive(Debug)]
+pub struct Builder {
+    name: Arc<str>,
+    pub(crate) currency: Currency,
+    entries: Vec<Entry>,
+    terms: Vec<Terms>,
+    terms_known: HashMap<Terms, u32, Quick>,
+    hours: Vec<Hours>,
+    text: String,
+    ends: Vec<u32>,
+    names_known: HashMap<Box<str>, u32, Quick>,
+    last_name: u32,
+    last_terms: Option<(Terms, u32)>,
+}
+
+/// A row on its way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    key: u64,
+    row: Row,
+    /// Where it came from, for whoever complains.
+    pub(crate) line: u32,
+}
+
+/// Two entries for the same prefix, date and hours.
+pub(crate) struct Clash {
+    pub(crate) kept: Entry,
+    pub(crate) other: Entry,
+}
+
+impl Builder {
+    /// An empty deck.
+    pub fn new(name: &str, currency: Currency) -> Builder {
+        Builder {
+            name: name.into(),
+            currency,
+            entries: Vec::new(),
+            terms: Vec::new(),
+            terms_known: HashMap::default(),
+            hours: Vec::new(),
+            text: String::new(),
+            ends: Vec::new(),
+            names_known: HashMap::default(),
+            last_name: NONE,
+            last_terms: None,
+        }
+    }
+
+    /// One more rate. Of two for the same prefix, date and hours the dearer one counts.
+    pub fn add(&mut self, rate: &Rate) {
+        self.row(rate.prefix, &rate.destination, rate.tariff, rate.validity, rate.hours.as_ref(), 0);
+    }
+
+    /// One more rate, in parts, with the line that it came from.
+    pub(crate) fn row(
+        &mut self,
+        prefix: Prefix,
+        destination: &str,
+        tariff: Tariff,
+        validity: Validity,
+        hours: Option<&Hours>,
+        line: u32,
+    ) {
+        let hours = hours.map_or(0, |h| self.hours_place(h));
+        let terms = Terms {
+            tariff,
+            from: validity.from.unwrap_or(i64::MIN),
+            until: validity.until.unwrap_or(i64::MAX),
+            hours,
+        };
+        let row = Row { terms: self.terms_place(terms), name: self.name_place(destination.trim()) };
+        self.entries.push(Entry { key: prefix.word(), row, line });
+    }
+
+    /// How many rows were added.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Were none?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The deck.
+    pub fn build(self) -> Deck {
+        self.build_telling(&mut |_, _| {})
+    }
+
+    /// The deck; says which rows had to give way to a dearer or equal one.
+    pub(crate) fn build_telling(mut self, clash: &mut dyn FnMut(&Builder, Clash)) -> Deck {
+        let mut entries = std::mem::take(&mut self.entries);
+        let terms = |e: &Entry| &self.terms[e.row.terms as usize];
+        // Newest first; of the same date those with hours first; of the same hours the dearest first.
+        entries.sort_by(|a, b| {
+            a.key.cmp(&b.key).then_with(|| {
+                let (x, y) = (terms(a), terms(b));
+                y.from
+                    .cmp(&x.from)
+                    .then_with(|| (x.hours == 0).cmp(&(y.hours == 0)))
+                    .then_with(|| x.hours.cmp(&y.hours))
+                    .then_with(|| y.tariff.cost(USUAL_CALL).cmp(&x.tariff.cost(USUAL_CALL)))
+                    .then_with(|| a.line.cmp(&b.line))
+            })
+        });
+        let mut slots: Vec<Slot> = Vec::with_capacity(entries.len() + 1);
+        let mut rows: Vec<Row> = Vec::with_capacity(entries.len());
+        let mut last: Option<Entry> = None;
+        for entry in entries {
+            if let Some(kept) = last.filter(|l| l.key == entry.key) {
+                let (x, y) = (terms(&kept), terms(&entry));
+                if (x.from, x.hours) == (y.from, y.hours) {
+                    clash(&self, Clash { kept, other: entry });
+                    continue;
+                }
+            } else {
+                let mut parent = (slots.len() as u32).checked_sub(1).unwrap_or(NONE);
+                // Whatever begins this prefix stands right before it, or begins what does.
+                while let Some(p) = slots.get(parent as usize)
+                    && !Prefix::of_word(p.key).begins(Prefix::of_word(entry.key))
+                {
+                    parent = p.parent;
+                }
+                slots.push(Slot { key: entry.key, parent, first: rows.len() as u32 });
+            }
+            rows.push(entry.row);
+            last = Some(entry);
+        }
+        let mut buckets = vec![0u32; BUCKETS];
+        for slot in &slots {
+            buckets[Prefix::of_word(slot.key).bucket() + 1] += 1;
+        }
+        let mut sum = 0;
+        for begin in &mut buckets {
+            sum += *begin;
+            *begin = sum;
+        }
+        slots.push(Slot { key: u64::MAX, parent: NONE, first: rows.len() as u32 });
+        Deck {
+            name: self.name,
+            currency: self.currency,
+            slots: slots.into(),
+            rows: rows.into(),
+            buckets: buckets.into(),
+            terms: self.terms.into(),
+            hours: self.hours.into(),
+            names: Names { text: self.text.into(), ends: self.ends.into() },
+        }
+    }
+
+    /// What a row says, while the deck is built.
+    pub(crate) fn tariff(&self, entry: &Entry) -> &Tariff {
+        &self.terms[entry.row.terms as usize].tariff
+    }
+
+    fn hours_place(&mut self, hours: &Hours) -> u32 {
+        let place = self.hours.iter().position(|h| h == hours).unwrap_or_else(|| {
+            self.hours.push(hours.clone());
+            self.hours.len() - 1
+        });
+        place as u32 + 1
+    }
+
+    fn terms_place(&mut self, terms: Terms) -> u32 {
+        if let Some((last, place)) = self.last_terms
+            && last == terms
+        {
+            return place;
+        }
+        let place = *self.terms_known.entry(terms).or_insert_with(|| {
+            self.terms.push(terms);
+            self.terms.len() as u32 - 1
+        });
+        self.last_terms = Some((terms, place));
+        place
+    }
+
+    fn name_place(&mut self, name: &str) -> u32 {
+        // Rows of one destination follow one another in every deck.
+        if self.last_name != NONE && self.name(self.last_name) == name {
+            return self.last_name;
+        }
+        let place = match self.names_known.get(name) {
+            Some(place) => *place,
+            None => {
+                let place = self.ends.len() as u32;
+                self.text.push_str(name);
+                self.ends.push(self.text.len() as u32);
+                self.names_known.insert(name.into(), place);
+                place
+            }
+        };
+        self.last_name = place;
+        place
+    }
+
+    fn name(&self, n: u32) -> &str {
+        let n = n as usize;
+        let from = n.checked_sub(1).map_or(0, |b| self.ends[b] as usize);
+        &self.text[from..self.ends[n] as usize]
+    }
+}
+
+impl Entry {
+    /// Its prefix.
+    pub(crate) fn prefix(&self) -> Prefix {
+        Prefix::of_word(self.key)
+    }
+}
+
+type Quick = BuildHasherDefault<Multiply>;
+
+/// A hash for tables that are filled once from a file an operator chose: the default one costs a third of an import.
+#[derive(Debug, Default)]
+pub(crate) struct Multiply(u64);
+
+impl Hasher for Multiply {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0u8; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // The constant is 2^64 divided by the golden ratio, made odd.
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(word.into());
+    }
+
+    fn write_i64(&mut self, word: i64) {
+        self.write_u64(word.cast_unsigned());
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.write_u64(word.into());
+    }
+}
