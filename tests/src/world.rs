@@ -603,7 +603,7 @@ impl World {
             Target::Gateway(gateway) => {
                 return self
                     .posts
-                    .push_back(Post::Gateway { gateway, input: GatewayInput::Find { call, seq } });
+                    .push_back(Post::Gateway { gateway, input: GatewayInput::Find { call, seq, emergency } });
             }
             Target::Uri(_) => Err(Cause::Unallocated),
         };

@@ -8,6 +8,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use rand::Rng;
 use ringtrip_sip::endpoint::Transport;
@@ -26,21 +29,33 @@ type Kept = HashMap<(HostPort, Transport), (Instant, Answer)>;
 /// The resolver. Cheap to clone; lives on the control arbiter.
 #[derive(Clone)]
 pub struct Dns {
-    resolver: Option<Rc<TokioResolver>>,
+    asking: Rc<RefCell<Asking>>,
     kept: Rc<RefCell<Kept>>,
 }
 
+/// Who is asked.
+struct Asking {
+    /// The name servers of the configuration; none: the system's.
+    servers: Vec<SocketAddr>,
+    resolver: Option<TokioResolver>,
+}
+
 impl Dns {
-    /// Uses the system's name servers. Without any, addresses and `localhost` still resolve.
-    pub fn new() -> Dns {
-        let resolver = match TokioResolver::builder_tokio().and_then(|b| b.build()) {
-            Ok(resolver) => Some(Rc::new(resolver)),
-            Err(e) => {
-                tracing::warn!("no name server: {e}; only addresses will work as hosts");
-                None
-            }
-        };
-        Dns { resolver, kept: Rc::default() }
+    /// Asks these name servers, or the system's if there are none. Without any, addresses and `localhost` still resolve.
+    pub fn new(servers: &[SocketAddr]) -> Dns {
+        Dns { asking: Rc::new(RefCell::new(Asking::new(servers))), kept: Rc::default() }
+    }
+
+    /// From now on these name servers are asked. What others have said is forgotten.
+    pub fn configure(&self, servers: &[SocketAddr]) {
+        if self.asking.borrow().servers != servers {
+            self.asking.replace(Asking::new(servers));
+            self.kept.borrow_mut().clear();
+        }
+    }
+
+    fn resolver(&self) -> Option<TokioResolver> {
+        self.asking.borrow().resolver.clone()
     }
 
     /// Addresses in the order to try, or none.
@@ -81,7 +96,7 @@ impl Dns {
 
     /// SRV targets by priority; within one by chance, heavier ones more often first (RFC 2782).
     async fn services(&self, name: &str) -> Vec<(String, u16)> {
-        let Some(resolver) = &self.resolver else { return Vec::new() };
+        let Some(resolver) = self.resolver() else { return Vec::new() };
         let Ok(lookup) = resolver.srv_lookup(name).await else { return Vec::new() };
         let all = lookup.answers().iter().filter_map(|record| match &record.data {
             RData::SRV(srv) => Some(Service {
@@ -97,7 +112,7 @@ impl Dns {
     }
 
     async fn addresses(&self, name: &str, port: u16, transport: Transport) -> Answer {
-        let Some(resolver) = &self.resolver else { return Vec::new() };
+        let Some(resolver) = self.resolver() else { return Vec::new() };
         match resolver.lookup_ip(name).await {
             Ok(ips) => ips.iter().map(|ip| (transport, SocketAddr::new(ip, port))).collect(),
             Err(_) => Vec::new(),
@@ -105,10 +120,30 @@ impl Dns {
     }
 }
 
-impl Default for Dns {
-    fn default() -> Dns {
-        Dns::new()
+impl Asking {
+    fn new(servers: &[SocketAddr]) -> Asking {
+        let resolver = match build(servers) {
+            Ok(resolver) => Some(resolver),
+            Err(e) => {
+                tracing::warn!("no name server: {e}; only addresses will work as hosts");
+                None
+            }
+        };
+        Asking { servers: servers.to_vec(), resolver }
     }
+}
+
+fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+    if servers.is_empty() {
+        return TokioResolver::builder_tokio()?.build();
+    }
+    let at = |server: &SocketAddr| {
+        let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        ways.iter_mut().for_each(|way| way.port = server.port());
+        NameServerConfig::new(server.ip(), true, ways)
+    };
+    let config = ResolverConfig::from_name_servers(servers.iter().map(at).collect());
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).build()
 }
 
 /// A target of SRV.

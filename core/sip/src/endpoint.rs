@@ -74,6 +74,9 @@ pub enum Ask {
     Send { tx: ClientTx, request: Box<Request>, to: Flow },
     /// CANCEL an INVITE sent before; it waits for a provisional answer by itself (RFC 3261 §9.1).
     Cancel { tx: ClientTx },
+    /// Nobody waits for the answer to this INVITE any more, though none has come: it is not repeated, and cancelled if it
+    /// turns out to have arrived. A 2xx that comes nevertheless is told, to be acknowledged and ended.
+    Abandon { tx: ClientTx },
     /// Send an ACK to a 2xx: outside any transaction, sent again as it stands for each repeated 2xx.
     Ack { tx: ClientTx, request: Box<Request>, to: Flow },
 }
@@ -265,6 +268,7 @@ impl Endpoint {
             Input::Ask(Ask::Respond { tx, response }) => self.respond(now, tx, response, out),
             Input::Ask(Ask::Send { tx, request, to }) => self.send(now, tx, request, to, out),
             Input::Ask(Ask::Cancel { tx }) => self.cancel(now, tx, out),
+            Input::Ask(Ask::Abandon { tx }) => self.abandon(now, tx, out),
             Input::Ask(Ask::Ack { tx, request, to }) => self.acknowledge(tx, *request, to, out),
             Input::FlowFailed(flow) => {
                 self.clients_failed(now, flow, out);

@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::extension;
 use crate::gateway;
 use crate::ids::{CallId, CallIds, ExtId, GatewayId, LegId};
-use crate::leg::sip::{owner_of_tag, owner_of_tx};
+use crate::leg::sip::{owner_of_tag, owner_of_tx, uac};
 use crate::party::{Cause, Source};
 use crate::post::{CallInput, GatewayInput, Post};
 use crate::route::WallTime;
@@ -411,7 +411,8 @@ impl Desk {
         }))));
     }
 
-    /// Nobody is there for it: a request in a dialog that is gone gets 481; a new INVITE whose call was lost, 500.
+    /// Nobody is there for it: a request in a dialog that is gone gets 481; a new INVITE whose call was lost, 500. A 2xx
+    /// to an INVITE of a call that is over comes from a server that was given up: that end must not stay up alone.
     fn stray(&mut self, now: Instant, told: Told, out: &mut Vec<DeskOut>) {
         match told {
             Told::Request { tx, request, .. } => {
@@ -428,7 +429,16 @@ impl Desk {
             Told::Cancelled { tx } | Told::Unacknowledged { tx } => {
                 self.invites.remove(&tx);
             }
-            Told::Ack { .. } | Told::Response { .. } | Told::Failed { .. } => {}
+            Told::Response { tx, response, flow: to } => {
+                let late = uac::of_invite(&response) && (200..300).contains(&response.code);
+                if let Some((ack, bye)) = uac::too_late(&response, to).filter(|_| late) {
+                    self.ask(now, Ask::Ack { tx, request: Box::new(ack), to }, out);
+                    // Above all that a leg counts: no request of it has this name.
+                    let tx = ClientTx { n: tx.n | 0xffff, ..tx };
+                    self.ask(now, Ask::Send { tx, request: Box::new(bye), to }, out);
+                }
+            }
+            Told::Ack { .. } | Told::Failed { .. } => {}
         }
     }
 

@@ -54,6 +54,7 @@ pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
     Found::Sip(Arc::new(SipWay {
         uri: String::from_utf8_lossy(&binding.uri()).into_owned(),
         flows: vec![binding.flow],
+        answer_within: None,
         credentials: None,
         identity: Identity { user: None, domain: config.sip.domain.clone(), contact_user: ext.to_string() },
         routes: binding.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect(),

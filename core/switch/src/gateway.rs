@@ -1,17 +1,22 @@
 //! A gateway: one SIP provider. It finds out where the provider is, registers there and stays registered, asks with
 //! OPTIONS whether it lives, and says how a call goes out by it.
+//!
+//! A provider has several servers as a rule. What becomes of a request says something of the server that it went to and
+//! of no other: each request that is under way carries its server. Which server is next is in `gateway/servers.rs`, the
+//! requests themselves in `gateway/requests.rs`.
+
+mod requests;
+mod servers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringtrip_sip::Headers;
 use ringtrip_sip::address::Contacts;
-use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::digest;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, Told, Transport};
-use ringtrip_sip::message::{Method, Request, Response};
+use ringtrip_sip::endpoint::{ClientTx, Flow, Told, Transport};
+use ringtrip_sip::message::Response;
 use ringtrip_sip::name::Name;
 
 use crate::config::{Config, Gateway as Settings, HostPort};
@@ -19,9 +24,11 @@ use crate::event::Event;
 use crate::ids::{CallId, GatewayId};
 use crate::leg::sip::identity::escape_user;
 use crate::party::Cause;
-use crate::post::{CallInput, GatewayInput, Post};
+use crate::post::{CallInput, Doubt, GatewayInput, Post};
 use crate::rand::Rand;
 use crate::route::{Found, Identity, SipWay};
+
+use servers::Servers;
 
 /// What a gateway is born with.
 #[derive(Debug, Clone)]
@@ -47,15 +54,12 @@ impl GatewaySetup {
 pub struct Gateway {
     setup: GatewaySetup,
     rand: Rand,
-    /// Where the provider is, in the order to try.
-    servers: Vec<Flow>,
-    /// Which of them is used now.
-    at: usize,
-    /// Which of them failed since one worked.
-    failed: usize,
+    servers: Servers,
     resolve: Resolve,
     registration: Registration,
     probe: Probe,
+    /// Requests that were given up, until the endpoint is done with them: a slow answer is still an answer.
+    late: Vec<(Purpose, Asked)>,
     auth: Option<digest::Client>,
     /// All REGISTERs share Call-ID and tag, and count on (RFC 3261 §10.2).
     call_id: String,
@@ -70,7 +74,32 @@ pub struct Gateway {
     latency: Option<Duration>,
     last_error: Option<String>,
     /// Calls that asked before it was known where the provider is.
-    early: Vec<(CallId, u16)>,
+    early: Vec<Asker>,
+}
+
+/// A call that wants to know how to go out by it.
+#[derive(Debug, Clone, Copy)]
+struct Asker {
+    call: CallId,
+    seq: u16,
+    emergency: bool,
+}
+
+/// A request on its way.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    tx: ClientTx,
+    /// The server that it went to, which answers for what becomes of it.
+    server: SocketAddr,
+    since: Instant,
+    /// When it is given up; `None`: when the endpoint does (timer F).
+    by: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Register,
+    Options,
 }
 
 /// Finding out where it is.
@@ -90,7 +119,7 @@ enum Registration {
     /// The next try.
     Wait { until: Instant },
     /// A REGISTER is under way.
-    Trying { tx: ClientTx, since: Instant },
+    Trying(Asked),
     /// Registered; to be refreshed at half time.
     Up { refresh: Instant, until: Instant },
 }
@@ -103,7 +132,7 @@ enum Probe {
     /// Next time then.
     Wait { until: Instant },
     /// OPTIONS is under way.
-    Trying { tx: ClientTx, since: Instant },
+    Trying(Asked),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +168,13 @@ const RETRY_MAX: Duration = Duration::from_secs(600);
 const RETRY_REFUSED: Duration = Duration::from_secs(300);
 /// A resolver that has not answered by now was restarted.
 const RESOLVE_WAIT: Duration = Duration::from_secs(10);
+/// When REGISTER and OPTIONS are given up, unless `answer_within` is longer. The copies of timer E leave after 0.5, 1.5
+/// and 3.5 s: three lost packets still make no failure. RFC 3261 would wait for 32 s (timer F), and nobody could call
+/// meanwhile.
+const ANSWER_WAIT: Duration = Duration::from_secs(4);
+/// How long calls try a server last that was silent to one, or as long as its 503 says in Retry-After, within bounds.
+const DOUBT: Duration = Duration::from_secs(60);
+const DOUBT_MAX: Duration = Duration::from_secs(600);
 /// Calls that may wait for the first answer of the resolver.
 const EARLY: usize = 64;
 /// Addresses change seldom; five minutes is what providers use for failover by DNS.
@@ -156,14 +192,9 @@ impl Gateway {
     pub fn new(now: Instant, setup: GatewaySetup, seed: u64, out: &mut Vec<Post>) -> Gateway {
         let mut rand = Rand::new(seed);
         let settings = &setup.settings;
-        let auth = settings.credentials().map(|c| {
-            let realm = settings.realm.clone();
-            digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm })
-        });
+        let auth = client(settings);
         let mut gateway = Gateway {
-            servers: Vec::new(),
-            at: 0,
-            failed: 0,
+            servers: Servers::default(),
             resolve: Resolve::Asked { by: now + RESOLVE_WAIT },
             registration: if settings.register {
                 Registration::Wait { until: now }
@@ -174,6 +205,7 @@ impl Gateway {
                 Some(_) => Probe::Wait { until: now },
                 None => Probe::Off,
             },
+            late: Vec::new(),
             auth,
             call_id: format!("{}{}", rand.hex(), rand.hex()),
             tag: rand.hex(),
@@ -197,14 +229,20 @@ impl Gateway {
         match input {
             GatewayInput::Resolved(found) => {
                 self.resolved(now, found, out);
-                self.answer_early(out);
+                self.answer_early(now, out);
             }
             GatewayInput::Sip(Told::Response { tx, response, .. }) => self.answered(now, tx, &response, out),
-            GatewayInput::Sip(Told::Failed { tx, .. }) => self.unanswered(now, tx, out),
+            GatewayInput::Sip(Told::Failed { tx, .. }) => self.failed(now, tx, out),
             // It gets no requests: those of providers are admitted and become calls.
             GatewayInput::Sip(_) => {}
-            GatewayInput::Find { call, seq } if self.is_new() => self.early.push((call, seq)),
-            GatewayInput::Find { call, seq } => self.found(call, seq, out),
+            GatewayInput::Find { call, seq, emergency } => {
+                let asker = Asker { call, seq, emergency };
+                match self.is_new() {
+                    true => self.early.push(asker),
+                    false => self.found(now, asker, out),
+                }
+            }
+            GatewayInput::Doubt { server, why } => self.doubted(now, server, why, out),
             GatewayInput::Timeout => self.timeout(now, out),
         }
     }
@@ -219,10 +257,12 @@ impl Gateway {
         let registration = match self.registration {
             Registration::Wait { until } if known => Some(until),
             Registration::Up { refresh, .. } => Some(refresh),
+            Registration::Trying(asked) => asked.by,
             _ => None,
         };
         let probe = match self.probe {
             Probe::Wait { until } if known => Some(until),
+            Probe::Trying(asked) => asked.by,
             _ => None,
         };
         [Some(resolve), registration, probe].into_iter().flatten().min()
@@ -233,7 +273,7 @@ impl Gateway {
         let (registered, registered_until) = match self.registration {
             Registration::Off => (None, None),
             Registration::Up { until, .. } => (Some(true), Some(until)),
-            Registration::Wait { .. } | Registration::Trying { .. } => (Some(false), None),
+            Registration::Wait { .. } | Registration::Trying(_) => (Some(false), None),
         };
         let since = match self.health {
             Health::Unknown => None,
@@ -246,7 +286,7 @@ impl Gateway {
             latency_ms: self.latency.map(|l| l.as_secs_f32() * 1000.0),
             last_error: self.last_error.clone(),
             since,
-            server: self.servers.get(self.at).map(|flow| flow.remote),
+            server: self.servers.current().map(|flow| flow.remote),
         }
     }
 
@@ -277,32 +317,32 @@ impl Gateway {
             && self.early.len() < EARLY
     }
 
-    fn found(&self, call: CallId, seq: u16, out: &mut Vec<Post>) {
-        let found = self.way().map(|way| vec![Found::Sip(Arc::new(way))]);
-        out.push(Post::Call { call, input: CallInput::Found { seq, found } });
+    fn found(&self, now: Instant, asker: Asker, out: &mut Vec<Post>) {
+        let found = self.way(now, asker.emergency).map(|way| vec![Found::Sip(Arc::new(way))]);
+        out.push(Post::Call { call: asker.call, input: CallInput::Found { seq: asker.seq, found } });
     }
 
     /// Answers those who asked early.
-    fn answer_early(&mut self, out: &mut Vec<Post>) {
-        for (call, seq) in std::mem::take(&mut self.early) {
-            self.found(call, seq, out);
+    fn answer_early(&mut self, now: Instant, out: &mut Vec<Post>) {
+        for asker in std::mem::take(&mut self.early) {
+            self.found(now, asker, out);
         }
     }
 
-    fn way(&self) -> Result<SipWay, Cause> {
+    fn way(&self, now: Instant, emergency: bool) -> Result<SipWay, Cause> {
         if self.servers.is_empty() {
             return Err(Cause::Congestion);
         }
-        if !self.is_usable() {
+        // A call for help tries what seems dead: it may have come back a moment ago.
+        if !self.is_usable() && !emergency {
             return Err(Cause::Failure);
         }
         let settings = &self.setup.settings;
-        // The one that answers now first, the others after it in their order.
-        let flows = self.servers[self.at..].iter().chain(&self.servers[..self.at]).copied().collect();
         let user = settings.caller_id.clone().unwrap_or_else(|| settings.user.clone());
         Ok(SipWay {
             uri: format!("sip:{{number}}@{}{}", settings.server, self.transport()),
-            flows,
+            flows: self.servers.for_call(now),
+            answer_within: settings.answer_within,
             credentials: settings.credentials(),
             identity: Identity {
                 user: Some(user),
@@ -318,19 +358,6 @@ impl Gateway {
 
     fn target(&self) -> &HostPort {
         self.setup.settings.proxy.as_ref().unwrap_or(&self.setup.settings.server)
-    }
-
-    fn transport(&self) -> &'static str {
-        match self.setup.settings.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        }
-    }
-
-    /// An outbound proxy is a loose route before everything else.
-    fn routes(&self) -> Vec<String> {
-        let proxy = self.setup.settings.proxy.as_ref();
-        proxy.map(|proxy| format!("<sip:{proxy}{};lr>", self.transport())).into_iter().collect()
     }
 
     fn ask_where(&mut self, now: Instant, out: &mut Vec<Post>) {
@@ -368,12 +395,8 @@ impl Gateway {
             return;
         }
         self.resolve = Resolve::Known { until: now + RESOLVE_AGAIN };
-        if servers != self.servers {
-            let used = self.servers.get(self.at).copied();
-            self.at = servers.iter().position(|s| Some(*s) == used).unwrap_or(0);
-            self.failed = 0;
-            self.servers = servers;
-            let addresses = self.servers.iter().map(|s| s.remote.ip()).collect();
+        if self.servers.set(servers) {
+            let addresses = self.servers.addresses().map(|server| server.ip()).collect();
             out.push(Post::Peer { gateway: self.id().clone(), addresses });
         }
         self.timeout(now, out);
@@ -382,7 +405,7 @@ impl Gateway {
     fn timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
         match self.resolve {
             Resolve::Asked { by } if by <= now => {
-                self.answer_early(out);
+                self.answer_early(now, out);
                 self.ask_where(now, out);
             }
             Resolve::Known { until } if until <= now => self.ask_where(now, out),
@@ -394,83 +417,36 @@ impl Gateway {
         match self.registration {
             Registration::Wait { until } if until <= now => self.register(now, out),
             Registration::Up { refresh, .. } if refresh <= now => self.register(now, out),
+            Registration::Trying(asked) if asked.is_overdue(now) => {
+                self.unanswered(now, Purpose::Register, asked, out);
+            }
             _ => {}
         }
-        if let Probe::Wait { until } = self.probe
-            && until <= now
-        {
-            self.ask_alive(now, out);
+        match self.probe {
+            Probe::Wait { until } if until <= now => self.ask_alive(now, out),
+            Probe::Trying(asked) if asked.is_overdue(now) => {
+                self.unanswered(now, Purpose::Options, asked, out);
+            }
+            _ => {}
         }
     }
 
     fn register(&mut self, now: Instant, out: &mut Vec<Post>) {
         let tx = self.send_register(out);
-        self.registration = Registration::Trying { tx, since: now };
-    }
-
-    fn send_register(&mut self, out: &mut Vec<Post>) -> ClientTx {
-        let mut headers = Headers::with_capacity(14);
-        self.cseq += 1;
-        self.name(&mut headers, Method::Register);
-        headers.push(Name::Contact, self.contact());
-        headers.push(Name::Expires, self.expires.to_string());
-        let settings = &self.setup.settings;
-        let uri = format!(
-            "sip:{}{}",
-            HostPort { host: settings.domain().to_owned(), port: None },
-            self.transport()
-        );
-        let mut request = Request { method: Method::Register, uri: uri.into(), headers, body: Bytes::new() };
-        if let Some(auth) = &mut self.auth
-            && let Some((name, value)) = auth.authorize(&request.method, &request.uri, &self.rand.hex())
-        {
-            request.headers.set(name, value);
-        }
-        self.send(request, out)
+        self.registration =
+            self.asked(now, tx).map_or(Registration::Wait { until: now }, Registration::Trying);
     }
 
     fn ask_alive(&mut self, now: Instant, out: &mut Vec<Post>) {
-        let mut headers = Headers::with_capacity(12);
-        self.cseq += 1;
-        self.name(&mut headers, Method::Options);
-        // Its own Call-ID: it is no part of the registration.
-        headers.set(Name::CallId, format!("{}{}", self.rand.hex(), self.rand.hex()));
-        headers.push(Name::Contact, self.contact());
-        headers.push(Name::Accept, "application/sdp");
-        let uri = format!("sip:{}{}", self.setup.settings.server, self.transport());
-        let request = Request { method: Method::Options, uri: uri.into(), headers, body: Bytes::new() };
-        let tx = self.send(request, out);
-        self.probe = Probe::Trying { tx, since: now };
+        let tx = self.send_options(out);
+        self.probe = self.asked(now, tx).map_or(Probe::Wait { until: now }, Probe::Trying);
     }
 
-    fn name(&self, headers: &mut Headers, method: Method) {
-        let settings = &self.setup.settings;
-        let me = format!("<sip:{}@{}>", escape_user(&settings.user), settings.domain());
-        for route in self.routes() {
-            headers.push(Name::Route, route);
-        }
-        headers.push(Name::From, format!("{me};tag={}", self.tag));
-        headers.push(Name::To, me);
-        headers.push(Name::CallId, self.call_id.clone());
-        headers.push(Name::CSeq, CSeq { number: self.cseq, method }.write());
-    }
-
-    fn contact(&self) -> String {
-        let local = self.servers.get(self.at).map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |s| s.local);
-        let at = match self.setup.external {
-            Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
-            _ => local,
-        };
-        format!("<sip:{}@{at}{}>", escape_user(&self.setup.settings.user), self.transport())
-    }
-
-    fn send(&mut self, request: Request, out: &mut Vec<Post>) -> ClientTx {
-        self.sent = self.sent.wrapping_add(1);
-        let tx = ClientTx { owner: owner(self.id()), n: self.sent };
-        if let Some(to) = self.servers.get(self.at).copied() {
-            out.push(Post::Sip(Ask::Send { tx, request: Box::new(request), to }));
-        }
-        tx
+    /// What was just sent to the server in use.
+    fn asked(&self, now: Instant, tx: ClientTx) -> Option<Asked> {
+        let server = self.servers.current()?.remote;
+        let by = self.setup.settings.answer_within.map(|time| now + time.max(ANSWER_WAIT));
+        Some(Asked { tx, server, since: now, by })
     }
 
     fn answered(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
@@ -478,22 +454,47 @@ impl Gateway {
             return;
         }
         match (self.registration, self.probe) {
-            (Registration::Trying { tx: ours, since }, _) if ours == tx => {
-                self.latency = Some(now.saturating_duration_since(since));
+            (Registration::Trying(asked), _) if asked.tx == tx => {
+                self.latency = Some(now.saturating_duration_since(asked.since));
                 self.registered(now, response, out);
             }
-            (_, Probe::Trying { tx: ours, since }) if ours == tx => {
+            (_, Probe::Trying(asked)) if asked.tx == tx => {
                 self.probe_later(now);
-                self.latency = Some(now.saturating_duration_since(since));
-                if response.code == 503 {
-                    return self.next_server(now, "503 to OPTIONS".to_owned(), out);
-                }
-                // Any other answer shows that it lives; many providers answer OPTIONS with 4xx.
-                if !matches!(self.registration, Registration::Wait { .. } | Registration::Trying { .. }) {
-                    self.up(now, out);
+                self.latency = Some(now.saturating_duration_since(asked.since));
+                match response.code {
+                    503 if self.servers.is_current(asked.server) => {
+                        self.next_server(now, "503 to OPTIONS".to_owned(), out);
+                    }
+                    503 => {}
+                    _ => self.lives(now, asked.server, out),
                 }
             }
-            _ => {}
+            _ => self.answered_late(now, tx, response, out),
+        }
+    }
+
+    /// An answer to what was given up. It counts as long as nothing else was begun: a provider that is always slow would
+    /// never be registered at otherwise.
+    fn answered_late(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
+        let Some(at) = self.late.iter().position(|(_, asked)| asked.tx == tx) else { return };
+        let (purpose, asked) = self.late.swap_remove(at);
+        if response.code >= 500 || !self.servers.is_current(asked.server) {
+            return;
+        }
+        self.latency = Some(now.saturating_duration_since(asked.since));
+        match (purpose, self.registration) {
+            (Purpose::Register, Registration::Wait { .. }) => self.registered(now, response, out),
+            (Purpose::Register, _) => {}
+            (Purpose::Options, _) => self.lives(now, asked.server, out),
+        }
+    }
+
+    /// It answered OPTIONS. Any answer shows that it lives, and many providers answer with 4xx; but where we must
+    /// register, only a registration makes calls possible.
+    fn lives(&mut self, now: Instant, server: SocketAddr, out: &mut Vec<Post>) {
+        let registered = matches!(self.registration, Registration::Off | Registration::Up { .. });
+        if registered && self.servers.is_current(server) {
+            self.up(now, out);
         }
     }
 
@@ -545,36 +546,73 @@ impl Gateway {
     }
 
     fn refused(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
-        self.auth = self.setup.settings.credentials().map(|c| {
-            let realm = self.setup.settings.realm.clone();
-            digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm })
-        });
+        self.auth = client(&self.setup.settings);
         self.registration = Registration::Wait { until: now + RETRY_REFUSED };
         self.down(now, why, out);
     }
 
-    /// No answer to a request of ours.
-    fn unanswered(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Post>) {
-        let register = matches!(self.registration, Registration::Trying { tx: ours, .. } if ours == tx);
-        let probe = matches!(self.probe, Probe::Trying { tx: ours, .. } if ours == tx);
-        if probe {
-            self.probe_later(now);
+    /// The endpoint has given up a request of ours.
+    fn failed(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Post>) {
+        match (self.registration, self.probe) {
+            (Registration::Trying(asked), _) if asked.tx == tx => {
+                self.unanswered(now, Purpose::Register, asked, out);
+            }
+            (_, Probe::Trying(asked)) if asked.tx == tx => {
+                self.unanswered(now, Purpose::Options, asked, out);
+            }
+            _ => {}
         }
-        if register || probe {
-            let server = self.servers.get(self.at).map(|s| s.remote.to_string()).unwrap_or_default();
-            self.next_server(now, format!("no answer from {server}"), out);
-        }
+        self.late.retain(|(_, asked)| asked.tx != tx);
     }
 
-    /// The next address of the provider; when all have failed, a wait that grows.
+    /// No answer to a request of ours: its server failed, and is left if it is the one in use.
+    fn unanswered(&mut self, now: Instant, purpose: Purpose, asked: Asked, out: &mut Vec<Post>) {
+        self.late.push((purpose, asked));
+        match purpose {
+            Purpose::Register => self.registration = Registration::Wait { until: now },
+            Purpose::Options => self.probe_later(now),
+        }
+        if self.servers.is_current(asked.server) {
+            return self.next_server(now, format!("no answer from {}", asked.server), out);
+        }
+        self.timeout(now, out);
+    }
+
+    /// A call had no luck with a server: calls after it try that one last. Whether it lives is asked at once.
+    fn doubted(&mut self, now: Instant, server: SocketAddr, why: Doubt, out: &mut Vec<Post>) {
+        let (time, words) = match why {
+            Doubt::Silent => (DOUBT, format!("no answer from {server} to a call")),
+            Doubt::Unavailable { retry_after } => {
+                (retry_after.unwrap_or(DOUBT).min(DOUBT_MAX), format!("503 from {server} to a call"))
+            }
+        };
+        if !self.servers.doubt(now, server, time) {
+            return;
+        }
+        self.last_error = Some(words);
+        if why != Doubt::Silent || !self.servers.is_current(server) {
+            return;
+        }
+        match (&mut self.registration, &mut self.probe) {
+            (Registration::Up { refresh, .. }, _) => *refresh = now,
+            (Registration::Off, Probe::Wait { until }) => *until = now,
+            _ => return,
+        }
+        self.timeout(now, out);
+    }
+
+    /// The server in use failed: the next one; when all have failed, a wait that grows.
     fn next_server(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
-        self.failed += 1;
-        let others = self.failed < self.servers.len();
-        self.at = if self.servers.is_empty() { 0 } else { (self.at + 1) % self.servers.len() };
+        self.give_up_all(now);
+        let before = self.servers.current();
+        let others = self.servers.advance();
+        if before != self.servers.current() {
+            // Another server knows nothing of the challenges of this one.
+            self.auth = client(&self.setup.settings);
+        }
         let wait = if others {
             Duration::ZERO
         } else {
-            self.failed = 0;
             let wait = RETRY.saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX);
             self.failures += 1;
             // A tenth of chance, so that all customers of a provider do not come back in the same second.
@@ -594,6 +632,18 @@ impl Gateway {
         }
     }
 
+    /// What else is on its way to the server that failed: one dead server is one failure, not two.
+    fn give_up_all(&mut self, now: Instant) {
+        if let Registration::Trying(asked) = self.registration {
+            self.late.push((Purpose::Register, asked));
+            self.registration = Registration::Wait { until: now };
+        }
+        if let Probe::Trying(asked) = self.probe {
+            self.late.push((Purpose::Options, asked));
+            self.probe_later(now);
+        }
+    }
+
     fn probe_later(&mut self, now: Instant) {
         if let Some(interval) = self.setup.settings.options_interval {
             self.probe = Probe::Wait { until: now + interval };
@@ -601,7 +651,7 @@ impl Gateway {
     }
 
     fn up(&mut self, now: Instant, out: &mut Vec<Post>) {
-        self.failed = 0;
+        self.servers.works();
         self.failures = 0;
         self.last_error = None;
         if !matches!(self.health, Health::Up { .. }) {
@@ -623,6 +673,22 @@ impl Gateway {
     }
 }
 
+impl Asked {
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.by.is_some_and(|by| by <= now)
+    }
+}
+
+/// The answerer of challenges, before any.
+fn client(settings: &Settings) -> Option<digest::Client> {
+    let c = settings.credentials()?;
+    let realm = settings.realm.clone();
+    Some(digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm }))
+}
+
 fn words(response: &Response) -> String {
     format!("{} {}", response.code, String::from_utf8_lossy(&response.reason))
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,9 +163,30 @@ pub enum GatewayInput {
         call: CallId,
         /// The question's number.
         seq: u16,
+        /// An emergency call: it is tried even where nothing else would be.
+        emergency: bool,
+    },
+    /// A call had no luck with one of its servers; calls after it had better begin with another.
+    Doubt {
+        /// Which server.
+        server: SocketAddr,
+        /// What it did.
+        why: Doubt,
     },
     /// The time named by `deadline()` has come.
     Timeout,
+}
+
+/// Why calls should try a server last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It gave no sign of life within `answer_within`, or could not be reached.
+    Silent,
+    /// It said 503.
+    Unavailable {
+        /// For so long, if it said so.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// One end of a sound path.

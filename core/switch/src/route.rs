@@ -356,6 +356,9 @@ pub struct SipWay {
     pub uri: String,
     /// Ways in the order to try; the next is taken on timeout, transport failure or 503 (RFC 3263 §4.3).
     pub flows: Vec<Flow>,
+    /// The next way is taken too when there was no answer at all for so long, not even 100; `None`: timer B alone says
+    /// that nobody is there.
+    pub answer_within: Option<Duration>,
     /// Credentials for 401/407, if there are any.
     pub credentials: Option<Credentials>,
     /// Our identity towards it: `From` and `Contact` user, and the domain of `From`.

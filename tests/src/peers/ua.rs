@@ -199,10 +199,13 @@ impl Ua {
         answer
     }
 
-    /// Waits for a call.
+    /// Waits for a call, and says that it has come: an exchange does not wait long for a server that says nothing.
     #[track_caller]
     pub fn called(&self) -> Message {
-        self.peer.expect("an INVITE", |m| m.asks("INVITE") && !m.header("to").contains(";tag="))
+        let invite =
+            self.peer.expect("an INVITE", |m| m.asks("INVITE") && !m.header("to").contains(";tag="));
+        self.peer.answer(&invite, "100 Trying", "", "");
+        invite
     }
 
     /// Answers a call that came, and waits for the ACK.

@@ -159,6 +159,12 @@ fn gateways(root: &Section<'_, '_>, names: &Names) -> Vec<Gateway> {
             let hint = "write \"60s\", or \"off\" to ask never";
             s.error("options_interval", "it is shorter than a second".to_owned(), hint);
         }
+        s.maybe_time("answer_within", &mut g.answer_within);
+        if g.answer_within.is_some_and(|time| time < Duration::from_millis(500)) {
+            let hint =
+                "an INVITE that was lost is sent again after 0.5 s; write \"1.5s\", or \"off\" to wait 32 s";
+            s.error("answer_within", "it is shorter than half a second".to_owned(), hint);
+        }
         if let Some(inbound) = inbound(&s, "inbound", names) {
             g.inbound = inbound;
         }
@@ -267,6 +273,10 @@ fn sip(root: &Section<'_, '_>) -> Sip {
         Ok((transport, socket(address)?))
     }) {
         sip.listen = listen;
+    }
+    if let Some(servers) = s.list("name_servers", "such as \"192.0.2.53\" or \"127.0.0.1:5353\"", name_server)
+    {
+        sip.name_servers = servers;
     }
     if let Some(domain) = s.text("domain") {
         sip.domain = domain;
@@ -417,6 +427,16 @@ fn is_gateway(text: &str) -> bool {
 
 fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
+}
+
+/// An address, with a port if it is not 53.
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    let server = alone.or_else(|_| text.parse()).map_err(|_| format!("\"{text}\" is no IP address"))?;
+    match server.port() {
+        0 => Err(format!("\"{text}\" has port 0")),
+        _ => Ok(server),
+    }
 }
 
 fn codec(text: &str) -> Result<CodecKind, String> {

@@ -55,6 +55,14 @@ fn faults_have_a_place_and_a_way_out() {
         &["3:13: error: extension.101.ring_time: \"soon\" is no time"],
     );
     check(
+        "\n[gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\nanswer_within = \"100ms\"\n",
+        &["5:17: error: gateway.gw1.answer_within: it is shorter than half a second"],
+    );
+    check(
+        "\n[sip]\nname_servers = [\"192.0.2.53\", \"ns.example\"]\n",
+        &["3:31: error: sip.name_servers: \"ns.example\" is no IP address"],
+    );
+    check(
         "\n[extension.101]\nring_time = \"off\"\n",
         &["3:13: error: extension.101.ring_time: this cannot be off"],
     );
@@ -218,4 +226,12 @@ fn no_input_panics() {
     let deep = format!("a = {}", "[".repeat(100_000));
     assert!(read(&deep).is_err());
     assert!(read(&"x".repeat(MAX + 1)).is_err());
+}
+
+#[test]
+fn name_servers_have_a_port_if_it_is_not_53() {
+    let text = "[sip]\nname_servers = [\"192.0.2.53\", \"127.0.0.1:5353\", \"::1\", \"[::1]:5353\"]\n";
+    let (config, _) = read(text).unwrap();
+    let servers: Vec<String> = config.sip.name_servers.iter().map(|s| s.to_string()).collect();
+    assert_eq!(servers, ["192.0.2.53:53", "127.0.0.1:5353", "[::1]:53", "[::1]:5353"]);
 }

@@ -417,7 +417,7 @@ impl Directory {
 
     /// A post for a gateway that is not there.
     pub fn gateway_absent(&self, input: GatewayInput) {
-        if let GatewayInput::Find { call, seq } = input {
+        if let GatewayInput::Find { call, seq, .. } = input {
             self.to_call(call, CallInput::Found { seq, found: Err(Cause::Failure) });
         }
     }

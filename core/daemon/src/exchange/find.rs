@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_sip::endpoint::Transport;
-use ringtrip_switch::config::HostPort;
+use ringtrip_switch::config::{ANSWER_WITHIN, HostPort};
 use ringtrip_switch::desk::DeskInput;
 use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
 use ringtrip_switch::party::Cause;
@@ -26,7 +26,7 @@ pub(super) fn find(dir: &Directory, call: CallId, seq: u16, target: Target, emer
         Target::Line(line) => dir.deliver(answer(line_free(dir, &line, emergency))),
         Target::Landline => dir.deliver(answer(landline(dir, emergency))),
         Target::Gateway(gateway) => {
-            let input = GatewayInput::Find { call, seq };
+            let input = GatewayInput::Find { call, seq, emergency };
             dir.deliver(Post::Gateway { gateway, input });
         }
         Target::Uri(to) => ad_hoc(dir, call, seq, to),
@@ -133,6 +133,7 @@ async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
     let way = SipWay {
         uri: format!("sip:{{number}}@{host}"),
         flows,
+        answer_within: Some(ANSWER_WITHIN),
         credentials,
         identity,
         routes: Vec::new(),

@@ -108,7 +108,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         supervisor: RefCell::default(),
         plane,
         net: RefCell::default(),
-        dns: Dns::new(),
+        dns: Dns::new(&config.sip.name_servers),
         store: store.clone(),
         events: events.clone(),
         exchange: exchange.clone(),

@@ -131,6 +131,16 @@ impl Endpoint {
         self.settle_client(id);
     }
 
+    /// No copy of an abandoned INVITE may leave: it would ring a telephone for a call that goes another way by now.
+    pub(super) fn abandon(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Output>) {
+        let id = self.by_tx.get(&tx).copied();
+        let Some(client) = id.and_then(|id| self.clients.get_mut(id)) else { return };
+        if matches!(client.machine, Machine::Invite(_)) {
+            client.bytes = None;
+            self.cancel(now, tx, out);
+        }
+    }
+
     /// The ACK of a 2xx: sent now, and again for each copy of that 2xx (RFC 3261 §13.2.2.4).
     pub(super) fn acknowledge(
         &mut self,

@@ -39,6 +39,9 @@ pub struct Gateway {
     pub realm: Option<String>,
     /// Ask with OPTIONS this often whether it lives; `None`: never.
     pub options_interval: Option<Duration>,
+    /// A call that got no answer at all for so long, not even 100, goes on to the next server or gateway; `None`: after
+    /// 32 s (timer B).
+    pub answer_within: Option<Duration>,
     /// Where calls from it go.
     pub inbound: Inbound,
     /// Numbers of ours there that go elsewhere than `inbound`.
@@ -86,6 +89,11 @@ pub struct HostPort {
     pub port: Option<u16>,
 }
 
+/// The usual `answer_within`. Timer A repeats an INVITE after 0.5 s: where one packet is lost, the answer to the second
+/// copy still has a second to come back. It leaves half a second of the two within which a caller should hear that
+/// something happens.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
+
 /// Why a host was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a host or host:port, such as sip.example.com or 192.0.2.1:5080 or [2001:db8::1]:5060")]
@@ -111,6 +119,7 @@ impl Gateway {
             domain: None,
             realm: None,
             options_interval: Some(Duration::from_secs(60)),
+            answer_within: Some(ANSWER_WITHIN),
             inbound: Inbound::Refuse,
             dids: Vec::new(),
             accept_from: Vec::new(),

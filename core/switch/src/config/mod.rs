@@ -13,7 +13,7 @@ mod numbering;
 pub use board::Board;
 pub use check::{Problem, Severity};
 pub use demo::DemoSecrets;
-pub use gateway::{Gateway, HostPort, Inbound, Password, PluginGateway};
+pub use gateway::{ANSWER_WITHIN, Gateway, HostPort, Inbound, Password, PluginGateway};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
 pub use numbering::Numbering;
 
@@ -178,6 +178,8 @@ pub struct Sip {
     pub min_session_expires: Duration,
     /// Bounds on how long a phone may register, and what it gets when it says nothing.
     pub expires: Expires,
+    /// Whom to ask for names; none: the system's name servers.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 /// A digest algorithm (RFC 8760).
@@ -330,6 +332,7 @@ impl Default for Sip {
                 max: Duration::from_secs(7200),
                 default: Duration::from_secs(3600),
             },
+            name_servers: Vec::new(),
         }
     }
 }

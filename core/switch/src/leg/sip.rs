@@ -13,7 +13,7 @@ pub(crate) mod identity;
 mod info;
 mod offer;
 mod refresh;
-mod uac;
+pub(crate) mod uac;
 mod uas;
 mod within;
 
@@ -74,6 +74,8 @@ pub(crate) struct SipLeg {
     auth: Option<Box<digest::Client>>,
     /// What the peer allows and understands, as far as it has said.
     peer: Peer,
+    /// INVITEs on ways that were given up for the next; an answer may still come.
+    abandoned: SmallVec<[ClientTx; 2]>,
     /// Requests sent in client transactions so far.
     sent: u16,
 }
@@ -137,16 +139,14 @@ impl SipLeg {
             refresh: Refresh::default(),
             way: None,
             auth: None,
+            abandoned: SmallVec::new(),
             sent: 0,
         }
     }
 
     /// A leg that we shall call when it is told [`LegCmd::Place`].
     pub(crate) fn outgoing(id: LegId, way: Arc<SipWay>, port: u16) -> SipLeg {
-        let auth = way.credentials.as_ref().map(|c| {
-            let who = digest::Credentials { user: c.user.clone(), password: c.password.clone(), realm: None };
-            Box::new(digest::Client::new(who))
-        });
+        let auth = uac::answerer(&way);
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let nowhere = Flow { transport: Transport::Udp, local: nowhere, remote: nowhere, connection: 0 };
         SipLeg {
@@ -161,6 +161,7 @@ impl SipLeg {
             way: Some(way),
             auth,
             peer: Peer::default(),
+            abandoned: SmallVec::new(),
             sent: 0,
         }
     }
@@ -208,7 +209,7 @@ impl SipLeg {
             Told::Request { tx, request, flow } => self.asked(now, tx, &request, flow, room),
             Told::Ack { request, .. } => self.acked(now, &request, room),
             Told::Cancelled { tx } => self.cancelled(tx, room),
-            Told::Response { tx, response, .. } => self.answered(now, tx, &response, room),
+            Told::Response { tx, response, flow } => self.answered(now, tx, &response, flow, room),
             Told::Failed { tx, .. } => self.failed(now, tx, room),
             Told::Unacknowledged { .. } => {
                 self.give_up_ack();
@@ -225,7 +226,8 @@ impl SipLeg {
         match &self.phase {
             Phase::Invited(invited) => invited.deadline(),
             Phase::Up(pending) => pending.deadline().into_iter().chain(self.refresh.deadline()).min(),
-            Phase::Calling(_) | Phase::Leaving | Phase::Gone => None,
+            Phase::Calling(calling) => calling.deadline(),
+            Phase::Leaving | Phase::Gone => None,
         }
     }
 
@@ -234,7 +236,8 @@ impl SipLeg {
         match &self.phase {
             Phase::Invited(_) => self.repeat_provisional(now, room),
             Phase::Up(_) => self.up_timeout(now, room),
-            Phase::Calling(_) | Phase::Leaving | Phase::Gone => {}
+            Phase::Calling(_) => self.unheard(now, room),
+            Phase::Leaving | Phase::Gone => {}
         }
     }
 

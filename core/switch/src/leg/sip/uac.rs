@@ -1,13 +1,18 @@
 //! The INVITE that we send (RFC 3261 §13.2): its offer, its answers, credentials, the next way when one fails
 //! (RFC 3263 §4.3), and its CANCEL.
+//!
+//! A dead server says nothing, and RFC 3261 knows that only after 32 s (timer B). A caller does not wait that long: a
+//! way on which nothing at all was heard within `answer_within` is given up for the next. Its INVITE may have arrived
+//! nevertheless. Then its provisional answer gets a CANCEL (the endpoint's work), and its 2xx an ACK and a BYE.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_sip::Headers;
 use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
-use ringtrip_sip::endpoint::{Ask, ClientTx};
+use ringtrip_sip::digest;
+use ringtrip_sip::endpoint::{Ask, ClientTx, Flow};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::reliable::{Receiver, Taken};
@@ -15,7 +20,8 @@ use ringtrip_sip::reliable::{Receiver, Taken};
 use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, offer, put_sdp};
 use crate::leg::{LegEvent, Placement};
 use crate::party::Cause;
-use crate::post::Post;
+use crate::post::{Doubt, GatewayInput, Post};
+use crate::route::SipWay;
 
 /// An INVITE of ours without its final answer.
 #[derive(Debug)]
@@ -26,14 +32,31 @@ pub(super) struct Calling {
     number: u32,
     /// Which of the ways it took.
     way: usize,
+    /// When this way is given up; `None` once it has given a sign of life.
+    answer_by: Option<Instant>,
+    /// An emergency call is never given up on the last of its ways.
+    emergency: bool,
     cancelling: bool,
     rang: bool,
     /// Which reliable provisional answers of this far end have come (RFC 3262 §4).
     receiver: Receiver,
 }
 
+impl Calling {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.answer_by
+    }
+}
+
+/// What answers the challenges of this way, before any.
+pub(super) fn answerer(way: &SipWay) -> Option<Box<digest::Client>> {
+    let c = way.credentials.as_ref()?;
+    let who = digest::Credentials { user: c.user.clone(), password: c.password.clone(), realm: None };
+    Some(Box::new(digest::Client::new(who)))
+}
+
 impl SipLeg {
-    pub(super) fn place(&mut self, _now: Instant, placement: Placement, room: &mut Room<'_>) {
+    pub(super) fn place(&mut self, now: Instant, placement: Placement, room: &mut Room<'_>) {
         let Some(way) = self.way.clone() else { return };
         if way.flows.is_empty() {
             return room.said.push(LegEvent::Ended(Cause::Unregistered));
@@ -67,6 +90,8 @@ impl SipLeg {
             invite,
             number: 1,
             way: 0,
+            answer_by: patience(&way, 0, placement.emergency).map(|time| now + time),
+            emergency: placement.emergency,
             cancelling: false,
             rang: false,
             receiver: Receiver::default(),
@@ -82,18 +107,38 @@ impl SipLeg {
     }
 
     /// An answer to a request of ours.
-    pub(super) fn answered(&mut self, now: Instant, tx: ClientTx, response: &Response, room: &mut Room<'_>) {
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        tx: ClientTx,
+        response: &Response,
+        flow: Flow,
+        room: &mut Room<'_>,
+    ) {
+        if self.abandoned.contains(&tx) {
+            // Its server was slow, not dead. Before a 2xx nothing is left to do: the endpoint cancels the INVITE and
+            // acknowledges its end.
+            if (200..300).contains(&response.code) {
+                self.end_fork(tx, response, flow, room);
+            }
+            return;
+        }
+        if let Phase::Calling(calling) = &mut self.phase
+            && calling.tx == tx
+        {
+            calling.answer_by = None;
+        }
         match &self.phase {
             Phase::Calling(calling) if calling.tx == tx => match response.code {
                 ..=100 => {}
                 101..=199 => self.progress(response, room),
                 200..=299 => self.established(now, response, room),
-                _ => self.refused(response, room),
+                _ => self.refused(now, response, room),
             },
             Phase::Up(_)
                 if of_invite(response) && (200..300).contains(&response.code) && self.is_fork(response) =>
             {
-                self.end_fork(tx, response, room);
+                self.end_fork(tx, response, flow, room);
             }
             Phase::Up(_) => self.change_answered(now, tx, response, room),
             Phase::Leaving if response.code >= 200 => self.left(response, room),
@@ -102,14 +147,18 @@ impl SipLeg {
     }
 
     /// A request of ours got no answer.
-    pub(super) fn failed(&mut self, _now: Instant, tx: ClientTx, room: &mut Room<'_>) {
+    pub(super) fn failed(&mut self, now: Instant, tx: ClientTx, room: &mut Room<'_>) {
+        if let Some(at) = self.abandoned.iter().position(|other| *other == tx) {
+            self.abandoned.swap_remove(at);
+            return;
+        }
         match &self.phase {
             Phase::Calling(calling) if calling.tx == tx => {
                 if calling.cancelling {
                     self.phase = Phase::Gone;
-                } else if !self.next_way(room) {
-                    self.phase = Phase::Gone;
-                    room.said.push(LegEvent::Ended(Cause::Failure));
+                } else {
+                    self.doubt(Doubt::Silent, room);
+                    self.next_way_or(now, Cause::Failure, room);
                 }
             }
             Phase::Up(pending) if pending.is_change(tx) => {
@@ -119,6 +168,31 @@ impl SipLeg {
             Phase::Leaving => self.phase = Phase::Gone,
             _ => {}
         }
+    }
+
+    /// Nothing at all was heard on this way.
+    pub(super) fn unheard(&mut self, now: Instant, room: &mut Room<'_>) {
+        let Phase::Calling(calling) = &mut self.phase else { return };
+        if calling.answer_by.is_none_or(|by| by > now) {
+            return;
+        }
+        calling.answer_by = None;
+        let (tx, cancelling) = (calling.tx, calling.cancelling);
+        self.abandoned.push(tx);
+        room.out.push(Post::Sip(Ask::Abandon { tx }));
+        self.doubt(Doubt::Silent, room);
+        if cancelling {
+            self.phase = Phase::Gone;
+        } else {
+            self.next_way_or(now, Cause::Failure, room);
+        }
+    }
+
+    /// Tells the gateway that the server of this way had better be tried last.
+    fn doubt(&self, why: Doubt, room: &mut Room<'_>) {
+        let Some(gateway) = self.way.as_ref().and_then(|way| way.gateway.clone()) else { return };
+        let input = GatewayInput::Doubt { server: self.flow.remote, why };
+        room.out.push(Post::Gateway { gateway, input });
     }
 
     fn progress(&mut self, response: &Response, room: &mut Room<'_>) {
@@ -191,7 +265,7 @@ impl SipLeg {
         room.said.push(LegEvent::Answered(self.talk.heard()));
     }
 
-    fn refused(&mut self, response: &Response, room: &mut Room<'_>) {
+    fn refused(&mut self, now: Instant, response: &Response, room: &mut Room<'_>) {
         let Phase::Calling(calling) = &mut self.phase else { return };
         if calling.cancelling {
             self.phase = Phase::Gone;
@@ -201,37 +275,40 @@ impl SipLeg {
         let again = match response.code {
             401 | 407 => self.auth.as_mut().is_some_and(|auth| auth.challenged(&response.headers).is_ok()),
             422 => self.refresh.too_small(&response.headers),
-            503 => return self.next_way_or(Cause::Congestion, room),
+            503 => {
+                self.doubt(Doubt::Unavailable { retry_after: retry_after(&response.headers) }, room);
+                return self.next_way_or(now, Cause::Congestion, room);
+            }
             _ => false,
         };
         if again {
-            return self.invite_again(room);
+            return self.invite_again(now, room);
         }
         self.phase = Phase::Gone;
         let cause = codes::of_reason(&response.headers).unwrap_or(codes::cause(response.code, rang));
         room.said.push(LegEvent::Ended(cause));
     }
 
-    fn next_way_or(&mut self, cause: Cause, room: &mut Room<'_>) {
-        if !self.next_way(room) {
+    /// Takes the next way to the peer; without one the leg ends for this cause.
+    fn next_way_or(&mut self, now: Instant, cause: Cause, room: &mut Room<'_>) {
+        let Phase::Calling(calling) = &mut self.phase else { return };
+        let next = self.way.as_ref().and_then(|way| Some((way, *way.flows.get(calling.way + 1)?)));
+        let Some((way, flow)) = next else {
             self.phase = Phase::Gone;
-            room.said.push(LegEvent::Ended(cause));
-        }
-    }
-
-    /// Takes the next way to the peer; false if there is none.
-    fn next_way(&mut self, room: &mut Room<'_>) -> bool {
-        let (Phase::Calling(calling), Some(way)) = (&mut self.phase, &self.way) else { return false };
-        let Some(flow) = way.flows.get(calling.way + 1) else { return false };
+            return room.said.push(LegEvent::Ended(cause));
+        };
         calling.way += 1;
-        self.flow = *flow;
+        // The next server knows nothing of what this one has asked for.
+        calling.invite.headers.remove(&Name::Authorization);
+        calling.invite.headers.remove(&Name::ProxyAuthorization);
+        self.auth = answerer(way);
+        self.flow = flow;
         self.dialog = None;
-        self.invite_again(room);
-        true
+        self.invite_again(now, room);
     }
 
     /// Sends the INVITE again with the next number: with credentials, another session time, or on another way.
-    fn invite_again(&mut self, room: &mut Room<'_>) {
+    fn invite_again(&mut self, now: Instant, room: &mut Room<'_>) {
         let contact = self.contact(room.setup);
         let last = self.dialog.take().map_or(0, |dialog| dialog.local_cseq());
         let Phase::Calling(calling) = &mut self.phase else { return };
@@ -245,9 +322,10 @@ impl SipLeg {
         self.refresh.ask(&mut invite.headers, &room.setup.config.sip);
         self.authorize(&mut invite, room.rand);
         let tx = self.send(invite.clone(), room);
-        if let Phase::Calling(calling) = &mut self.phase {
+        if let (Phase::Calling(calling), Some(way)) = (&mut self.phase, &self.way) {
             calling.tx = tx;
             calling.invite = invite;
+            calling.answer_by = patience(way, calling.way, calling.emergency).map(|time| now + time);
         }
     }
 
@@ -263,24 +341,53 @@ impl SipLeg {
         self.dialog.as_ref().is_some_and(|dialog| !dialog.is_of(response))
     }
 
-    /// A second phone behind a proxy answered the same INVITE: it is told that it came too late.
-    fn end_fork(&mut self, tx: ClientTx, response: &Response, room: &mut Room<'_>) {
-        let Some(ours) = &self.dialog else { return };
-        let number =
-            response.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).map_or(1, |c| c.number);
-        let Ok(mut theirs) = Dialog::of_answer(&ours.ack(number), response, self.flow) else { return };
-        let (ack, to) = (theirs.ack(number), theirs.flow);
+    /// A far end that we do not talk to answered an INVITE of ours: a second phone behind a proxy, or a server that was
+    /// given up. It is told that it came too late.
+    fn end_fork(&mut self, tx: ClientTx, response: &Response, to: Flow, room: &mut Room<'_>) {
+        let Some((ack, bye)) = too_late(response, to) else { return };
         room.out.push(Post::Sip(Ask::Ack { tx, request: Box::new(ack), to }));
-        let bye = theirs.bye();
         let tx = self.next_tx();
         room.out.push(Post::Sip(Ask::Send { tx, request: Box::new(bye), to }));
     }
 }
 
-fn of_invite(response: &Response) -> bool {
+/// Is it an answer to an INVITE?
+pub(crate) fn of_invite(response: &Response) -> bool {
     response
         .headers
         .get(&Name::CSeq)
         .and_then(|v| CSeq::read(v).ok())
         .is_some_and(|cseq| cseq.method == Method::Invite)
+}
+
+/// How long to wait for the first sign of life on this way of a peer.
+fn patience(way: &SipWay, n: usize, emergency: bool) -> Option<Duration> {
+    let is_last = n + 1 >= way.flows.len();
+    // With no way left there is still the next gateway; but a call for help, and one to a host that the caller named,
+    // has nothing better to do than to wait.
+    if is_last && (emergency || way.gateway.is_none()) { None } else { way.answer_within }
+}
+
+/// The seconds of Retry-After, without its comment and parameters.
+fn retry_after(headers: &Headers) -> Option<Duration> {
+    let value = headers.text(&Name::RetryAfter)?;
+    let value = value.trim();
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    Some(Duration::from_secs(value.get(..end)?.parse().ok()?))
+}
+
+/// The ACK and the BYE for a 2xx that nobody waits for: all that they need stands in it.
+pub(crate) fn too_late(response: &Response, flow: Flow) -> Option<(Request, Request)> {
+    let number = CSeq::read(response.headers.get(&Name::CSeq)?).ok()?.number;
+    // A response repeats From, Call-ID and CSeq of its request (RFC 3261 §8.2.6.2).
+    let invite = Request {
+        method: Method::Invite,
+        uri: Bytes::new(),
+        headers: response.headers.clone(),
+        body: Bytes::new(),
+    };
+    let mut dialog = Dialog::of_answer(&invite, response, flow).ok().filter(|d| !d.target().is_empty())?;
+    let ack = dialog.ack(number);
+    let bye = dialog.bye();
+    Some((ack, bye))
 }
