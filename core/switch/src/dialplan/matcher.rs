@@ -168,7 +168,9 @@ impl Matcher {
         let plan = Arc::clone(&self.plan);
         let mut tone = false;
         let mut nothing_left = false;
-        for (i, pause) in plan.program.pauses.iter().enumerate() {
+        // The last first: a thread that comes into a later pause now waits there from now on, beside the one that
+        // leaves it now.
+        for (i, pause) in plan.program.pauses.iter().enumerate().rev() {
             if !get(&self.threads, pause.state) || self.paused_at[i] + secs(pause.secs) > at {
                 continue;
             }

@@ -34,6 +34,8 @@ fn pauses() {
     // A pause between keys: only a slow hand gets the second alternative.
     check("(12|1P2<:9>2)", "12", "12 via default after 0 unique");
     check("(123|1P2<:9>2)", "1{3}2", "192 via default after 3 timeout");
+    // A thread that comes into a pause as another leaves it waits there in its own time.
+    check("(x.P1 x.P1 )", "{1}0", "0 via default after 5 timeout");
     // A warm line in front of an extendable alternative is taken when its pause is over.
     check("(P3<:100>|xx.)", "", "100 via default after 3 pause elapsed");
     check("(P3<:100>|xx.)", "{1}44", "44 via default after 3 timeout");
