@@ -18,6 +18,8 @@ struct Path {
     long: u64,
     /// In a pause since, in ticks.
     paused: Option<u64>,
+    /// How many keys each token has taken.
+    taken: Vec<u16>,
 }
 
 struct Slow<'a> {
@@ -36,7 +38,8 @@ pub(super) fn try_keys(plan: &Plan, keys: &[Timed], dialling: &Dialling) -> Try 
     let long = u64::from(plan.long.unwrap_or(10)) * TICKS_PER_SECOND;
     let mut slow = Slow { plan, dialling, paths: Vec::new(), dialled: String::new(), since: 0, last_key: 0 };
     for alternative in 0..plan.alternatives.len() {
-        let path = Path { alternative, token: 0, output: String::new(), short, long, paused: None };
+        let taken = vec![0; plan.alternatives[alternative].tokens.len()];
+        let path = Path { alternative, token: 0, output: String::new(), short, long, paused: None, taken };
         slow.settle(path, 0);
     }
     let mut presses = Vec::new();
@@ -95,10 +98,16 @@ impl Slow<'_> {
     }
 
     fn keep(&mut self, path: Path) {
-        // The first of two ways to the same place wins; a pause reached earlier is over earlier.
-        let same = |p: &&Path| (p.alternative, p.token) == (path.alternative, path.token);
-        if !self.paths.iter().any(|p| same(&p)) {
-            self.paths.push(path);
+        // Of two ways to the same place the one whose repeats took more wins, the leftmost first; a pause reached
+        // earlier is over earlier.
+        let same = |p: &&mut Path| (p.alternative, p.token) == (path.alternative, path.token);
+        match self.paths.iter_mut().find(same) {
+            Some(known) if path.taken > known.taken => {
+                let paused = known.paused.min(path.paused);
+                *known = Path { paused, ..path };
+            }
+            Some(_) => {}
+            None => self.paths.push(path),
         }
     }
 
@@ -204,6 +213,7 @@ impl Slow<'_> {
             if sent {
                 path.output.push(key.as_char());
             }
+            path.taken[path.token] += 1;
             path.token += usize::from(!repeat);
             self.settle(path, now);
         }
