@@ -8,6 +8,8 @@
 pub mod brake;
 pub mod bundle;
 pub mod deck;
+pub mod export;
+pub mod import;
 pub mod market;
 pub mod money;
 pub mod prefix;

@@ -106,6 +106,9 @@ fn narrow(n: i128) -> i64 {
 /// Reads an amount; the flag says that digits behind the sixth place were rounded up. One pass, no memory: a deck
 /// has a million of them.
 fn read(text: &str, decimal: Option<char>) -> Result<(Money, bool), BadMoney> {
+    if let Some(money) = plain(text, decimal) {
+        return Ok((money, false));
+    }
     let text = text.trim();
     let (negative, body) = match text.strip_prefix('-') {
         Some(rest) => (true, rest.trim_start()),
@@ -147,6 +150,31 @@ fn read(text: &str, decimal: Option<char>) -> Result<(Money, bool), BadMoney> {
         .and_then(|w| w.checked_add(fraction + tail))
         .ok_or_else(|| BadMoney::Large(text.to_owned()))?;
     Ok((Money(if negative { -micros } else { micros }), fine))
+}
+
+/// The usual case of a deck, `0.0123`: no sign, no gaps, no thousands, at most six places.
+fn plain(text: &str, decimal: Option<char>) -> Option<Money> {
+    let bytes = text.as_bytes();
+    let (mut micros, mut places) = (0i64, None::<u32>);
+    if bytes.len() > 14 || bytes.is_empty() {
+        return None;
+    }
+    for byte in bytes {
+        match byte {
+            b'0'..=b'9' => {
+                micros = micros * 10 + i64::from(byte - b'0');
+                places = places.map(|p| p + 1);
+            }
+            b'.' | b',' if places.is_none() && decimal.is_none_or(|d| d == char::from(*byte)) => {
+                places = Some(0)
+            }
+            _ => return None,
+        }
+    }
+    let places = places.unwrap_or(0);
+    (places <= 6 && bytes.iter().any(u8::is_ascii_digit))
+        .then(|| micros.checked_mul(10i64.pow(6 - places)).map(Money))
+        .flatten()
 }
 
 /// Where the decimal sign stands in `body`. With both signs the last one is it; one that comes twice parts thousands.

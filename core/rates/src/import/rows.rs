@@ -1,0 +1,397 @@
+//! Row by row into the builder. A row is taken whole or not at all.
+
+use std::borrow::Cow;
+
+use csv::StringRecord;
+
+use crate::deck::Builder;
+use crate::money::{Currency, Money};
+use crate::prefix::Prefix;
+use crate::rate::{Steps, Tariff, Validity};
+use crate::time::Hours;
+
+use super::cell::{self, Complaint, clipped};
+use super::compare::{Absurd, Gap, Listed, Why};
+use super::dialect::Dialect;
+use super::header::{Column, Scale, When};
+use super::{Options, RowError, Unreadable};
+
+/// The shell is told after so many rows.
+const PROGRESS_EVERY: u64 = 4_096;
+
+/// What was found beside rates.
+pub(super) struct Rows {
+    pub rows: u64,
+    pub rounded: u64,
+    pub errors: Listed<RowError>,
+    pub gaps: Listed<Gap>,
+    pub negative: Listed<Absurd>,
+}
+
+/// Where each thing stands, and what was last read where rows repeat one another.
+struct Reader<'a> {
+    dialect: &'a Dialect,
+    options: &'a Options,
+    prefix: usize,
+    country_code: Option<usize>,
+    country: Option<usize>,
+    destination: Option<usize>,
+    prices: Vec<(usize, Option<Hours>, Scale)>,
+    connection: Option<(usize, Scale)>,
+    minimum: Option<usize>,
+    minimum_charge: Option<(usize, Scale)>,
+    minimum_seconds: Option<usize>,
+    steps: Option<usize>,
+    first: Option<usize>,
+    next: Option<usize>,
+    from: Option<usize>,
+    until: Option<usize>,
+    currency: Option<usize>,
+    hours: Option<usize>,
+    last_moment: Vec<(String, i64)>,
+    last_hours: (String, Option<Hours>),
+    prefixes: Vec<Prefix>,
+    rounded: u64,
+}
+
+/// What is wrong, and in which column (from 0).
+type Fault = (usize, Complaint);
+
+pub(super) fn read(
+    text: &str,
+    dialect: &Dialect,
+    options: &Options,
+    builder: &mut Builder,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<Rows, Unreadable> {
+    let mut found = Rows {
+        rows: 0,
+        rounded: 0,
+        errors: Listed::new(options.listed),
+        gaps: Listed::new(options.listed),
+        negative: Listed::new(options.listed),
+    };
+    let mut reader = Reader::new(dialect, options)?;
+    let mut source = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(dialect.separator)
+        .buffer_capacity(1 << 16)
+        .from_reader(text.as_bytes());
+    let total = text.len() as u64;
+    let mut record = StringRecord::new();
+    let mut n = 0u64;
+    loop {
+        // The text is valid UTF-8 and rows may have any length, so nothing is left that could fail.
+        match source.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) | Err(_) => break,
+        }
+        n += 1;
+        if n.is_multiple_of(PROGRESS_EVERY) && !progress(source.position().byte().min(total), total) {
+            return Err(Unreadable::Stopped);
+        }
+        if n <= dialect.skipped as u64 || record.iter().all(|c| c.trim().is_empty()) {
+            continue;
+        }
+        found.rows += 1;
+        let line = record.position().map_or(0, csv::Position::line);
+        if let Err((column, (what, hint))) = reader.row(&record, line, builder, &mut found) {
+            found.errors.push(|| RowError { line, column: column + 1, what, hint });
+        }
+    }
+    found.rounded = reader.rounded;
+    if !progress(total, total) {
+        return Err(Unreadable::Stopped);
+    }
+    Ok(found)
+}
+
+impl<'a> Reader<'a> {
+    fn new(dialect: &'a Dialect, options: &'a Options) -> Result<Reader<'a>, Unreadable> {
+        let at = |c: Column| dialect.columns.iter().position(|x| *x == c);
+        let priced = dialect.columns.iter().enumerate().filter_map(|(i, c)| match c {
+            Column::Price(when, scale) => Some((i, *when, *scale)),
+            _ => None,
+        });
+        let weekend = dialect.columns.iter().any(|c| matches!(c, Column::Price(When::Weekend, _)));
+        let saturday_sunday = Hours::new([(5 * 1440, 7 * 1440)]);
+        let free_of_weekend = |hours: Hours| match weekend {
+            false => hours,
+            true => Hours::new(hours.others().stretches().iter().chain(saturday_sunday.stretches()).copied())
+                .others(),
+        };
+        let prices = priced
+            .map(|(i, when, scale)| {
+                let hours = match when {
+                    When::Always => None,
+                    When::Peak => Some(free_of_weekend(options.peak.clone())),
+                    When::OffPeak => Some(free_of_weekend(options.peak.others())),
+                    When::Weekend => Some(saturday_sunday.clone()),
+                };
+                (i, hours, scale)
+            })
+            .collect();
+        let scaled = |is: fn(&Column) -> Option<Scale>| {
+            dialect.columns.iter().enumerate().find_map(|(i, c)| is(c).map(|s| (i, s)))
+        };
+        Ok(Reader {
+            dialect,
+            options,
+            prefix: at(Column::Prefix).ok_or_else(|| Unreadable::NoPrefix("the columns given".into()))?,
+            country_code: at(Column::CountryCode),
+            country: at(Column::Country),
+            destination: at(Column::Destination),
+            prices,
+            connection: scaled(|c| if let Column::Connection(s) = c { Some(*s) } else { None }),
+            minimum: at(Column::Minimum),
+            minimum_charge: scaled(|c| if let Column::MinimumCharge(s) = c { Some(*s) } else { None }),
+            minimum_seconds: at(Column::MinimumSeconds),
+            steps: at(Column::Steps),
+            first: at(Column::First),
+            next: at(Column::Next),
+            from: at(Column::From),
+            until: at(Column::Until),
+            currency: at(Column::Currency),
+            hours: at(Column::Hours),
+            last_moment: vec![(String::new(), 0); 2],
+            last_hours: (String::new(), None),
+            prefixes: Vec::new(),
+            rounded: 0,
+        })
+    }
+
+    fn row(
+        &mut self,
+        record: &StringRecord,
+        line: u64,
+        builder: &mut Builder,
+        found: &mut Rows,
+    ) -> Result<(), Fault> {
+        self.read_prefixes(record)?;
+        let destination = self.destination(record);
+        let (connection, rounded) = self.money(record, self.connection)?;
+        let (minimum, minimum_seconds, rounded_too) = self.minimum(record)?;
+        let steps = self.steps(record)?;
+        let from = self.moment(record, self.from, 0)?.or(self.options.from);
+        let until = self.moment(record, self.until, 1)?;
+        if let (Some(from), Some(until), Some(column)) = (from, until, self.until)
+            && until <= from
+        {
+            return Err((
+                column,
+                ("the rate ends before it begins".to_owned(), "check the dates of the row"),
+            ));
+        }
+        self.check_currency(record, builder.currency)?;
+        let own_hours = self.hours(record)?;
+        let mut priced: Vec<(Money, Option<&Hours>)> = Vec::new();
+        let (mut single, mut count, mut rounded) = (None, 0, rounded || rounded_too);
+        for (column, hours, scale) in &self.prices {
+            let text = cell_of(record, Some(*column));
+            if is_no_price(text) {
+                continue;
+            }
+            let (price, fine) =
+                cell::amount(text, self.dialect.decimal, *scale).map_err(|complaint| (*column, complaint))?;
+            if price.is_negative() {
+                let prefix = self.prefixes.first().copied().unwrap_or_default();
+                found.negative.push(|| Absurd {
+                    prefix,
+                    destination: destination.as_ref().into(),
+                    price,
+                    why: Why::Negative,
+                });
+                let what = format!("the price {price} is less than nothing");
+                return Err((*column, (what, "write 0 for a free destination")));
+            }
+            rounded |= fine;
+            let hours = own_hours.as_ref().or(hours.as_ref());
+            // Nearly every deck has one price a row: no list for that.
+            if count == 0 {
+                single = Some((price, hours))
+            } else {
+                priced.push((price, hours))
+            }
+            count += 1;
+        }
+        let Some(first) = single else {
+            let prefix = self.prefixes.first().copied().unwrap_or_default();
+            found.gaps.push(|| Gap::NoPrice { line, prefix, destination: destination.as_ref().into() });
+            return Ok(());
+        };
+        self.rounded += u64::from(rounded);
+        let validity = Validity { from, until };
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        for (per_minute, hours) in std::iter::once(first).chain(priced) {
+            let tariff = Tariff { per_minute, connection, minimum, minimum_seconds, steps };
+            for prefix in &self.prefixes {
+                builder.row(*prefix, &destination, tariff, validity, hours, line);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_prefixes(&mut self, record: &StringRecord) -> Result<(), Fault> {
+        self.prefixes.clear();
+        let text = cell_of(record, Some(self.prefix));
+        let mut base = Prefix::ALL;
+        if let Some(column) = self.country_code {
+            let code = cell_of(record, Some(column));
+            let code = code.strip_prefix('+').or_else(|| code.strip_prefix("00")).unwrap_or(code);
+            let code: Cow<str> =
+                if code.contains([' ', '-']) { code.replace([' ', '-'], "").into() } else { code.into() };
+            base = Prefix::ALL.join(&code).ok_or_else(|| {
+                let what = format!("{:?} is no country code", clipped(&code));
+                (column, (what, "write digits only, as in 44"))
+            })?;
+            if text.is_empty() && base != Prefix::ALL {
+                self.prefixes.push(base);
+                return Ok(());
+            }
+        }
+        let most = self.options.most_in_cell;
+        cell::prefixes(text, base, most, &mut self.prefixes).map_err(|complaint| (self.prefix, complaint))
+    }
+
+    fn destination<'r>(&self, record: &'r StringRecord) -> Cow<'r, str> {
+        let (country, name) = (cell_of(record, self.country), cell_of(record, self.destination));
+        match (country, name) {
+            ("", name) => name.into(),
+            (country, "") => country.into(),
+            (country, name) if name.starts_with(country) => name.into(),
+            (country, name) => format!("{country} {name}").into(),
+        }
+    }
+
+    fn money(&self, record: &StringRecord, column: Option<(usize, Scale)>) -> Result<(Money, bool), Fault> {
+        let Some((column, scale)) = column else { return Ok((Money::ZERO, false)) };
+        let text = cell_of(record, Some(column));
+        if is_no_price(text) {
+            return Ok((Money::ZERO, false));
+        }
+        let (money, fine) = cell::amount(text, self.dialect.decimal, scale).map_err(|c| (column, c))?;
+        if money.is_negative() {
+            return Err((
+                column,
+                (format!("the charge {money} is less than nothing"), "write 0 for no charge"),
+            ));
+        }
+        Ok((money, fine))
+    }
+
+    fn minimum(&self, record: &StringRecord) -> Result<(Money, u32, bool), Fault> {
+        let (mut charge, fine) = self.money(record, self.minimum_charge)?;
+        let mut seconds = self.seconds(record, self.minimum_seconds)?;
+        if let Some(column) = self.minimum {
+            let text = cell_of(record, Some(column));
+            if text.bytes().all(|b| b.is_ascii_digit()) {
+                seconds = seconds.max(self.seconds(record, Some(column))?);
+            } else {
+                charge = self.money(record, Some((column, Scale::Unit)))?.0;
+            }
+        }
+        Ok((charge, seconds, fine))
+    }
+
+    fn seconds(&self, record: &StringRecord, column: Option<usize>) -> Result<u32, Fault> {
+        let Some(place) = column else { return Ok(0) };
+        let text =
+            cell_of(record, column).trim_end_matches(|c: char| c.is_alphabetic() || c == '.').trim_end();
+        if text.is_empty() || text == "-" {
+            return Ok(0);
+        }
+        let seconds = text.parse().ok().filter(|s| *s <= 86_400);
+        seconds.ok_or_else(|| {
+            (place, (format!("{:?} are no seconds", clipped(text)), "write whole seconds, at most 86400"))
+        })
+    }
+
+    fn steps(&self, record: &StringRecord) -> Result<Steps, Fault> {
+        const HINT: &str = "write first/next in seconds, as in 60/1; each 1 to 3600";
+        let steps = cell_of(record, self.steps);
+        if let (Some(column), false) = (self.steps, steps.is_empty()) {
+            return steps
+                .parse::<Steps>()
+                .map_err(|_| (column, (format!("{:?} are no billing steps", clipped(steps)), HINT)));
+        }
+        let one = |column: Option<usize>| match self.seconds(record, column)? {
+            0 => Ok(None),
+            n if n <= 3600 => Ok(Some(n)),
+            n => Err((column.unwrap_or(0), (format!("a billing step of {n} s is too long"), HINT))),
+        };
+        let (first, next) = (one(self.first)?, one(self.next)?);
+        Ok(match (first, next) {
+            (None, None) => self.options.steps,
+            (first, next) => Steps {
+                first: first.or(next).unwrap_or(self.options.steps.first),
+                next: next.or(first).unwrap_or(self.options.steps.next),
+            },
+        })
+    }
+
+    fn moment(
+        &mut self,
+        record: &StringRecord,
+        column: Option<usize>,
+        slot: usize,
+    ) -> Result<Option<i64>, Fault> {
+        let Some(place) = column else { return Ok(None) };
+        let text = cell_of(record, column);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let last = &mut self.last_moment[slot];
+        if last.0 != text {
+            let moment =
+                cell::moment(text, self.dialect.day_first, self.options.offset).map_err(|c| (place, c))?;
+            *last = (text.to_owned(), moment);
+        }
+        Ok(Some(last.1))
+    }
+
+    fn check_currency(&self, record: &StringRecord, deck: Currency) -> Result<(), Fault> {
+        let text = cell_of(record, self.currency);
+        let Some(column) = self.currency.filter(|_| !text.is_empty()) else { return Ok(()) };
+        match text.parse::<Currency>() {
+            Ok(row) if row == deck => Ok(()),
+            Ok(row) => Err((
+                column,
+                (format!("the row is in {row}, the deck in {deck}"), "make one deck for each currency"),
+            )),
+            Err(_) => Err((
+                column,
+                (format!("{:?} is no currency", clipped(text)), "write its three letters, as in EUR"),
+            )),
+        }
+    }
+
+    fn hours(&mut self, record: &StringRecord) -> Result<Option<Hours>, Fault> {
+        let text = cell_of(record, self.hours);
+        let Some(column) = self.hours.filter(|_| !text.is_empty()) else { return Ok(None) };
+        if self.last_hours.0 != text {
+            let hours = match text.to_lowercase().as_str() {
+                "peak" => self.options.peak.clone(),
+                "off-peak" | "offpeak" | "off peak" => self.options.peak.others(),
+                "weekend" => Hours::new([(5 * 1440, 7 * 1440)]),
+                "always" | "all" | "any" | "flat" => return Ok(None),
+                _ => Hours::parse(text).map_err(|_| {
+                    let what = format!("{:?} are no hours of the week", clipped(text));
+                    (column, (what, "write them as Mon-Fri 08:00-18:00, Sat 09:00-13:00"))
+                })?,
+            };
+            self.last_hours = (text.to_owned(), Some(hours));
+        }
+        Ok(self.last_hours.1.clone())
+    }
+}
+
+fn cell_of(record: &StringRecord, column: Option<usize>) -> &str {
+    column.and_then(|c| record.get(c)).map_or("", str::trim)
+}
+
+/// The destination is listed, but not sold.
+fn is_no_price(text: &str) -> bool {
+    text.is_empty()
+        || ["-", "n/a", "na", "blocked", "closed", "none"].iter().any(|w| text.eq_ignore_ascii_case(w))
+}
