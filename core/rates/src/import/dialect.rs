@@ -39,6 +39,8 @@ pub struct Dialect {
     pub day_first: bool,
     /// The currency that the file names.
     pub currency: Option<Currency>,
+    /// Is it one of our own exports? Then nothing was guessed.
+    pub ours: bool,
     /// How many rows stand before the first rate.
     pub skipped: usize,
     /// The header as it stands; empty if there is none and the columns were guessed.
@@ -73,7 +75,7 @@ pub(super) fn detect(text: &str, encoding: Encoding, options: &Options) -> Resul
     let best = readings.reduce(|best, next| if next.sense > best.sense { next } else { best });
     let mut reading = best.filter(|r| !r.rows.is_empty()).ok_or(Unreadable::Empty)?;
     if !header::is_enough(&reading.columns) {
-        let cells = reading.rows.iter().take(HEADER_WITHIN).max_by_key(|r| r.len());
+        let cells = reading.rows.iter().take(HEADER_WITHIN).rev().max_by_key(|r| r.len());
         let shown: Vec<String> =
             cells.into_iter().flatten().map(|c| format!("{:?}", cell::clipped(c.trim()))).take(20).collect();
         let shown = if shown.is_empty() { "no columns".to_owned() } else { shown.join(", ") };
@@ -94,6 +96,7 @@ pub(super) fn detect(text: &str, encoding: Encoding, options: &Options) -> Resul
         decimal: options.decimal.unwrap_or_else(|| if ours { '.' } else { reading.decimal() }),
         day_first: options.day_first.unwrap_or_else(|| reading.day_first()),
         currency: reading.currency(&headers),
+        ours,
         skipped: reading.skipped,
         headers,
         columns: reading.columns,
@@ -162,9 +165,20 @@ impl Reading {
 
     /// Without a header, by what the cells look like.
     fn by_content(&mut self) {
+        // A row of words only, before others: a header in a language that is not known here.
+        let wordy = |r: &Vec<String>| !r.iter().any(|c| c.contains(|c: char| c.is_ascii_digit()));
+        if self.rows.len() > 1 && self.rows.first().is_some_and(wordy) {
+            (self.header, self.skipped) = (Some(0), 1);
+        }
+        let skipped = self.skipped;
         let width = self.rows.iter().map(Vec::len).max().unwrap_or(0).min(100);
         let cells = |i: usize| {
-            self.rows.iter().filter_map(move |r| r.get(i)).map(|c| c.trim()).filter(|c| !c.is_empty())
+            self.rows
+                .iter()
+                .skip(skipped)
+                .filter_map(move |r| r.get(i))
+                .map(|c| c.trim())
+                .filter(|c| !c.is_empty())
         };
         let mostly = |i: usize, is: &dyn Fn(&str) -> bool| {
             let (all, good) = cells(i).fold((0, 0), |(a, g), c| (a + 1, g + usize::from(is(c))));
@@ -202,15 +216,6 @@ impl Reading {
         }
         let enough = header::is_enough(&columns);
         self.sense = columns.iter().filter(|c| **c != Column::Ignored).count() + if enough { 100 } else { 0 };
-        if let (Some(prefix), Some(price)) = (prefix, price)
-            && let Some(first) = self.rows.first()
-        {
-            // Words in another language, perhaps; no rate in any case.
-            let bad = |i: usize, is: &dyn Fn(&str) -> bool| !first.get(i).is_some_and(|c| is(c));
-            if bad(prefix, &is_code) && bad(price, &amount) {
-                (self.header, self.skipped) = (Some(0), 1);
-            }
-        }
         self.columns = columns;
     }
 

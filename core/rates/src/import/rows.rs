@@ -235,6 +235,14 @@ impl<'a> Reader<'a> {
     fn read_prefixes(&mut self, record: &StringRecord) -> Result<(), Fault> {
         self.prefixes.clear();
         let text = cell_of(record, Some(self.prefix));
+        if self.dialect.ours {
+            let hint = "write digits only";
+            let prefix = text
+                .parse::<Prefix>()
+                .map_err(|e| (self.prefix, (clipped(&e.to_string()).to_owned(), hint)))?;
+            self.prefixes.push(prefix);
+            return Ok(());
+        }
         let mut base = Prefix::ALL;
         if let Some(column) = self.country_code {
             let code = cell_of(record, Some(column));
