@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // A shell: it starts programs and looks at the clock.
 
 mod bench;
+mod plugins;
 mod run;
 mod test;
 mod tools;
@@ -19,6 +20,7 @@ cargo xtask COMMAND
   check          fmt, clippy, tidy: what every commit must pass
   bench [NAME]   measure, print ratios as a table and JSON
   console        build the web console
+  plugins        build the Wasm plugins into target/plugins
   docs           build the book";
 
 fn main() -> Result<()> {
@@ -29,6 +31,7 @@ fn main() -> Result<()> {
         Some("test") => test::test(rest),
         Some("check") => test::check(),
         Some("bench") => bench::bench(rest),
+        Some("plugins") => plugins::plugins(),
         Some("console") => up::console(),
         Some("docs") => test::docs(),
         Some("help" | "--help" | "-h") => {

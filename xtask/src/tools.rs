@@ -37,10 +37,18 @@ pub const FUZZ: &[Tool] = &[tool("g++", "g++")];
 pub const BENCH: &[Tool] =
     &[tool("sipp", "sip-tester"), tool("kamailio", "kamailio"), tool("rtpengine", "rtpengine-daemon")];
 
+/// A compiler that can make Wasm, where no other can: its standard library comes as source.
+pub const WASM: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev", "rust-web-src", "lld"];
+
 /// Installs the packages of those tools that are missing.
 pub fn need(tools: &[Tool]) -> Result<()> {
     let mut missing: Vec<&str> = tools.iter().filter(|t| !on_path(t.program)).map(|t| t.package).collect();
     missing.dedup();
+    packages(&missing)
+}
+
+/// Installs packages of the system.
+pub fn packages(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,73 @@
+//! `cargo xtask plugins`: builds the Wasm plugins of `plugins/wasm` from source, into `target/plugins`.
+//!
+//! Nothing happens when nothing has changed. The first build may make Rust's standard library for Wasm as well, where the
+//! compiler has it only as source (a bare Debian); that takes some minutes and is kept.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use ringtrip_plugin_build::{Build, Toolchain, component, fingerprint};
+
+use crate::run::{root, target};
+use crate::tools;
+
+/// The longest that a build may take on two slow processors with the standard library to make.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+/// Changed when what is made of the same sources changes.
+const RECIPE: &str = "1";
+
+/// Where the components are.
+pub fn folder() -> PathBuf {
+    target().join("plugins")
+}
+
+/// Builds all guests: `NAME.wasm`, and `NAME/plugin.toml` with its icon beside the component as the sources have them.
+pub fn plugins() -> Result<()> {
+    let workspace = root().join("plugins/wasm");
+    let sources = [workspace.clone(), root().join("sdk/plugin"), root().join("sdk/wit")];
+    let now = fingerprint(sources.iter().map(PathBuf::as_path), [RECIPE.to_owned()])?;
+    let stamp = folder().join("built");
+    if fs::read_to_string(&stamp).is_ok_and(|before| before == now) {
+        println!("plugins: as they were");
+        return Ok(());
+    }
+    let started = Instant::now();
+    let toolchain = toolchain()?;
+    println!("plugins: built by {}", toolchain.describe());
+    let build = Build {
+        manifest: workspace.join("Cargo.toml"),
+        target_dir: folder().join("cargo"),
+        jobs: Some(2),
+        locked: true,
+        limit: LONGEST,
+    };
+    // A build that fails half-way must not look whole the next time.
+    let _ = fs::remove_file(&stamp);
+    for built in build.run(&toolchain)? {
+        let module =
+            fs::read(&built.module).with_context(|| format!("cannot read {}", built.module.display()))?;
+        let wrapped = component(&module).with_context(|| format!("plugin {}", built.name))?;
+        let file = folder().join(format!("{}.wasm", built.name));
+        fs::write(&file, &wrapped).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("{:>9} octets  {}", wrapped.len(), file.display());
+    }
+    fs::write(&stamp, now).with_context(|| format!("cannot write {}", stamp.display()))?;
+    println!("plugins: {:.1} s", started.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// An ordinary compiler with a Wasm target, or else Debian's, which is installed where it is missing.
+pub fn toolchain() -> Result<Toolchain> {
+    match Toolchain::find() {
+        Ok(found) => Ok(found),
+        Err(none) => {
+            tools::packages(tools::WASM).with_context(|| none.to_string())?;
+            match Toolchain::find() {
+                Ok(found) => Ok(found),
+                Err(none) => bail!("{none}"),
+            }
+        }
+    }
+}
