@@ -114,6 +114,12 @@ impl Phone {
         self
     }
 
+    /// From now on it asks nobody for a password.
+    pub fn lets_in(&mut self) -> &mut Phone {
+        self.guard = None;
+        self
+    }
+
     /// Sets what it does when it is called.
     pub fn manners(&mut self, manners: Manners) -> &mut Phone {
         self.manners = manners;

@@ -50,6 +50,8 @@ pub struct World {
     leased: BTreeMap<CallId, [u16; 2]>,
     ports: BTreeSet<u16>,
     weather: Weather,
+    /// What is sent to this address takes so much longer.
+    far: Option<(SocketAddr, Duration)>,
     rand: Rand,
     later: BinaryHeap<Reverse<(Instant, u64)>>,
     jobs: BTreeMap<u64, Job>,
@@ -142,6 +144,7 @@ impl World {
             leased: BTreeMap::new(),
             ports: (0..200).map(|n| 16_384 + 2 * n).collect(),
             weather: Weather::FAIR,
+            far: None,
             later: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             job: 0,
@@ -223,6 +226,12 @@ impl World {
     /// Sets the weather of the network.
     pub fn weather(&mut self, weather: Weather) {
         self.weather = weather;
+    }
+
+    /// What is sent to this phone takes so much longer from now on.
+    pub fn far(&mut self, phone: &str, time: Duration) {
+        let addr = self.phone(phone).addr();
+        self.far = Some((addr, time));
     }
 
     /// Sets the routing script.
@@ -454,8 +463,10 @@ impl World {
         self.last.insert(transmit.flow.remote, String::from_utf8_lossy(&transmit.bytes).into_owned());
         let lost = if arrives.is_some() { "" } else { "   (lost)" };
         self.say(format_args!("{from} → {to}  {}{lost}", first_line(&transmit.bytes)));
+        let far =
+            self.far.filter(|(addr, _)| *addr == transmit.flow.remote).map_or(Duration::ZERO, |(_, t)| t);
         if let Some(after) = arrives {
-            self.after(after, Job::Arrive(transmit));
+            self.after(after + far, Job::Arrive(transmit));
         }
     }
 
@@ -601,9 +612,10 @@ impl World {
                 line.map(|line| vec![Found::Line(line)]).ok_or(Cause::Congestion)
             }
             Target::Gateway(gateway) => {
-                return self
-                    .posts
-                    .push_back(Post::Gateway { gateway, input: GatewayInput::Find { call, seq, emergency } });
+                return self.posts.push_back(Post::Gateway {
+                    gateway,
+                    input: GatewayInput::Find { call, seq, emergency },
+                });
             }
             Target::Uri(_) => Err(Cause::Unallocated),
         };

@@ -227,25 +227,101 @@ fn gateway_in() {
     clean(world);
 }
 
-#[test]
-fn failover_to_the_second_server() {
-    let two = HostPort { host: "two.example".to_owned(), port: None };
+/// A provider with two servers, `spare` before `acme`, where nothing registers and nothing asks.
+fn two_servers(change: impl FnOnce(&mut Config)) -> World {
     let mut world = World::with(1, |config| {
         to_provider(config);
-        config.gateways[0].server = two;
+        config.gateways[0].server = HostPort { host: "two.example".to_owned(), port: None };
         config.gateways[0].register = false;
         config.gateways[0].options_interval = None;
+        change(config);
     });
     world.register(&["201"]);
-    world.phone("spare").manners(Manners::Dead);
     world.start_gateways();
     world.write();
+    world
+}
+
+#[test]
+fn failover_to_the_second_server() {
+    let mut world = two_servers(|_| {});
+    world.phone("spare").manners(Manners::Dead);
     world.phone("201").dial("902079460123");
-    world.run(40_000);
+    world.run(6_000);
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(2_000);
+    // The next call begins where this one ended.
+    world.phone("201").dial("902079460124");
+    world.run(4_000);
     assert!(world.phone("201").is_up(), "{}", world.ladder());
     world.phone("201").hang_up();
     world.run(2_000);
     expect("failover", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn a_server_that_is_slow_is_told_that_it_comes_too_late() {
+    let mut world = two_servers(|config| config.gateways[0].password = None);
+    world.phone("spare").lets_in().manners(Manners::Answer(Duration::ZERO));
+    world.phone("acme").lets_in();
+    // Its 180 gets a CANCEL, its 200 an ACK and a BYE, while the call goes on with the other.
+    world.far("spare", Duration::from_secs(2));
+    world.phone("201").dial("902079460123");
+    world.run(8_000);
+    assert!(world.phone("201").is_up() && world.phone("acme").is_up(), "{}", world.ladder());
+    assert!(world.phone("spare").is_idle(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(2_000);
+    expect("failover-late-answer", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn an_answer_to_a_call_that_is_over_is_ended() {
+    let mut world = two_servers(|config| config.gateways[0].password = None);
+    world.phone("spare").lets_in().manners(Manners::Answer(Duration::ZERO));
+    world.phone("acme").lets_in().manners(Manners::Busy);
+    world.far("spare", Duration::from_secs(4));
+    world.phone("201").dial("902079460123");
+    world.run(3_000);
+    assert_eq!((world.calls(), verdict(&world).0), (0, Some(Cause::Busy)), "{}", world.ladder());
+    world.run(12_000);
+    assert!(world.phone("spare").is_idle(), "{}", world.ladder());
+    assert_eq!(world.phone("spare").diary.last().map(String::as_str), Some("ended by the exchange"));
+    clean(world);
+}
+
+#[test]
+fn a_dead_provider_costs_two_seconds_and_a_busy_one_is_believed() {
+    for (manners, within, cause) in
+        [(Manners::Dead, 2_000, Cause::Failure), (Manners::Busy, 500, Cause::Busy)]
+    {
+        let mut world = two_servers(|config| {
+            config.gateways[0].server = HostPort { host: "provider.example".to_owned(), port: None };
+        });
+        world.phone("acme").manners(manners);
+        world.phone("201").dial("902079460123");
+        world.run(within);
+        assert_eq!(verdict(&world).0, Some(cause), "{}", world.ladder());
+        clean(world);
+    }
+}
+
+#[test]
+fn one_lost_packet_is_no_failure() {
+    let mut world = two_servers(|_| {});
+    // The first copy is lost, the second arrives.
+    world.phone("spare").manners(Manners::Dead);
+    world.phone("201").dial("902079460123");
+    world.run(400);
+    world.phone("spare").manners(Manners::Answer(Duration::from_secs(1)));
+    world.run(3_000);
+    assert!(world.phone("201").is_up() && world.phone("spare").is_up(), "{}", world.ladder());
+    assert!(!world.ladder().contains("→ acme"), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(1_000);
     clean(world);
 }
 

@@ -133,6 +133,63 @@ fn a_call_out_is_challenged_proven_answered_and_hung_up() {
 }
 
 #[test]
+fn a_proxy_of_the_provider_is_answered_in_its_own_header() {
+    let (house, provider) = both("");
+    let (mut talk, invite) = house.dial(&provider, "901480123456", "");
+    assert_eq!(invite.header("proxy-authorization"), "");
+    let challenge =
+        "Proxy-Authenticate: Digest realm=\"provider.example\", nonce=\"77ab01\", qop=\"auth\"\r\n";
+    provider.peer.answer(&invite, "407 Proxy Authentication Required", challenge, "");
+    let proven = provider.called();
+    let proof = proven.header("proxy-authorization");
+    for part in
+        ["username=\"line7\"", "realm=\"provider.example\"", "nonce=\"77ab01\"", "qop=auth", "nc=00000001"]
+    {
+        assert!(proof.contains(part), "{part}: {}", proven.text);
+    }
+    assert_eq!(proven.header("authorization"), "");
+    assert_eq!(proven.header("call-id"), invite.header("call-id"));
+    assert_ne!(proven.header("cseq"), invite.header("cseq"));
+    // Wrong proof is not offered again and again: the same nonce refused is the end.
+    provider.peer.answer(&proven, "407 Proxy Authentication Required", challenge, "");
+    let answer = house.phone.put_through(&mut talk);
+    assert!(answer.status().is_some_and(|s| s >= 400), "{}", answer.text);
+    // Right proof is taken.
+    let (mut talk, invite) = house.dial(&provider, "901480123456", "");
+    provider.peer.answer(&invite, "407 Proxy Authentication Required", challenge, "");
+    let proven = provider.called();
+    let far = provider.pick_up(&proven, &sdp(rtp(), "sendrecv", 1));
+    assert_eq!(house.phone.put_through(&mut talk).status(), Some(200));
+    house.phone.hang_up(&talk);
+    let bye = provider.is_hung_up(&far);
+    assert!(bye.header("proxy-authorization").contains("nc=0000000"), "{}", bye.text);
+    house.ended("normal");
+}
+
+#[test]
+fn hold_and_resume_reach_the_provider() {
+    let (house, provider) = both("");
+    let (mut talk, invite) = house.dial(&provider, "901480123456", "");
+    let far = provider.pick_up(&invite, &sdp(rtp(), "sendrecv", 1));
+    assert_eq!(house.phone.put_through(&mut talk).status(), Some(200));
+    for (version, way, answered) in [(2, "sendonly", "recvonly"), (3, "sendrecv", "sendrecv")] {
+        house.phone.within(&talk, "INVITE", "", &sdp(rtp(), way, version));
+        let again = provider.asked(&far, "INVITE", Duration::from_secs(15)).expect("a re-INVITE");
+        assert!(again.body.contains(&format!("a={way}")), "{}", again.text);
+        let more = provider.peer.contact("provider");
+        provider.peer.answer(&again, "200 OK", &more, &sdp(rtp(), answered, version));
+        provider.asked(&far, "ACK", Duration::from_secs(15)).expect("its ACK");
+        let answer = house.phone.ended(&talk, "INVITE");
+        assert_eq!(answer.status(), Some(200), "{}", answer.text);
+        assert!(answer.body.contains(&format!("a={answered}")), "{}", answer.text);
+        house.phone.within(&talk, "ACK", "", "");
+    }
+    house.phone.hang_up(&talk);
+    provider.is_hung_up(&far);
+    house.ended("normal");
+}
+
+#[test]
 fn a_number_of_ours_rings_its_extension_and_another_is_refused() {
     let (house, provider) = both("");
     let to = format!("sip:441480000201@{}", house.exchange);

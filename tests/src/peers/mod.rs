@@ -2,6 +2,7 @@
 //! and an ear for the sound that comes through.
 
 mod baresip;
+mod dns;
 mod events;
 mod message;
 mod sipp;
@@ -10,6 +11,7 @@ mod ua;
 mod way;
 
 pub use baresip::{Account, Baresip};
+pub use dns::NameServer;
 pub use events::Events;
 pub use message::Message;
 pub use sipp::Sipp;

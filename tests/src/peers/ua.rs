@@ -202,8 +202,7 @@ impl Ua {
     /// Waits for a call, and says that it has come: an exchange does not wait long for a server that says nothing.
     #[track_caller]
     pub fn called(&self) -> Message {
-        let invite =
-            self.peer.expect("an INVITE", |m| m.asks("INVITE") && !m.header("to").contains(";tag="));
+        let invite = self.peer.expect("an INVITE", |m| m.asks("INVITE") && !m.header("to").contains(";tag="));
         self.peer.answer(&invite, "100 Trying", "", "");
         invite
     }

@@ -36,6 +36,8 @@ enum Step {
     Reply(&'static str, u16, &'static str),
     /// The exchange cancels its INVITE.
     Cancel,
+    /// The exchange gives its INVITE up.
+    Abandon,
     /// The exchange acknowledges the 2xx of this far end.
     Ack(&'static str),
     /// The way to the peer fails.
@@ -125,6 +127,7 @@ impl Bench {
                 self.on(Input::Octets { flow: self.flow, bytes });
             }
             Cancel => self.on(Input::Ask(Ask::Cancel { tx: TX })),
+            Abandon => self.on(Input::Ask(Ask::Abandon { tx: TX })),
             Ack(tag) => {
                 let request = Box::new(outgoing("ACK", Some(tag)));
                 self.on(Input::Ask(Ask::Ack { tx: TX, request, to: self.flow }));
@@ -265,6 +268,41 @@ fn cancel_and_its_invite() {
         &[recv("BYE"), recv("CANCEL"), Answer(200)],
         &["told BYE", "481", "200"],
     );
+}
+
+#[test]
+fn an_abandoned_invite_is_not_repeated_and_ends_whatever_comes() {
+    check(
+        "nobody is there",
+        Udp,
+        &[Send("INVITE"), Wait(1000), Abandon, Wait(40_000)],
+        &["INVITE >", "INVITE >", "told Timeout"],
+    );
+    check(
+        "a late 100",
+        Udp,
+        &[
+            Send("INVITE"),
+            Abandon,
+            Reply("INVITE", 100, ""),
+            Reply("CANCEL", 200, "a"),
+            Reply("INVITE", 487, "a"),
+        ],
+        &["INVITE >", "told 100", "CANCEL >", "ACK >", "told 487"],
+    );
+    check(
+        "a late 200",
+        Udp,
+        &[Send("INVITE"), Abandon, Reply("INVITE", 200, "a"), Ack("a"), Reply("INVITE", 200, "a")],
+        &["INVITE >", "told 200", "ACK >", "ACK >"],
+    );
+    check(
+        "it has just rung",
+        Udp,
+        &[Send("INVITE"), Reply("INVITE", 180, "a"), Abandon],
+        &["INVITE >", "told 180", "CANCEL >"],
+    );
+    check("no INVITE", Udp, &[Send("OPTIONS"), Abandon, Wait(500)], &["OPTIONS >", "OPTIONS >"]);
 }
 
 #[test]
