@@ -1,3 +1,31 @@
 //! Runs Wasm plugins: components with limits, signed packages, grants.
+//!
+//! A plugin is asked questions (`sdk/wit`) and answers with data. It has no file, no socket, no clock and no memory of
+//! the call before: each question gets a fresh instance from a pool, at most 16 MiB, and 50 ms with all that it asks
+//! the host. Whatever it does wrong (a trap, a hang, a bomb, a lie) is a [`PluginFault`], never a panic, and never late.
+#![allow(clippy::disallowed_methods, reason = "this is a shell: it has a clock and threads")]
 
-wasmtime::component::bindgen!({ path: "../../sdk/wit/0.1.0", world: "gateway-plugin" });
+mod bindings;
+mod cache;
+mod check;
+mod fault;
+mod guest;
+pub mod host;
+mod load;
+pub mod package;
+mod plugin;
+mod runtime;
+mod ticker;
+
+/// The contract's words in Rust.
+pub mod words {
+    pub use crate::bindings::gateway::{Carrier, Condition, Prepared, Price};
+    pub use crate::bindings::policy::{Answer, Stage, Target, Verdict};
+    pub use crate::bindings::types::{Call, CallerId, Credentials, Money, Origin, Step, WallTime};
+}
+
+pub use fault::PluginFault;
+pub use guest::Time;
+pub use host::Outside;
+pub use plugin::Plugin;
+pub use runtime::{LoadError, Runtime};
