@@ -53,6 +53,7 @@ impl Media {
             MediaCmd::Digits { end, keys, on, off } => {
                 let each = u64::from(*on) + u64::from(*off);
                 let time: u64 = keys
+                    .0
                     .chars()
                     .map(|k| match k {
                         ',' => 1000,
@@ -82,7 +83,16 @@ impl Media {
                 let later = |end| Later { after: Duration::ZERO, to: To::Call(*call), event: event(end) };
                 ends.into_iter().map(later).collect()
             }
-            MediaCmd::Listen { .. } | MediaCmd::Tone { .. } | MediaCmd::Quiet { .. } => Vec::new(),
+            MediaCmd::Play { call, end, .. } => {
+                let event = MediaEvent::Played { end: end.clone() };
+                vec![Later { after: Duration::from_secs(2), to: To::Call(*call), event }]
+            }
+            MediaCmd::Listen { .. }
+            | MediaCmd::Tone { .. }
+            | MediaCmd::Quiet { .. }
+            | MediaCmd::Shield { .. }
+            | MediaCmd::Hear { .. }
+            | MediaCmd::Record { .. } => Vec::new(),
         }
     }
 

@@ -127,6 +127,7 @@ impl World {
         let call_setup = CallSetup {
             config: Arc::clone(&config),
             ringback: line_setup.region.tones.ring_back.clone(),
+            prompt: line_setup.region.tones.prompt.clone(),
             agent: "Ringtrip".to_owned(),
         };
         let mut world = World {
@@ -647,7 +648,15 @@ impl World {
             }
             MediaCmd::Join { a, b, .. } => self.say(format_args!("    ♪ join {} {}", end(a), end(b))),
             MediaCmd::Digits { end: at, keys, .. } => {
-                self.say(format_args!("    ♪ keys {keys} to {}", end(at)))
+                self.say(format_args!("    ♪ keys {} to {}", keys.0, end(at)))
+            }
+            MediaCmd::Play { end: at, prompt, .. } => {
+                self.say(format_args!("    ♪ say {prompt} to {}", end(at)));
+            }
+            MediaCmd::Shield { end: at, on } => self.say(format_args!("    ♪ shield {} {on}", end(at))),
+            MediaCmd::Hear { port, keys } => self.say(format_args!("    ♪ hear keys of {port} {keys}")),
+            MediaCmd::Record { a, b, file, .. } => {
+                self.say(format_args!("    ♪ record {} and {} in {file}", end(a), end(b)));
             }
             MediaCmd::Close { .. } => self.say(format_args!("    ♪ close")),
             _ => {}

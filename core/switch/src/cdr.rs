@@ -22,6 +22,8 @@ pub struct Cdr {
     pub sent: Digits,
     /// The target that answered or was tried last: `101`, `fxo1`, `gw1`, a host; empty if none.
     pub target: String,
+    /// What carried the call to the target, where that is another: `fxo1`, `gw1`, a host; empty if none.
+    pub carrier: String,
     /// Start, microseconds since 1970 UTC.
     pub started_micros: i64,
     /// From start to the answer, µs; `None` if never answered.

@@ -20,6 +20,7 @@ pub mod leg;
 pub mod line;
 pub mod party;
 pub mod post;
+pub mod prompt;
 pub mod rand;
 pub mod route;
 pub mod router;

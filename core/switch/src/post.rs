@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::ids::{CallId, GatewayId, LegId, LineId, PortRef};
 use crate::leg::{LegCmd, LegEvent};
 use crate::party::{Cause, Key};
-use crate::route::{Found, RoutePlan, RouteQuery, Target};
+use crate::route::{Found, Keys, RoutePlan, RouteQuery, Target};
 
 /// Something that should now happen.
 #[derive(Debug)]
@@ -119,8 +119,14 @@ pub enum CallInput {
     },
     /// The media plane says something about one of the call's ends.
     Media(MediaEvent),
-    /// End the call now: the operator's wish, or a part of the exchange failed.
+    /// End the call now: the operator's wish, or a part of the exchange failed. A money limit ([`Cause::Spent`]) says
+    /// its reason to the caller first, and never ends an emergency call.
     Hangup(Cause),
+    /// Play this announcement to the caller while the call goes on.
+    Say {
+        /// Its name.
+        prompt: String,
+    },
     /// The time named by `deadline()` has come.
     Timeout,
 }
@@ -263,8 +269,8 @@ pub enum MediaCmd {
     Digits {
         /// To whom.
         end: End,
-        /// Which keys; `,` is a pause of one second, `p` of 100 ms.
-        keys: String,
+        /// Which keys; `,` is a pause of one second, `p` of 100 ms. `Debug` hides them: they may be a PIN.
+        keys: Keys,
         /// Tone time, ms.
         on: u16,
         /// Pause between tones, ms.
@@ -276,6 +282,41 @@ pub enum MediaCmd {
         port: PortRef,
         /// The finished data message (SDMF or MDMF with checksum) and how to modulate it.
         burst: ringtrip_media::callerid::Burst,
+    },
+    /// Play an announcement to an end, from its beginning: the name of a prompt of ours or of a WAV file in the prompts
+    /// folder. [`MediaEvent::Played`] follows when it has ended, at once where there is none of that name.
+    Play {
+        /// The call: it hears how that ends, whatever kind of end it is.
+        call: CallId,
+        /// To whom.
+        end: End,
+        /// What, by name.
+        prompt: String,
+    },
+    /// From now on nothing that the joined end says reaches this end; tones and keys of ours do. Or no more.
+    Shield {
+        /// Whom.
+        end: End,
+        /// From now on, or no more.
+        on: bool,
+    },
+    /// Listen for key tones in what comes by RTP, for a peer that sends its keys in no other form. Or no more.
+    Hear {
+        /// Our leased port.
+        port: u16,
+        /// From now on, or no more.
+        keys: bool,
+    },
+    /// Record both sides of a call, the caller on the left, until it is closed.
+    Record {
+        /// The call; its ends are joined already.
+        call: CallId,
+        /// The caller's end.
+        a: End,
+        /// The called end.
+        b: End,
+        /// A file name in the recordings folder.
+        file: String,
     },
     /// What to listen for on a board port. Replaces what was asked before.
     Listen {
@@ -322,6 +363,11 @@ pub enum MediaEvent {
     },
     /// A tone played to its end.
     ToneEnded {
+        /// Where.
+        end: End,
+    },
+    /// An announcement has ended.
+    Played {
         /// Where.
         end: End,
     },
@@ -382,6 +428,7 @@ impl MediaEvent {
         match self {
             MediaEvent::Digit { end, .. }
             | MediaEvent::ToneEnded { end }
+            | MediaEvent::Played { end }
             | MediaEvent::DigitsSent { end }
             | MediaEvent::CallerIdSent { end }
             | MediaEvent::CallerId { end, .. }

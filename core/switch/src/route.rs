@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringtrip_rates::rate::Price;
 use ringtrip_sip::endpoint::Flow;
 
 use crate::emergency::EmergencyCall;
@@ -23,6 +24,19 @@ pub enum Target {
     Gateway(GatewayId),
     /// An ad-hoc SIP destination of the dial plan (`<:@host:port;uid=u;pwd=p;nat>`).
     Uri(AdHoc),
+}
+
+impl Target {
+    /// Its name for people and scripts: `101`, `fxs1`, `gw0`, `gw1`, a host.
+    pub fn word(&self) -> String {
+        match self {
+            Target::Extension(id) => id.to_string(),
+            Target::Line(id) => id.to_string(),
+            Target::Landline => "gw0".to_owned(),
+            Target::Gateway(id) => id.to_string(),
+            Target::Uri(host) => host.host.clone(),
+        }
+    }
 }
 
 /// An ad-hoc SIP destination.
@@ -66,6 +80,8 @@ pub struct RouteQuery {
     pub entered: Option<Keys>,
     /// The digest user that a SIP phone proved to be; empty where nobody had to.
     pub user: String,
+    /// `dialled` was entered when the exchange asked for a number.
+    pub asked: bool,
 }
 
 /// What a dial plan decided.
@@ -259,6 +275,8 @@ pub struct Quote {
     pub per_minute: i64,
     /// Estimated price of the call, millionths of a unit.
     pub estimate: i64,
+    /// What the call is billed by when its length is known, in `currency`.
+    pub price: Price,
     /// One sentence for a person.
     pub why: String,
 }

@@ -356,15 +356,19 @@ impl Plane {
             MediaCmd::Quiet { end: End::Port(port) } => self.port(&port).quiet(),
             MediaCmd::Digits { end: End::Rtp(port), keys, on, off } => {
                 if let Some(leg) = self.leg(port) {
-                    leg.send_digits(&keys, on, off);
+                    leg.send_digits(&keys.0, on, off);
                     self.begin(now);
                 }
             }
             MediaCmd::Digits { end: End::Port(port), keys, on, off } => {
-                self.port(&port).send_digits(&keys, on, off);
+                self.port(&port).send_digits(&keys.0, on, off);
             }
             MediaCmd::CallerId { port, burst } => self.port(&port).send_burst(&burst),
             MediaCmd::Listen { port, what } => self.port(&port).listen(&what),
+            MediaCmd::Play { .. }
+            | MediaCmd::Shield { .. }
+            | MediaCmd::Hear { .. }
+            | MediaCmd::Record { .. } => {}
             MediaCmd::Close { call } => self.close(call),
         }
     }

@@ -165,6 +165,7 @@ impl Call {
                         offer: offer.clone(),
                         ring: None,
                         emergency,
+                        prepared: attempt.prepared.clone(),
                     };
                     self.place(now, leg, placement, 1, out);
                 }

@@ -111,6 +111,7 @@ impl Call {
             dialled: birth.dialled,
             sent: Digits::default(),
             target: String::new(),
+            carrier: String::new(),
             started_micros: birth.at.unix_micros,
             answered_after: None,
             ended_after: None,
@@ -175,6 +176,7 @@ impl Call {
             CallInput::Found { seq, found } => self.found(now, seq, found, out),
             CallInput::Media(event) => self.heard(now, event, out),
             CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
+            CallInput::Say { .. } => {}
             CallInput::Timeout => self.timeout(now, out),
         }
         self.settle(now, out);
@@ -274,6 +276,7 @@ impl Call {
             pin: self.cdr.pin.clone(),
             entered: None,
             user: String::new(),
+            asked: false,
         }
     }
 
@@ -288,6 +291,7 @@ impl Call {
                 offer: None,
                 ring: None,
                 emergency: false,
+                prepared: None,
             };
             self.place(now, found, placement, 0, out);
         }

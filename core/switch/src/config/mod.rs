@@ -6,16 +6,20 @@
 mod board;
 mod check;
 mod demo;
+mod failover;
 mod gateway;
 mod line;
 mod numbering;
+mod pin;
 
 pub use board::Board;
 pub use check::{Problem, Severity};
 pub use demo::DemoSecrets;
+pub use failover::{Failover, Rule};
 pub use gateway::{ANSWER_WITHIN, Gateway, HostPort, Inbound, Password, PluginGateway};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
 pub use numbering::Numbering;
+pub use pin::Pin;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,6 +50,10 @@ pub struct Config {
     pub gateways: Vec<Gateway>,
     /// Providers that a plugin reaches through other carriers: calling cards, ENUM.
     pub plugin_gateways: Vec<PluginGateway>,
+    /// When a call that failed is tried another way.
+    pub failover: Failover,
+    /// PINs by which callers prove who they are.
+    pub pins: Vec<Pin>,
     /// What numbers are here.
     pub numbering: Numbering,
     /// Dial plans by name.
@@ -262,6 +270,25 @@ impl Config {
         })
     }
 
+    /// The PIN of this name.
+    pub fn pin(&self, name: &str) -> Option<&Pin> {
+        self.pins.iter().find(|p| p.name == name)
+    }
+
+    /// The PIN that was entered. How long this takes does not say how much of a PIN was right.
+    pub fn pin_entered(&self, entered: &str) -> Option<&Pin> {
+        self.pins.iter().fold(None, |found, pin| if pin.is(entered) { Some(pin) } else { found })
+    }
+
+    /// The plan that a query is dialled by, with its name: that of the PIN that was proved, else the source's.
+    pub fn plan_of(&self, query: &RouteQuery) -> Option<(&str, &Arc<Plan>)> {
+        let own = query.pin.as_deref().and_then(|name| self.pin(name)?.plan.as_deref());
+        match own.and_then(|name| self.plans.get_key_value(name)) {
+            Some((name, plan)) => Some((name, plan)),
+            None => self.plan_for(&query.source),
+        }
+    }
+
     /// The plan that this caller dials by, with its name: its own, else its line's, else the default one.
     pub fn plan_for(&self, source: &Source) -> Option<(&str, &Arc<Plan>)> {
         let own = match source {
@@ -287,6 +314,8 @@ impl Default for Config {
             boards: Vec::new(),
             gateways: Vec::new(),
             plugin_gateways: Vec::new(),
+            failover: Failover::default(),
+            pins: Vec::new(),
             numbering: Numbering::of(Region::default()),
             plans: BTreeMap::new(),
             default_plan: "home".to_owned(),

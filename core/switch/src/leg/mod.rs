@@ -3,9 +3,12 @@
 
 pub mod sip;
 
+use std::sync::Arc;
+
 use ringtrip_media::sound::Sound;
 
 use crate::party::{CallerId, Cause, Digits, Key};
+use crate::route::Prepared;
 
 /// What a call tells a leg.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +19,8 @@ pub enum LegCmd {
     Ringing,
     /// (caller) There is sound before the answer: 183 with SDP, or the far end's tones on a telephone.
     Progress(Sound),
+    /// (caller) The exchange takes the call itself, to ask or to say something; nobody else has answered yet.
+    Attend,
     /// (caller) Answered; `Sound` is what the far side speaks, codecs in the order to prefer.
     Answer(Sound),
     /// The far side changed what it speaks, or held / resumed (`Sound::direction`).
@@ -41,6 +46,8 @@ pub struct Placement {
     pub ring: Option<u8>,
     /// An emergency call: seize the landline at any price.
     pub emergency: bool,
+    /// How a gateway plugin wants it placed.
+    pub prepared: Option<Arc<Prepared>>,
 }
 
 /// What a leg tells its call.

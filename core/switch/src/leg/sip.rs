@@ -195,6 +195,8 @@ impl SipLeg {
             LegCmd::Place(placement) => self.place(now, *placement, room),
             LegCmd::Ringing => self.provisional(now, 180, None, room),
             LegCmd::Progress(far) => self.provisional(now, 183, Some(far), room),
+            // Only what can be transcoded: what the called side will speak is not known yet.
+            LegCmd::Attend => self.answer(now, &Sound::analog(), room),
             LegCmd::Answer(far) => self.answer(now, &far, room),
             LegCmd::Change(far) => self.change(now, far, room),
             LegCmd::Digit { key, ms } => self.send_digit(key, ms, room),

@@ -11,6 +11,7 @@ use crate::ids::{CallIds, LegId, LineId, PortRef};
 use crate::leg::LegEvent;
 use crate::line::Wall;
 use crate::post::{CallInput, End, Listen, MediaCmd, Post};
+use crate::route::Keys;
 
 /// A port and what is known about it.
 #[derive(Debug)]
@@ -130,7 +131,12 @@ impl Pace {
     /// How long these keys take, with a second for the way there and back.
     fn time(self, keys: &str) -> Duration {
         let each = u64::from(self.on) + u64::from(self.off);
-        let ms: u64 = keys.chars().map(|c| if c == ',' { 1000 } else { each }).sum();
+        let of = |c| match c {
+            ',' => 1000,
+            'p' => 100,
+            _ => each,
+        };
+        let ms: u64 = keys.chars().map(of).sum();
         Duration::from_millis(ms + 1000)
     }
 }
@@ -159,7 +165,12 @@ impl Outbox {
         let keys = std::mem::take(&mut self.waiting);
         self.over = (!keys.is_empty()).then(|| now + pace.time(&keys));
         if !keys.is_empty() {
-            out.push(Post::Media(MediaCmd::Digits { end: wire.end(), keys, on: pace.on, off: pace.off }));
+            out.push(Post::Media(MediaCmd::Digits {
+                end: wire.end(),
+                keys: Keys(keys),
+                on: pace.on,
+                off: pace.off,
+            }));
         }
     }
 
@@ -171,8 +182,9 @@ impl Outbox {
     }
 }
 
-/// Longer than any number.
-const MOST_WAITING: usize = 256;
+/// Longer than any number with all that a plugin may send after it, its pauses included: 16 parts of 64 keys or of 30 s
+/// and a tenth.
+const MOST_WAITING: usize = 2048;
 
 /// The first of these instants.
 pub(super) fn first(deadlines: impl IntoIterator<Item = Option<Instant>>) -> Option<Instant> {

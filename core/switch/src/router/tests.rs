@@ -36,6 +36,7 @@ fn query(source: Source, dialled: &str) -> RouteQuery {
         pin: None,
         entered: None,
         user: String::new(),
+        asked: false,
     }
 }
 

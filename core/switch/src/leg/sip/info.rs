@@ -8,6 +8,7 @@ use crate::leg::LegEvent;
 use crate::leg::sip::{Phase, Room, SipLeg};
 use crate::party::Key;
 use crate::post::{End, MediaCmd, Post};
+use crate::route::Keys;
 
 /// Key time where none is named, and the bounds of those that are, ms.
 const USUAL: u16 = 160;
@@ -85,7 +86,7 @@ impl SipLeg {
             self.info("application/dtmf-relay", body, room);
         } else {
             let end = End::Rtp(self.talk.port());
-            let keys = key.as_char().to_string();
+            let keys = Keys(key.as_char().to_string());
             room.out.push(Post::Media(MediaCmd::Digits { end, keys, on: ms, off: PAUSE }));
         }
     }

@@ -28,6 +28,7 @@ fn query() -> RouteQuery {
         pin: None,
         entered: None,
         user: String::new(),
+        asked: false,
     }
 }
 
