@@ -126,6 +126,8 @@ fn level(event: &Event) -> Option<Level> {
         Event::Restarted { gave_up: true, .. } => Level::ERROR,
         Event::GatewayState { up: false, .. } | Event::BoardState { up: false, .. } => Level::WARN,
         Event::Restarted { .. } | Event::ScriptRefused { .. } | Event::ScriptFailed { .. } => Level::WARN,
+        Event::PluginFailed { .. } | Event::PluginRefused { .. } => Level::WARN,
+        Event::PluginInstalled { .. } => Level::INFO,
         Event::AuthFailed { .. } | Event::Emergency { .. } => Level::WARN,
         Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,
         Event::ConfigActive { .. } | Event::ScriptActive { .. } | Event::CallEnded { .. } => Level::INFO,

@@ -39,6 +39,10 @@ pub enum Event {
     ScriptFailed { script: String, call: CallId, why: String },
     /// A plugin failed while deciding; it counted as having no opinion.
     PluginFailed { plugin: String, call: CallId, why: String },
+    /// A plugin was installed, updated, switched, set or removed.
+    PluginInstalled { plugin: String, by: String, what: String },
+    /// A plugin was refused at install, or could not be started; nothing was changed.
+    PluginRefused { plugin: String, why: String },
     /// A configuration version is active.
     ConfigActive { version: u64, by: String, summary: String },
     /// An emergency call is made.
@@ -88,6 +92,8 @@ impl Event {
             ScriptActive "script.active" { script, hash };
             ScriptFailed "script.failed" { script, call, why };
             PluginFailed "plugin.failed" { plugin, call, why };
+            PluginInstalled "plugin.installed" { plugin, by, what };
+            PluginRefused "plugin.refused" { plugin, why };
             ConfigActive "config.active" { version, by, summary };
             Emergency "emergency" { call, from, number };
             AuthFailed "auth.failed" { what, who, from };
