@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ringtrip_switch::event::Event;
 use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, StepKind, Target, Verdict};
+use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, StepKind, Verdict};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
 
 use crate::plugins::Plugins;
@@ -56,9 +56,17 @@ impl Engine {
 
     /// The whole decision.
     pub fn decide(&self, query: RouteQuery) -> Decision {
-        match self.router.before_policy(query) {
-            Step::Done(plan) => Decision { plan: noted(*plan), events: Vec::new() },
+        match self.begin(query) {
+            Step::Done(plan) => Decision { plan: *plan, events: Vec::new() },
             Step::AskPolicy(call) => self.finish(*call),
+        }
+    }
+
+    /// All that is decided without foreign code; [`Engine::finish`] takes the question, on another thread.
+    pub fn begin(&self, query: RouteQuery) -> Step {
+        match self.router.before_policy(query) {
+            Step::Done(plan) => Step::Done(Box::new(noted(*plan))),
+            ask => ask,
         }
     }
 
@@ -130,7 +138,7 @@ impl Engine {
                         true
                     }
                     Err(why) => {
-                        provenance.step(StepKind::Rejected, word(&attempt.target), why.clone());
+                        provenance.step(StepKind::Rejected, attempt.target.word(), why.clone());
                         last = Some(why);
                         false
                     }
@@ -163,7 +171,7 @@ fn noted(mut plan: RoutePlan) -> RoutePlan {
                     if let Some(quote) = &attempt.quote {
                         said = format!("{said}; {}", quote.why);
                     }
-                    steps.push((StepKind::Stage, format!("{} {}", n + 1, word(&attempt.target)), said));
+                    steps.push((StepKind::Stage, format!("{} {}", n + 1, attempt.target.word()), said));
                 }
             }
         }
@@ -177,14 +185,4 @@ fn noted(mut plan: RoutePlan) -> RoutePlan {
         plan.provenance.step(kind, subject, said);
     }
     plan
-}
-
-fn word(target: &Target) -> String {
-    match target {
-        Target::Extension(id) => id.to_string(),
-        Target::Line(id) => id.to_string(),
-        Target::Landline => "gw0".to_owned(),
-        Target::Gateway(id) => id.to_string(),
-        Target::Uri(host) => host.host.clone(),
-    }
 }
