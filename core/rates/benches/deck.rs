@@ -6,6 +6,7 @@ mod common;
 use std::collections::HashMap;
 use std::hint::black_box;
 
+use common::cpu::Cpu;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringtrip_rates::deck::Deck;
 use ringtrip_rates::export;
@@ -113,7 +114,7 @@ fn find_fst(map: &fst::Map<Vec<u8>>, number: &str) -> Option<u64> {
     best
 }
 
-fn look_ups(c: &mut Criterion, deck: &Deck, rates: &[Rate]) {
+fn look_ups(c: &mut Criterion<Cpu>, deck: &Deck, rates: &[Rate]) {
     let mut sorted: Vec<(Prefix, u32)> = rates.iter().zip(0..).map(|(r, i)| (r.prefix, i)).collect();
     sorted.sort_unstable();
     let trie = Trie::new(&sorted);
@@ -182,7 +183,7 @@ fn list(rates: &[Rate]) -> String {
     text
 }
 
-fn imports(c: &mut Criterion, deck: &Deck, rates: &[Rate]) {
+fn imports(c: &mut Criterion<Cpu>, deck: &Deck, rates: &[Rate]) {
     let options = Options::new("bench", Currency::EUR);
     let foreign = list(rates);
     let own = export::to_string(deck);
@@ -203,12 +204,16 @@ fn imports(c: &mut Criterion, deck: &Deck, rates: &[Rate]) {
     group.finish();
 }
 
-fn all(c: &mut Criterion) {
+fn all(c: &mut Criterion<Cpu>) {
     let rates = common::rates(PREFIXES, 7);
     let deck = common::deck("bench", &rates);
     look_ups(c, &deck, &rates);
     imports(c, &deck, &rates);
 }
 
-criterion_group!(benches, all);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(Cpu);
+    targets = all
+}
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringtrip_rates::brake::{self, Brake, Key, Limit, Per, Which};
 use ringtrip_rates::bundle::{Bundle, Bundles};
@@ -18,7 +19,7 @@ use ringtrip_rates::time::At;
 
 const NOW: At = At::utc(1_800_000_000);
 
-fn ranking(c: &mut Criterion) {
+fn ranking(c: &mut Criterion<Cpu>) {
     let bundle = Bundle {
         name: "home".into(),
         gateway: "gw2".into(),
@@ -53,7 +54,7 @@ fn ranking(c: &mut Criterion) {
 }
 
 #[allow(clippy::disallowed_methods)]
-fn braking(c: &mut Criterion) {
+fn braking(c: &mut Criterion<Cpu>) {
     let limit = |name: &str, per| Limit::whole_box(name, Money::units(1_000_000), per);
     let limits = vec![
         Limit { extension: Which::Each, ..limit("extension a day", Per::Day) },
@@ -94,5 +95,9 @@ fn braking(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, ranking, braking);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(Cpu);
+    targets = ranking, braking
+}
 criterion_main!(benches);

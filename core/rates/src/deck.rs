@@ -1,10 +1,11 @@
 //! A rate deck: which price holds for a number. Longest prefix first, by date and hour.
 //!
-//! All prefixes stand in one sorted array, each as a word (see [`crate::prefix`]) with the place of the longest shorter
-//! prefix of the deck that begins it. A table by the first five digits leads to a short stretch of the array; a binary
-//! search there finds the last prefix that sorts not behind the number; from it the chain of shorter ones is followed
-//! until one begins the number and has a price for the moment. What many rows share (prices with their dates, names)
-//! is kept once.
+//! Prefixes stand in a tree of digits. A node says with one bit for each digit whether a prefix ends there, and whether
+//! longer ones go on; counting the bits before gives the place of a prefix's row, or of the next node, in one array each.
+//! So a prefix that nothing follows needs no node, and a look-up reads about one cache line a digit. What many rows share
+//! (prices with their dates, names) is kept once.
+//!
+//! FIGURES
 //!
 //! A deck never changes. A new one is built beside it and swapped in by whoever holds the `Arc`.
 
@@ -15,40 +16,47 @@ pub use build::Builder;
 use std::sync::Arc;
 
 use crate::money::{Currency, Money};
-use crate::prefix::Prefix;
+use crate::prefix::{MOST_DIGITS, Prefix};
 use crate::rate::{FOREVER, Rate, Tariff, Validity};
 use crate::time::{At, Hours};
 
-/// No shorter prefix.
-const NONE: u32 = u32::MAX;
-/// The table by the first five digits: one more than there are, for the end.
-const BUCKETS: usize = 100_001;
+/// In [`Row::terms`]: the row stands for several, see there.
+const SEVERAL: u32 = 1 << 31;
 
 /// A rate deck.
 #[derive(Debug, Clone)]
 pub struct Deck {
     name: Arc<str>,
     currency: Currency,
-    /// Sorted by `key`; one more at the end, whose `first` is the number of rows.
-    slots: Box<[Slot]>,
+    /// The root first; the nodes of one node's children side by side.
+    nodes: Box<[Node]>,
+    /// A row for each prefix; those of one node's children side by side.
     rows: Box<[Row]>,
-    /// Where the slots of each five digits begin.
-    buckets: Box<[u32]>,
+    /// Rows of prefixes that have several.
+    more: Box<[Row]>,
+    /// The row of the empty prefix, which prices every number.
+    whole: Option<Row>,
+    prefixes: usize,
     terms: Box<[Terms]>,
     hours: Box<[Hours]>,
     names: Names,
 }
 
-/// One prefix.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    key: u64,
-    parent: u32,
-    /// Its first row; the next slot's is where they end. The newest comes first, of those the ones with hours.
-    first: u32,
+/// A beginning of numbers that longer prefixes go on from. Bit n is for the digit n.
+#[derive(Debug, Clone, Copy, Default)]
+struct Node {
+    /// Place of the first child that is a node.
+    children: u32,
+    /// Place of the first child's row.
+    rows: u32,
+    /// Which digits lead to a node.
+    inner: u16,
+    /// Which digits end a prefix.
+    ends: u16,
 }
 
-/// One price of a prefix.
+/// The price of a prefix; or, with [`SEVERAL`] set in `terms`, how many there are in `more` and from which place on. The
+/// newest comes first, of those of one date the ones with hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
     terms: u32,
@@ -125,17 +133,18 @@ impl Deck {
 
     /// How many prefixes it has.
     pub fn prefixes(&self) -> usize {
-        self.slots.len() - 1
+        self.prefixes
     }
 
     /// How many rates it has: a prefix may have several, with other dates or hours.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        let several = |r: &&Row| r.terms & SEVERAL != 0;
+        self.prefixes - self.rows.iter().chain(&self.whole).filter(several).count() + self.more.len()
     }
 
     /// Has it none?
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.prefixes == 0
     }
 
     /// The price for a number (digits, with country code) at a moment: of the prefixes that begin it and have a price
@@ -146,23 +155,27 @@ impl Deck {
 
     /// As [`find`](Self::find), for a number that is read already.
     pub fn find_prefix(&self, number: Prefix, at: At) -> Option<Found<'_>> {
-        let bucket = number.bucket();
-        let (from, until) = (*self.buckets.get(bucket)? as usize, *self.buckets.get(bucket + 1)? as usize);
-        let key = number.word();
-        let behind = from + self.slots.get(from..until)?.partition_point(|s| s.key <= key);
-        let mut place = behind.checked_sub(1)?;
-        loop {
-            let slot = self.slots.get(place)?;
-            if Prefix::of_word(slot.key).begins(number)
-                && let Some(found) = self.rows_of(place).find(|r| r.holds(at))
-            {
+        // The rows that were passed on the way down, and at which depths.
+        let mut rows = [0u32; MOST_DIGITS];
+        let mut passed = 0u32;
+        let mut node = self.nodes.first();
+        for (depth, digit) in number.digits().enumerate() {
+            let Some(here) = node else { break };
+            if let Some(row) = here.row(digit) {
+                rows[depth] = row;
+                passed |= 1 << depth;
+            }
+            node = here.child(digit).and_then(|c| self.nodes.get(c as usize));
+        }
+        while passed != 0 {
+            let depth = passed.ilog2() as usize;
+            passed ^= 1 << depth;
+            let row = self.rows.get(rows[depth] as usize)?;
+            if let Some(found) = self.rates_of(number.first(depth + 1), *row).find(|r| r.holds(at)) {
                 return Some(found);
             }
-            if slot.parent == NONE {
-                return None;
-            }
-            place = slot.parent as usize;
         }
+        self.rates_of(Prefix::ALL, self.whole?).find(|r| r.holds(at))
     }
 
     /// What a call of so many seconds to this number would cost, begun at this moment.
@@ -178,29 +191,31 @@ impl Deck {
 
     /// The rates of exactly this prefix, the newest first.
     pub fn exact(&self, prefix: Prefix) -> impl Iterator<Item = Found<'_>> {
-        let place = self.slots[..self.prefixes()].binary_search_by_key(&prefix.word(), |s| s.key).ok();
-        place.into_iter().flat_map(|p| self.rows_of(p))
+        let mut row = self.whole;
+        let mut node = self.nodes.first();
+        for digit in prefix.digits() {
+            row = node.and_then(|n| n.row(digit)).and_then(|r| self.rows.get(r as usize)).copied();
+            node = node.and_then(|n| n.child(digit)).and_then(|c| self.nodes.get(c as usize));
+        }
+        row.into_iter().flat_map(move |r| self.rates_of(prefix, r))
     }
 
     /// All rates, sorted by prefix.
     pub fn rates(&self) -> impl Iterator<Item = Found<'_>> {
-        (0..self.prefixes()).flat_map(|p| self.rows_of(p))
+        Walk::new(self).flat_map(|(prefix, _, row)| self.rates_of(prefix, row))
     }
 
-    /// The prefixes in order, each with its rates.
+    /// The prefixes in order, each with whether a shorter one of the deck begins it, and with its rates.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (Prefix, bool, impl Iterator<Item = Found<'_>>)> {
-        (0..self.prefixes()).map(|p| {
-            let slot = &self.slots[p];
-            (Prefix::of_word(slot.key), slot.parent != NONE, self.rows_of(p))
-        })
+        Walk::new(self).map(|(prefix, has_parent, row)| (prefix, has_parent, self.rates_of(prefix, row)))
     }
 
     /// Octets of memory that it holds, everything counted.
     pub fn bytes(&self) -> usize {
         size_of_val(self)
-            + size_of_val(&*self.slots)
+            + size_of_val(&*self.nodes)
             + size_of_val(&*self.rows)
-            + size_of_val(&*self.buckets)
+            + size_of_val(&*self.more)
             + size_of_val(&*self.terms)
             + self.hours.iter().map(|h| size_of_val(h) + size_of_val(h.stretches())).sum::<usize>()
             + self.names.text.len()
@@ -208,12 +223,15 @@ impl Deck {
             + self.name.len()
     }
 
-    /// The rates of the slot at this place, which is one of the array but its last.
-    fn rows_of(&self, place: usize) -> impl Iterator<Item = Found<'_>> {
-        let ends =
-            self.slots.get(place..place + 2).map_or((0, 0), |s| (s[0].first as usize, s[1].first as usize));
-        let prefix = Prefix::of_word(self.slots.get(place).map_or(0, |s| s.key));
-        self.rows.get(ends.0..ends.1).unwrap_or_default().iter().filter_map(move |row| {
+    /// The rates that this row of a prefix stands for.
+    fn rates_of(&self, prefix: Prefix, row: Row) -> impl Iterator<Item = Found<'_>> {
+        let (one, several) = if row.terms & SEVERAL == 0 {
+            (Some(row), [].as_slice())
+        } else {
+            let from = row.name as usize;
+            (None, self.more.get(from..from + (row.terms ^ SEVERAL) as usize).unwrap_or_default())
+        };
+        one.into_iter().chain(several.iter().copied()).filter_map(move |row| {
             let terms = self.terms.get(row.terms as usize)?;
             Some(Found {
                 prefix,
@@ -223,6 +241,62 @@ impl Deck {
                 hours: terms.hours.checked_sub(1).and_then(|h| self.hours.get(h as usize)),
             })
         })
+    }
+}
+
+impl Node {
+    /// Place of the row of the prefix that ends with this digit.
+    fn row(&self, digit: u8) -> Option<u32> {
+        let bit = 1u16 << digit;
+        (self.ends & bit != 0).then(|| self.rows + (self.ends & (bit - 1)).count_ones())
+    }
+
+    /// Place of the node that this digit leads to.
+    fn child(&self, digit: u8) -> Option<u32> {
+        let bit = 1u16 << digit;
+        (self.inner & bit != 0).then(|| self.children + (self.inner & (bit - 1)).count_ones())
+    }
+}
+
+/// Goes through a deck in the order of its prefixes.
+struct Walk<'a> {
+    deck: &'a Deck,
+    whole: Option<Row>,
+    /// Nodes on the way down: each with its prefix, the digit that is next, and whether a prefix of the deck begins it.
+    path: Vec<(Node, Prefix, u8, bool)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(deck: &'a Deck) -> Walk<'a> {
+        let root = deck.nodes.first().map(|n| (*n, Prefix::ALL, 0, deck.whole.is_some()));
+        Walk { deck, whole: deck.whole, path: root.into_iter().collect() }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = (Prefix, bool, Row);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(row) = self.whole.take() {
+            return Some((Prefix::ALL, false, row));
+        }
+        loop {
+            let (node, prefix, next, covered) = self.path.last_mut()?;
+            let digit = *next;
+            if digit > 9 {
+                self.path.pop();
+                continue;
+            }
+            *next += 1;
+            let (node, here, covered) = (*node, prefix.with(digit), *covered);
+            let row = node.row(digit).and_then(|r| self.deck.rows.get(r as usize));
+            if let Some(child) = node.child(digit).and_then(|c| self.deck.nodes.get(c as usize)) {
+                self.path.push((*child, here, 0, covered || row.is_some()));
+            }
+            if let Some(row) = row {
+                return Some((here, covered, *row));
+            }
+        }
     }
 }
 

@@ -42,16 +42,6 @@ impl Prefix {
         Prefix(word)
     }
 
-    /// Its word; see the module's description.
-    pub(crate) fn word(self) -> u64 {
-        self.0
-    }
-
-    /// The prefix of a word that [`word`](Self::word) gave.
-    pub(crate) fn of_word(word: u64) -> Prefix {
-        Prefix(word)
-    }
-
     /// How many digits it has.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(self) -> usize {
@@ -80,9 +70,22 @@ impl Prefix {
         }
     }
 
-    /// Its first five digits as a number from 0 to 99,999 with each digit that is missing read as 0, for tables.
-    pub(crate) fn bucket(self) -> usize {
-        (0..5).fold(0, |n, i| n * 10 + ((self.0 >> (60 - 4 * i) & 15) as usize).saturating_sub(1))
+    /// Its digits, each 0 to 9.
+    pub fn digits(self) -> impl Iterator<Item = u8> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let digit = (rest >> 60) as u8;
+            rest <<= 4;
+            digit.checked_sub(1)
+        })
+    }
+
+    /// This prefix with one more digit (0 to 9); itself if it is full.
+    pub(crate) fn with(self, digit: u8) -> Prefix {
+        match self.len() {
+            MOST_DIGITS => self,
+            len => Prefix(self.0 | u64::from(digit + 1) << (60 - 4 * len)),
+        }
     }
 
     /// This prefix with more digits behind it; `None` if they are no digits or too many.

@@ -2,6 +2,8 @@
 //! to nine digits, names and prices that many rows share.
 #![allow(dead_code)]
 
+pub mod cpu;
+
 use std::collections::HashSet;
 
 use ringtrip_rates::deck::{Builder, Deck};

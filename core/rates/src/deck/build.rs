@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::{BUCKETS, Deck, NONE, Names, Row, Slot, Terms};
+use super::{Deck, Names, Node, Row, SEVERAL, Terms};
 use crate::money::Currency;
 use crate::prefix::Prefix;
 use crate::rate::{Rate, Tariff, Validity};
@@ -13,6 +13,9 @@ use crate::time::Hours;
 /// Two rates of the same prefix, date and hours: the dearer one counts, so that no estimate is too low. Compared by a
 /// call of this length.
 const USUAL_CALL: u32 = 180;
+
+/// No name yet.
+const NONE: u32 = u32::MAX;
 
 /// Gathers rows for a [`Deck`].
 #[derive(Debug)]
@@ -33,7 +36,7 @@ pub struct Builder {
 /// A row on its way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
-    key: u64,
+    prefix: Prefix,
     row: Row,
     /// Where it came from, for whoever complains.
     pub(crate) line: u32,
@@ -86,7 +89,7 @@ impl Builder {
             hours,
         };
         let row = Row { terms: self.terms_place(terms), name: self.name_place(destination.trim()) };
-        self.entries.push(Entry { key: prefix.word(), row, line });
+        self.entries.push(Entry { prefix, row, line });
     }
 
     /// How many rows were added.
@@ -110,7 +113,7 @@ impl Builder {
         let terms = |e: &Entry| &self.terms[e.row.terms as usize];
         // Newest first; of the same date those with hours first; of the same hours the dearest first.
         entries.sort_by(|a, b| {
-            a.key.cmp(&b.key).then_with(|| {
+            a.prefix.cmp(&b.prefix).then_with(|| {
                 let (x, y) = (terms(a), terms(b));
                 y.from
                     .cmp(&x.from)
@@ -120,45 +123,39 @@ impl Builder {
                     .then_with(|| a.line.cmp(&b.line))
             })
         });
-        let mut slots: Vec<Slot> = Vec::with_capacity(entries.len() + 1);
-        let mut rows: Vec<Row> = Vec::with_capacity(entries.len());
-        let mut last: Option<Entry> = None;
-        for entry in entries {
-            if let Some(kept) = last.filter(|l| l.key == entry.key) {
-                let (x, y) = (terms(&kept), terms(&entry));
+        let mut prefixes: Vec<(Prefix, Row)> = Vec::with_capacity(entries.len());
+        let mut more: Vec<Row> = Vec::new();
+        let mut entries = entries.into_iter().peekable();
+        while let Some(first) = entries.next() {
+            let begin = more.len();
+            let mut last = first;
+            while let Some(next) = entries.next_if(|e| e.prefix == first.prefix) {
+                let (x, y) = (terms(&last), terms(&next));
                 if (x.from, x.hours) == (y.from, y.hours) {
-                    clash(&self, Clash { kept, other: entry });
+                    clash(&self, Clash { kept: last, other: next });
                     continue;
                 }
-            } else {
-                let mut parent = (slots.len() as u32).checked_sub(1).unwrap_or(NONE);
-                // Whatever begins this prefix stands right before it, or begins what does.
-                while let Some(p) = slots.get(parent as usize)
-                    && !Prefix::of_word(p.key).begins(Prefix::of_word(entry.key))
-                {
-                    parent = p.parent;
+                if more.len() == begin {
+                    more.push(first.row);
                 }
-                slots.push(Slot { key: entry.key, parent, first: rows.len() as u32 });
+                more.push(next.row);
+                last = next;
             }
-            rows.push(entry.row);
-            last = Some(entry);
+            let row = match more.len() - begin {
+                0 => first.row,
+                several => Row { terms: several as u32 | SEVERAL, name: begin as u32 },
+            };
+            prefixes.push((first.prefix, row));
         }
-        let mut buckets = vec![0u32; BUCKETS];
-        for slot in &slots {
-            buckets[Prefix::of_word(slot.key).bucket() + 1] += 1;
-        }
-        let mut sum = 0;
-        for begin in &mut buckets {
-            sum += *begin;
-            *begin = sum;
-        }
-        slots.push(Slot { key: u64::MAX, parent: NONE, first: rows.len() as u32 });
+        let (nodes, rows) = tree(&prefixes);
         Deck {
             name: self.name,
             currency: self.currency,
-            slots: slots.into(),
+            nodes: nodes.into(),
             rows: rows.into(),
-            buckets: buckets.into(),
+            more: more.into(),
+            whole: prefixes.first().filter(|(p, _)| *p == Prefix::ALL).map(|(_, row)| *row),
+            prefixes: prefixes.len(),
             terms: self.terms.into(),
             hours: self.hours.into(),
             names: Names { text: self.text.into(), ends: self.ends.into() },
@@ -218,10 +215,47 @@ impl Builder {
     }
 }
 
+/// The tree of sorted prefixes. One subtree after the other, so that what a number needs lies close together.
+fn tree(prefixes: &[(Prefix, Row)]) -> (Vec<Node>, Vec<Row>) {
+    let mut nodes = vec![Node::default()];
+    let mut rows = Vec::with_capacity(prefixes.len());
+    // Nodes to be filled: where, at which depth, and the prefixes longer than the node's own.
+    let mut open = vec![(0usize, 0usize, prefixes)];
+    while let Some((place, depth, mut rest)) = open.pop() {
+        if let [(own, _), after @ ..] = rest
+            && own.len() == depth
+        {
+            rest = after;
+        }
+        let mut node = Node { children: nodes.len() as u32, rows: rows.len() as u32, ..Node::default() };
+        let first_child = open.len();
+        while let Some((next, row)) = rest.first() {
+            let head = next.first(depth + 1);
+            let bit = 1u16 << next.digits().nth(depth).unwrap_or(0);
+            let (group, after) = rest.split_at(rest.partition_point(|(p, _)| head.begins(*p)));
+            rest = after;
+            let ends = head == *next;
+            if ends {
+                node.ends |= bit;
+                rows.push(*row);
+            }
+            if group.len() > usize::from(ends) {
+                node.inner |= bit;
+                open.push((nodes.len(), depth + 1, group));
+                nodes.push(Node::default());
+            }
+        }
+        // The first child is filled next.
+        open[first_child..].reverse();
+        nodes[place] = node;
+    }
+    (nodes, rows)
+}
+
 impl Entry {
     /// Its prefix.
     pub(crate) fn prefix(&self) -> Prefix {
-        Prefix::of_word(self.key)
+        self.prefix
     }
 }
 
