@@ -568,6 +568,7 @@ impl World {
                 let names: &[&str] = match host.as_str() {
                     "provider.example" => &["acme"],
                     "two.example" => &["spare", "acme"],
+                    "spare.example" => &["spare"],
                     _ => &[],
                 };
                 let at = |name: &&str| self.phones.iter().find(|p| p.name == **name).map(Phone::addr);

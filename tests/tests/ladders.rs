@@ -8,7 +8,9 @@ use ringtrip_switch::config::{Config, HostPort, Inbound};
 use ringtrip_switch::dialplan::Plan;
 use ringtrip_switch::party::Cause;
 use ringtrip_switch::route::Target;
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
+use ringtrip_switch::router::{
+    PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
+};
 use ringtrip_tests::{Manners, World, expect};
 
 /// Runs out every timer of SIP and looks that nothing is left.
@@ -310,6 +312,30 @@ fn a_dead_provider_costs_two_seconds_and_a_busy_one_is_believed() {
 }
 
 #[test]
+fn the_next_gateway_is_called_within_two_seconds() {
+    let mut world = two_servers(|config| {
+        let mut next = config.gateways[0].clone();
+        next.id = "gw2".parse().expect("a name");
+        next.server = HostPort { host: "provider.example".to_owned(), port: None };
+        config.gateways.push(next);
+        config.gateways[0].server = HostPort { host: "spare.example".to_owned(), port: None };
+        config.script = Some("test.rhai".to_owned());
+    });
+    world.script(one_after_the_other);
+    world.phone("spare").manners(Manners::Dead);
+    world.phone("201").dial("902079460123");
+    world.run(2_000);
+    let called = world.ladder().lines().find(|line| line.contains("exchange → acme  INVITE"));
+    let at = called.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    assert!(at.is_some_and(|ms| ms <= 2_000), "{}", world.ladder());
+    world.run(3_000);
+    assert!(world.phone("201").is_up() && world.phone("acme").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    world.run(1_000);
+    clean(world);
+}
+
+#[test]
 fn one_lost_packet_is_no_failure() {
     let mut world = two_servers(|_| {});
     // The first copy is lost, the second arrives.
@@ -461,6 +487,15 @@ fn a_basic_call_takes_few_posts() {
 fn to_provider(config: &mut Config) {
     let plan = Plan::parse("([12]0xS0|<9,:>xx.<:@gw1>)").expect("a plan");
     config.plans.insert("home".to_owned(), plan.into());
+}
+
+fn one_after_the_other(_: &PolicyCall) -> Result<PolicyAnswer, String> {
+    let stage = |name: &str| {
+        let targets = vec![PolicyTarget { name: name.to_owned(), number: None }];
+        PolicyItem::Ring(PolicyStage { targets, timeout: None })
+    };
+    let verdict = PolicyVerdict::Stages(vec![stage("gw1"), stage("gw2")]);
+    Ok(PolicyAnswer { verdict, ..PolicyAnswer::default() })
 }
 
 fn bar(_: &PolicyCall) -> Result<PolicyAnswer, String> {
