@@ -7,14 +7,18 @@
 
 mod bindings;
 mod cache;
+pub mod cases;
 mod check;
+mod convert;
 mod fault;
 mod guest;
 pub mod host;
+pub mod installed;
 mod load;
 pub mod package;
 mod plugin;
 mod runtime;
+mod set;
 mod ticker;
 
 /// The contract's words in Rust.
@@ -27,5 +31,7 @@ pub mod words {
 pub use fault::PluginFault;
 pub use guest::Time;
 pub use host::Outside;
+pub use installed::Installed;
 pub use plugin::Plugin;
 pub use runtime::{LoadError, Runtime};
+pub use set::Set;

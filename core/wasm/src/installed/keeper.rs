@@ -1,0 +1,151 @@
+//! What goes on beside the calls: values that plugins keep come to the disk within a second, and gateway plugins are
+//! asked for their health each minute, their balance each quarter of an hour, and their prices once a day.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::cache::write_whole;
+use crate::fault::PluginFault;
+use crate::host::MemoryStore;
+use crate::package::manifest::World;
+use crate::set::{Seat, Set};
+
+const VALUES: Duration = Duration::from_secs(1);
+const HEALTH: Duration = Duration::from_secs(60);
+const BALANCE: Duration = Duration::from_secs(15 * 60);
+const PRICES: Duration = Duration::from_secs(24 * 3600);
+
+/// Two threads: one writes, one asks, so that an answer that takes its time keeps nobody's values from the disk.
+pub(super) struct Keeper {
+    set: Arc<Mutex<Arc<Set>>>,
+    stop: Vec<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Keeper {
+    pub fn start(folder: PathBuf, values: Arc<MemoryStore>) -> io::Result<Keeper> {
+        let set: Arc<Mutex<Arc<Set>>> = Arc::default();
+        let asked = set.clone();
+        let keep = every(VALUES, "plugin-values", move || keep(&folder, &values))?;
+        let mut chores = Chores::default();
+        let ask = every(VALUES, "plugin-chores", move || {
+            let set = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            chores.run(&set);
+        })?;
+        Ok(Keeper { set, stop: vec![keep, ask] })
+    }
+
+    /// These plugins from now on.
+    pub fn attend(&self, set: Arc<Set>) {
+        *self.set.lock().unwrap_or_else(PoisonError::into_inner) = set;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        for (stop, thread) in self.stop.drain(..) {
+            drop(stop);
+            // The one that asks may be in the middle of ten seconds; the one that writes ends at once, and writes.
+            if thread.thread().name() == Some("plugin-values") {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Runs `work` at this pace on a thread of its own, and once more at the end.
+fn every(
+    pace: Duration,
+    name: &str,
+    mut work: impl FnMut() + Send + 'static,
+) -> io::Result<(Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = mpsc::channel();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pace) {
+            work();
+        }
+        if pace == VALUES {
+            work();
+        }
+    })?;
+    Ok((stop, thread))
+}
+
+fn keep(folder: &Path, values: &MemoryStore) {
+    for (plugin, values) in values.changed() {
+        let text = toml::to_string(&values).unwrap_or_default();
+        if let Err(e) = write_whole(&file(folder, &plugin), &[text.as_bytes()]) {
+            tracing::warn!(plugin, "what it keeps cannot be written: {e}");
+        }
+    }
+}
+
+/// Reads what a plugin kept in an earlier run.
+pub(super) fn restore(folder: &Path, plugin: &str, values: &MemoryStore) {
+    let Ok(text) = fs::read_to_string(file(folder, plugin)) else { return };
+    match toml::from_str::<BTreeMap<String, String>>(&text) {
+        Ok(kept) => values.put(plugin, kept),
+        Err(e) => tracing::warn!(plugin, "what it kept cannot be read: {e}"),
+    }
+}
+
+/// Forgets it.
+pub(super) fn erase(folder: &Path, plugin: &str) {
+    let _ = fs::remove_file(file(folder, plugin));
+}
+
+fn file(folder: &Path, plugin: &str) -> PathBuf {
+    folder.join("values").join(format!("{plugin}.toml"))
+}
+
+/// When which seat was asked last. A seat is new after each change of its plugin, and is then asked at once.
+#[derive(Default)]
+struct Chores {
+    asked: Vec<(Arc<Seat>, [Option<Instant>; 3])>,
+}
+
+impl Chores {
+    fn run(&mut self, set: &Set) {
+        let seats: Vec<&Arc<Seat>> = set.seats().filter(|seat| seat.plugin.speaks(World::Gateway)).collect();
+        self.asked.retain(|(seat, _)| seats.iter().any(|s| Arc::ptr_eq(s, seat)));
+        for seat in seats {
+            if !self.asked.iter().any(|(known, _)| Arc::ptr_eq(known, seat)) {
+                self.asked.push((seat.clone(), [None; 3]));
+            }
+        }
+        for (seat, [health, balance, prices]) in &mut self.asked {
+            if due(health, HEALTH) {
+                let said = noted(seat, "health", seat.plugin.health());
+                seat.learn(|learned| learned.health = Some(said));
+            }
+            if due(balance, BALANCE) {
+                let said = noted(seat, "balance", seat.plugin.balance());
+                seat.learn(|learned| learned.balance = Some(said));
+            }
+            if due(prices, PRICES) {
+                let said = noted(seat, "prices", seat.plugin.prices());
+                seat.learn(|learned| learned.prices = Some(said));
+            }
+        }
+    }
+}
+
+fn due(last: &mut Option<Instant>, pace: Duration) -> bool {
+    let due = last.is_none_or(|at| at.elapsed() >= pace);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
+
+fn noted<T>(seat: &Seat, what: &str, said: Result<T, PluginFault>) -> Result<T, String> {
+    said.map_err(|fault| {
+        tracing::warn!(plugin = seat.plugin.label(), "asked for its {what}: {fault}");
+        fault.to_string()
+    })
+}
