@@ -9,7 +9,7 @@ use ringtrip_host::{Limits, PrefixTable, Script};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
 use ringtrip_switch::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
-use ringtrip_switch::router::PolicyCall;
+use ringtrip_switch::router::{Facts, PolicyCall};
 
 const THIRTY_LINES: &str = r#"
 fn premium() {
@@ -63,6 +63,7 @@ fn policy(c: &mut Criterion) {
             pin: None,
             entered: None,
             user: String::new(),
+            asked: false,
         },
         number: Digits::new(number),
         default: RoutePlan {
@@ -73,6 +74,7 @@ fn policy(c: &mut Criterion) {
         script: Some("bench.rhai".to_owned()),
         holiday: None,
         e164: None,
+        facts: Facts::default(),
     };
     for (name, number) in [("pass", "01480123123"), ("block", "0901234"), ("three stages", "0012125551234")] {
         let call = call(number);

@@ -10,4 +10,4 @@ pub mod script;
 
 pub use decide::{Decision, Engine};
 pub use plugins::{NoPlugins, PluginSaid, Plugins};
-pub use script::{Limits, PrefixTable, Script, ScriptError, ScriptFault};
+pub use script::{Library, Limits, Pool, PoolError, PrefixTable, Script, ScriptError, ScriptFault};

@@ -7,10 +7,12 @@
 //! Nothing here waits: [`Router::before_policy`] either ends or hands out the question, and [`Router::after_policy`]
 //! takes the answer. The shell holds the deadline.
 
+mod facts;
 mod policy;
 mod prepare;
 mod prices;
 
+pub use facts::{Facts, GatewayState, Gateways, NoGateways};
 pub use policy::{
     CallerEdit, Cheapest, PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
@@ -40,7 +42,7 @@ const LINE_RING_TIME: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Router {
     config: Arc<Config>,
-    prices: Arc<dyn Prices>,
+    facts: Facts,
     /// Policy plugins are installed: every call is asked about.
     advised: bool,
 }
@@ -57,12 +59,17 @@ pub enum Step {
 impl Router {
     /// A machine for this configuration, without prices and plugins.
     pub fn new(config: Arc<Config>) -> Router {
-        Router { config, prices: Arc::new(NoPrices), advised: false }
+        Router { config, facts: Facts::default(), advised: false }
     }
 
     /// With somebody who knows prices.
     pub fn with_prices(self, prices: Arc<dyn Prices>) -> Router {
-        Router { prices, ..self }
+        Router { facts: Facts { prices, ..self.facts }, ..self }
+    }
+
+    /// With somebody who knows how the gateways are.
+    pub fn with_gateways(self, gateways: Arc<dyn Gateways>) -> Router {
+        Router { facts: Facts { gateways, ..self.facts }, ..self }
     }
 
     /// Are policy plugins asked, too?
@@ -94,7 +101,8 @@ impl Router {
         }
         let holiday = self.config.holiday(&query.at).map(str::to_owned);
         let e164 = self.config.numbering.e164(&number);
-        Step::AskPolicy(Box::new(PolicyCall { query, number, default: plan, script, holiday, e164 }))
+        let facts = self.facts.clone();
+        Step::AskPolicy(Box::new(PolicyCall { query, number, default: plan, script, holiday, e164, facts }))
     }
 
     /// What becomes of the script's answer; with an event when it failed and the plan's own route was taken.
@@ -300,7 +308,7 @@ impl Router {
             Target::Line(_) | Target::Extension(_) | Target::Uri(_) => return None,
         };
         let e164 = self.config.numbering.e164(number)?;
-        self.prices.quote(&gateway, e164.trim_start_matches('+'), at)
+        self.facts.prices.quote(&gateway, e164.trim_start_matches('+'), at)
     }
 
     /// The loop guard: the landline is not called from the landline, nor a provider by its own call.

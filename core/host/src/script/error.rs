@@ -1,6 +1,10 @@
 //! Why a script was refused, or failed while deciding, in words that say where and how to mend it.
 
-use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
+use rhai::{EvalAltResult, LexError, NativeCallContext, ParseError, ParseErrorType, Position};
+
+use super::call::fields_of;
+use super::lex::{Kind, Token, tokens};
+use super::names::{FOREIGN, VERBS, usage};
 
 /// Why a script was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +28,7 @@ pub struct ScriptFault {
     pub script: String,
     /// The line, if it is known.
     pub line: Option<usize>,
-    /// What happened.
+    /// What happened, and how to mend it.
     pub what: String,
     /// What the script had printed until then.
     pub printed: Vec<String>,
@@ -40,32 +44,83 @@ impl ScriptError {
         ScriptError { line, column, what: what.into(), hint: hint.into() }
     }
 
-    pub(crate) fn syntax(error: &ParseError) -> ScriptError {
+    /// What the language's parser found. The text is looked at for what the parser cannot know: habits of other
+    /// languages.
+    pub(crate) fn syntax(error: &ParseError, text: &str) -> ScriptError {
         let at = error.position();
+        let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+        let all = tokens(text);
+        if let Some(found) = habit(&all, line) {
+            return found;
+        }
         let hint = match error.err_type() {
             ParseErrorType::Reserved(word) if word == "call" => {
                 "`call` is a word of the language; the call is c".to_owned()
             }
             ParseErrorType::Reserved(word) => {
-                format!("{word} is not available to policies; use another name")
+                format!("{word} is a word of the language; use another name, such as my_{word}")
             }
-            ParseErrorType::MissingToken(token, _) => format!("write {token} there"),
+            ParseErrorType::MissingToken(token, _) => {
+                format!("write {token} there, or at the end of what stands before")
+            }
             ParseErrorType::UnexpectedEOF => "a { or ( or \" is not closed".to_owned(),
-            ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _))
-                if symbol == "import" || symbol == "eval" =>
-            {
+            ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "eval" => {
                 format!("{symbol} is not available to policies")
             }
             ParseErrorType::BadInput(LexError::UnterminatedString) => "close the text with \"".to_owned(),
+            ParseErrorType::BadInput(LexError::MalformedChar(_)) => {
+                "texts stand in double quotes: \"gw1\"".to_owned()
+            }
+            ParseErrorType::FnMissingParams(name) => format!("write fn {name}() or fn {name}(c)"),
+            ParseErrorType::VariableUndefined(name) => format!("write let {name} = … before"),
+            ParseErrorType::ModuleUndefined(name) => {
+                format!("write import \"{name}\" as {name}; at the beginning")
+            }
             _ => "look at this place, and at the end of the line before it".to_owned(),
         };
-        ScriptError::new(
-            at.line().unwrap_or(0),
-            at.position().unwrap_or(0),
-            error.err_type().to_string(),
-            hint,
-        )
+        ScriptError::new(line, column, error.err_type().to_string(), hint)
     }
+}
+
+/// What somebody wrote who is used to another language, on the line of the error or the one before.
+fn habit(all: &[Token<'_>], line: usize) -> Option<ScriptError> {
+    let near: Vec<&Token<'_>> =
+        all.iter().filter(|t| !t.is_comment() && (t.line == line || t.line + 1 == line)).collect();
+    let error =
+        |t: &Token<'_>, what: String, hint: &str| Some(ScriptError::new(t.line, t.column, what, hint));
+    for (i, token) in near.iter().enumerate() {
+        let next = near.get(i + 1);
+        match token.kind {
+            Kind::Quoted => {
+                let what = format!("{} is one character, not a text", token.text);
+                return error(token, what, "texts stand in double quotes: \"gw1\"");
+            }
+            Kind::Sign if matches!(token.text, "===" | "!==") => {
+                let hint = if token.text == "===" { "write ==" } else { "write !=" };
+                return error(token, format!("{} is not known here", token.text), hint);
+            }
+            Kind::Sign
+                if token.text == "++"
+                    || token.text == "-" && next.is_some_and(|n| n.is("-") && n.start == token.end()) =>
+            {
+                return error(token, "there is no ++ and no -- here".to_owned(), "write n += 1 or n -= 1");
+            }
+            Kind::Word if matches!(token.text, "if" | "while") => {
+                let condition = near[i + 1..].iter().take_while(|t| !t.is("{") && !t.is("=>"));
+                if let Some(equals) = condition.into_iter().find(|t| t.is("=")) {
+                    return error(equals, "= does not compare".to_owned(), "write == to compare");
+                }
+            }
+            Kind::Word => {
+                let foreign = FOREIGN.iter().find(|(word, _)| *word == token.text);
+                if let Some((word, hint)) = foreign {
+                    return error(token, format!("{word} is not a word of this language"), hint);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 impl ScriptFault {
@@ -79,31 +134,82 @@ impl ScriptFault {
             EvalAltResult::ErrorTooManyOperations(_) => "it did too much: an endless loop?".to_owned(),
             EvalAltResult::ErrorTerminated(..) => "it thought too long".to_owned(),
             EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply".to_owned(),
-            EvalAltResult::ErrorFunctionNotFound(name, _) => format!("there is no function {name}"),
+            EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(signature),
+            EvalAltResult::ErrorDotExpr(text, _) => no_field(text),
+            EvalAltResult::ErrorPropertyNotFound(text, _) => no_field(text),
             EvalAltResult::ErrorVariableNotFound(name, _) => format!("there is no variable {name}"),
-            EvalAltResult::ErrorRuntime(text, _) => text.to_string(),
-            other => {
-                let mut bare = other.clone_for_report();
-                bare.truncate(300);
-                bare
+            EvalAltResult::ErrorModuleNotFound(name, _) => {
+                format!("there is no module {name:?}; it is the file {name}.rhai in the scripts folder")
             }
+            EvalAltResult::ErrorDataTooLarge(..) => {
+                format!("{}: a list or text grows without end?", bare(inner))
+            }
+            EvalAltResult::ErrorRuntime(text, _) => text.to_string(),
+            other => bare(other),
         };
         let line = inner.position().line().or_else(|| error.position().line());
         ScriptFault { script: script.to_owned(), line, what, printed: printed.to_vec() }
     }
 }
 
-/// An error's text without its position, which is reported apart.
-trait Report {
-    fn clone_for_report(&self) -> String;
+/// `to ()`: there is none that takes this; how is it used?
+fn no_function(signature: &str) -> String {
+    let name = signature.split([' ', '(']).next().unwrap_or(signature);
+    if VERBS.iter().any(|(verb, _)| *verb == name) {
+        return format!("{signature} is not the way to use {name}; write {}", usage(name));
+    }
+    match nearest(name, VERBS.iter().map(|(verb, _)| *verb)) {
+        Some(near) => format!("there is no function {signature}; did you mean {}?", usage(near)),
+        None => format!("there is no function {signature}"),
+    }
 }
 
-impl Report for EvalAltResult {
-    fn clone_for_report(&self) -> String {
-        let text = self.to_string();
-        match text.rfind(" (line ") {
-            Some(i) => text[..i].to_owned(),
-            None => text,
+/// `Unknown property 'x' - a getter is not registered for type 'Call'`.
+fn no_field(text: &str) -> String {
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    let (Some(field), Some(kind)) = (quoted.next(), quoted.next()) else { return text.to_owned() };
+    let of = fields_of(kind);
+    match nearest(field, of.iter().copied()) {
+        Some(near) => format!("a {kind} has no {field}; did you mean {near}?"),
+        None => format!("a {kind} has no {field}; it has {}", of.join(", ")),
+    }
+}
+
+/// An error's text without its position, which is reported apart.
+fn bare(error: &EvalAltResult) -> String {
+    let text = error.to_string();
+    let text = text.rfind(" (line ").map_or(text.as_str(), |i| &text[..i]);
+    text.chars().take(300).collect()
+}
+
+/// An error of one of our functions, at the place that called it.
+pub(super) fn fault(ctx: &NativeCallContext<'_>, what: String) -> Box<EvalAltResult> {
+    at(ctx.call_position(), what)
+}
+
+fn at(position: Position, what: String) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorRuntime(what.into(), position))
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let lower = word.to_lowercase();
+    let near = known.map(|k| (distance(&k.to_lowercase(), &lower), k)).min_by_key(|(d, _)| *d)?;
+    (near.0 <= 1 + near.1.len() / 4 && near.0 < near.1.len().max(2)).then_some(near.1)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = corner + usize::from(ca != *cb);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
         }
     }
+    row[b.len()]
 }

@@ -1,25 +1,78 @@
-//! Prefix tables: thousands of prefixes that a script asks by name, searched natively.
+//! Tables: lists of numbers and prefixes that a script asks by name, searched natively.
+//!
+//! A table is a file in `scripts/tables`. `NAME.csv`: a prefix, a comma, what it means. `NAME.txt`: a prefix or number a
+//! line. A line that begins with `#` is a comment; so is what follows `#` after a blank.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use rhai::{Dynamic, Engine};
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+
+use super::error::{ScriptError, fault, nearest};
+use super::verbs::Told;
 
 /// Prefixes and what each means. The longest that a number begins with wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrefixTable {
     /// Sorted by prefix.
-    rows: Vec<(String, String)>,
+    rows: Vec<(String, ImmutableString)>,
     longest: usize,
 }
 
+/// Tables by name.
+pub(super) type Tables = Arc<BTreeMap<String, PrefixTable>>;
+
+/// The most rows of a table.
+const MOST: usize = 200_000;
+/// The longest prefix and the longest meaning.
+const LONGEST: usize = 64;
+
 impl PrefixTable {
+    /// Reads a file's text. Every bad line is named.
+    pub fn read(text: &str) -> Result<PrefixTable, Vec<ScriptError>> {
+        let (mut rows, mut errors) = (BTreeMap::new(), Vec::new());
+        for (i, line) in text.lines().enumerate() {
+            let line = line.split_once(" #").map_or(line, |(before, _)| before).trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (prefix, value) = line.split_once([',', ';', '\t']).unwrap_or((line, ""));
+            let (prefix, value) = (prefix.trim().trim_matches('"'), value.trim().trim_matches('"'));
+            let mut wrong = |what: String, hint: &str| errors.push(ScriptError::new(i + 1, 1, what, hint));
+            let keys = |c: char| c.is_ascii_digit() || matches!(c, '+' | '*' | '#');
+            if prefix.is_empty() || prefix.len() > LONGEST || !prefix.chars().all(keys) {
+                let hint = "a line holds digits, and after a comma what they mean: 09,premium";
+                wrong(format!("{prefix:?} is no number"), hint);
+            } else if value.len() > LONGEST || value.contains([',', ';']) {
+                wrong(format!("{value:?} is no meaning"), "one word or a few, without a comma");
+            } else if rows.insert(prefix.to_owned(), value.to_owned()).is_some() {
+                wrong(format!("{prefix} stands in the table already"), "remove one of the two lines");
+            } else if rows.len() > MOST {
+                wrong(format!("the table has more than {MOST} rows"), "use a rate deck for so many prefixes");
+                break;
+            }
+            if errors.len() >= 20 {
+                break;
+            }
+        }
+        if errors.is_empty() { Ok(rows.into_iter().collect()) } else { Err(errors) }
+    }
+
     /// The value of the longest prefix of `number`.
     pub fn find(&self, number: &str) -> Option<&str> {
+        self.row(number).map(|value| value.as_str())
+    }
+
+    fn row(&self, number: &str) -> Option<&ImmutableString> {
         let longest = self.longest.min(number.len());
         (0..=longest).rev().filter_map(|len| number.get(..len)).find_map(|prefix| {
             let i = self.rows.binary_search_by(|(row, _)| row.as_str().cmp(prefix)).ok()?;
-            Some(self.rows[i].1.as_str())
+            self.rows.get(i).map(|(_, value)| value)
         })
+    }
+
+    fn holds(&self, number: &str) -> bool {
+        self.rows.binary_search_by(|(row, _)| row.as_str().cmp(number)).is_ok()
     }
 }
 
@@ -28,16 +81,57 @@ impl FromIterator<(String, String)> for PrefixTable {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(rows: I) -> PrefixTable {
         let rows: BTreeMap<String, String> = rows.into_iter().collect();
         let longest = rows.keys().map(String::len).max().unwrap_or_default();
-        PrefixTable { rows: rows.into_iter().collect(), longest }
+        let rows = rows.into_iter().map(|(prefix, value)| (prefix, value.into())).collect();
+        PrefixTable { rows, longest }
     }
 }
 
-/// `lookup("table", number)` gives the value, or `()` when there is none.
-pub(super) fn register(engine: &mut Engine, tables: BTreeMap<String, PrefixTable>) {
-    engine.register_fn("lookup", move |table: &str, number: &str| -> Dynamic {
-        match tables.get(table).and_then(|t| t.find(number)) {
-            Some(value) => value.to_owned().into(),
-            None => Dynamic::UNIT,
-        }
+/// `lookup("table", number)` gives the meaning of the longest prefix, or `()`; `in_table("table", number)` says whether
+/// there is one; `is_row("table", number)` whether the very number stands there.
+pub(super) fn register(engine: &mut Engine, tables: Tables) {
+    let all = Arc::clone(&tables);
+    engine.register_fn("lookup", move |ctx: NativeCallContext, table: &str, number: &str| -> Told<Dynamic> {
+        Ok(named(&ctx, &all, table)?.row(number).map_or(Dynamic::UNIT, |value| value.clone().into()))
     });
+    let all = Arc::clone(&tables);
+    engine.register_fn("in_table", move |ctx: NativeCallContext, table: &str, number: &str| -> Told<bool> {
+        Ok(named(&ctx, &all, table)?.row(number).is_some())
+    });
+    engine.register_fn("is_row", move |ctx: NativeCallContext, table: &str, number: &str| -> Told<bool> {
+        Ok(named(&ctx, &tables, table)?.holds(number))
+    });
+}
+
+fn named<'t>(ctx: &NativeCallContext<'_>, tables: &'t Tables, name: &str) -> Told<&'t PrefixTable> {
+    tables.get(name).ok_or_else(|| {
+        let hint = match nearest(name, tables.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("put {name}.csv or {name}.txt into scripts/tables"),
+        };
+        fault(ctx, format!("there is no table {name:?}; {hint}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_read() {
+        let table =
+            PrefixTable::read("# UK\n09,premium\n0871, dear # since 2015\n\n\"07\";\"mobile\"\n").unwrap();
+        assert_eq!(table.find("0901234"), Some("premium"));
+        assert_eq!(table.find("08711"), Some("dear"));
+        assert_eq!(table.find("07700900123"), Some("mobile"));
+        assert_eq!(table.find("0870"), None);
+        assert!(table.holds("09") && !table.holds("091"));
+    }
+
+    #[test]
+    fn bad_lines_are_all_named() {
+        let errors = PrefixTable::read("09,premium\nnine,premium\n09,again\n08,a,b\n").unwrap_err();
+        let shown: Vec<String> = errors.iter().map(|e| e.to_string()).collect();
+        assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [2, 3, 4], "{shown:?}");
+        assert!(shown[0].contains("\"nine\" is no number") && shown[1].contains("already"), "{shown:?}");
+    }
 }

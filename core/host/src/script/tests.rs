@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{CallerId, Cause, Source};
+use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
 use ringtrip_switch::route::{
     Attempt, Extras, Provenance, RoutePlan, RouteQuery, Stage, Target, Verdict, WallTime,
 };
-use ringtrip_switch::router::{PolicyItem, PolicyVerdict};
+use ringtrip_switch::router::{Facts, PolicyItem, PolicyVerdict};
 
 use super::*;
 
@@ -35,6 +35,7 @@ fn call(number: &str) -> PolicyCall {
             pin: None,
             entered: None,
             user: String::new(),
+            asked: false,
         },
         number: Digits::new(number),
         default: RoutePlan {
@@ -45,6 +46,7 @@ fn call(number: &str) -> PolicyCall {
         script: Some("t.rhai".to_owned()),
         holiday: None,
         e164: None,
+        facts: Facts::default(),
     }
 }
 
@@ -141,9 +143,13 @@ fn refused_scripts_say_where_and_how() {
     check("fn route(c) {\n  to(\"gw1\"\n}", 3, "','");
     check("fn route(c) {\n  let call = 1;\n}", 2, "call");
     check("fn other(c) { }", 1, "no function route");
-    check("fn route() { }", 1, "no function route");
+    check("fn route() { }", 1, "route does not take the call");
+    check("fn rout(c) { }", 1, "no function route(c), but rout");
+    check("fn route(c) {\nfn_that_is_not() }", 2, "no function fn_that_is_not");
+    check("fn route(c) { sleep(10) }", 1, "no function sleep");
+    check("fn route(c) { timestamp() }", 1, "no function timestamp");
     check("fn route(c) { eval(\"1\") }", 1, "eval");
-    check("import \"x\" as y; fn route(c) { }", 1, "import");
+    check("import \"x\" as y; fn route(c) { }", 1, "no module");
     check("fn route(c) { \"abc }", 1, "not terminated");
     check("fn route(c) {", 1, "");
     check(&format!("fn route(c) {{ {}1{} }}", "(".repeat(500), ")".repeat(500)), 1, "complexity");
@@ -162,7 +168,6 @@ fn bombs_are_stopped() {
     }
     check("loop { }", None, "endless loop");
     check("while true { let x = 1; }", None, "endless loop");
-    check("fn_that_is_not()", Some(2), "no function fn_that_is_not");
     check("1;\nnosuch", Some(3), "no variable nosuch");
     check("let s = \"x\"; loop { s += s; }", None, "Length of string");
     check("let a = []; loop { a.push(1); }", None, "");
@@ -171,8 +176,6 @@ fn bombs_are_stopped() {
     check("let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }", None, "");
     check("\"x\".pad(1000000000, \"y\")", None, "");
     check("[].pad(1000000000, 1)", None, "");
-    check("sleep(10)", Some(2), "no function sleep");
-    check("timestamp()", Some(2), "no function timestamp");
     check("1 / 0", Some(2), "zero");
     check("throw \"by hand\"", Some(2), "by hand");
     check("42", None, "must return what a verb gives");
@@ -276,4 +279,149 @@ fn no_script_stops_an_emergency_call() {
         assert_eq!(emergency, dialled.ends_with("999") || dialled == "112", "{dialled}: {plan:?}");
         assert!(emergency || plan.verdict == Verdict::Refuse(Cause::Barred) || dialled == "201", "{plan:?}");
     }
+}
+
+/// A pool of these scripts, modules and tables.
+fn pool(files: &[(&str, &str)]) -> Result<Pool, Vec<PoolError>> {
+    let mut library = Library::shipped();
+    let mut wanted = BTreeMap::new();
+    for (file, text) in files {
+        let text = (*text).to_owned();
+        match (file.strip_prefix("module/"), file.strip_prefix("tables/")) {
+            (Some(module), _) => library.modules.insert(module.to_owned(), text),
+            (_, Some(table)) => library.tables.insert(table.to_owned(), text),
+            _ => {
+                wanted.insert(file.trim_end_matches(".rhai").to_owned(), (*file).to_owned());
+                library.scripts.insert((*file).to_owned(), text)
+            }
+        };
+    }
+    Pool::compile(&library, &wanted, Limits::default(), Arc::new(still))
+}
+
+#[track_caller]
+fn refused(files: &[(&str, &str)], wanted: &[&str]) {
+    let errors = pool(files).expect_err("it must be refused");
+    let shown: Vec<String> = errors.iter().map(|e| e.to_string()).collect();
+    let right = shown.len() == wanted.len() && shown.iter().zip(wanted).all(|(s, w)| s.contains(w));
+    assert!(right, "wanted {wanted:#?}\nfound {shown:#?}");
+    assert!(errors.iter().all(|e| !e.error.hint.is_empty()), "{shown:#?}");
+}
+
+#[test]
+fn a_pool_holds_scripts_modules_and_tables() {
+    let ten: Vec<(String, String)> = (0..10)
+        .map(|i| (format!("s{i}.rhai"), format!("import \"mine\" as m;\nfn route(c) {{ to(m::line({i})) }}")))
+        .collect();
+    let mut files: Vec<(&str, &str)> = ten.iter().map(|(f, t)| (f.as_str(), t.as_str())).collect();
+    files.push(("module/mine", "import \"deeper\" as d;\nfn line(n) { d::name() + n }"));
+    files.push(("module/deeper", "fn name() { \"gw\" }"));
+    files.push(("module/unused", "this is broken and nobody cares"));
+    files.push(("tables/dear.txt", "09\n118\n"));
+    files.push((
+        "dear.rhai",
+        "fn route(c) { if in_table(\"dear\", c.number) { block(\"dear\") } else { pass() } }",
+    ));
+    let pool = pool(&files).unwrap_or_else(|e| panic!("{e:#?}"));
+    assert_eq!(pool.scripts().len(), 11);
+    for i in 0..10 {
+        let answer = pool.get(&format!("s{i}")).unwrap().run(&call("1")).unwrap();
+        assert_eq!(shown(&answer), format!("gw{i}"));
+        assert_eq!(answer.decided_at, format!("s{i}.rhai:2"));
+    }
+    assert_eq!(shown(&pool.get("dear").unwrap().run(&call("118500")).unwrap()), "barred: dear");
+    assert_eq!(shown(&pool.get("dear").unwrap().run(&call("018")).unwrap()), "pass");
+}
+
+#[test]
+fn a_pool_is_refused_whole_with_all_that_is_wrong() {
+    let good = ("good.rhai", "fn route(c) { pass() }");
+    refused(
+        &[good, ("a.rhai", "fn route(c) {\n  to(\"gw1\"\n}"), ("b.rhai", "fn route(c) { paas() }")],
+        &["a.rhai: line 3", "b.rhai: line 1, column 15: there is no function paas; did you mean pass?"],
+    );
+    refused(
+        &[("a.rhai", "import \"uq\" as u; fn route(c) { pass() }")],
+        &["a.rhai: line 1, column 8: there is no module \"uq\"; did you mean \"uk\"?"],
+    );
+    refused(
+        &[("a.rhai", "let x = \"uk\"; import x as u; fn route(c) { pass() }")],
+        &["a.rhai: line 1, column 22: import takes a name in quotes; write import \"uk\" as uk;"],
+    );
+    refused(
+        &[
+            ("a.rhai", "import \"one\" as one; fn route(c) { pass() }"),
+            ("module/one", "import \"two\" as two; fn f() { 1 }"),
+            ("module/two", "\nimport \"one\" as one; fn g() { 2 }"),
+        ],
+        &["two.rhai: line 2, column 8: modules import each other in a circle: one imports two imports one"],
+    );
+    refused(
+        &[("a.rhai", "import \"one\" as one; fn route(c) { pass() }"), ("module/one", "fn f() { 1 ")],
+        &["one.rhai: line 1"],
+    );
+    refused(
+        &[good, ("tables/dear.csv", "09,x\nnine,y\n")],
+        &["tables/dear.csv: line 2, column 1: \"nine\" is no number"],
+    );
+    refused(&[good, ("tables/uk.txt", "09")], &["two tables uk"]);
+    let chain: Vec<(String, String)> = (0..12)
+        .map(|i| (format!("module/m{i}"), format!("import \"m{}\" as m; fn f() {{ 1 }}", i + 1)))
+        .collect();
+    let mut files: Vec<(&str, &str)> = chain.iter().map(|(f, t)| (f.as_str(), t.as_str())).collect();
+    files.push(("a.rhai", "import \"m0\" as m; fn route(c) { pass() }"));
+    refused(&files, &["more than 8 deep"]);
+    refused(
+        &[("a.rhai", "import \"loops\" as l; fn route(c) { pass() }"), ("module/loops", "loop { }")],
+        &["loops.rhai"],
+    );
+}
+
+#[test]
+fn the_modules_that_ship_know_numbers() {
+    #[track_caller]
+    fn check(module: &str, expression: &str, wanted: &str) {
+        let text = format!("import \"{module}\" as m;\nfn route(c) {{ block(`${{{expression}}}`) }}");
+        let script = compile_plain(&text);
+        let mut call = call("01480123123");
+        call.query.at.hour = 10;
+        let answer = script.run(&call).unwrap_or_else(|e| panic!("{expression}: {e}"));
+        assert_eq!(shown(&answer), format!("barred: {wanted}"), "{expression}");
+    }
+    check("uk", "m::normalise(\"01480 123123\")", "+441480123123");
+    check("uk", "m::normalise(\"234567\", \"1480\")", "+441480234567");
+    check("uk", "m::normalise(\"0033 1 2345 6789\")", "+33123456789");
+    check("uk", "m::normalise(\"+44 (20) 7946-0000\")", "+442079460000");
+    check("uk", "m::normalise(\"201\")", "");
+    check("uk", "m::national(\"+441480123123\")", "01480123123");
+    check("uk", "m::national(\"+33123456789\")", "0033123456789");
+    check("uk", "m::class(\"0901234567\")", "premium");
+    check("uk", "m::class(\"+447700900123\")", "mobile");
+    check("uk", "m::class(\"0033123456\")", "international");
+    check("uk", "m::class(\"999\")", "emergency");
+    check("uk", "m::codes(\"14101480123123\")", "01480123123");
+    check("uk", "m::codes(\"1470128001480123123\")", "01480123123");
+    check("uk", "m::codes(\"1471\")", "1471");
+    check("us", "m::normalise(\"(212) 555-1234\")", "+12125551234");
+    check("us", "m::normalise(\"555-1234\", \"212\")", "+12125551234");
+    check("us", "m::normalise(\"011441480123123\")", "+441480123123");
+    check("us", "m::national(\"+441480123123\")", "011441480123123");
+    check("us", "m::class(\"9005551234\")", "premium");
+    check("us", "m::class(\"18765551234\")", "caribbean");
+    check("us", "m::class(\"2125551234\")", "local");
+    check("us", "m::class(\"911\")", "emergency");
+    check("us", "m::codes(\"*672125551234\")", "2125551234");
+    check("eu", "m::normalise(\"030 123456\", \"49\")", "+4930123456");
+    check("eu", "m::normalise(\"912345678\", \"34\")", "+34912345678");
+    check("eu", "m::national(\"+3612345678\", \"36\")", "0612345678");
+    check("eu", "m::class(\"+491511234567\")", "mobile");
+    check("eu", "m::class(\"+33899123456\")", "premium");
+    check("hours", "m::office(c)", "true");
+    check("hours", "m::open(c, \"11:00\", \"12:00\")", "false");
+    check("hours", "m::night(c)", "false");
+}
+
+fn compile_plain(text: &str) -> Script {
+    let made = Script::compile("test.rhai", text, Limits::default(), BTreeMap::new(), still);
+    made.unwrap_or_else(|e| panic!("{e}: {text}"))
 }

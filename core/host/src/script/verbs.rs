@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, NativeCallContext};
 use ringtrip_switch::party::{Cause, Digits};
-use ringtrip_switch::router::{PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict};
+use ringtrip_switch::route::{Question, Wanted};
+use ringtrip_switch::router::{Cheapest, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict};
 
 use super::RUN;
+use super::error::fault;
+use super::extras::prompt;
 
 /// What a verb gives.
 #[derive(Debug, Clone)]
@@ -15,7 +18,7 @@ pub(super) struct Decision {
     pub line: Option<usize>,
 }
 
-type Told<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type Told<T> = Result<T, Box<EvalAltResult>>;
 
 /// More targets at once, or stages after each other, are a mistake: nobody waits that long.
 const MAX_TARGETS: usize = 16;
@@ -23,6 +26,9 @@ const MAX_TARGETS: usize = 16;
 const MAX_SECS: INT = 600;
 /// The longest text of a reason, a number or a name that is kept.
 const MAX_REASON: usize = 200;
+/// How often a caller may enter a PIN, unless the script says otherwise, and at most.
+const TRIES: u8 = 3;
+const MAX_TRIES: INT = 5;
 
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Decision>("Decision");
@@ -32,9 +38,16 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("to", |ctx: NativeCallContext, name: &str, number: &str| {
         decide(&ctx, stages(vec![stage(vec![target(name, Some(number))], None)]))
     });
+    engine.register_fn("ring", |ctx: NativeCallContext, name: &str| {
+        decide(&ctx, stages(vec![stage(vec![target(name, None)], None)]))
+    });
     engine.register_fn("ring", |ctx: NativeCallContext, name: &str, secs: INT| -> Told<Decision> {
         let timeout = Some(ring_time(&ctx, secs)?);
         Ok(decide(&ctx, stages(vec![stage(vec![target(name, None)], timeout)])))
+    });
+    engine.register_fn("ring", |ctx: NativeCallContext, names: Array| -> Told<Decision> {
+        let together = together(&ctx, names)?;
+        Ok(decide(&ctx, stages(vec![together])))
     });
     engine.register_fn("ring", |ctx: NativeCallContext, names: Array, secs: INT| -> Told<Decision> {
         let timeout = Some(ring_time(&ctx, secs)?);
@@ -58,6 +71,13 @@ pub(super) fn register(engine: &mut Engine) {
         }
         Ok(decide(&ctx, PolicyVerdict::Stages(all)))
     });
+    engine.register_fn("cheapest", |ctx: NativeCallContext, most: INT| cheapest(&ctx, most, Array::new()));
+    engine.register_fn("cheapest", |ctx: NativeCallContext, most: INT, among: Array| {
+        cheapest(&ctx, most, among)
+    });
+    engine.register_fn("under", |ctx: NativeCallContext, decision: Decision, price: Dynamic| {
+        under(&ctx, decision, &price)
+    });
     engine.register_fn("block", |ctx: NativeCallContext, reason: &str| {
         let because: String = reason.chars().take(MAX_REASON).collect();
         decide(&ctx, PolicyVerdict::Refuse { cause: Cause::Barred, because })
@@ -67,19 +87,19 @@ pub(super) fn register(engine: &mut Engine) {
         decide(&ctx, PolicyVerdict::Refuse { cause: Cause::Busy, because })
     });
     engine.register_fn("pass", |ctx: NativeCallContext| decide(&ctx, PolicyVerdict::Pass));
-
-    engine.register_fn("rewrite", |number: &str| {
-        RUN.with_borrow_mut(|run| run.number = Some(Digits::new(number)));
+    engine.register_fn("ask_pin", |ctx: NativeCallContext| ask(&ctx, Wanted::Pin, None, INT::from(TRIES)));
+    engine.register_fn("ask_pin", |ctx: NativeCallContext, prompt: &str| {
+        ask(&ctx, Wanted::Pin, Some(prompt), INT::from(TRIES))
     });
-    engine.register_fn("caller_id", |number: &str, name: &str| {
-        RUN.with_borrow_mut(|run| {
-            run.caller.number = Some(Digits::new(number).to_string());
-            // A line end in a name would end a header.
-            run.caller.name = Some(name.chars().filter(|c| !c.is_control()).take(64).collect());
-        });
+    engine.register_fn("ask_pin", |ctx: NativeCallContext, prompt: &str, tries: INT| {
+        ask(&ctx, Wanted::Pin, Some(prompt), tries)
     });
-    engine.register_fn("withhold", || RUN.with_borrow_mut(|run| run.caller.private = Some(true)));
-    engine.register_fn("show", || RUN.with_borrow_mut(|run| run.caller.private = Some(false)));
+    engine.register_fn("ask_number", |ctx: NativeCallContext| {
+        ask(&ctx, Wanted::Number, None, INT::from(TRIES))
+    });
+    engine.register_fn("ask_number", |ctx: NativeCallContext, prompt: &str| {
+        ask(&ctx, Wanted::Number, Some(prompt), INT::from(TRIES))
+    });
     engine.register_fn("starts_with_any", |number: &str, prefixes: Array| {
         prefixes.iter().any(|p| p.as_immutable_string_ref().is_ok_and(|p| number.starts_with(p.as_str())))
     });
@@ -111,7 +131,7 @@ fn items_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyItem>> {
     let kind = item.type_name();
     match item.try_cast::<Decision>().map(|d| d.verdict) {
         Some(PolicyVerdict::Stages(stages)) => Ok(stages),
-        Some(_) => Err(fault(ctx, "a list of targets cannot hold block() or pass()".to_owned())),
+        Some(_) => Err(fault(ctx, "a list of targets cannot hold block(), pass() or a question".to_owned())),
         None => Err(fault(ctx, format!("a list of targets holds names such as \"gw1\", not {kind}"))),
     }
 }
@@ -138,6 +158,57 @@ fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
     Ok(all)
 }
 
+fn cheapest(ctx: &NativeCallContext, most: INT, among: Array) -> Told<Decision> {
+    let most = u8::try_from(most).ok().filter(|n| (1..=MAX_TARGETS).contains(&usize::from(*n)));
+    let Some(most) = most else {
+        return Err(fault(ctx, format!("cheapest tries 1 to {MAX_TARGETS} gateways")));
+    };
+    let name = |item: &Dynamic| item.as_immutable_string_ref().ok().map(|name| name.to_string());
+    let Some(among) = among.iter().map(name).collect::<Option<Vec<_>>>() else {
+        return Err(fault(ctx, "cheapest compares gateways by name, such as [\"gw1\", \"gw2\"]".to_owned()));
+    };
+    let wish = Cheapest { most, among, budget: None, number: None };
+    Ok(decide(ctx, PolicyVerdict::Stages(vec![PolicyItem::Cheapest(wish)])))
+}
+
+/// `cheapest(2).under("0.05")`: at most so much a minute.
+fn under(ctx: &NativeCallContext, decision: Decision, price: &Dynamic) -> Told<Decision> {
+    let PolicyVerdict::Stages(mut items) = decision.verdict else {
+        return Err(fault(ctx, "under() follows cheapest(): cheapest(2).under(\"0.05\")".to_owned()));
+    };
+    let budget = millionths(&price.to_string())
+        .ok_or_else(|| fault(ctx, format!("{price} is no price a minute; write it as \"0.05\"")))?;
+    for item in &mut items {
+        match item {
+            PolicyItem::Cheapest(wish) => wish.budget = Some(budget),
+            PolicyItem::Ring(_) => {
+                return Err(fault(ctx, "under() follows cheapest(): cheapest(2).under(\"0.05\")".to_owned()));
+            }
+        }
+    }
+    Ok(decide(ctx, PolicyVerdict::Stages(items)))
+}
+
+/// `0.05` as millionths of a unit.
+fn millionths(text: &str) -> Option<i64> {
+    let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 12 {
+        return None;
+    }
+    let part: String = part.chars().chain("000000".chars()).take(6).collect();
+    whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part.parse().ok()?)
+}
+
+fn ask(ctx: &NativeCallContext, wanted: Wanted, said: Option<&str>, tries: INT) -> Told<Decision> {
+    if !(1..=MAX_TRIES).contains(&tries) {
+        return Err(fault(ctx, format!("a caller may try 1 to {MAX_TRIES} times, not {tries}")));
+    }
+    let prompt = said.map(|said| prompt(ctx, said)).transpose()?;
+    let tries = u8::try_from(tries).unwrap_or(TRIES);
+    Ok(decide(ctx, PolicyVerdict::Ask(Question { wanted, prompt, tries })))
+}
+
 fn ring_time(ctx: &NativeCallContext, secs: INT) -> Told<Duration> {
     match u64::try_from(secs) {
         Ok(n @ 1..) if secs <= MAX_SECS => Ok(Duration::from_secs(n)),
@@ -145,6 +216,23 @@ fn ring_time(ctx: &NativeCallContext, secs: INT) -> Told<Duration> {
     }
 }
 
-fn fault(ctx: &NativeCallContext, what: String) -> Box<EvalAltResult> {
-    Box::new(EvalAltResult::ErrorRuntime(what.into(), ctx.call_position()))
+#[cfg(test)]
+mod tests {
+    use super::millionths;
+
+    #[test]
+    fn prices_are_read_exactly() {
+        for (text, wanted) in [
+            ("0.05", Some(50_000)),
+            ("1", Some(1_000_000)),
+            ("0.0123456789", Some(12_345)),
+            ("12.5", Some(12_500_000)),
+            (".5", None),
+            ("-1", None),
+            ("cheap", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(millionths(text), wanted, "{text}");
+        }
+    }
 }

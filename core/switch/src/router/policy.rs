@@ -9,6 +9,7 @@ use crate::party::{Cause, Digits};
 use crate::route::{
     AdHoc, Extras, Provenance, Question, RoutePlan, RouteQuery, Stage, Step, StepKind, Target, Verdict,
 };
+use crate::router::facts::Facts;
 use crate::router::prices::RankAsk;
 use crate::router::{Router, emergency_plan};
 
@@ -33,6 +34,8 @@ pub struct PolicyCall {
     pub holiday: Option<String>,
     /// The number as E.164 with `+`, where the numbering says what it is.
     pub e164: Option<String>,
+    /// What can be looked up about prices and gateways.
+    pub facts: Facts,
 }
 
 /// A script's answer.
@@ -248,7 +251,7 @@ impl Router {
             among: &among,
             budget: wish.budget,
         };
-        let ranking = self.prices.rank(&ask);
+        let ranking = self.facts.prices.rank(&ask);
         for (gateway, why) in ranking.rejected {
             provenance.step(StepKind::Rejected, gateway.to_string(), why);
         }
