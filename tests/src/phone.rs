@@ -32,6 +32,8 @@ pub enum Manners {
     Busy,
     /// 603.
     Decline,
+    /// Refuses with this status.
+    Refuse(u16),
     /// Says nothing at all, as if it were switched off.
     Dead,
 }
@@ -382,6 +384,7 @@ impl Phone {
         let refusal = match self.manners {
             Manners::Busy => Some(486),
             Manners::Decline => Some(603),
+            Manners::Refuse(code) => Some(code),
             _ if !self.is_idle() => Some(486),
             _ => None,
         };

@@ -21,7 +21,7 @@ use ringtrip_switch::line::{Line, LineSetup, Wall};
 use ringtrip_switch::party::{CallerId, Cause, Digits, Key, Source};
 use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, Post};
 use ringtrip_switch::rand::Rand;
-use ringtrip_switch::route::{Found, Target, WallTime};
+use ringtrip_switch::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Router, Step};
 
 use crate::media::{Media, To};
@@ -30,6 +30,9 @@ use crate::phone::Phone;
 
 /// A routing script, as a function.
 pub type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
+
+/// What a plugin or a rate deck makes of a plan, as a function.
+pub type Touch = fn(&mut RoutePlan);
 
 /// An exchange and all around it.
 pub struct World {
@@ -40,6 +43,7 @@ pub struct World {
     desk: Desk,
     router: Router,
     script: Option<Script>,
+    touch: Option<Touch>,
     route_is_dead: bool,
     call_ids: CallIds,
     lines: BTreeMap<LineId, Line>,
@@ -127,6 +131,7 @@ impl World {
         let call_setup = CallSetup {
             config: Arc::clone(&config),
             ringback: line_setup.region.tones.ring_back.clone(),
+            busy: line_setup.region.tones.busy.clone(),
             prompt: line_setup.region.tones.prompt.clone(),
             agent: "Ringtrip".to_owned(),
         };
@@ -135,6 +140,7 @@ impl World {
             start,
             router: Router::new(Arc::clone(&config)),
             script: None,
+            touch: None,
             route_is_dead: false,
             call_ids: calls.clone(),
             lines: lines.collect(),
@@ -238,6 +244,20 @@ impl World {
     /// Sets the routing script.
     pub fn script(&mut self, script: Script) {
         self.script = Some(script);
+    }
+
+    /// Sets what happens to every plan before the call gets it.
+    pub fn touch(&mut self, touch: Touch) {
+        self.touch = Some(touch);
+    }
+
+    /// Tells every call this.
+    pub fn tell_calls(&mut self, input: impl Fn() -> CallInput) {
+        let ids: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in ids {
+            self.posts.push_back(Post::Call { call, input: input() });
+        }
+        self.deliver();
     }
 
     /// From now on the route answers nobody: it is being restarted, or a script holds it.
@@ -549,7 +569,7 @@ impl World {
             Post::Ask(_) if self.route_is_dead => {}
             Post::Ask(query) => {
                 let call = query.call;
-                let plan = match self.router.before_policy(*query) {
+                let mut plan = match self.router.before_policy(*query) {
                     Step::Done(plan) => *plan,
                     Step::AskPolicy(policy) => {
                         let answer = match self.script {
@@ -561,6 +581,9 @@ impl World {
                         plan
                     }
                 };
+                if let Some(touch) = self.touch {
+                    touch(&mut plan);
+                }
                 out.push(Post::Call { call, input: CallInput::Routed(Box::new(plan)) });
             }
             Post::Find { call, seq, target, emergency } => self.find(call, seq, target, emergency),
@@ -568,6 +591,7 @@ impl World {
                 let names: &[&str] = match host.as_str() {
                     "provider.example" => &["acme"],
                     "two.example" => &["spare", "acme"],
+                    "spare.example" => &["spare"],
                     "spare.example" => &["spare"],
                     _ => &[],
                 };

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod leg;
 pub mod line;
 pub mod party;
+pub mod pins;
 pub mod post;
 pub mod prompt;
 pub mod rand;

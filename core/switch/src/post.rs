@@ -7,6 +7,7 @@ use std::time::Duration;
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::tone::Tone;
 use ringtrip_sip::endpoint::{Ask, Told, Transport};
+use ringtrip_sip::message::Method;
 
 use crate::board::{BoardCmd, BoardEvent};
 use crate::call::Birth;
@@ -89,6 +90,30 @@ pub enum Post {
     Keep(Box<Cdr>),
     /// To the event stream.
     Tell(Event),
+}
+
+impl Post {
+    /// Does it carry keys, which may be a PIN? Then it stands in no log.
+    pub fn has_keys(&self) -> bool {
+        match self {
+            Post::Call { input: CallInput::Leg { event, .. }, .. } => matches!(event, LegEvent::Digit { .. }),
+            Post::Call { input: CallInput::Media(event), .. } => matches!(event, MediaEvent::Digit { .. }),
+            // A key in INFO.
+            Post::Call { input: CallInput::Sip { told: Told::Request { request, .. }, .. }, .. } => {
+                request.method == Method::Info
+            }
+            Post::Line { input, .. } => matches!(
+                input,
+                LineInput::Key { .. }
+                    | LineInput::Media(MediaEvent::Digit { .. })
+                    | LineInput::Board(BoardEvent::PulseDigit(_))
+                    | LineInput::Leg { cmd: LegCmd::Digit { .. }, .. }
+            ),
+            Post::Sip(Ask::Send { request, .. }) => request.method == Method::Info,
+            Post::Tell(event) => matches!(event, Event::CallDigit { .. }),
+            _ => false,
+        }
+    }
 }
 
 /// What a call is told.

@@ -8,6 +8,7 @@
 //! takes the answer. The shell holds the deadline.
 
 mod facts;
+mod pin;
 mod policy;
 mod prepare;
 mod prices;
@@ -29,8 +30,8 @@ use crate::event::Event;
 use crate::ids::LineId;
 use crate::party::{CallerId, Cause, Digits, Source};
 use crate::route::{
-    Attempt, Extras, PlanRoute, Planned, Provenance, Quote, RoutePlan, RouteQuery, Stage, Target, Verdict,
-    WallTime,
+    Attempt, Extras, PlanRoute, Planned, Provenance, Quote, RoutePlan, RouteQuery, Stage, StepKind, Target,
+    Verdict, WallTime,
 };
 
 /// How long a target outside may ring: longer than any voicemail there waits.
@@ -87,11 +88,22 @@ impl Router {
         if let Some(call) = emergency::decide(&self.config, &query.caller, &query.dialled) {
             return Step::Done(Box::new(emergency_plan(call, Provenance::default())));
         }
-        let default = match self.outside(&query.source) {
-            Some(inbound) => self.inbound(&query, &inbound),
-            None => self.planned(&query, query.planned.clone()),
+        let mut steps = Vec::with_capacity(8);
+        note(&mut steps, StepKind::Emergency, query.dialled.as_str(), "no emergency number");
+        let query = match self.proved(query, &mut steps) {
+            Ok(query) => query,
+            Err(plan) => return Step::Done(plan),
         };
-        let (number, plan) = default;
+        let default = match self.outside_of(&query) {
+            Some(inbound) => self.inbound(&query, &inbound, &mut steps),
+            None => self.planned(&query, query.planned.clone(), &mut steps),
+        };
+        let (number, mut plan) = default;
+        steps.append(&mut plan.provenance.steps);
+        plan.provenance.steps = steps;
+        if !matches!(plan.verdict, Verdict::Emergency(_)) {
+            plan.extras.pin = query.pin.clone();
+        }
         // What the plan bars or does not know is not offered to a script: a bar holds.
         let Verdict::Stages(stages) = &plan.verdict else { return Step::Done(Box::new(plan)) };
         let script = self.config.script_for(&query).map(str::to_owned);
@@ -114,7 +126,12 @@ impl Router {
     ) -> (RoutePlan, Option<Event>) {
         let id = call.query.call;
         match answer.and_then(|answer| self.merge(&call, answer)) {
-            Ok(plan) => (plan, None),
+            Ok(mut plan) => {
+                if !matches!(plan.verdict, Verdict::Emergency(_)) {
+                    plan.extras.pin = call.query.pin;
+                }
+                (plan, None)
+            }
             Err(why) => {
                 let event = Event::ScriptFailed { script: script.to_owned(), call: id, why };
                 let mut plan = call.default;
@@ -125,10 +142,18 @@ impl Router {
     }
 
     /// What a caller inside dialled, through its plan unless that is done already.
-    fn planned(&self, query: &RouteQuery, planned: Option<Planned>) -> (Digits, RoutePlan) {
+    fn planned(
+        &self,
+        query: &RouteQuery,
+        planned: Option<Planned>,
+        steps: &mut Steps,
+    ) -> (Digits, RoutePlan) {
         let planned = match planned {
-            Some(planned) => planned,
-            None => match self.plan(&query.source, &query.dialled) {
+            Some(planned) => {
+                self.note_plan(query, &planned, steps);
+                planned
+            }
+            None => match self.plan(query, &query.dialled, steps) {
                 Ok(planned) => planned,
                 Err(plan) => return (query.dialled.clone(), *plan),
             },
@@ -138,18 +163,31 @@ impl Router {
     }
 
     /// Runs the caller's plan on a number that came whole.
-    fn plan(&self, source: &Source, dialled: &Digits) -> Result<Planned, Box<RoutePlan>> {
+    fn plan(
+        &self,
+        query: &RouteQuery,
+        dialled: &Digits,
+        steps: &mut Steps,
+    ) -> Result<Planned, Box<RoutePlan>> {
         let number = international(self.config.region, dialled);
-        let Some((name, plan)) = self.config.plan_for(source) else {
+        if number != *dialled {
+            note(steps, StepKind::Number, dialled.as_str(), format!("a telephone dials {number}"));
+        }
+        let Some((name, plan)) = self.config.plan_of(query) else {
             return Ok(Planned { number, route: PlanRoute::Default, alternative: String::new() });
         };
         match plan.whole(&number, &self.config.dialling) {
-            Outcome::Send { number, route, alternative, .. } => Ok(Planned { number, route, alternative }),
+            Outcome::Send { number: sent, route, alternative, .. } => {
+                note(steps, StepKind::Plan, name, plan_said(&alternative, &sent, &route));
+                Ok(Planned { number: sent, route, alternative })
+            }
             Outcome::Blocked { alternative, .. } => {
+                note(steps, StepKind::Plan, name, format!("{alternative} bars it"));
                 let because = format!("plan {name} bars {dialled} by {alternative}");
                 Err(Box::new(refuse(Cause::Barred, Some(alternative), because)))
             }
             Outcome::Reject { why } => {
+                note(steps, StepKind::Plan, name, format!("no alternative takes it: {}", why.words()));
                 let because = format!("plan {name} does not take {dialled}: {}", why.words());
                 Err(Box::new(refuse(Cause::Unallocated, None, because)))
             }
@@ -181,10 +219,18 @@ impl Router {
             },
             route => (target(route), "the plan names the route".to_owned()),
         };
-        match self.stage(query, vec![(target, planned.number.clone(), None)], None) {
-            Ok(stage) => plain(Verdict::Stages(vec![stage]), provenance(because)),
-            Err((cause, because)) => plain(Verdict::Refuse(cause), provenance(because)),
+        let mut said = provenance(because);
+        match self.stage(query, vec![(target, planned.number.clone(), None)], None, &mut said.steps) {
+            Ok(stage) => plain(Verdict::Stages(vec![stage]), said),
+            Err((cause, because)) => plain(Verdict::Refuse(cause), Provenance { because, ..said }),
         }
+    }
+
+    /// What the plan of the caller's telephone decided while keys were pressed.
+    fn note_plan(&self, query: &RouteQuery, planned: &Planned, steps: &mut Steps) {
+        let name = self.config.plan_for(&query.source).map_or("", |(name, _)| name);
+        let said = plan_said(&planned.alternative, &planned.number, &planned.route);
+        note(steps, StepKind::Plan, name, said);
     }
 
     /// Where a number goes that no rule sent elsewhere.
@@ -217,10 +263,12 @@ impl Router {
     }
 
     /// The stages for a call from outside.
-    fn inbound(&self, query: &RouteQuery, inbound: &Inbound) -> (Digits, RoutePlan) {
+    fn inbound(&self, query: &RouteQuery, inbound: &Inbound, steps: &mut Steps) -> (Digits, RoutePlan) {
         let called = query.dialled.clone();
         let inbound = match &query.source {
-            Source::Gateway(id) => self.config.gateway(id).map_or(inbound, |g| g.inbound_for(&called)),
+            Source::Gateway(id) if !query.asked => {
+                self.config.gateway(id).map_or(inbound, |g| g.inbound_for(&called))
+            }
             _ => inbound,
         };
         let plan = match inbound {
@@ -229,7 +277,7 @@ impl Router {
             }
             Inbound::Ring(targets) => {
                 let targets = targets.iter().map(|t| (t.clone(), called.clone(), None)).collect();
-                self.stage(query, targets, None).map_or_else(
+                self.stage(query, targets, None, steps).map_or_else(
                     |(cause, because)| refuse(cause, None, because),
                     |stage| {
                         let said = because("the configuration names who rings for calls from there");
@@ -240,7 +288,7 @@ impl Router {
             Inbound::Dialled => match self.config.extension(called.as_str()) {
                 Some(e) => {
                     let target = (Target::Extension(e.id.clone()), called.clone(), None);
-                    self.stage(query, vec![target], None).map_or_else(
+                    self.stage(query, vec![target], None, steps).map_or_else(
                         |(cause, because)| refuse(cause, None, because),
                         |stage| {
                             let said = because("the number called is an extension");
@@ -250,7 +298,7 @@ impl Router {
                 }
                 None => refuse(Cause::Unallocated, None, format!("{called} is no extension")),
             },
-            Inbound::Number(number) => match self.plan(&query.source, number) {
+            Inbound::Number(number) => match self.plan(query, number, steps) {
                 Ok(planned) => return (planned.number.clone(), self.by_plan(query, planned)),
                 Err(plan) => *plan,
             },
@@ -265,12 +313,14 @@ impl Router {
         query: &RouteQuery,
         targets: Vec<(Target, Digits, Option<CallerEdit>)>,
         timeout: Option<Duration>,
+        steps: &mut Steps,
     ) -> Result<Stage, (Cause, String)> {
         let mut attempts = Vec::with_capacity(targets.len());
         let mut refused = (Cause::Unallocated, "nobody is named".to_owned());
         for (target, number, edit) in targets {
             if self.goes_back(&query.source, &target) {
                 refused = (Cause::Barred, "a call is not sent back where it came from".to_owned());
+                note(steps, StepKind::Rejected, target.word(), refused.1.clone());
                 continue;
             }
             match self.fit(&target, &number) {
@@ -279,7 +329,10 @@ impl Router {
                     let quote = self.quote(&target, &number, &query.at);
                     attempts.push(Attempt { quote, ..Attempt::new(target, number, caller) });
                 }
-                Err(because) => refused = (Cause::Invalid, because),
+                Err(because) => {
+                    note(steps, StepKind::Rejected, target.word(), because.clone());
+                    refused = (Cause::Invalid, because);
+                }
             }
         }
         if attempts.is_empty() {
@@ -421,6 +474,22 @@ impl Router {
     }
 }
 
+/// Steps of a decision that is being made.
+type Steps = Vec<crate::route::Step>;
+
+fn note(steps: &mut Steps, kind: StepKind, subject: impl Into<String>, said: impl Into<String>) {
+    steps.push(crate::route::Step { kind, subject: subject.into(), said: said.into() });
+}
+
+/// `0xx.<:@gw0> makes 01480123456 of it, for gw0`.
+fn plan_said(alternative: &str, number: &Digits, route: &PlanRoute) -> String {
+    let route = match route {
+        PlanRoute::Default => "the default route".to_owned(),
+        route => target(route).word(),
+    };
+    format!("{alternative} sends {number} to {route}")
+}
+
 /// `+44…` from a SIP phone as a telephone dials it.
 fn international(region: Region, dialled: &Digits) -> Digits {
     match dialled.as_str().strip_prefix('+') {
@@ -460,7 +529,14 @@ fn target_name(target: &Target) -> String {
 
 fn emergency_plan(call: emergency::EmergencyCall, provenance: Provenance) -> RoutePlan {
     let because = format!("{} is an emergency number", call.number());
-    let provenance = Provenance { because, ..provenance };
+    let mut provenance = Provenance { because, ..provenance };
+    provenance.step(StepKind::Emergency, call.number().as_str(), "an emergency call: nothing else is asked");
+    for (n, way) in call.ways().iter().enumerate() {
+        for attempt in &way.targets {
+            let said = format!("{} for {} s", attempt.number, way.timeout.as_secs());
+            provenance.step(StepKind::Stage, format!("{} {}", n + 1, attempt.target.word()), said);
+        }
+    }
     RoutePlan { verdict: Verdict::Emergency(call), provenance, extras: Extras::default() }
 }
 

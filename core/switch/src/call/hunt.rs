@@ -2,6 +2,7 @@
 //! failed the caller hears the best of the causes, not the last.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -9,6 +10,7 @@ use smallvec::SmallVec;
 use crate::call::Call;
 use crate::call::machine::{LegStage, State};
 use crate::call::setup::{EMERGENCY_WAIT, FIND_WAIT};
+use crate::config::{Config, Rule};
 use crate::emergency::EmergencyCall;
 use crate::event::Event;
 use crate::ids::ExtId;
@@ -23,13 +25,15 @@ pub(super) struct Hunt {
     /// Stages not yet begun.
     stages: VecDeque<Stage>,
     /// The attempts of all stages begun; a question's number is the place of its attempt here.
-    attempts: Vec<Attempt>,
+    attempts: Vec<Arc<Attempt>>,
     /// Questions to the directory without an answer yet.
     open: SmallVec<[u16; 4]>,
     /// When questions without an answer count as failed.
     find_by: Option<Instant>,
     /// When the next stage begins.
     until: Option<Instant>,
+    /// Attempts outside after which no other way to the same party is tried.
+    settled: Vec<Arc<Attempt>>,
     /// The best cause so far.
     best: Option<Cause>,
     emergency: bool,
@@ -43,6 +47,7 @@ impl Hunt {
             open: SmallVec::new(),
             find_by: None,
             until: None,
+            settled: Vec::new(),
             best: None,
             emergency: false,
         }
@@ -50,6 +55,19 @@ impl Hunt {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.find_by.into_iter().chain(self.until).min()
+    }
+
+    /// A leg that tried something has ended. Whether another way to the same party is worth a try is a rule of the
+    /// configuration.
+    pub(super) fn ended(&mut self, cause: Cause, attempt: Option<Arc<Attempt>>, config: &Config) {
+        self.failed(cause);
+        let stops = !self.emergency && config.failover.rule(cause) == Rule::Stop;
+        self.settled.extend(attempt.filter(|attempt| stops && is_outside(config, &attempt.target)));
+    }
+
+    /// Is it decided already what became of the party that this attempt is for?
+    fn is_settled(&self, attempt: &Attempt, config: &Config) -> bool {
+        is_outside(config, &attempt.target) && self.settled.iter().any(|other| same_party(attempt, other))
     }
 
     /// A target failed.
@@ -80,7 +98,7 @@ impl Call {
         self.hunt(now, Hunt { emergency: true, ..Hunt::new(call.ways().to_vec()) }, out);
     }
 
-    fn source_word(&self) -> String {
+    pub(super) fn source_word(&self) -> String {
         match &self.cdr.source {
             Source::Extension(ext) => ext.to_string(),
             Source::Line(line) => line.to_string(),
@@ -114,7 +132,16 @@ impl Call {
     fn next_stage(&mut self, now: Instant, out: &mut Vec<Post>) {
         let call = self.id();
         let State::Hunting(hunt) = &mut self.state else { return };
-        let Some(stage) = hunt.stages.pop_front() else {
+        let config = &self.setup.config;
+        let next = loop {
+            let Some(mut stage) = hunt.stages.pop_front() else { break None };
+            let many = stage.targets.len();
+            stage.targets.retain(|attempt| !hunt.is_settled(attempt, config));
+            if many == 0 || !stage.targets.is_empty() {
+                break Some(stage);
+            }
+        };
+        let Some(stage) = next else {
             let nothing_left_to_wait_for = self.living(|_| true).iter().all(|n| *n == self.a);
             let State::Hunting(hunt) = &mut self.state else { return };
             if hunt.emergency && !nothing_left_to_wait_for {
@@ -123,7 +150,7 @@ impl Call {
                 return;
             }
             let cause = hunt.best.unwrap_or(Cause::Congestion);
-            return self.finish(now, cause, 'x', out);
+            return self.give_up(now, cause, out);
         };
         hunt.find_by = Some(now + FIND_WAIT);
         hunt.until = Some(now + if hunt.emergency { EMERGENCY_WAIT } else { stage.timeout });
@@ -132,7 +159,7 @@ impl Call {
             hunt.open.push(seq);
             let target = attempt.target.clone();
             out.push(Post::Find { call, seq, target, emergency: hunt.emergency });
-            hunt.attempts.push(attempt);
+            hunt.attempts.push(Arc::new(attempt));
         }
         // A stage without a target has failed already.
         if hunt.open.is_empty() {
@@ -167,7 +194,7 @@ impl Call {
                         emergency,
                         prepared: attempt.prepared.clone(),
                     };
-                    self.place(now, leg, placement, 1, out);
+                    self.place(now, leg, placement, 1, Some(Arc::clone(&attempt)), out);
                 }
             }
             Ok(_) => hunt.failed(Cause::Unregistered),
@@ -207,9 +234,14 @@ impl Call {
             }
             return;
         }
-        let rang = !self.living(|l| l.n != a && l.stage != LegStage::Trying).is_empty();
-        hunt_failed(&mut self.state, if rang { Cause::NoAnswer } else { Cause::Failure });
         for n in self.living(|l| l.n != a) {
+            let leg = self.legs.iter().find(|l| l.n == n);
+            let rang = leg.is_some_and(|l| l.stage != LegStage::Trying);
+            let attempt = leg.and_then(|l| l.attempt.clone());
+            if let State::Hunting(hunt) = &mut self.state {
+                let cause = if rang { Cause::NoAnswer } else { Cause::Failure };
+                hunt.ended(cause, attempt, &self.setup.config);
+            }
             self.path.lost(n);
             self.end_leg(now, n, Cause::NoAnswer, out);
         }
@@ -217,11 +249,31 @@ impl Call {
     }
 }
 
-fn hunt_failed(state: &mut State, cause: Cause) {
-    if let State::Hunting(hunt) = state {
-        hunt.failed(cause);
+/// Does an attempt at this target leave the house?
+fn is_outside(config: &Config, target: &Target) -> bool {
+    match target {
+        Target::Landline | Target::Gateway(_) | Target::Uri(_) => true,
+        Target::Line(line) => config.line(line).is_some_and(|l| l.fxo().is_some()),
+        Target::Extension(_) => false,
     }
 }
+
+/// Do both attempts call the same party? Each provider wants its numbers in another form, so the ends of the numbers are
+/// compared. What a plugin prepared may have the number of an access platform: it counts as the same.
+fn same_party(one: &Attempt, other: &Attempt) -> bool {
+    if one.prepared.is_some() || other.prepared.is_some() {
+        return true;
+    }
+    let keys = |attempt: &Attempt| -> String {
+        attempt.number.as_str().chars().filter(char::is_ascii_digit).collect()
+    };
+    let (one, other) = (keys(one), keys(other));
+    let n = SUBSCRIBER.min(one.len()).min(other.len());
+    one.get(one.len() - n..) == other.get(other.len() - n..)
+}
+
+/// So many last digits say whom a number reaches, however it begins.
+const SUBSCRIBER: usize = 7;
 
 /// How much a cause tells the caller: what a person did says more than what a machine could not.
 fn weight(cause: Cause) -> u8 {

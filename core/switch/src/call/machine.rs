@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use crate::call::after::After;
+use crate::call::attend::{Asked, Asking, Before};
 use crate::call::hunt::Hunt;
-use crate::call::setup::{CallSetup, FIGURES_WAIT, LEGS_WAIT, ROUTE_WAIT, SUMMON_WAIT};
+use crate::call::setup::{CallSetup, ROUTE_WAIT, SUMMON_WAIT};
 use crate::call::sound::Path;
 use crate::call::{Birth, Caller};
 use crate::cdr::Cdr;
@@ -18,7 +20,7 @@ use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::party::{CallerId, Cause, Digits, Source};
 use crate::post::{CallInput, End, LineInput, MediaCmd, MediaEvent, Post};
 use crate::rand::Rand;
-use crate::route::{Found, Planned, RoutePlan, RouteQuery, Verdict, WallTime};
+use crate::route::{Attempt, Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};
 
 /// A call. It holds everything by value; a shell hosts it until [`Call::is_over`].
 #[derive(Debug)]
@@ -35,7 +37,15 @@ pub struct Call {
     pub(super) state: State,
     pub(super) path: Path,
     pub(super) cdr: Box<Cdr>,
-    planned: Option<Planned>,
+    pub(super) planned: Option<Planned>,
+    /// What was dialled was entered when the exchange asked for a number.
+    pub(super) number_asked: bool,
+    /// How often the caller was asked for something.
+    pub(super) questions: u8,
+    /// A wrong PIN was entered, and that was told.
+    pub(super) pin_was_wrong: bool,
+    /// Record the talk.
+    pub(super) record: bool,
     at: WallTime,
     born: Instant,
     /// What legs have said and nobody has heard yet: a command to a leg can make it speak at once.
@@ -50,8 +60,10 @@ pub(super) struct Leg {
     pub(super) stage: LegStage,
     /// The target's name for events and the CDR.
     pub(super) target: Arc<str>,
-    /// The number that was sent to it.
-    pub(super) number: Digits,
+    /// What carries it, where that is another than its target.
+    pub(super) carrier: Option<Arc<str>>,
+    /// What it tries; none for the caller's side.
+    pub(super) attempt: Option<Arc<Attempt>>,
 }
 
 /// What a leg is made of.
@@ -82,12 +94,18 @@ pub(super) enum LegStage {
 pub(super) enum State {
     /// "Click to dial": the operator's own phones ring.
     Summoning { until: Instant },
-    /// The route was asked.
-    Routing { until: Instant },
+    /// The route was asked; with what the caller has entered for it, if it asked for something.
+    Routing { until: Instant, asked: Option<Box<Asked>> },
+    /// What stands before the first stage.
+    Before(Box<Before>),
+    /// The caller is asked for something.
+    Asking(Box<Asking>),
     /// Targets are tried, stage by stage.
     Hunting(Box<Hunt>),
     /// Two legs talk.
-    Up { b: u8, until: Option<Instant> },
+    Up { b: u8, until: Option<Instant>, after: Option<Box<After>> },
+    /// The caller hears why there is no call, or no longer. `talked`: until when two parties talked.
+    Saying { until: Instant, cause: Cause, by: char, talked: Option<Instant> },
     /// Ended. Figures are awaited for the CDR, and the last transactions of SIP legs.
     Closing { figures: Awaited, legs_by: Instant },
     /// Nothing is left.
@@ -133,10 +151,14 @@ impl Call {
             ports: birth.ports,
             legs: SmallVec::new(),
             a: 0,
-            state: State::Routing { until: now + ROUTE_WAIT },
+            state: State::Routing { until: now + ROUTE_WAIT, asked: None },
             path: Path::default(),
             cdr: Box::new(cdr),
             planned: birth.planned,
+            number_asked: false,
+            questions: 0,
+            pin_was_wrong: false,
+            record: false,
             at: birth.at,
             born: now,
             inbox: VecDeque::new(),
@@ -144,19 +166,19 @@ impl Call {
         out.push(Post::Keep(call.cdr.clone()));
         out.push(Post::Tell(Event::CallStarted {
             call: call.id,
-            from: call.from(),
+            from: call.source_word(),
             dialled: call.cdr.dialled.as_str().to_owned(),
         }));
         match birth.a {
             Caller::Sip { tx, request, flow } => {
                 let leg = SipLeg::incoming(call.id.a(), tx, request, flow, call.ports[0]);
-                call.add(Kind::Sip(Box::new(leg)), "".into(), Digits::default());
+                call.add(Kind::Sip(Box::new(leg)), "".into(), None, None);
                 call.with_sip(0, out, |leg, room| leg.begin(now, room));
-                call.ask_route(now, out);
+                call.ask_route(now, None, None, out);
             }
             Caller::Line(line) => {
-                call.add(Kind::Line(line), "".into(), Digits::default());
-                call.ask_route(now, out);
+                call.add(Kind::Line(line), "".into(), None, None);
+                call.ask_route(now, None, None, out);
             }
             Caller::Operator { ways, line } => {
                 let found = ways.into_iter().map(Found::Sip).chain(line.map(Found::Line)).collect();
@@ -175,8 +197,9 @@ impl Call {
             CallInput::Routed(plan) => self.routed(now, *plan, out),
             CallInput::Found { seq, found } => self.found(now, seq, found, out),
             CallInput::Media(event) => self.heard(now, event, out),
+            CallInput::Hangup(Cause::Spent) => self.spent(now, out),
             CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
-            CallInput::Say { .. } => {}
+            CallInput::Say { prompt } => self.say(prompt, out),
             CallInput::Timeout => self.timeout(now, out),
         }
         self.settle(now, out);
@@ -185,9 +208,10 @@ impl Call {
     /// When it wants [`CallInput::Timeout`].
     pub fn deadline(&self) -> Option<Instant> {
         let own = match &self.state {
-            State::Summoning { until } | State::Routing { until } => Some(*until),
+            State::Summoning { until } | State::Routing { until, .. } => Some(*until),
             State::Hunting(hunt) => hunt.deadline(),
-            State::Up { until, .. } => *until,
+            State::Up { until, after, .. } => after.iter().map(|after| after.until).chain(*until).min(),
+            State::Before(_) | State::Asking(_) | State::Saying { .. } => self.attend_deadline(),
             State::Closing { figures: Awaited::Until(by), .. } => Some(*by),
             State::Closing { figures: Awaited::Done, legs_by } => Some(*legs_by),
             State::Over => None,
@@ -222,6 +246,8 @@ impl Call {
         let word = match &self.state {
             State::Summoning { .. } => "summoning",
             State::Routing { .. } => "routing",
+            State::Before(_) | State::Saying { .. } => "announcing",
+            State::Asking(_) => "asking",
             State::Hunting(_) if self.legs.iter().any(|l| l.stage == LegStage::Ringing) => "ringing",
             State::Hunting(_) => "trying",
             State::Up { .. } => "up",
@@ -242,30 +268,34 @@ impl Call {
         }
         out.push(Post::Media(MediaCmd::Close { call: self.id }));
         if self.cdr.cause.is_none() {
-            self.close_record(now, Cause::SystemFailure, 'x', out);
+            self.close_record(now, now, Cause::SystemFailure, 'x', out);
         }
         out.push(Post::Keep(self.cdr));
-    }
-
-    fn from(&self) -> String {
-        match &self.cdr.source {
-            Source::Extension(ext) => ext.to_string(),
-            Source::Line(line) => line.to_string(),
-            Source::Gateway(gateway) => gateway.to_string(),
-            Source::Operator => "operator".to_owned(),
-        }
     }
 
     pub(super) fn caller(&self) -> &CallerId {
         &self.cdr.caller
     }
 
-    fn ask_route(&mut self, now: Instant, out: &mut Vec<Post>) {
-        self.state = State::Routing { until: now + ROUTE_WAIT };
-        out.push(Post::Ask(Box::new(self.query())));
+    /// Asks the route; with what the caller has entered, and for which question.
+    pub(super) fn ask_route(
+        &mut self,
+        now: Instant,
+        entered: Option<Keys>,
+        asked: Option<Box<Asked>>,
+        out: &mut Vec<Post>,
+    ) {
+        self.state = State::Routing { until: now + ROUTE_WAIT, asked };
+        out.push(Post::Ask(Box::new(RouteQuery { entered, ..self.query() })));
     }
 
     fn query(&self) -> RouteQuery {
+        // Only digest makes a SIP phone an extension, and its user is the extension.
+        let proved = |leg: &Leg| matches!(leg.kind, Kind::Sip(_));
+        let user = match &self.cdr.source {
+            Source::Extension(ext) if self.legs.first().is_some_and(proved) => ext.to_string(),
+            _ => String::new(),
+        };
         RouteQuery {
             call: self.id,
             source: self.cdr.source.clone(),
@@ -275,8 +305,8 @@ impl Call {
             at: self.at,
             pin: self.cdr.pin.clone(),
             entered: None,
-            user: String::new(),
-            asked: false,
+            user,
+            asked: self.number_asked,
         }
     }
 
@@ -293,7 +323,7 @@ impl Call {
                 emergency: false,
                 prepared: None,
             };
-            self.place(now, found, placement, 0, out);
+            self.place(now, found, placement, 0, None, out);
         }
         if !self.legs.iter().any(|l| l.stage.lives()) && self.inbox.is_empty() {
             self.finish(now, Cause::Unregistered, 'x', out);
@@ -301,16 +331,31 @@ impl Call {
     }
 
     fn routed(&mut self, now: Instant, plan: RoutePlan, out: &mut Vec<Post>) {
-        if !matches!(self.state, State::Routing { .. }) {
-            return;
+        let State::Routing { asked, .. } = &mut self.state else { return };
+        let asked = asked.take();
+        let RoutePlan { verdict, provenance, extras } = plan;
+        self.cdr.provenance = provenance;
+        let proved = extras.pin.is_some();
+        if proved {
+            self.cdr.pin = extras.pin;
         }
-        self.cdr.provenance = plan.provenance;
-        match plan.verdict {
-            Verdict::Refuse(cause) => self.finish(now, cause, 'x', out),
-            Verdict::Stages(stages) => self.hunt(now, Hunt::new(stages), out),
+        if let Some(asked) = asked
+            && !(proved && asked.wanted() == Wanted::Pin)
+            && let Some(cause) = Call::may_ask_again(&asked, &verdict)
+        {
+            return self.wrong(now, *asked, cause, out);
+        }
+        match verdict {
+            Verdict::Refuse(cause) => match extras.say {
+                Some(prompt) => self.say_and_finish(now, cause, &prompt, out),
+                None => self.give_up(now, cause, out),
+            },
+            Verdict::Stages(stages) => {
+                self.record = extras.record;
+                self.before(now, extras.before, stages, out);
+            }
             Verdict::Emergency(emergency) => self.emergency(now, &emergency, out),
-            // Until the caller can be asked, a call that needs an answer is not let through.
-            Verdict::Ask(_) => self.finish(now, Cause::Barred, 'x', out),
+            Verdict::Ask(question) => self.ask(now, question, out),
         }
     }
 
@@ -321,13 +366,17 @@ impl Call {
         found: Found,
         placement: Placement,
         side: usize,
+        attempt: Option<Arc<Attempt>>,
         out: &mut Vec<Post>,
     ) {
         let Ok(n) = u8::try_from(self.legs.len()) else { return };
-        let number = placement.number.clone();
         let id = self.id.leg(n);
+        let prepared = placement.prepared.as_deref();
         let (kind, name): (Kind, Arc<str>) = match found {
-            Found::Sip(way) => {
+            Found::Sip(mut way) => {
+                if let Some(credentials) = prepared.and_then(|p| p.credentials.as_ref()) {
+                    Arc::make_mut(&mut way).credentials = Some(credentials.clone());
+                }
                 let name = way.name.as_str().into();
                 (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.ports[side]))), name)
             }
@@ -336,19 +385,38 @@ impl Call {
                 (Kind::Line(line), name)
             }
         };
+        // A plugin's gateway is who was called; what carries the call there is another matter.
+        let (name, carrier) = match prepared.and_then(|p| p.gateway.as_ref()) {
+            Some(gateway) if gateway.as_str() != &*name => (gateway.as_str().into(), Some(name)),
+            _ => (name, None),
+        };
+        self.add(kind, name, carrier, attempt);
         if side == 1 {
             // Unless somebody answers, the record names who was tried last.
-            self.cdr.target = name.to_string();
-            self.cdr.sent = number.clone();
+            self.note_target(n);
         }
-        self.add(kind, name, number);
         self.tell(now, n, LegCmd::Place(Box::new(placement)), out);
     }
 
-    fn add(&mut self, kind: Kind, target: Arc<str>, number: Digits) {
+    /// The record names this leg as the target.
+    fn note_target(&mut self, n: u8) {
+        let Some(leg) = self.legs.iter().find(|l| l.n == n) else { return };
+        self.cdr.target = leg.target.to_string();
+        self.cdr.carrier = leg.carrier.as_deref().unwrap_or_default().to_owned();
+        self.cdr.sent = leg.attempt.as_ref().map(|a| a.number.clone()).unwrap_or_default();
+        self.cdr.quote = leg.attempt.as_ref().and_then(|a| a.quote.clone());
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        target: Arc<str>,
+        carrier: Option<Arc<str>>,
+        attempt: Option<Arc<Attempt>>,
+    ) {
         // A call has at most 255 legs: `place` refuses more.
         let n = u8::try_from(self.legs.len()).unwrap_or(u8::MAX);
-        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, number });
+        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, carrier, attempt });
     }
 
     /// Tells a leg something.
@@ -377,11 +445,13 @@ impl Call {
         }
         match &mut self.state {
             State::Summoning { until } if *until <= now => self.finish(now, Cause::NoAnswer, 'x', out),
-            State::Routing { until } if *until <= now => self.route_is_late(now, out),
+            State::Routing { until, .. } if *until <= now => self.route_is_late(now, out),
             State::Hunting(_) => self.hunt_timeout(now, out),
             State::Up { until: Some(until), .. } if *until <= now => {
                 self.finish(now, Cause::SessionExpired, 'x', out);
             }
+            State::Up { after: Some(_), .. } => self.go_on_after(now, out),
+            State::Before(_) | State::Asking(_) | State::Saying { .. } => self.attend_timeout(now, out),
             State::Closing { figures: figures @ Awaited::Until(_), .. } => {
                 if let Awaited::Until(by) = *figures
                     && by <= now
@@ -447,6 +517,9 @@ impl Call {
                     self.tell(now, other, LegCmd::Change(sound), out);
                 }
             }
+            (State::Asking(_), LegEvent::Digit { key, .. }) if n == self.a => {
+                self.key_in_words(now, key, out)
+            }
             (_, LegEvent::Digit { key, ms }) => self.digit(now, n, key, ms, out),
             (_, LegEvent::Flash) => {
                 if let Some(other) = self.other(n) {
@@ -464,12 +537,20 @@ impl Call {
             State::Summoning { .. } if !self.legs.iter().any(|l| l.stage.lives()) => {
                 self.finish(now, cause, 'a', out);
             }
-            State::Routing { .. } | State::Hunting(_) if n == self.a => {
+            State::Routing { .. } | State::Before(_) | State::Asking(_) | State::Hunting(_)
+                if n == self.a =>
+            {
                 let cause = if cause == Cause::Normal { Cause::Cancelled } else { cause };
                 self.finish(now, cause, 'a', out);
             }
+            // What was to be said need not be said to the end; the cause stands.
+            State::Saying { cause, by, .. } if n == self.a => {
+                let (cause, by) = (*cause, *by);
+                self.finish(now, cause, by, out);
+            }
             State::Hunting(hunt) => {
-                hunt.failed(cause);
+                let attempt = self.legs.iter().find(|l| l.n == n).and_then(|l| l.attempt.clone());
+                hunt.ended(cause, attempt, &self.setup.config);
                 self.path.lost(n);
                 self.next_if_exhausted(now, out);
             }
@@ -488,25 +569,24 @@ impl Call {
             leg.stage = LegStage::Up;
         }
         self.end_all(now, Cause::Normal, Some(n), out);
-        self.ask_route(now, out);
+        self.ask_route(now, None, None, out);
     }
 
     /// The first answer wins; every other leg hears that it was answered elsewhere.
     fn answered(&mut self, now: Instant, n: u8, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
         let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
-        self.state = State::Up { b: n, until };
-        self.cdr.answered_after = Some(micros(now, self.born));
+        self.state = State::Up { b: n, until, after: None };
+        self.cdr.answered_after = Some(self.age(now));
         let mut caller_is_up = false;
         for leg in &mut self.legs {
             if leg.n == n {
                 leg.stage = LegStage::Up;
-                self.cdr.target = leg.target.to_string();
-                self.cdr.sent = leg.number.clone();
             } else if leg.n == self.a {
                 caller_is_up = leg.stage == LegStage::Up;
                 leg.stage = LegStage::Up;
             }
         }
+        self.note_target(n);
         let a = self.a;
         for other in self.living(|l| l.n != n && l.n != a) {
             self.end_leg(now, other, Cause::Normal, out);
@@ -517,6 +597,7 @@ impl Call {
         self.join(n, out);
         let target = self.cdr.target.clone();
         out.push(Post::Tell(Event::CallAnswered { call: self.id, leg: self.id.leg(n), target }));
+        self.begin_after(now, n, out);
     }
 
     /// The leg that talks, or is about to talk, with leg `n`.
@@ -548,56 +629,18 @@ impl Call {
         }
     }
 
-    fn end_all(&mut self, now: Instant, cause: Cause, but: Option<u8>, out: &mut Vec<Post>) {
+    pub(super) fn end_all(&mut self, now: Instant, cause: Cause, but: Option<u8>, out: &mut Vec<Post>) {
         for n in self.living(|l| Some(l.n) != but) {
             self.end_leg(now, n, cause, out);
         }
-    }
-
-    /// Ends the call. `by`: 'a' the caller, 'b' the called, 'x' the exchange.
-    pub(super) fn finish(&mut self, now: Instant, cause: Cause, by: char, out: &mut Vec<Post>) {
-        if matches!(self.state, State::Closing { .. } | State::Over) {
-            return;
-        }
-        self.end_all(now, cause, None, out);
-        self.close_record(now, cause, by, out);
-        let figures = if self.path.used() {
-            out.push(Post::Media(MediaCmd::Close { call: self.id }));
-            Awaited::Until(now + FIGURES_WAIT)
-        } else {
-            out.push(Post::Keep(self.cdr.clone()));
-            Awaited::Done
-        };
-        self.state = State::Closing { figures, legs_by: now + LEGS_WAIT };
-    }
-
-    fn close_record(&mut self, now: Instant, cause: Cause, by: char, out: &mut Vec<Post>) {
-        self.cdr.ended_after = Some(micros(now, self.born));
-        self.cdr.cause = Some(cause);
-        self.cdr.ended_by = Some(by);
-        out.push(Post::Tell(Event::CallEnded { call: self.id, cause, by }));
     }
 
     fn heard(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Post>) {
         match event {
             MediaEvent::Digit { end, key, ms } => self.media_digit(now, &end, key, ms, out),
             MediaEvent::Stopped { end } => self.stopped(now, &end, out),
-            MediaEvent::Figures { end, figures } => {
-                let b = self.path.end_b();
-                if b == Some(&end) {
-                    self.cdr.b = Some(figures)
-                } else {
-                    self.cdr.a = Some(figures)
-                }
-                let whole = self.cdr.a.is_some() && (b.is_none() || self.cdr.b.is_some());
-                if let State::Closing { figures, .. } = &mut self.state
-                    && *figures != Awaited::Done
-                    && whole
-                {
-                    *figures = Awaited::Done;
-                    out.push(Post::Keep(self.cdr.clone()));
-                }
-            }
+            MediaEvent::Played { end } => self.played(now, &end, out),
+            MediaEvent::Figures { end, figures } => self.measured(&end, figures, out),
             // Tones and caller ID are the business of lines; a ringback tone ends when it is stopped.
             _ => {}
         }
@@ -610,6 +653,11 @@ impl Call {
             Kind::Sip(_) => Some(End::Rtp(self.ports[usize::from(n != self.a)])),
             Kind::Line(line) => self.setup.port(line).cloned().map(End::Port),
         }
+    }
+
+    /// How old the call is, µs.
+    pub(super) fn age(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.born).as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn leg_id(&self, n: u8) -> LegId {
@@ -652,8 +700,4 @@ impl LegStage {
 
 fn ringing(call: CallId, leg: &Leg) -> Post {
     Post::Tell(Event::CallRinging { call, leg: call.leg(leg.n), target: leg.target.to_string() })
-}
-
-fn micros(now: Instant, born: Instant) -> u64 {
-    u64::try_from(now.saturating_duration_since(born).as_micros()).unwrap_or(u64::MAX)
 }

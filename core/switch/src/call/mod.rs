@@ -1,14 +1,21 @@
 //! The call: a back-to-back user agent that speaks leg words only.
 //!
 //! ```text
-//! born ── Routing ──► Hunting ──► Up ──► Closing ──► over
-//!   └─ Summoning ──┘     (stage by stage)   (figures, last transactions)
+//! born ── Routing ──► Before ──► Hunting ──► Up ──► Closing ──► over
+//!   │      │   ▲                (stage by stage)   (figures, last transactions)
+//!   │      ▼   │
+//!   │     Asking            Saying: why there is no call, or no longer
+//!   └─ Summoning: the operator's own phones
 //! ```
 //!
 //! * `machine`: birth, the words that legs say, the end.
+//! * `attend`: what the exchange says to the caller and asks of him. * `after`: what is sent after the answer.
 //! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
-//! * `sound`: who is joined to whom, digits, ringback.
+//! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's end, its cost, the recording.
 
+mod after;
+mod attend;
+mod close;
 mod hunt;
 mod machine;
 mod setup;

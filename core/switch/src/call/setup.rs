@@ -15,6 +15,8 @@ pub struct CallSetup {
     pub config: Arc<Config>,
     /// The ringback tone of the region, for a SIP caller whose phone no longer makes its own.
     pub ringback: Tone,
+    /// The busy tone of the region, for a caller whom the exchange has answered.
+    pub busy: Tone,
     /// The prompt tone of the region: something is to be entered.
     pub prompt: Tone,
     /// Our name in messages; the endpoint puts it on those that go by the desk.

@@ -20,6 +20,8 @@ pub(super) struct Path {
     used: bool,
     /// The caller has heard sound before the answer: his phone makes no ringback of its own any more.
     early: bool,
+    /// The exchange itself has spoken to him.
+    attended: bool,
     /// We play ringback to him.
     ringback: bool,
     /// The caller was told that it rings.
@@ -36,6 +38,18 @@ impl Path {
     pub(super) fn end_b(&self) -> Option<&End> {
         self.joined.as_ref().map(|(_, end)| end)
     }
+    pub(super) fn attended(&self) -> bool {
+        self.attended
+    }
+    pub(super) fn is_early(&self) -> bool {
+        self.early
+    }
+    /// The exchange speaks to the caller, perhaps before the answer.
+    pub(super) fn attend(&mut self, early: bool) {
+        self.attended = true;
+        self.used = true;
+        self.early |= early;
+    }
     /// A called leg is gone; if it was the one that the caller heard, another may be heard now.
     pub(super) fn lost(&mut self, n: u8) {
         if self.joined() == Some(n) {
@@ -50,7 +64,8 @@ impl Call {
     pub(super) fn offer(&self) -> Option<Sound> {
         let leg = self.legs.iter().find(|l| l.n == self.a)?;
         match &leg.kind {
-            Kind::Sip(_) if leg.stage == LegStage::Up => None,
+            // He has agreed on a codec with us already: only what can be transcoded into it will do.
+            Kind::Sip(_) if leg.stage == LegStage::Up || self.path.attended => None,
             Kind::Sip(sip) => sip.offer().cloned(),
             Kind::Line(_) => Some(Sound::analog()),
         }
@@ -122,6 +137,9 @@ impl Call {
 
     /// A leg heard a key; it goes to the other side in the form that side negotiated.
     pub(super) fn digit(&mut self, now: Instant, n: u8, key: Key, ms: u16, out: &mut Vec<Post>) {
+        if self.asks() || self.is_shielded() {
+            return;
+        }
         let Some(other) = self.other(n) else { return };
         out.push(Post::Tell(Event::CallDigit { call: self.id(), from: self.leg_id(n), key: key.as_char() }));
         self.tell(now, other, LegCmd::Digit { key, ms }, out);
@@ -132,6 +150,12 @@ impl Call {
     pub(super) fn media_digit(&mut self, now: Instant, end: &End, key: Key, ms: u16, out: &mut Vec<Post>) {
         let from = if self.end_of(self.a).as_ref() == Some(end) { Some(self.a) } else { self.path.joined() };
         let Some(from) = from else { return };
+        if self.asks() && from == self.a {
+            return self.key_in_sound(now, key, out);
+        }
+        if self.is_shielded() {
+            return;
+        }
         let Some(other) = self.other(from) else { return };
         if self.speaks_events(from) && self.speaks_events(other) {
             let (call, from) = (self.id(), self.leg_id(from));
@@ -141,7 +165,7 @@ impl Call {
         }
     }
 
-    fn speaks_events(&self, n: u8) -> bool {
+    pub(super) fn speaks_events(&self, n: u8) -> bool {
         self.legs.iter().any(|l| match &l.kind {
             Kind::Sip(sip) => l.n == n && sip.speaks_events(),
             Kind::Line(_) => false,

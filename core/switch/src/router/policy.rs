@@ -187,7 +187,7 @@ impl Router {
                         if let Some(emergency) = emergency {
                             return Ok(emergency_plan(emergency, provenance));
                         }
-                        match self.stage(&call.query, targets, timeout) {
+                        match self.stage(&call.query, targets, timeout, &mut provenance.steps) {
                             Ok(stage) => made.push(stage),
                             Err(refused) => last = Some(refused),
                         }
@@ -276,10 +276,14 @@ impl Router {
         if let Some(e) = emergency::decide(&self.config, &call.query.caller, number) {
             return emergency_plan(e, Provenance::default());
         }
-        match self.plan(&call.query.source, number) {
+        let mut steps = Vec::new();
+        let mut plan = match self.plan(&call.query, number, &mut steps) {
             Ok(planned) => self.by_plan(&call.query, planned),
             Err(refused) => *refused,
-        }
+        };
+        steps.append(&mut plan.provenance.steps);
+        plan.provenance.steps = steps;
+        plan
     }
 }
 

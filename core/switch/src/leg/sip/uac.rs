@@ -76,6 +76,9 @@ impl SipLeg {
         headers.push(Name::Contact, self.contact(room.setup));
         headers.push(Name::Allow, ALLOW);
         headers.push(Name::Supported, SUPPORTED);
+        for (name, value) in placement.prepared.iter().flat_map(|prepared| &prepared.headers) {
+            headers.push(Name::read(&Bytes::copy_from_slice(name.as_bytes())), value.clone());
+        }
         if let Some(ring) = placement.ring {
             headers.push(Name::AlertInfo, format!("<http://127.0.0.1/Bellcore-dr{ring}>"));
         }

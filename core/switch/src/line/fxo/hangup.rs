@@ -25,6 +25,7 @@ impl Fxo {
     ) -> State {
         match &state {
             State::Calling(_) | State::Talking(_) => self.finish(&state, now, cause, why, out),
+            State::Seizing(seizing) if seizing.dialled() => self.finish(&state, now, cause, why, out),
             // While we seize, a short break is how some offices connect their dial tone.
             _ => state,
         }
@@ -68,6 +69,12 @@ impl Fxo {
     pub(super) fn reversal(&mut self, mut state: State, now: Instant, out: &mut Vec<Post>) -> State {
         if let State::Idle { .. } = state {
             return self.alerted(state, now, out);
+        }
+        if let State::Seizing(seizing) = &mut state
+            && self.set.answer_on == AnswerOn::Polarity
+        {
+            seizing.far_end_answered();
+            return state;
         }
         let (way, reversals) = match state.talk() {
             Some(talk) if now >= talk.taken + SETTLE => {

@@ -280,6 +280,9 @@ impl Fxo {
             (state @ State::Calling(Talk { way: Way::Out, .. }), MediaEvent::DisconnectTone { .. }) => {
                 self.hung_up(state, now, Cause::Busy, Disconnect::PstnTone, out)
             }
+            (state @ State::Seizing(_), MediaEvent::DisconnectTone { .. }) => {
+                self.hung_up(state, now, Cause::Busy, Disconnect::PstnTone, out)
+            }
             (state @ (State::Calling(_) | State::Talking(_)), MediaEvent::DisconnectTone { .. }) => {
                 self.hung_up(state, now, Cause::Tone, Disconnect::PstnTone, out)
             }
@@ -310,6 +313,11 @@ impl Fxo {
                 self.release(&state, now, Disconnect::by_far_end(cause, answered), out)
             }
             (State::Ringing { call, .. }, LegCmd::Answer(sound)) => self.pick_up(call, now, &sound, out),
+            (State::Ringing { call, .. }, LegCmd::Attend) => self.attended(call, now, out),
+            (State::Calling(talk), LegCmd::Attend) => {
+                self.wire.hush(out);
+                State::Calling(talk)
+            }
             (State::Calling(talk), cmd @ (LegCmd::Ringing | LegCmd::Progress(_) | LegCmd::Answer(_))) => {
                 self.offered(talk, now, cmd, out)
             }

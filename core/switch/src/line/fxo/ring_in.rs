@@ -102,11 +102,17 @@ impl Fxo {
             out.push(Post::NewCall(Box::new(birth)));
             return State::Ringing { quiet, call };
         }
+        let state = self.attended(call, now, out);
+        out.push(Post::NewCall(Box::new(birth)));
+        state
+    }
+
+    /// The exchange answers by itself, and nobody else has answered yet: keys are heard, and what hangs up.
+    pub(super) fn attended(&mut self, call: CallId, now: Instant, out: &mut Vec<Post>) -> State {
         self.wire.board(BoardCmd::OffHook, out);
         self.call_type = Some(CallType::VoipGateway);
         let disconnect_tone = self.hangup_tone.clone();
         self.wire.listen(Listen { dtmf: true, disconnect_tone, ..Listen::default() }, out);
-        out.push(Post::NewCall(Box::new(birth)));
         State::Calling(taken(call, Far::Port, now))
     }
 

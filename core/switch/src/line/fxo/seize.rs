@@ -19,6 +19,8 @@ use crate::line::wire::{Far, Outbox, first};
 use crate::line::words::{CallType, Disconnect};
 use crate::party::{Cause, Digits, Key};
 use crate::post::{Listen, Post};
+use crate::route::AfterAnswer;
+use crate::router::LONGEST_PAUSE;
 
 use super::{Fxo, State, Talk, Way};
 
@@ -42,6 +44,9 @@ enum Step {
     Settle { seized: Instant, until: Instant },
     /// The digits are going out.
     Digits { seized: Instant, keys: Outbox },
+    /// The number is out, and what a gateway plugin sends after it follows: pauses and keys. The office does not say
+    /// when the far end answers; `answered` if it did all the same.
+    After { seized: Instant, keys: Outbox, answered: bool },
     /// The same by pulses: what is left, and when what the board pulses now is over.
     Pulses { seized: Instant, rest: String, until: Instant },
 }
@@ -54,7 +59,7 @@ impl Seizing {
             | Step::Tone { until, .. }
             | Step::Settle { until, .. }
             | Step::Pulses { until, .. } => Some(*until),
-            Step::Digits { keys, .. } => first([keys.deadline()]),
+            Step::Digits { keys, .. } | Step::After { keys, .. } => first([keys.deadline()]),
         }
     }
 
@@ -68,7 +73,19 @@ impl Seizing {
 
     /// Are digits on their way?
     pub fn dialling(&self) -> bool {
-        matches!(self.step, Step::Digits { .. } | Step::Pulses { .. })
+        matches!(self.step, Step::Digits { .. } | Step::Pulses { .. } | Step::After { .. })
+    }
+
+    /// Is the number out, and only what follows it under way?
+    pub fn dialled(&self) -> bool {
+        matches!(self.step, Step::After { .. })
+    }
+
+    /// The office says that the far end has answered.
+    pub fn far_end_answered(&mut self) {
+        if let Step::After { answered, .. } = &mut self.step {
+            *answered = true;
+        }
     }
 
     /// While it is still on-hook: until when.
@@ -151,7 +168,7 @@ impl Fxo {
     fn seize(&mut self, mut seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
         self.wire.board(BoardCmd::OffHook, out);
         let keys = dialable(&seizing.placement.number);
-        if keys.is_empty() {
+        if keys.is_empty() && after(&seizing.placement).is_empty() {
             // Two-stage dialling: the caller hears the office's own dial tone and dials on.
             let talk = self.talk_of(&seizing, now);
             return self.answered(talk, now, out);
@@ -197,7 +214,7 @@ impl Fxo {
         out: &mut Vec<Post>,
     ) -> State {
         let pace = self.pace();
-        if let Step::Digits { keys, .. } = &mut seizing.step {
+        if let Step::Digits { keys, .. } | Step::After { keys, .. } = &mut seizing.step {
             keys.sent(now, pace, &self.wire, out);
         }
         self.if_dialled(seizing, now, out)
@@ -221,7 +238,7 @@ impl Fxo {
                 let seized = *seized;
                 self.dial(seizing, seized, now, out)
             }
-            Step::Digits { keys, .. } => {
+            Step::Digits { keys, .. } | Step::After { keys, .. } => {
                 keys.timeout(now, pace, &self.wire, out);
                 self.if_dialled(seizing, now, out)
             }
@@ -244,7 +261,7 @@ impl Fxo {
                 let mut keys = Outbox::default();
                 keys.push(now, &number, self.pace(), &self.wire, out);
                 seizing.step = Step::Digits { seized, keys };
-                State::Seizing(seizing)
+                self.if_dialled(seizing, now, out)
             }
             DialBy::Pulse => {
                 seizing.step = Step::Pulses { seized, rest: number, until: now };
@@ -274,17 +291,38 @@ impl Fxo {
 
     fn if_dialled(&mut self, seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
         match &seizing.step {
-            Step::Digits { keys, .. } if keys.is_empty() => self.dialled(seizing, now, out),
+            Step::Digits { keys, .. } | Step::After { keys, .. } if keys.is_empty() => {
+                self.dialled(seizing, now, out)
+            }
             _ => State::Seizing(seizing),
         }
     }
 
     /// The last digit is out.
-    fn dialled(&mut self, seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
+    fn dialled(&mut self, mut seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
         let talk = self.talk_of(&seizing, now);
+        let rest = after(&seizing.placement);
+        let answered = match seizing.step {
+            Step::After { answered, .. } => answered,
+            _ if rest.is_empty() => false,
+            _ => {
+                // From here on the caller hears the far end. Nothing of what he says goes out while this is sent: our
+                // keys and pauses stand in its place.
+                if self.set.answer_on != AnswerOn::Seize {
+                    self.wire.say(talk.leg, LegEvent::Progress(Sound::analog()), out);
+                }
+                let disconnect_tone = self.hangup_tone.clone();
+                self.wire.listen(Listen { disconnect_tone, ..Listen::default() }, out);
+                let mut keys = Outbox::default();
+                keys.push(now, &rest, self.pace(), &self.wire, out);
+                seizing.step = Step::After { seized: talk.taken, keys, answered: false };
+                return State::Seizing(seizing);
+            }
+        };
         match self.set.answer_on {
             AnswerOn::Seize => self.talking(talk, now, out),
             AnswerOn::Dialed => self.answered(talk, now, out),
+            _ if answered => self.answered(Talk { reversals: 1, ..talk }, now, out),
             AnswerOn::Polarity | AnswerOn::Voice => {
                 self.wire.say(talk.leg, LegEvent::Progress(Sound::analog()), out);
                 let voice = self.set.answer_on == AnswerOn::Voice;
@@ -300,6 +338,7 @@ impl Fxo {
             Step::Tone { seized, .. }
             | Step::Settle { seized, .. }
             | Step::Digits { seized, .. }
+            | Step::After { seized, .. }
             | Step::Pulses { seized, .. } => seized,
             Step::Clear { .. } | Step::Guard { .. } => now,
         };
@@ -320,6 +359,22 @@ impl Fxo {
 /// cannot; who wants `00` for it says so in a script.
 fn dialable(number: &Digits) -> String {
     number.as_str().chars().filter(|&c| c == ',' || Key::new(c).is_some()).collect()
+}
+
+/// What a gateway plugin sends after the number, as the media plane reads it: `,` is a pause of one second, `p` of a tenth.
+fn after(placement: &Placement) -> String {
+    let mut keys = String::new();
+    for part in placement.prepared.iter().flat_map(|prepared| &prepared.after_answer) {
+        match part {
+            AfterAnswer::Pause(time) => {
+                let tenths = time.as_millis().div_ceil(100).min(LONGEST_PAUSE.as_millis() / 100);
+                keys.extend((0..tenths / 10).map(|_| ','));
+                keys.extend((0..tenths % 10).map(|_| 'p'));
+            }
+            AfterAnswer::Keys(more) => keys.extend(more.0.chars().filter(|c| Key::new(*c).is_some())),
+        }
+    }
+    keys
 }
 
 /// What the board takes for these digits: ten pulses a second and a pause after each digit.

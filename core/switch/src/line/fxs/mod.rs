@@ -299,6 +299,10 @@ impl Fxs {
                 self.wire.tone(&ring_back, out);
                 State::Calling(talk)
             }
+            (State::Calling(talk), LegCmd::Attend) => {
+                self.wire.hush(out);
+                State::Calling(talk)
+            }
             (State::Calling(talk), LegCmd::Progress(sound)) => {
                 self.wire.hush(out);
                 State::Calling(Talk { far: Far::of(&sound), ..talk })

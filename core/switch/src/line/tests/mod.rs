@@ -187,7 +187,7 @@ impl World {
                     self.sounding = false;
                     "quiet".to_owned()
                 }
-                MediaCmd::Digits { keys, on, off, .. } => format!("digits {keys} {on}/{off}"),
+                MediaCmd::Digits { keys, on, off, .. } => format!("digits {} {on}/{off}", keys.0),
                 MediaCmd::CallerId { burst, .. } => {
                     let text = String::from_utf8_lossy(&burst.message);
                     let visible: String =
