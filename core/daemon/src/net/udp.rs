@@ -1,23 +1,28 @@
-//! UDP: datagrams are taken in batches, so that a burst costs one post.
+//! UDP: datagrams are taken in batches, so that a burst costs one system call and one post.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 use ringtrip_sip::endpoint::{Flow, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::{Arrival, Net, NetEvent};
 
 /// One bound socket.
 pub(super) struct Port {
-    socket: UdpSocket,
+    /// Watched for what comes in alone. Tokio's own socket also asks to be woken when there is room to send, and over
+    /// the loopback and most drivers there is room anew after each datagram that leaves.
+    socket: AsyncFd<UdpSocket>,
     local: SocketAddr,
 }
 
 /// How many datagrams go into one post.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 /// The largest datagram that IP carries.
 const LARGEST: usize = 65_535;
 
@@ -32,8 +37,11 @@ impl Port {
         let _ = socket.set_send_buffer_size(1 << 20);
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
-        let socket = UdpSocket::from_std(socket.into())?;
+        let socket = UdpSocket::from(socket);
         let local = socket.local_addr()?;
+        // Deprecated for things whose descriptor may change or close under way; a socket's does neither.
+        #[allow(deprecated)]
+        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
         Ok(Port { socket, local })
     }
 
@@ -42,41 +50,75 @@ impl Port {
     }
 
     pub(super) fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.socket.try_send_to(bytes, to).map(|_| ())
+        self.socket.get_ref().send_to(bytes, to).map(|_| ())
     }
 }
 
 /// Reads one socket for ever.
 pub(super) async fn read(net: Net, index: usize) {
     let Some(port) = net.inner.udp.get(index) else { return };
-    let mut buffer = vec![0; LARGEST];
+    let mut room = Room::new();
     loop {
-        if port.socket.readable().await.is_err() {
-            return;
-        }
+        let Ok(mut ready) = port.socket.readable().await else { return };
         let mut batch = Vec::new();
-        while batch.len() < BATCH {
-            match port.socket.try_recv_from(&mut buffer) {
-                Ok((n, from)) => {
-                    let octets = &buffer[..n];
-                    // Keep-alives of phones behind NAT: nothing to read in them (RFC 5626 §4.4.1 is for streams).
-                    if octets.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
-                        continue;
-                    }
-                    // A copy of its own: a call keeps its INVITE, and must not keep a whole batch with it.
-                    let bytes = Bytes::copy_from_slice(octets);
-                    let local = SocketAddr::new(net.local_ip(port.local.ip(), from.ip()), port.local.port());
-                    let flow = Flow { transport: Transport::Udp, local, remote: from, connection: 0 };
-                    batch.push(Arrival::Octets(flow, bytes));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                // An ICMP error for something sent before; the transaction's timer will notice.
-                Err(_) => continue,
+        let taken = room.receive(port.socket.get_ref(), |from, octets| {
+            // Keep-alives of phones behind NAT: nothing to read in them (RFC 5626 §4.4.1 is for streams).
+            if octets.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
+                return;
             }
+            // A copy of its own: a call keeps its INVITE, and must not keep a whole batch with it.
+            let bytes = Bytes::copy_from_slice(octets);
+            let local = SocketAddr::new(net.local_ip(port.local.ip(), from.ip()), port.local.port());
+            let flow = Flow { transport: Transport::Udp, local, remote: from, connection: 0 };
+            batch.push(Arrival::Octets(flow, bytes));
+        });
+        match taken {
+            // Fewer than there was room for: nothing is left, and there is no need to ask.
+            Ok(taken) if taken < BATCH => ready.clear_ready(),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            // An ICMP error for something sent before; the transaction's timer will notice.
+            Err(_) => {}
         }
         if !batch.is_empty() && !net.report(NetEvent::Arrived(batch)) {
             tracing::debug!("SIP datagrams dropped: the desk's mailbox is full");
         }
-        actix_rt::task::yield_now().await;
+    }
+}
+
+/// Where a batch is received.
+struct Room {
+    buffers: Vec<Vec<u8>>,
+    headers: MultiHeaders<SockaddrStorage>,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room { buffers: vec![vec![0; LARGEST]; BATCH], headers: MultiHeaders::preallocate(BATCH, None) }
+    }
+
+    /// Takes what waits, at most a batch, with one system call. Answers how many datagrams that was.
+    fn receive(&mut self, socket: &UdpSocket, mut take: impl FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+        let mut buffers = self.buffers.iter_mut().map(|b| [IoSliceMut::new(b)]);
+        let mut slices: [_; BATCH] =
+            std::array::from_fn(|_| buffers.next().unwrap_or([IoSliceMut::new(&mut [])]));
+        let fd = socket.as_raw_fd();
+        let came = recvmmsg(fd, &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let mut taken = 0;
+        for message in came {
+            taken += 1;
+            if let Some(from) = message.address.and_then(address) {
+                message.iovs().for_each(|octets| take(from, octets));
+            }
+        }
+        Ok(taken)
+    }
+}
+
+fn address(from: SockaddrStorage) -> Option<SocketAddr> {
+    match (from.as_sockaddr_in(), from.as_sockaddr_in6()) {
+        (Some(v4), _) => Some(std::net::SocketAddrV4::from(*v4).into()),
+        (_, Some(v6)) => Some(std::net::SocketAddrV6::from(*v6).into()),
+        _ => None,
     }
 }
