@@ -22,7 +22,7 @@ use crate::message::{Message, Method, Request, Response};
 use crate::name::Name;
 use crate::random::Random;
 use crate::screen::Abilities;
-use crate::transaction::store::{Slab, Sleeper, Wakes};
+use crate::transaction::store::{Slab, Sleeper, Wake, Wakes};
 use crate::transaction::{Delivery, Timers};
 
 use inbound::Server;
@@ -276,11 +276,12 @@ impl Endpoint {
             }
             Input::Timeout => self.timeout(now, out),
         }
+        self.drop_stale();
     }
 
     /// When it wants [`Input::Timeout`]. It may come too early; it must not come never.
     pub fn deadline(&self) -> Option<Instant> {
-        self.wakes.next()
+        self.wakes.first().map(|(at, _)| at)
     }
 
     /// How many transactions are alive.
@@ -292,6 +293,28 @@ impl Endpoint {
         match message {
             Message::Request(request) => self.request(now, flow, request, out),
             Message::Response(response) => self.response(now, flow, response, out),
+        }
+    }
+
+    /// Takes out what comes first in the queue and has become stale.
+    fn drop_stale(&mut self) {
+        while let Some((at, who)) = self.wakes.first() {
+            let sleeper = match who {
+                Sleeper::Server(id) => self.servers.get_mut(id).map(Server::alarm),
+                Sleeper::Client(id) => self.clients.get_mut(id).map(Client::alarm),
+            };
+            let Some((wake, queued)) = sleeper else {
+                self.wakes.drop_first();
+                continue;
+            };
+            if *queued == Some(at) && matches!(wake, Some(Wake::Act(by) | Wake::Forget(by)) if by <= at) {
+                return;
+            }
+            self.wakes.drop_first();
+            if *queued == Some(at) {
+                *queued = None;
+                self.wakes.want(who, wake, queued);
+            }
         }
     }
 

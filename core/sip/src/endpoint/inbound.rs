@@ -11,7 +11,7 @@ use crate::cseq::CSeq;
 use crate::message::{Method, Request, Response};
 use crate::name::Name;
 use crate::screen::{self, Envelope};
-use crate::transaction::store::Sleeper;
+use crate::transaction::store::{Sleeper, Wake};
 use crate::transaction::{InviteServer, NonInviteServer, invite_server, server};
 
 /// A server transaction with what it needs to answer.
@@ -45,6 +45,13 @@ impl Machine {
             Machine::Invite(m) => m.deadline(),
             Machine::Other(m) => m.deadline(),
         }
+    }
+    fn wake(&self) -> Option<Wake> {
+        let lingers = match self {
+            Machine::Invite(m) => m.lingers(),
+            Machine::Other(m) => m.lingers(),
+        };
+        self.deadline().map(if lingers { Wake::Forget } else { Wake::Act })
     }
     fn is_gone(&self) -> bool {
         matches!(
@@ -350,7 +357,7 @@ impl Endpoint {
     fn settle(&mut self, id: u64) {
         let Some(server) = self.servers.get_mut(id) else { return };
         if !server.machine.is_gone() {
-            return self.wakes.want(Sleeper::Server(id), server.machine.deadline(), &mut server.queued);
+            return self.wakes.want(Sleeper::Server(id), server.machine.wake(), &mut server.queued);
         }
         let Some(server) = self.servers.remove(id) else { return };
         // A key may have been taken over by a later transaction with the same dialog and number.
@@ -367,6 +374,11 @@ impl Endpoint {
 }
 
 impl Server {
+    /// When it wants to be woken, and its earliest wake-up in the queue.
+    pub(super) fn alarm(&mut self) -> (Option<Wake>, &mut Option<Instant>) {
+        (self.machine.wake(), &mut self.queued)
+    }
+
     fn resend(&self, out: &mut Vec<Output>) {
         if let Some(last) = &self.last {
             transmit(self.flow, last.clone(), out);

@@ -13,7 +13,7 @@ use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
 use crate::random::{hex, unhex};
 use crate::screen::{self, Envelope};
-use crate::transaction::store::Sleeper;
+use crate::transaction::store::{Sleeper, Wake};
 use crate::transaction::{InviteClient, NonInviteClient, client, invite_client};
 use crate::via::{MAGIC, Via};
 
@@ -69,6 +69,21 @@ impl Client {
                 [invite.state.deadline(), cancel].into_iter().flatten().min()
             }
         }
+    }
+
+    /// When it wants to be woken, and its earliest wake-up in the queue.
+    pub(super) fn alarm(&mut self) -> (Option<Wake>, &mut Option<Instant>) {
+        (self.wake(), &mut self.queued)
+    }
+
+    fn wake(&self) -> Option<Wake> {
+        let lingers = match &self.machine {
+            Machine::Other { state, .. } => state.lingers(),
+            Machine::Invite(invite) => {
+                invite.state.lingers() && !matches!(invite.cancel, Cancel::Sent { .. })
+            }
+        };
+        self.deadline().map(if lingers { Wake::Forget } else { Wake::Act })
     }
 
     fn is_gone(&self) -> bool {
@@ -357,7 +372,7 @@ impl Endpoint {
     fn settle_client(&mut self, id: u64) {
         let Some(client) = self.clients.get_mut(id) else { return };
         if !client.is_gone() {
-            return self.wakes.want(Sleeper::Client(id), client.deadline(), &mut client.queued);
+            return self.wakes.want(Sleeper::Client(id), client.wake(), &mut client.queued);
         }
         let Some(client) = self.clients.remove(id) else { return };
         if self.by_tx.get(&client.tx) == Some(&id) {

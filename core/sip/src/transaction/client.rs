@@ -66,6 +66,11 @@ impl NonInviteClient {
         }
     }
 
+    /// Has it nothing more to say, and only absorbs late copies?
+    pub fn lingers(&self) -> bool {
+        matches!(self, NonInviteClient::Completed { .. })
+    }
+
     /// One row of the table.
     pub fn on(self, now: Instant, event: Event, delivery: Delivery, t: &Timers) -> (NonInviteClient, Then) {
         use {Event as E, NonInviteClient as S};

@@ -76,6 +76,11 @@ impl InviteClient {
         }
     }
 
+    /// Has it nothing more to say, and only absorbs late copies?
+    pub fn lingers(&self) -> bool {
+        matches!(self, InviteClient::Completed { .. } | InviteClient::Accepted { .. })
+    }
+
     /// One row of the table.
     pub fn on(self, now: Instant, event: Event, delivery: Delivery, t: &Timers) -> (InviteClient, Then) {
         use {Event as E, InviteClient as S};

@@ -83,6 +83,11 @@ impl InviteServer {
         }
     }
 
+    /// Has it nothing more to say, and only absorbs late copies?
+    pub fn lingers(&self) -> bool {
+        matches!(self, InviteServer::Confirmed { .. } | InviteServer::Acknowledged { .. })
+    }
+
     /// One row of the table.
     pub fn on(self, now: Instant, event: Event, delivery: Delivery, t: &Timers) -> (InviteServer, Then) {
         use {Event as E, InviteServer as S};

@@ -59,6 +59,11 @@ impl NonInviteServer {
         }
     }
 
+    /// Has it nothing more to say, and only absorbs late copies?
+    pub fn lingers(&self) -> bool {
+        matches!(self, NonInviteServer::Completed { .. })
+    }
+
     /// One row of the table.
     pub fn on(self, now: Instant, event: Event, delivery: Delivery, t: &Timers) -> (NonInviteServer, Then) {
         use {Event as E, NonInviteServer as S};

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Values by number. A number names a slot and how often it was used before, so a stale one finds nothing.
 #[derive(Debug)]
@@ -86,30 +86,58 @@ pub enum Sleeper {
     Client(u64),
 }
 
-/// Wake-ups in order of time. Nothing is ever taken out early: the one woken looks at its own clock and goes back to
-/// sleep, so each transaction has one or two entries at most, however often its timers move.
+/// When a transaction wants to be woken, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// There is something to say then.
+    Act(Instant),
+    /// It only absorbs late copies until then, and nobody notices if it does so a little longer.
+    Forget(Instant),
+}
+
+/// Wake-ups in order of time. What a timer's move makes stale stays in the queue until it comes first: then the endpoint
+/// takes it out, so each transaction has one or two entries at most, however often its timers move, and nobody is woken
+/// for nothing.
 #[derive(Debug, Default)]
-pub struct Wakes(BinaryHeap<Reverse<(Instant, Sleeper)>>);
+pub struct Wakes {
+    queue: BinaryHeap<Reverse<(Instant, Sleeper)>>,
+    /// Where the grid of [`Wake::Forget`] begins.
+    origin: Option<Instant>,
+}
+
+/// Transactions are forgotten together, twice a second: each wake-up of the exchange costs more than many of them.
+const GRID: Duration = Duration::from_millis(500);
 
 impl Wakes {
-    /// Makes sure that `who` is woken by `deadline`. `queued` is its earliest entry so far, kept by the sleeper.
-    pub fn want(&mut self, who: Sleeper, deadline: Option<Instant>, queued: &mut Option<Instant>) {
-        let Some(at) = deadline else { return };
+    /// Makes sure that `who` is woken for `wake`. `queued` is its earliest entry so far, kept by the sleeper.
+    pub fn want(&mut self, who: Sleeper, wake: Option<Wake>, queued: &mut Option<Instant>) {
+        let at = match wake {
+            Some(Wake::Act(at)) => at,
+            Some(Wake::Forget(at)) => self.on_grid(at),
+            None => return,
+        };
         if queued.is_none_or(|q| at < q) {
             *queued = Some(at);
-            self.0.push(Reverse((at, who)));
+            self.queue.push(Reverse((at, who)));
         }
     }
     /// The next one due.
     pub fn due(&mut self, now: Instant) -> Option<(Instant, Sleeper)> {
-        let Reverse((at, _)) = self.0.peek()?;
-        if *at > now {
-            return None;
-        }
-        self.0.pop().map(|Reverse(entry)| entry)
+        self.first().filter(|(at, _)| *at <= now).inspect(|_| self.drop_first())
     }
-    /// When the next one is due.
-    pub fn next(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse((at, _))| *at)
+    /// The first one, due or not.
+    pub fn first(&self) -> Option<(Instant, Sleeper)> {
+        self.queue.peek().map(|Reverse(entry)| *entry)
+    }
+    /// Takes the first one out.
+    pub fn drop_first(&mut self) {
+        self.queue.pop();
+    }
+
+    fn on_grid(&mut self, at: Instant) -> Instant {
+        let origin = *self.origin.get_or_insert(at);
+        let past = at.saturating_duration_since(origin).as_nanos() % GRID.as_nanos();
+        // Below half a second in nanoseconds.
+        if past == 0 { at } else { at + (GRID - Duration::from_nanos(past as u64)) }
     }
 }

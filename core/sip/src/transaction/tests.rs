@@ -1,6 +1,6 @@
 //! The four tables, row by row, in virtual time.
 
-use super::store::{Slab, Sleeper, Wakes};
+use super::store::{Slab, Sleeper, Wake, Wakes};
 use super::*;
 
 // Tests need some instant to count from; the machines never ask for one.
@@ -259,12 +259,23 @@ fn wake_ups_come_in_order_and_are_queued_once() {
     let t = start();
     let mut wakes = Wakes::default();
     let (mut a, mut b) = (None, None);
-    wakes.want(Sleeper::Client(1), Some(t + MS(20)), &mut a);
-    wakes.want(Sleeper::Client(1), Some(t + MS(30)), &mut a);
-    wakes.want(Sleeper::Server(2), Some(t + MS(10)), &mut b);
-    assert_eq!(wakes.next(), Some(t + MS(10)));
+    wakes.want(Sleeper::Client(1), Some(Wake::Act(t + MS(20))), &mut a);
+    wakes.want(Sleeper::Client(1), Some(Wake::Act(t + MS(30))), &mut a);
+    wakes.want(Sleeper::Server(2), Some(Wake::Act(t + MS(10))), &mut b);
+    assert_eq!(wakes.first(), Some((t + MS(10), Sleeper::Server(2))));
     assert_eq!(wakes.due(t + MS(9)), None);
     assert_eq!(wakes.due(t + MS(50)), Some((t + MS(10), Sleeper::Server(2))));
     assert_eq!(wakes.due(t + MS(50)), Some((t + MS(20), Sleeper::Client(1))));
     assert_eq!(wakes.due(t + MS(50)), None);
+}
+
+#[test]
+fn what_is_only_forgotten_is_forgotten_together_and_never_early() {
+    let t = start();
+    let mut wakes = Wakes::default();
+    for (n, ms) in [0, 100, 500, 501].into_iter().enumerate() {
+        wakes.want(Sleeper::Server(n as u64), Some(Wake::Forget(t + MS(ms))), &mut None);
+    }
+    let times: Vec<_> = std::iter::from_fn(|| wakes.due(t + MS(2000))).map(|(at, _)| at - t).collect();
+    assert_eq!(times, [MS(0), MS(500), MS(500), MS(1000)]);
 }
