@@ -35,7 +35,7 @@ use crate::media::{Plane, Pool};
 use crate::net::Net;
 use crate::panics::caught;
 use crate::shell::In;
-use crate::store::{CdrRecord, Store};
+use crate::store::Store;
 
 /// Inputs that may wait for one call: a call speaks with few, and seldom.
 const CALL_MAILBOX: usize = 64;
@@ -89,7 +89,7 @@ pub(super) struct CallEntry {
     pub addr: Addr<CallShell>,
     pub source: Source,
     /// The newest record: what is closed in the call's stead if it falls.
-    pub cdr: Option<Box<Cdr>>,
+    pub cdr: Option<Arc<Cdr>>,
 }
 
 pub(super) struct LineEntry {
@@ -319,9 +319,10 @@ impl Directory {
             self.to_line(line, LineInput::Leg { leg, cmd: LegCmd::End(Cause::SystemFailure) });
         }
         let record = self.0.calls.borrow_mut().get_mut(&call).and_then(|entry| entry.cdr.take());
-        if let Some(mut cdr) = record
+        if let Some(cdr) = record
             && cdr.cause.is_none()
         {
+            let mut cdr = Box::new(Arc::unwrap_or_clone(cdr));
             let micros = wall::now().unix_micros.saturating_sub(cdr.started_micros);
             cdr.ended_after = Some(u64::try_from(micros).unwrap_or(0));
             cdr.cause = Some(Cause::SystemFailure);
@@ -334,7 +335,8 @@ impl Directory {
 
     fn keep(&self, cdr: Box<Cdr>) {
         live::record(self, &cdr);
-        if !self.0.store.keep_cdr(CdrRecord::from(&*cdr)) {
+        let cdr: Arc<Cdr> = Arc::from(cdr);
+        if !self.0.store.keep_cdr(cdr.clone()) {
             tracing::error!(call = %cdr.call, "the store does not take this call's record");
         }
         if let Some(entry) = self.0.calls.borrow_mut().get_mut(&cdr.call) {

@@ -4,6 +4,7 @@
 //!
 //! sled 0.34 panics on some I/O errors and on some damage, so every use of it is behind a panic boundary.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::journal::Position;
@@ -152,12 +153,16 @@ impl Index {
         })
     }
 
-    /// Keeps a value *soon*: within a second, or never if the power goes first.
-    pub fn put_soon(&self, key: &str, value: Option<&[u8]>) -> Result<(), IndexLost> {
-        guarded(|| match value {
-            Some(value) => self.soon.insert(key, value).map(|_| ()),
-            None => self.soon.remove(key).map(|_| ()),
-        })
+    /// Keeps values *soon*: within a second, or never if the power goes first. `None` forgets.
+    pub fn put_soon(&self, values: HashMap<String, Option<Vec<u8>>>) -> Result<(), IndexLost> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in values {
+            match value {
+                Some(value) => batch.insert(key.as_bytes(), value),
+                None => batch.remove(key.as_bytes()),
+            }
+        }
+        guarded(|| self.soon.apply_batch(batch))
     }
 
     /// All that was kept *soon*.

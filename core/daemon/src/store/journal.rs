@@ -170,7 +170,7 @@ impl Journal {
     }
 
     /// Appends records and returns when they are on the disk; on error none of them counts, now or after a restart.
-    pub fn append(&mut self, batch: &[(Kind, Vec<u8>)]) -> io::Result<Vec<Position>> {
+    pub fn append(&mut self, batch: &[(Kind, &[u8])]) -> io::Result<Vec<Position>> {
         let mut bytes =
             Vec::with_capacity(batch.iter().map(|(_, p)| p.len() + RECORD_HEADER + BODY_HEADER).sum());
         let mut spans = Vec::with_capacity(batch.len());

@@ -1,6 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{CallerId, Digits, Source};
+use ringtrip_switch::route::Provenance;
+
 use super::torture::sample;
 use super::*;
 
@@ -166,6 +170,46 @@ fn two_at_once_change_the_configuration_and_one_is_told() {
     assert_eq!(store.configs().len(), 1);
 }
 
+/// A call's record as the exchange hands it over.
+fn kept(call: u64, ended_after: Option<u64>) -> Arc<Cdr> {
+    Arc::new(Cdr {
+        call: CallId(call),
+        source: Source::Operator,
+        caller: CallerId::default(),
+        dialled: Digits::new("101"),
+        sent: Digits::default(),
+        target: String::new(),
+        started_micros: 1_700_000_000_000_000,
+        answered_after: None,
+        ended_after,
+        cause: None,
+        ended_by: None,
+        emergency: false,
+        provenance: Provenance::default(),
+        a: None,
+        b: None,
+    })
+}
+
+#[test]
+fn who_asks_for_records_sees_what_was_kept_before_and_the_newest_of_each_call() {
+    let bench = Bench::new();
+    let store = bench.open();
+    let (lives, ended) = (kept(2, None), kept(1, Some(7)));
+    for cdr in [kept(1, None), lives.clone(), ended.clone()] {
+        assert!(store.keep_cdr(cdr));
+    }
+    assert_eq!(all(&store), [CdrRecord::from(&*lives), CdrRecord::from(&*ended)]);
+    assert_eq!(store.cdr(1).unwrap(), CdrRecord::from(&*ended));
+    let open = store.cdrs(&CdrQuery { open: Some(true), limit: 9, ..CdrQuery::default() }).unwrap();
+    assert_eq!(open.records.len(), 1);
+    store.close();
+    // The call that lives was cut off by the end; the one that ended is left as it was.
+    let store = bench.open();
+    assert_eq!(store.orphans(), 1);
+    assert_eq!(store.cdr(1).unwrap(), CdrRecord::from(&*ended));
+}
+
 #[test]
 fn a_full_disk_refuses_whole_and_calls_go_on() {
     const ENOSPC: i32 = 28;
@@ -179,7 +223,8 @@ fn a_full_disk_refuses_whole_and_calls_go_on() {
     assert_eq!(store.config_head(), 0);
     let waits = wait(store.put_cdr(sample(2, true))).unwrap_err();
     assert!(matches!(waits, StoreError::Disk { full: true, .. }));
-    assert!(store.keep_cdr(sample(3, true)));
+    let third = kept(3, Some(7));
+    assert!(store.keep_cdr(third.clone()));
     until("both wait", || store.waiting() == 2);
     assert!(matches!(bench.news.lock().unwrap()[..], [StoreNews::Trouble { .. }]));
     // What was kept can still be read.
@@ -190,7 +235,7 @@ fn a_full_disk_refuses_whole_and_calls_go_on() {
     assert_eq!(wait(store.put_config(Some(0), "ann", "", "x")).unwrap().version, 1);
     store.close();
     let store = bench.open();
-    assert_eq!(all(&store), [3, 2, 1].map(|call| sample(call, true)));
+    assert_eq!(all(&store), [CdrRecord::from(&*third), sample(2, true), sample(1, true)]);
     assert_eq!(store.configs().len(), 1);
 }
 

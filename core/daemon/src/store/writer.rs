@@ -1,12 +1,16 @@
 //! The store's thread: gathers what waits, writes it as one batch with one sync, indexes it, answers. Keeps CDRs in
 //! memory while the disk refuses.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+
+use ringtrip_switch::cdr::Cdr;
 
 use super::index::{Change, Index, IndexLost, key};
 use super::journal::{Entry, Journal, Position};
@@ -17,9 +21,10 @@ use super::{
 };
 
 /// Jobs taken together for one sync.
-const BATCH: usize = 512;
-/// Nobody waits for a record of a call in progress: what follows within this time shares its sync and its index batch.
-const GATHER: Duration = Duration::from_millis(20);
+const BATCH: usize = 2048;
+/// Nobody waits for a record of a call in progress: what follows within this time shares its sync and its index batch,
+/// and of each call only the newest record is written. Somebody who asks ends the wait.
+const GATHER: Duration = Duration::from_millis(200);
 /// How often a refusing disk is asked again, and a lost index built again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -27,10 +32,60 @@ pub(super) struct Writer {
     options: StoreOptions,
     journal: Journal,
     index: Result<Index, IndexLost>,
-    spool: VecDeque<Vec<u8>>,
+    /// Calls whose record is open in the index.
+    open: HashSet<u64>,
+    spool: VecDeque<Ready>,
     spool_octets: usize,
     in_trouble: bool,
     _lock: File,
+}
+
+/// A CDR ready to be written, and what the index must know of it.
+struct Ready {
+    call: u64,
+    is_open: bool,
+    json: Vec<u8>,
+}
+
+impl From<&CdrRecord> for Ready {
+    fn from(record: &CdrRecord) -> Ready {
+        let call = record.id().map_or(0, |id| id.0);
+        Ready { call, is_open: record.is_open(), json: json(record) }
+    }
+}
+
+/// CDRs of one batch in the order in which their calls first came: of each call the newest.
+#[derive(Default)]
+struct Gathered {
+    records: Vec<Gathering>,
+    by_call: HashMap<u64, usize>,
+    acks: Vec<Ack<()>>,
+}
+
+enum Gathering {
+    Cdr(Arc<Cdr>),
+    Record(Box<CdrRecord>),
+}
+
+impl Gathered {
+    fn add(&mut self, call: u64, record: Gathering) {
+        match self.by_call.entry(call) {
+            Slot::Occupied(at) => self.records[*at.get()] = record,
+            Slot::Vacant(slot) => {
+                slot.insert(self.records.len());
+                self.records.push(record);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<Ready> {
+        self.by_call.clear();
+        let ready = |record: Gathering| match record {
+            Gathering::Cdr(cdr) => Ready::from(&CdrRecord::from(&*cdr)),
+            Gathering::Record(record) => Ready::from(&*record),
+        };
+        self.records.drain(..).map(ready).collect()
+    }
 }
 
 impl Writer {
@@ -39,6 +94,7 @@ impl Writer {
             options,
             journal,
             index: Ok(index),
+            open: HashSet::new(),
             spool: VecDeque::new(),
             spool_octets: 0,
             in_trouble: false,
@@ -57,20 +113,22 @@ impl Writer {
         let mut closed = 0;
         for chunk in open.chunks(BATCH) {
             let mut batch = Vec::new();
+            self.open.extend(chunk);
             for call in chunk {
                 let Some(at) = index.find(&key::cdr(*call))? else { continue };
                 let Ok(mut record) = read::<CdrRecord>(&self.options.dir, at) else { continue };
                 record.close_orphan(last_sign.unwrap_or(record.started_micros));
-                batch.push((Kind::Cdr, json(&record)));
+                batch.push(Ready::from(&record));
             }
             closed += batch.len() as u64;
-            self.commit(&batch).map_err(|e| self.disk(&e))?;
+            self.commit_cdrs(&batch).map_err(|e| self.disk(&e))?;
         }
         Ok(closed)
     }
 
     pub(super) fn note_boot(&mut self, boot: u64) -> Result<(), StoreError> {
-        self.commit(&[(Kind::Boot, json(&BootRecord { boot }))]).map(|_| ()).map_err(|e| self.disk(&e))
+        let record = json(&BootRecord { boot });
+        self.commit(Kind::Boot, record).map(|_| ()).map_err(|e| self.disk(&e))
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Job>, shared: &Shared) {
@@ -84,7 +142,7 @@ impl Writer {
             match first {
                 Ok(job) => {
                     if job.can_wait() {
-                        std::thread::sleep(GATHER);
+                        std::thread::park_timeout(GATHER);
                     }
                     jobs.push_back(job);
                 }
@@ -118,18 +176,31 @@ impl Writer {
 
     /// Does the jobs in order; CDRs that stand together share a sync. Answers whether it was told to close.
     fn work(&mut self, jobs: VecDeque<Job>, shared: &Shared) -> bool {
-        let mut records: Vec<Vec<u8>> = Vec::new();
-        let mut acks: Vec<Option<Ack<()>>> = Vec::new();
+        let mut cdrs = Gathered::default();
+        let mut soon = HashMap::new();
         let mut close = false;
         for job in jobs {
-            if let Job::Cdr { record, ack } = job {
-                records.push(json(&*record));
-                acks.push(ack);
-                continue;
-            }
-            self.cdrs(&mut records, &mut acks);
             match job {
-                Job::Cdr { .. } => {}
+                Job::Keep(cdr) => {
+                    cdrs.add(cdr.call.0, Gathering::Cdr(cdr));
+                    continue;
+                }
+                Job::Cdr { record, ack } => {
+                    let call = record.id().map_or(0, |id| id.0);
+                    cdrs.add(call, Gathering::Record(record));
+                    cdrs.acks.push(ack);
+                    continue;
+                }
+                Job::Soon { key, value } => {
+                    soon.insert(key, value);
+                    continue;
+                }
+                _ => {}
+            }
+            self.cdrs(&mut cdrs);
+            self.soon(&mut soon);
+            match job {
+                Job::Keep(_) | Job::Cdr { .. } | Job::Soon { .. } => {}
                 Job::Config { expected, author, note, text, ack } => {
                     let _ = ack.send(self.config(shared, expected, author, note, text));
                 }
@@ -139,43 +210,51 @@ impl Writer {
                 Job::Secret { record, ack } => {
                     let _ = ack.send(self.small(shared, Kind::Secret, json(&record)));
                 }
-                Job::Soon { key, value } => {
-                    if let Ok(index) = &self.index
-                        && let Err(lost) = index.put_soon(&key, value.as_deref())
-                    {
-                        self.index = Err(lost);
-                    }
+                Job::Mark(done) => {
+                    let _ = done.try_send(());
                 }
                 Job::Fall => panic!("a fault was injected"),
                 Job::Close => close = true,
             }
         }
-        self.cdrs(&mut records, &mut acks);
+        self.cdrs(&mut cdrs);
+        self.soon(&mut soon);
         close
     }
 
+    /// Writes what is kept *soon*.
+    fn soon(&mut self, soon: &mut HashMap<String, Option<Vec<u8>>>) {
+        if !soon.is_empty()
+            && let Ok(index) = &self.index
+            && let Err(lost) = index.put_soon(std::mem::take(soon))
+        {
+            self.index = Err(lost);
+        }
+    }
+
     /// Writes CDRs, those that waited first. What cannot be written waits.
-    fn cdrs(&mut self, records: &mut Vec<Vec<u8>>, acks: &mut Vec<Option<Ack<()>>>) {
-        if records.is_empty() && self.spool.is_empty() {
+    fn cdrs(&mut self, gathered: &mut Gathered) {
+        if gathered.records.is_empty() && self.spool.is_empty() {
             return;
         }
         let waited = self.spool.len();
         let mut result = Ok(());
         while result.is_ok() && !self.spool.is_empty() {
-            let n = self.spool.len().min(BATCH);
-            let batch: Vec<_> = self.spool.iter().take(n).map(|r| (Kind::Cdr, r.clone())).collect();
-            result = self.commit(&batch).map(|_| ());
-            if result.is_ok() {
-                self.spool_octets -= self.spool.drain(..n).map(|r| r.len()).sum::<usize>();
+            let rest = self.spool.split_off(self.spool.len().min(BATCH));
+            let batch = Vec::from(std::mem::replace(&mut self.spool, rest));
+            result = self.commit_cdrs(&batch);
+            match result {
+                Ok(()) => self.spool_octets -= batch.iter().map(|r| r.json.len()).sum::<usize>(),
+                Err(_) => batch.into_iter().rev().for_each(|r| self.spool.push_front(r)),
             }
         }
-        let batch: Vec<_> = records.drain(..).map(|r| (Kind::Cdr, r)).collect();
+        let batch = gathered.take();
         if result.is_ok() && !batch.is_empty() {
-            result = self.commit(&batch).map(|_| ());
+            result = self.commit_cdrs(&batch);
         }
         match result {
             Ok(()) => {
-                for ack in acks.drain(..).flatten() {
+                for ack in gathered.acks.drain(..) {
                     let _ = ack.send(Ok(()));
                 }
                 if std::mem::take(&mut self.in_trouble) {
@@ -191,23 +270,23 @@ impl Writer {
                         waiting: self.spool.len(),
                     });
                 }
-                for ack in acks.drain(..).flatten() {
+                for ack in gathered.acks.drain(..) {
                     let _ = ack.send(Err(error.clone()));
                 }
             }
         }
     }
 
-    fn spool(&mut self, batch: Vec<(Kind, Vec<u8>)>) {
-        for (_, record) in batch {
-            self.spool_octets += record.len();
+    fn spool(&mut self, batch: Vec<Ready>) {
+        for record in batch {
+            self.spool_octets += record.json.len();
             self.spool.push_back(record);
         }
         let mut lost = 0;
         while self.spool_octets > self.options.spool
             && let Some(oldest) = self.spool.pop_front()
         {
-            self.spool_octets -= oldest.len();
+            self.spool_octets -= oldest.json.len();
             lost += 1;
         }
         if lost > 0 {
@@ -242,26 +321,40 @@ impl Writer {
 
     /// Writes one record that memory knows too.
     fn small(&mut self, shared: &Shared, kind: Kind, payload: Vec<u8>) -> Result<(), StoreError> {
-        let batch = [(kind, payload)];
-        let places = self.commit(&batch).map_err(|e| self.disk(&e))?;
-        let [(kind, payload)] = batch;
-        let mut memory = shared.memory.write().unwrap_or_else(|e| e.into_inner());
-        for at in places {
-            memory.learn(at, &Entry { kind, seq: 0, payload: payload.clone() });
-        }
+        let (at, entry) = self.commit(kind, payload).map_err(|e| self.disk(&e))?;
+        shared.memory.write().unwrap_or_else(|e| e.into_inner()).learn(at, &entry);
         Ok(())
     }
 
     /// Journal first, then index. A failing index costs nothing: it is built again.
-    fn commit(&mut self, batch: &[(Kind, Vec<u8>)]) -> std::io::Result<Vec<Position>> {
-        let places = self.journal.append(batch)?;
+    fn commit(&mut self, kind: Kind, payload: Vec<u8>) -> std::io::Result<(Position, Entry)> {
+        let places = self.journal.append(&[(kind, &payload)])?;
+        let entry = Entry { kind, seq: 0, payload };
+        let at = *places.first().ok_or(std::io::ErrorKind::Other)?;
         let mut change = Change::default();
-        for ((kind, payload), at) in batch.iter().zip(&places) {
-            note(&mut change, *at, &Entry { kind: *kind, seq: 0, payload: payload.clone() });
+        note(&mut change, at, &entry);
+        change.end(self.journal.end());
+        self.index_apply(change);
+        Ok((at, entry))
+    }
+
+    /// The same for CDRs, which come by the thousand: what the index must know is known without reading them again.
+    fn commit_cdrs(&mut self, batch: &[Ready]) -> std::io::Result<()> {
+        let records: Vec<_> = batch.iter().map(|r| (Kind::Cdr, &r.json[..])).collect();
+        let places = self.journal.append(&records)?;
+        let mut change = Change::default();
+        for (record, at) in batch.iter().zip(places) {
+            change.place(key::cdr(record.call), at);
+            if record.is_open {
+                self.open.insert(record.call);
+                change.set(&key::open(record.call), &[]);
+            } else if self.open.remove(&record.call) {
+                change.remove(key::open(record.call));
+            }
         }
         change.end(self.journal.end());
         self.index_apply(change);
-        Ok(places)
+        Ok(())
     }
 
     fn index_apply(&mut self, change: Change) {
@@ -294,7 +387,9 @@ impl Writer {
                 _ => again.push((entry.kind, entry.payload)),
             }
         }
-        let Ok(places) = (if again.is_empty() { Ok(Vec::new()) } else { self.journal.append(&again) }) else {
+        let records: Vec<_> = again.iter().map(|(kind, payload)| (*kind, &payload[..])).collect();
+        let Ok(places) = (if again.is_empty() { Ok(Vec::new()) } else { self.journal.append(&records) })
+        else {
             return;
         };
         for ((kind, payload), at) in again.into_iter().zip(places) {
