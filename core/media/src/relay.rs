@@ -295,13 +295,15 @@ impl RtpEnd {
         self.hushed = hushed;
     }
 
-    /// Writes the report that is due, if one is.
+    /// Writes the report that is due, if one is. While nothing was ever heard or said there is nothing to report: a call
+    /// that rings, or stands for hours without sound, sends nothing.
     pub fn write_report(&mut self, now: Instant, cname: &str, out: &mut [u8]) -> Step {
         if now < self.next_report {
             return Step::Nothing;
         }
         self.next_report = now + REPORT_EVERY;
-        let Some(to) = self.rtcp_destination() else { return Step::Nothing };
+        let silent = self.sender.packets() == 0 && self.receiver.received() == 0;
+        let Some(to) = self.rtcp_destination().filter(|_| !silent) else { return Step::Nothing };
         let (last_sr, delay) = self.peer_report.map_or((0, 0), |(ntp, at)| {
             (
                 ntp,

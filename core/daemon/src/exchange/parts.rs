@@ -8,7 +8,7 @@ use ringtrip_switch::desk::{Desk, DeskInput, DeskOut};
 use ringtrip_switch::gateway::Gateway;
 use ringtrip_switch::ids::{CallId, GatewayId, LineId};
 use ringtrip_switch::line::Line;
-use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, Post};
+use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, Post};
 
 use super::directory::Directory;
 use crate::media::Lease;
@@ -97,6 +97,8 @@ impl World<Call> for CallWorld {
 
 impl Drop for CallWorld {
     fn drop(&mut self) {
+        // A call that never used its ports has not closed them; the next one to have them must find them free.
+        self.directory.0.plane.send(MediaCmd::Close { call: self.call });
         self.directory.call_over(self.call);
     }
 }

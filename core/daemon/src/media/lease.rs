@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -20,6 +21,8 @@ pub struct Pair {
     pub rtcp: UdpSocket,
     /// Are the sockets IPv6 ones that carry IPv4 too?
     dual: bool,
+    /// Was it never leased before?
+    new: AtomicBool,
 }
 
 /// Two pairs on loan: the caller's side and the called side.
@@ -41,8 +44,10 @@ struct Ports {
     leased: usize,
 }
 
-/// Sockets that rest bound; more are closed when they come back.
+/// Sockets that rest bound before the one that rested longest is leased again.
 const RESTING: usize = 256;
+/// Datagrams thrown away at once: a stranger who floods a resting port must not keep the thread.
+const DRAINED: usize = 64;
 
 impl Pool {
     /// A pool over this range of ports, inclusive. The first is rounded up to even.
@@ -60,8 +65,6 @@ impl Pool {
             return None;
         };
         ports.leased += 1;
-        drain(&a);
-        drain(&b);
         Some(Lease { pairs: Some([a, b]), pool: self.clone() })
     }
 
@@ -115,7 +118,24 @@ impl Pair {
     fn bind(port: u16) -> io::Result<Pair> {
         let (rtp, rtcp) = (bound(port)?, bound(port + 1)?);
         let dual = rtp.local_addr()?.is_ipv6();
-        Ok(Pair { port, rtp, rtcp, dual })
+        Ok(Pair { port, rtp, rtcp, dual, new: AtomicBool::new(true) })
+    }
+
+    /// Is this its first call? Says so once.
+    pub fn is_new(&self) -> bool {
+        self.new.swap(false, Ordering::Relaxed)
+    }
+
+    /// Throws away what comes while nobody has the port.
+    pub fn drain(&self) {
+        let mut buffer = [0; 64];
+        for socket in [&self.rtp, &self.rtcp] {
+            for _ in 0..DRAINED {
+                if socket.recv(&mut buffer).is_err() {
+                    break;
+                }
+            }
+        }
     }
 
     /// Sends an RTP packet.
@@ -140,13 +160,12 @@ impl Pair {
 /// Both IP versions where there are both.
 fn bound(port: u16) -> io::Result<UdpSocket> {
     let open = |domain, addr: SocketAddr| {
-        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         if domain == Domain::IPV6 {
             socket.set_only_v6(false)?;
         }
         // Expedited forwarding (SPA `RTP_ToS` 0xb8); a network that ignores it does no harm.
         let _ = socket.set_tos_v4(0xb8);
-        socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         io::Result::Ok(UdpSocket::from(socket))
     };
@@ -155,18 +174,6 @@ fn bound(port: u16) -> io::Result<UdpSocket> {
             open(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into())
         }
         other => other,
-    }
-}
-
-/// Throws away what came while nobody had the port.
-fn drain(pair: &Pair) {
-    let mut buffer = [0; 64];
-    for socket in [&pair.rtp, &pair.rtcp] {
-        for _ in 0..1000 {
-            if socket.recv(&mut buffer).is_err() {
-                break;
-            }
-        }
     }
 }
 

@@ -11,9 +11,10 @@ mod port;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use ringtrip_linehost::Host;
 use ringtrip_switch::ids::{BoardId, CallId};
@@ -39,31 +40,53 @@ pub type Tell = Box<dyn FnMut(Option<CallId>, MediaEvent) + Send>;
 pub struct Plane {
     words: SyncSender<Word>,
     bell: Arc<Bell>,
+    epoll: Arc<Epoll>,
 }
 
-/// Wakes the thread. Rung once for all that waits: a bell that rings already is not rung again.
+/// Wakes the thread, once for all that waits: each wake-up costs more than what is done in it. Most words are only about
+/// packets that are still to come, and a packet wakes the thread by itself; they let it sleep if it has said that it will
+/// look soon.
 struct Bell {
     fd: EventFd,
-    rings: AtomicBool,
+    state: AtomicU8,
 }
+
+/// The thread sleeps until something wakes it.
+const SLEEPS: u8 = 0;
+/// The thread will look by itself within `plane::NAP`.
+const NAPS: u8 = 1;
+/// The bell rings.
+const RINGS: u8 = 2;
 
 impl Bell {
     fn new() -> io::Result<Bell> {
         let fd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        Ok(Bell { fd, rings: AtomicBool::new(false) })
+        Ok(Bell { fd, state: AtomicU8::new(SLEEPS) })
     }
 
-    /// After something was put where the thread will look.
+    /// After something was put where the thread will look, which must be done at once.
     fn ring(&self) {
-        if !self.rings.swap(true, Ordering::AcqRel) {
+        if self.state.swap(RINGS, Ordering::AcqRel) != RINGS {
             let _ = self.fd.write(1);
         }
     }
 
-    /// Before the thread looks: what is put there from now on rings anew.
+    /// After something was put there that has time.
+    fn nudge(&self) {
+        if self.state.compare_exchange(SLEEPS, RINGS, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            let _ = self.fd.write(1);
+        }
+    }
+
+    /// Before the thread looks because it rang: what must be done at once rings anew, the rest is seen after a nap.
     fn hush(&self) {
         let _ = self.fd.read();
-        self.rings.swap(false, Ordering::AcqRel);
+        self.state.swap(NAPS, Ordering::AcqRel);
+    }
+
+    /// After a nap in which nothing came. What came meanwhile may have let the thread sleep: it looks once more.
+    fn sleep(&self) {
+        let _ = self.state.compare_exchange(NAPS, SLEEPS, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -75,11 +98,12 @@ impl Plane {
     pub fn start(tell: Tell) -> io::Result<Plane> {
         let (words, heard) = sync_channel(WAITING);
         let bell = Arc::new(Bell::new()?);
-        let rung = bell.clone();
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+        let (rung, watched) = (bell.clone(), epoll.clone());
         let (ready, is_ready) = sync_channel(1);
         std::thread::Builder::new().name("media".to_owned()).spawn(move || {
             // Made on its thread: its receive buffers are full of pointers into themselves.
-            match plane::Plane::new(heard, rung, tell) {
+            match plane::Plane::new(watched, heard, rung, tell) {
                 Ok(plane) => {
                     let _ = ready.send(Ok(()));
                     panics::vital(|| plane.run());
@@ -90,17 +114,31 @@ impl Plane {
             }
         })?;
         is_ready.recv().map_err(|_| io::Error::other("the media thread fell at once"))??;
-        Ok(Plane { words, bell })
+        Ok(Plane { words, bell, epoll })
     }
 
     /// Asks for something.
     pub fn send(&self, cmd: MediaCmd) {
-        self.say(Word::Cmd(cmd));
+        let has_time = matches!(
+            cmd,
+            MediaCmd::Face { .. } | MediaCmd::Join { .. } | MediaCmd::Part { .. } | MediaCmd::Close { .. }
+        );
+        let done = self.words.try_send(Word::Cmd(cmd));
+        self.said(done, if has_time { Bell::nudge } else { Bell::ring });
     }
 
     /// A call has these ports from now until `MediaCmd::Close`.
     pub fn open(&self, call: CallId, lease: &Lease) {
-        self.say(Word::Open { call, pairs: lease.pairs().cloned().collect() });
+        let done = self.words.try_send(Word::Open { call, pairs: lease.pairs().cloned().collect() });
+        if done.is_ok() {
+            // Watched from here on and for ever: the first packet wakes the thread, which then sees the word.
+            for pair in lease.pairs().filter(|pair| pair.is_new()) {
+                if let Err(e) = plane::watch(&self.epoll, pair) {
+                    tracing::error!(port = pair.port, "cannot watch an RTP socket: {e}");
+                }
+            }
+        }
+        self.said(done, Bell::nudge);
     }
 
     /// A board's sound runs.
@@ -119,8 +157,12 @@ impl Plane {
     }
 
     fn say(&self, word: Word) {
-        match self.words.try_send(word) {
-            Ok(()) => self.bell.ring(),
+        self.said(self.words.try_send(word), Bell::ring);
+    }
+
+    fn said(&self, done: Result<(), TrySendError<Word>>, wake: fn(&Bell)) {
+        match done {
+            Ok(()) => wake(&self.bell),
             Err(TrySendError::Full(_)) => {
                 tracing::error!("the media plane is overloaded: a command was dropped")
             }

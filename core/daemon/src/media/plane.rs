@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 use ringtrip_linehost::{Host, RxRing, Stamp, TxRing, realtime};
 use ringtrip_media::relay::{Step, Verdict, relay};
@@ -31,6 +31,8 @@ const LONGEST: usize = 160;
 const FRAME: Duration = Duration::from_millis(20);
 /// Reports and watchdogs are looked at this often.
 const ROUND: Duration = Duration::from_millis(250);
+/// How long words that have time may wait for others. The last of a call are its figures, and its record waits for them.
+const NAP: Duration = Duration::from_millis(50);
 
 /// Tokens of epoll: an RTP port's number, or with these bits something else.
 const RTCP: u64 = 1 << 32;
@@ -39,19 +41,23 @@ const WAKE: u64 = 1 << 34;
 
 /// All that the thread owns.
 pub(super) struct Plane {
-    epoll: Epoll,
+    epoll: Arc<Epoll>,
     words: Receiver<Word>,
     bell: Arc<Bell>,
     tell: Tell,
     /// RTP ends by port number / 2.
     legs: Vec<Option<Box<Leg>>>,
     calls: HashMap<CallId, Vec<u16>>,
+    /// Pairs that no call has, by their ports. Their sockets stay watched: that costs nothing while nothing comes.
+    resting: HashMap<u16, Arc<Pair>>,
     boards: Vec<Option<Board>>,
     ports: HashMap<PortRef, Port>,
     buffers: Vec<[u8; LARGEST]>,
     headers: MultiHeaders<SockaddrStorage>,
     next_frame: Instant,
     next_round: Instant,
+    /// When to look whether words wait that did not ring.
+    next_look: Option<Instant>,
     /// Ends with something to generate; ticks stop when there is none.
     busy: usize,
     /// Has it asked for its priority?
@@ -70,8 +76,12 @@ struct Board {
 }
 
 impl Plane {
-    pub(super) fn new(words: Receiver<Word>, bell: Arc<Bell>, tell: Tell) -> io::Result<Plane> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    pub(super) fn new(
+        epoll: Arc<Epoll>,
+        words: Receiver<Word>,
+        bell: Arc<Bell>,
+        tell: Tell,
+    ) -> io::Result<Plane> {
         epoll.add(bell.fd.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         let now = Instant::now();
         Ok(Plane {
@@ -81,12 +91,14 @@ impl Plane {
             tell,
             legs: (0..=usize::from(u16::MAX) / 2).map(|_| None).collect(),
             calls: HashMap::new(),
+            resting: HashMap::new(),
             boards: Vec::new(),
             ports: HashMap::new(),
             buffers: vec![[0; LARGEST]; BATCH],
             headers: MultiHeaders::preallocate(BATCH, None),
             next_frame: now,
             next_round: now,
+            next_look: None,
             busy: 0,
             is_first: false,
         })
@@ -97,19 +109,24 @@ impl Plane {
         let mut events = [EpollEvent::empty(); 256];
         loop {
             let now = Instant::now();
-            let next = if self.busy > 0 { self.next_frame.min(self.next_round) } else { self.next_round };
-            let wait = next.saturating_duration_since(now).as_millis() + 1;
-            let wait = EpollTimeout::try_from(wait).unwrap_or(EpollTimeout::ZERO);
+            let wait = match self.next(now) {
+                Some(next) => EpollTimeout::try_from(next.saturating_duration_since(now).as_millis() + 1)
+                    .unwrap_or(EpollTimeout::ZERO),
+                None => EpollTimeout::NONE,
+            };
             let n = self.epoll.wait(&mut events, wait).unwrap_or(0);
             let now = Instant::now();
+            let rang = events[..n].iter().any(|event| event.data() == WAKE);
+            if rang {
+                self.bell.hush();
+            }
+            // Words come before packets: some of them are about these.
+            if !self.look(now, rang) {
+                return;
+            }
             for event in &events[..n] {
                 match event.data() {
-                    WAKE => {
-                        self.bell.hush();
-                        if !self.commands(now) {
-                            return;
-                        }
-                    }
+                    WAKE => {}
                     token if token & BOARD != 0 => self.board_frames(now, (token & 0xFFFF) as usize),
                     token if token & RTCP != 0 => self.rtcp(now, (token & 0xFFFF) as u16),
                     token => self.rtp(now, token as u16),
@@ -124,10 +141,30 @@ impl Plane {
         }
     }
 
+    /// When there is something to do even if nothing comes.
+    fn next(&self, now: Instant) -> Option<Instant> {
+        let round = (!self.calls.is_empty()).then_some(self.next_round.max(now));
+        let frame = (self.busy > 0).then_some(self.next_frame);
+        [round, frame, self.next_look].into_iter().flatten().min()
+    }
+
+    /// Takes the words that wait. False when the exchange is gone.
+    fn look(&mut self, now: Instant, rang: bool) -> bool {
+        let Some(came) = self.commands(now) else { return false };
+        if rang || (came && self.next_look.is_some_and(|at| at <= now)) {
+            self.next_look = Some(now + NAP);
+        } else if self.next_look.is_some_and(|at| at <= now) {
+            self.next_look = None;
+            self.bell.sleep();
+            return self.commands(now).is_some();
+        }
+        true
+    }
+
     /// RTP came to this port: usually one packet, under load a batch.
     fn rtp(&mut self, now: Instant, port: u16) {
         let index = usize::from(port / 2);
-        let Some(Some(leg)) = self.legs.get(index) else { return };
+        let Some(Some(leg)) = self.legs.get(index) else { return self.stray(port) };
         let pair = leg.pair.clone();
         let mut came = [(0usize, SocketAddr::from(([0, 0, 0, 0], 0))); BATCH];
         let n = receive(&pair, &mut self.buffers, &mut self.headers, &mut came);
@@ -179,8 +216,15 @@ impl Plane {
         }
     }
 
+    /// Something came to a port that no call has.
+    fn stray(&self, port: u16) {
+        if let Some(pair) = self.resting.get(&port) {
+            pair.drain();
+        }
+    }
+
     fn rtcp(&mut self, now: Instant, port: u16) {
-        let Some(Some(leg)) = self.legs.get_mut(usize::from(port / 2)) else { return };
+        let Some(Some(leg)) = self.legs.get_mut(usize::from(port / 2)) else { return self.stray(port) };
         let buffer = &mut self.buffers[0];
         if let Ok((len, from)) = leg.pair.rtcp.recv_from(buffer) {
             leg.end.accept_rtcp(now, canonical(from), &buffer[..len]);
@@ -299,8 +343,9 @@ impl Plane {
         }
     }
 
-    /// Takes what waits; false when the exchange is gone.
-    fn commands(&mut self, now: Instant) -> bool {
+    /// Takes what waits. Answers whether anything did; `None` when the exchange is gone.
+    fn commands(&mut self, now: Instant) -> Option<bool> {
+        let mut came = false;
         loop {
             match self.words.try_recv() {
                 Ok(Word::Cmd(cmd)) => self.command(now, cmd),
@@ -308,9 +353,10 @@ impl Plane {
                 Ok(Word::Board { board, host }) => self.board(board, host),
                 Ok(Word::BoardGone { board }) => self.board_gone(&board),
                 Ok(Word::Fall(why)) => std::panic::panic_any(why),
-                Err(std::sync::mpsc::TryRecvError::Empty) => return true,
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
+                Err(std::sync::mpsc::TryRecvError::Empty) => return Some(came),
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => return None,
             }
+            came = true;
         }
     }
 
@@ -318,12 +364,7 @@ impl Plane {
         let mut ports = Vec::new();
         for pair in pairs {
             let port = pair.port;
-            let tokens = [(&pair.rtp, u64::from(port)), (&pair.rtcp, u64::from(port) | RTCP)];
-            for (socket, token) in tokens {
-                if let Err(e) = self.epoll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, token)) {
-                    tracing::error!(port, "cannot watch an RTP socket: {e}");
-                }
-            }
+            self.resting.remove(&port);
             if let Some(slot) = self.legs.get_mut(usize::from(port / 2)) {
                 *slot = Some(Box::new(Leg::new(now, pair, call)));
             }
@@ -428,11 +469,10 @@ impl Plane {
         }
         for port in self.calls.remove(&call).unwrap_or_default() {
             let Some(leg) = self.legs.get_mut(usize::from(port / 2)).and_then(Option::take) else { continue };
-            let _ = self.epoll.delete(leg.pair.rtp.as_fd());
-            let _ = self.epoll.delete(leg.pair.rtcp.as_fd());
             if leg.end.face().is_some() {
                 (self.tell)(Some(call), MediaEvent::Figures { end: leg.name(), figures: leg.figures() });
             }
+            self.resting.insert(port, leg.pair);
         }
     }
 
@@ -485,6 +525,13 @@ impl Plane {
         }
         self.ports.retain(|port, _| port.board != *id);
     }
+}
+
+/// Has the thread woken by what comes to these sockets.
+pub(super) fn watch(epoll: &Epoll, pair: &Pair) -> nix::Result<()> {
+    let port = u64::from(pair.port);
+    epoll.add(pair.rtp.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, port))?;
+    epoll.add(pair.rtcp.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, port | RTCP))
 }
 
 /// Takes what waits at a socket, at most a batch, with one system call. Answers how many; lengths and sources in `came`.
