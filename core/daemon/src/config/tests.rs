@@ -230,8 +230,13 @@ fn no_input_panics() {
 
 #[test]
 fn name_servers_have_a_port_if_it_is_not_53() {
-    let text = "[sip]\nname_servers = [\"192.0.2.53\", \"127.0.0.1:5353\", \"::1\", \"[::1]:5353\"]\n";
-    let (config, _) = read(text).unwrap();
+    let text = default_toml(Region::Us, &secrets());
+    let text = text.replacen(
+        "[sip]\n",
+        "[sip]\nname_servers = [\"192.0.2.53\", \"127.0.0.1:5353\", \"::1\", \"[::1]:5353\"]\n",
+        1,
+    );
+    let (config, _) = read(&text).unwrap_or_else(|f| panic!("{}", report("x", &f)));
     let servers: Vec<String> = config.sip.name_servers.iter().map(|s| s.to_string()).collect();
     assert_eq!(servers, ["192.0.2.53:53", "127.0.0.1:5353", "[::1]:53", "[::1]:5353"]);
 }
