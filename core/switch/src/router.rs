@@ -107,7 +107,7 @@ impl Router {
         // What the plan bars or does not know is not offered to a script: a bar holds.
         let Verdict::Stages(stages) = &plan.verdict else { return Step::Done(Box::new(plan)) };
         let script = self.config.script_for(&query).map(str::to_owned);
-        let unprepared = stages.iter().flat_map(|s| &s.targets).any(|a| self.plugin_of(&a.target).is_some());
+        let unprepared = stages.iter().flat_map(|s| &s.targets).any(|a| self.looked_at(&a.target));
         if script.is_none() && !self.advised && !unprepared {
             return Step::Done(Box::new(plan));
         }
@@ -352,6 +352,11 @@ impl Router {
         }
     }
 
+    /// Does a plugin or a script look at calls to this target before they leave?
+    fn looked_at(&self, target: &Target) -> bool {
+        self.plugin_of(target).is_some() || self.config.script_towards(target).is_some()
+    }
+
     /// What an attempt outside costs.
     fn quote(&self, target: &Target, number: &Digits, at: &WallTime) -> Option<Arc<Quote>> {
         let gateway = match target {
@@ -380,8 +385,18 @@ impl Router {
         self.config.line(id).is_some_and(|l| l.fxo().is_some())
     }
 
-    /// The number as the landline's own plan wants it, where it has one.
+    /// The number as the own plan of the landline or of the gateway wants it, where it has one.
     fn fit(&self, target: &Target, number: &Digits) -> Result<Digits, String> {
+        if let Target::Gateway(id) = target {
+            let Some((name, plan)) = self.config.plan_towards(id) else { return Ok(number.clone()) };
+            return match plan.whole(number, &self.config.dialling) {
+                Outcome::Send { number, .. } => Ok(number),
+                refused => {
+                    let why = refused.why().words();
+                    Err(format!("the plan {name} of gateway {id} does not take {number}: {why}"))
+                }
+            };
+        }
         let line = match target {
             Target::Landline => self.config.landlines().next().map(|(line, _)| line),
             Target::Line(id) => self.config.line(id).filter(|l| l.fxo().is_some()),

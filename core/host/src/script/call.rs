@@ -27,7 +27,6 @@ struct View {
     caller_name: ImmutableString,
     user: ImmutableString,
     pin: ImmutableString,
-    wrong_pin: bool,
     route: ImmutableString,
     holiday: ImmutableString,
     private: bool,
@@ -87,7 +86,6 @@ impl CallView {
             caller_name: query.caller.name.as_str().into(),
             user: query.user.as_str().into(),
             pin: text(query.pin.as_deref()),
-            wrong_pin: query.entered.is_some() && query.pin.is_none(),
             route: route.into(),
             holiday: text(call.holiday.as_deref()),
             private: query.caller.private,
@@ -134,7 +132,6 @@ fields! {
     "withheld" => |v| v.private;
     "user" => |v| v.user.clone();
     "pin" => |v| v.pin.clone();
-    "wrong_pin" => |v| v.wrong_pin;
     "route" => |v| v.route.clone();
     "outside" => |v| v.outside;
     "holiday" => |v| v.holiday.clone();

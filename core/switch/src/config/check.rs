@@ -37,6 +37,7 @@ impl Config {
         found.extensions();
         found.lines();
         found.gateways();
+        found.pins();
         found.plans();
         found.emergency();
         found.sip();
@@ -176,11 +177,38 @@ impl Found<'_> {
                 );
             }
             self.inbound(format!("{at}.inbound"), &g.inbound, false);
+            for (key, plan) in [("inbound_plan", &g.inbound_plan), ("outbound_plan", &g.outbound_plan)] {
+                if let Some(plan) = plan {
+                    self.plan_exists(format!("{at}.{key}"), plan);
+                }
+            }
             for (did, to) in &g.dids {
                 self.inbound(format!("{at}.dids.{did}"), to, false);
             }
         }
         self.route("default_route", &config.default_route);
+    }
+
+    fn pins(&mut self) {
+        let config = self.config;
+        for (i, pin) in config.pins.iter().enumerate() {
+            let at = format!("pin.{}", pin.name);
+            let digits = pin.code.0.bytes().all(|b| b.is_ascii_digit());
+            if !digits || !(4..=16).contains(&pin.code.0.len()) {
+                let what = "a code is 4 to 16 digits";
+                self.error(format!("{at}.code"), what, "write digits that nobody guesses");
+            } else if pin.code.0.bytes().all(|b| pin.code.0.as_bytes().first() == Some(&b)) {
+                let hint = "take digits that nobody guesses";
+                self.warn(format!("{at}.code"), "the code is one digit again and again", hint);
+            }
+            if let Some(other) = config.pins[..i].iter().find(|p| p.code == pin.code) {
+                let what = format!("it is the code of {} already", other.name);
+                self.error(format!("{at}.code"), what, "each PIN has a code of its own");
+            }
+            if let Some(plan) = &pin.plan {
+                self.plan_exists(format!("{at}.plan"), plan);
+            }
+        }
     }
 
     /// Where calls from outside go. One from the landline must not go back out to it: the line is taken.

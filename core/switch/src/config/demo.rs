@@ -34,7 +34,7 @@ fn demo(region: Region, secrets: DemoSecrets) -> Result<Config, Broken> {
     let board: BoardId = "virtual".parse()?;
     let line = |name: &str, port: u16, kind: LineKind| {
         let port = PortRef { board: board.clone(), port };
-        Ok::<Line, BadName>(Line { id: name.parse()?, port, plan: None, kind })
+        Ok::<Line, BadName>(Line { id: name.parse()?, port, plan: None, script: None, kind })
     };
     let telephone = |number: &str, line: &str, name: &str| {
         let line = Some(line.parse::<LineId>()?);

@@ -56,6 +56,14 @@ pub struct Gateway {
     pub caller_id: Option<String>,
     /// The plugin that prepares calls by it.
     pub plugin: Option<String>,
+    /// The plan for numbers that its calls are sent to by `{ number = "…" }`; `None`: the default plan.
+    pub inbound_plan: Option<String>,
+    /// The script that is asked about calls from it, a path; `None`: that of the house.
+    pub inbound_script: Option<String>,
+    /// The plan that numbers to it must pass, which may rewrite them; `None`: any number.
+    pub outbound_plan: Option<String>,
+    /// The script that looks at calls to it last, a path.
+    pub outbound_script: Option<String>,
 }
 
 /// A provider that is reached through other carriers, as its plugin says.
@@ -127,6 +135,10 @@ impl Gateway {
             codecs: vec![CodecKind::Pcma, CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus],
             caller_id: None,
             plugin: None,
+            inbound_plan: None,
+            inbound_script: None,
+            outbound_plan: None,
+            outbound_script: None,
         }
     }
 

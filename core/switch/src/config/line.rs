@@ -17,6 +17,8 @@ pub struct Line {
     pub port: PortRef,
     /// (FXS) the telephone's dial plan; (FXO) the plan that numbers to the landline must pass, `None`: any.
     pub plan: Option<String>,
+    /// The script that is asked about calls from it, a path; `None`: that of its extension, or of the house.
+    pub script: Option<String>,
     /// What it is.
     pub kind: LineKind,
 }

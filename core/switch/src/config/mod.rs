@@ -8,15 +8,18 @@ mod check;
 mod demo;
 mod failover;
 mod gateway;
+mod holiday;
 mod line;
 mod numbering;
 mod pin;
+mod scripts;
 
 pub use board::Board;
 pub use check::{Problem, Severity};
 pub use demo::DemoSecrets;
 pub use failover::{Failover, Rule};
 pub use gateway::{ANSWER_WITHIN, Gateway, HostPort, Inbound, Password, PluginGateway};
+pub use holiday::{Holiday, Holidays};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
 pub use numbering::Numbering;
 pub use pin::Pin;
@@ -72,6 +75,12 @@ pub struct Config {
     pub http: Vec<SocketAddr>,
     /// The routing script, a path; `None`: the plan alone decides.
     pub script: Option<String>,
+    /// Scripts by their short names, each a path that begins at the data folder.
+    pub scripts: BTreeMap<String, String>,
+    /// Days that scripts and plugins are told to be holidays.
+    pub holidays: Holidays,
+    /// The zone of wall-clock times, `Europe/London`; `None`: the machine's own.
+    pub time_zone: Option<String>,
     /// How much of everything is allowed.
     pub limits: Limits,
     /// Where the log goes, unless the command line says otherwise.
@@ -117,6 +126,8 @@ pub struct Extension {
     pub withhold: bool,
     /// Its dial plan; `None`: the default plan.
     pub plan: Option<String>,
+    /// The script that is asked about its calls, a path; `None`: that of the house.
+    pub script: Option<String>,
     /// The FXS line whose telephone rings for it too and calls as it.
     pub line: Option<LineId>,
     /// How many SIP phones may register at once.
@@ -241,14 +252,9 @@ impl Config {
         self.gateways.iter().find(|g| g.id == *id)
     }
 
-    /// The script that is asked about this call, by its name in the pool.
-    pub fn script_for(&self, _query: &RouteQuery) -> Option<&str> {
-        self.script.as_deref()
-    }
-
     /// The name of the holiday that this day is.
-    pub fn holiday(&self, _at: &WallTime) -> Option<&str> {
-        None
+    pub fn holiday(&self, at: &WallTime) -> Option<&str> {
+        self.holidays.on(at)
     }
 
     /// The plugin that prepares calls by this gateway.
@@ -297,7 +303,8 @@ impl Config {
                 .extension_on(id)
                 .and_then(|e| e.plan.as_deref())
                 .or_else(|| self.line(id).and_then(|l| l.plan.as_deref())),
-            Source::Gateway(_) | Source::Operator => None,
+            Source::Gateway(id) => self.gateway(id).and_then(|g| g.inbound_plan.as_deref()),
+            Source::Operator => None,
         };
         let name = own.unwrap_or(&self.default_plan);
         self.plans.get_key_value(name).map(|(name, plan)| (name.as_str(), plan))
@@ -325,6 +332,9 @@ impl Default for Config {
             sip: Sip::default(),
             http: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
             script: None,
+            scripts: BTreeMap::new(),
+            holidays: Holidays::default(),
+            time_zone: None,
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -388,6 +398,7 @@ impl Extension {
             caller_id: None,
             withhold: false,
             plan: None,
+            script: None,
             line: None,
             max_contacts: 5,
             ring_time: Duration::from_secs(60),

@@ -319,6 +319,6 @@ fn config(region: Region, plan: &str, kind: LineKind) -> Config {
     config
         .extensions
         .push(Extension { line: Some(id.clone()), ..Extension::new("101".parse().expect("a name")) });
-    config.lines.push(config::Line { id, port, plan: None, kind });
+    config.lines.push(config::Line { id, port, plan: None, script: None, kind });
     config
 }
