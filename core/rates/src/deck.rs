@@ -1,9 +1,9 @@
 //! A rate deck: which price holds for a number. Longest prefix first, by date and hour.
 //!
-//! Prefixes stand in a tree of digits. A node says with one bit for each digit whether a prefix ends there, and whether
-//! longer ones go on; counting the bits before gives the place of a prefix's row, or of the next node, in one array each.
-//! So a prefix that nothing follows needs no node, and a look-up reads about one cache line a digit. What many rows share
-//! (prices with their dates, names) is kept once.
+//! Prefixes stand in a tree of digits, all in one array. A node says with one bit for each digit whether a prefix ends
+//! there, and whether longer ones go on; behind it stand the places of the next nodes and the prefixes' rows, found by
+//! counting the bits before. So a prefix that nothing follows needs no node, and memory is read as seldom as can be, which
+//! is what a look-up costs. What many rows share (price, dates, name) is kept once, in a cache line of its own.
 //!
 //! FIGURES
 //!
@@ -20,51 +20,42 @@ use crate::prefix::{MOST_DIGITS, Prefix};
 use crate::rate::{FOREVER, Rate, Tariff, Validity};
 use crate::time::{At, Hours};
 
-/// In [`Row::terms`]: the row stands for several, see there.
+/// In a row: it stands for several, see [`Deck::more`].
 const SEVERAL: u32 = 1 << 31;
+/// The ten bits of a node's digits.
+const DIGITS: u32 = 0x3FF;
 
 /// A rate deck.
 #[derive(Debug, Clone)]
 pub struct Deck {
     name: Arc<str>,
     currency: Currency,
-    /// The root first; the nodes of one node's children side by side.
-    nodes: Box<[Node]>,
-    /// A row for each prefix; those of one node's children side by side.
-    rows: Box<[Row]>,
-    /// Rows of prefixes that have several.
-    more: Box<[Row]>,
+    /// Nodes, the root first and each before those that it leads to: one word of bits (see [`Node`]), the places of the
+    /// nodes it leads to, the rows of the prefixes that end in it.
+    tree: Box<[u32]>,
+    /// For prefixes that have several rates: how many, then their places in `terms`. The newest comes first, of those of
+    /// one date the ones with hours.
+    more: Box<[u32]>,
     /// The row of the empty prefix, which prices every number.
-    whole: Option<Row>,
+    whole: Option<u32>,
     prefixes: usize,
+    rates: usize,
     terms: Box<[Terms]>,
     hours: Box<[Hours]>,
     names: Names,
 }
 
-/// A beginning of numbers that longer prefixes go on from. Bit n is for the digit n.
-#[derive(Debug, Clone, Copy, Default)]
+/// A beginning of numbers that prefixes go on from: its place and its bits. Bit n says that the digit n leads to a node,
+/// bit 10 + n that a prefix ends with it.
+#[derive(Debug, Clone, Copy)]
 struct Node {
-    /// Place of the first child that is a node.
-    children: u32,
-    /// Place of the first child's row.
-    rows: u32,
-    /// Which digits lead to a node.
-    inner: u16,
-    /// Which digits end a prefix.
-    ends: u16,
+    place: usize,
+    bits: u32,
 }
 
-/// The price of a prefix; or, with [`SEVERAL`] set in `terms`, how many there are in `more` and from which place on. The
-/// newest comes first, of those of one date the ones with hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
-    terms: u32,
-    name: u32,
-}
-
-/// What many rows share.
+/// What many rows share. One cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(align(64))]
 struct Terms {
     tariff: Tariff,
     /// `i64::MIN`: ever since.
@@ -73,6 +64,8 @@ struct Terms {
     until: i64,
     /// Place in `hours` plus one; 0: always.
     hours: u32,
+    /// Place in `names`.
+    name: u32,
 }
 
 /// Names, each kept once, behind one another.
@@ -82,19 +75,13 @@ struct Names {
     ends: Box<[u32]>,
 }
 
-/// A rate as the deck keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A rate as the deck keeps it. Nothing is read of it before it is asked.
+#[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
     /// The prefix that begins the number.
     pub prefix: Prefix,
-    /// What the deck calls it.
-    pub destination: &'a str,
-    /// The price.
-    pub tariff: &'a Tariff,
-    /// When it holds.
-    pub validity: Validity,
-    /// In which hours; `None`: always.
-    pub hours: Option<&'a Hours>,
+    deck: &'a Deck,
+    terms: &'a Terms,
 }
 
 /// An answer to "what would this call cost?".
@@ -138,8 +125,7 @@ impl Deck {
 
     /// How many rates it has: a prefix may have several, with other dates or hours.
     pub fn len(&self) -> usize {
-        let several = |r: &&Row| r.terms & SEVERAL != 0;
-        self.prefixes - self.rows.iter().chain(&self.whole).filter(several).count() + self.more.len()
+        self.rates
     }
 
     /// Has it none?
@@ -158,24 +144,24 @@ impl Deck {
         // The rows that were passed on the way down, and at which depths.
         let mut rows = [0u32; MOST_DIGITS];
         let mut passed = 0u32;
-        let mut node = self.nodes.first();
+        let mut node = self.node(0);
         for (depth, digit) in number.digits().enumerate() {
             let Some(here) = node else { break };
-            if let Some(row) = here.row(digit) {
+            if let Some(row) = self.row(here, digit) {
                 rows[depth] = row;
                 passed |= 1 << depth;
             }
-            node = here.child(digit).and_then(|c| self.nodes.get(c as usize));
+            node = self.child(here, digit);
         }
         while passed != 0 {
             let depth = passed.ilog2() as usize;
             passed ^= 1 << depth;
-            let row = self.rows.get(rows[depth] as usize)?;
-            if let Some(found) = self.rates_of(number.first(depth + 1), *row).find(|r| r.holds(at)) {
-                return Some(found);
+            if let Some(terms) = self.terms_of(&rows[depth]).find(|t| t.holds(self, at)) {
+                return Some(Found { prefix: number.first(depth + 1), deck: self, terms });
             }
         }
-        self.rates_of(Prefix::ALL, self.whole?).find(|r| r.holds(at))
+        let terms = self.terms_of(self.whole.as_ref()?).find(|t| t.holds(self, at))?;
+        Some(Found { prefix: Prefix::ALL, deck: self, terms })
     }
 
     /// What a call of so many seconds to this number would cost, begun at this moment.
@@ -185,17 +171,17 @@ impl Deck {
             rate: found.rate(),
             deck: Arc::clone(&self.name),
             currency: self.currency,
-            cost: found.tariff.cost(seconds),
+            cost: found.tariff().cost(seconds),
         })
     }
 
     /// The rates of exactly this prefix, the newest first.
     pub fn exact(&self, prefix: Prefix) -> impl Iterator<Item = Found<'_>> {
         let mut row = self.whole;
-        let mut node = self.nodes.first();
+        let mut node = self.node(0);
         for digit in prefix.digits() {
-            row = node.and_then(|n| n.row(digit)).and_then(|r| self.rows.get(r as usize)).copied();
-            node = node.and_then(|n| n.child(digit)).and_then(|c| self.nodes.get(c as usize));
+            row = node.and_then(|n| self.row(n, digit));
+            node = node.and_then(|n| self.child(n, digit));
         }
         row.into_iter().flat_map(move |r| self.rates_of(prefix, r))
     }
@@ -213,8 +199,7 @@ impl Deck {
     /// Octets of memory that it holds, everything counted.
     pub fn bytes(&self) -> usize {
         size_of_val(self)
-            + size_of_val(&*self.nodes)
-            + size_of_val(&*self.rows)
+            + size_of_val(&*self.tree)
             + size_of_val(&*self.more)
             + size_of_val(&*self.terms)
             + self.hours.iter().map(|h| size_of_val(h) + size_of_val(h.stretches())).sum::<usize>()
@@ -224,57 +209,72 @@ impl Deck {
     }
 
     /// The rates that this row of a prefix stands for.
-    fn rates_of(&self, prefix: Prefix, row: Row) -> impl Iterator<Item = Found<'_>> {
-        let (one, several) = if row.terms & SEVERAL == 0 {
-            (Some(row), [].as_slice())
-        } else {
-            let from = row.name as usize;
-            (None, self.more.get(from..from + (row.terms ^ SEVERAL) as usize).unwrap_or_default())
+    fn rates_of(&self, prefix: Prefix, row: u32) -> impl Iterator<Item = Found<'_>> {
+        let (one, several) = self.places(row);
+        let places = one.into_iter().chain(several.iter().copied());
+        let terms = places.filter_map(|place| self.terms.get(place as usize));
+        terms.map(move |terms| Found { prefix, deck: self, terms })
+    }
+
+    /// The same, bare.
+    fn terms_of<'a: 'r, 'r>(&'a self, row: &'r u32) -> impl Iterator<Item = &'a Terms> + use<'a, 'r> {
+        let places = match row & SEVERAL {
+            0 => std::slice::from_ref(row),
+            _ => self.places(*row).1,
         };
-        one.into_iter().chain(several.iter().copied()).filter_map(move |row| {
-            let terms = self.terms.get(row.terms as usize)?;
-            Some(Found {
-                prefix,
-                destination: self.names.get(row.name),
-                tariff: &terms.tariff,
-                validity: terms.validity(),
-                hours: terms.hours.checked_sub(1).and_then(|h| self.hours.get(h as usize)),
-            })
-        })
-    }
-}
-
-impl Node {
-    /// Place of the row of the prefix that ends with this digit.
-    fn row(&self, digit: u8) -> Option<u32> {
-        let bit = 1u16 << digit;
-        (self.ends & bit != 0).then(|| self.rows + (self.ends & (bit - 1)).count_ones())
+        places.iter().filter_map(|place| self.terms.get(*place as usize))
     }
 
-    /// Place of the node that this digit leads to.
-    fn child(&self, digit: u8) -> Option<u32> {
-        let bit = 1u16 << digit;
-        (self.inner & bit != 0).then(|| self.children + (self.inner & (bit - 1)).count_ones())
+    /// The place in `terms` that a row names, or the places.
+    fn places(&self, row: u32) -> (Option<u32>, &[u32]) {
+        if row & SEVERAL == 0 {
+            return (Some(row), &[]);
+        }
+        let several = self.more.get((row ^ SEVERAL) as usize..).and_then(|m| {
+            let (count, rest) = m.split_first()?;
+            rest.get(..*count as usize)
+        });
+        (None, several.unwrap_or_default())
+    }
+
+    fn node(&self, place: u32) -> Option<Node> {
+        let place = place as usize;
+        self.tree.get(place).map(|bits| Node { place, bits: *bits })
+    }
+
+    /// The row of the prefix that ends with this digit.
+    fn row(&self, node: Node, digit: u8) -> Option<u32> {
+        let bit = 1 << (10 + u32::from(digit));
+        // The children are counted too: their places stand before the rows.
+        let before = (node.bits & (bit - 1)).count_ones() as usize;
+        if node.bits & bit == 0 { None } else { self.tree.get(node.place + 1 + before).copied() }
+    }
+
+    /// The node that this digit leads to.
+    fn child(&self, node: Node, digit: u8) -> Option<Node> {
+        let bit = 1 << u32::from(digit);
+        let before = (node.bits & DIGITS & (bit - 1)).count_ones() as usize;
+        if node.bits & bit == 0 { None } else { self.node(*self.tree.get(node.place + 1 + before)?) }
     }
 }
 
 /// Goes through a deck in the order of its prefixes.
 struct Walk<'a> {
     deck: &'a Deck,
-    whole: Option<Row>,
+    whole: Option<u32>,
     /// Nodes on the way down: each with its prefix, the digit that is next, and whether a prefix of the deck begins it.
     path: Vec<(Node, Prefix, u8, bool)>,
 }
 
 impl<'a> Walk<'a> {
     fn new(deck: &'a Deck) -> Walk<'a> {
-        let root = deck.nodes.first().map(|n| (*n, Prefix::ALL, 0, deck.whole.is_some()));
+        let root = deck.node(0).map(|n| (n, Prefix::ALL, 0, deck.whole.is_some()));
         Walk { deck, whole: deck.whole, path: root.into_iter().collect() }
     }
 }
 
 impl Iterator for Walk<'_> {
-    type Item = (Prefix, bool, Row);
+    type Item = (Prefix, bool, u32);
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(row) = self.whole.take() {
@@ -289,23 +289,26 @@ impl Iterator for Walk<'_> {
             }
             *next += 1;
             let (node, here, covered) = (*node, prefix.with(digit), *covered);
-            let row = node.row(digit).and_then(|r| self.deck.rows.get(r as usize));
-            if let Some(child) = node.child(digit).and_then(|c| self.deck.nodes.get(c as usize)) {
-                self.path.push((*child, here, 0, covered || row.is_some()));
+            let row = self.deck.row(node, digit);
+            if let Some(child) = self.deck.child(node, digit) {
+                self.path.push((child, here, 0, covered || row.is_some()));
             }
             if let Some(row) = row {
-                return Some((here, covered, *row));
+                return Some((here, covered, row));
             }
         }
     }
 }
 
 impl Terms {
-    fn validity(&self) -> Validity {
-        Validity {
-            from: (self.from != i64::MIN).then_some(self.from),
-            until: (self.until != i64::MAX).then_some(self.until),
-        }
+    fn holds(&self, deck: &Deck, at: At) -> bool {
+        self.from <= at.unix
+            && at.unix < self.until
+            && self.hours(deck).is_none_or(|h| h.contains(at.minute_of_week()))
+    }
+
+    fn hours<'a>(&self, deck: &'a Deck) -> Option<&'a Hours> {
+        self.hours.checked_sub(1).and_then(|h| deck.hours.get(h as usize))
     }
 }
 
@@ -318,26 +321,47 @@ impl Names {
     }
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    /// What the deck calls it.
+    pub fn destination(&self) -> &'a str {
+        self.deck.names.get(self.terms.name)
+    }
+
+    /// The price.
+    pub fn tariff(&self) -> &'a Tariff {
+        &self.terms.tariff
+    }
+
+    /// From when until when it holds.
+    pub fn validity(&self) -> Validity {
+        let Terms { from, until, .. } = *self.terms;
+        Validity { from: (from != i64::MIN).then_some(from), until: (until != i64::MAX).then_some(until) }
+    }
+
+    /// In which hours; `None`: always.
+    pub fn hours(&self) -> Option<&'a Hours> {
+        self.terms.hours(self.deck)
+    }
+
     /// Does it hold at this moment, on this day and at this hour?
     pub fn holds(&self, at: At) -> bool {
-        self.validity.holds(at.unix) && self.hours.is_none_or(|h| h.contains(at.minute_of_week()))
+        self.terms.holds(self.deck, at)
     }
 
     /// As a row of its own.
     pub fn rate(&self) -> Rate {
         Rate {
             prefix: self.prefix,
-            destination: self.destination.into(),
-            tariff: *self.tariff,
-            validity: self.validity,
-            hours: self.hours.cloned(),
+            destination: self.destination().into(),
+            tariff: *self.tariff(),
+            validity: self.validity(),
+            hours: self.hours().cloned(),
         }
     }
 
     /// How long a call may last for this much; see [`Tariff::longest`].
     pub fn longest(&self, budget: Money) -> u32 {
-        if budget == Money::MAX { FOREVER } else { self.tariff.longest(budget) }
+        if budget == Money::MAX { FOREVER } else { self.tariff().longest(budget) }
     }
 }
 

@@ -12,19 +12,19 @@ pub fn write(deck: &Deck, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "{CANONICAL}")?;
     let currency = deck.currency();
     for rate in deck.rates() {
-        let tariff = rate.tariff;
+        let tariff = rate.tariff();
         write!(out, "{},", rate.prefix)?;
-        cell(rate.destination, out)?;
+        cell(rate.destination(), out)?;
         write!(
             out,
             ",{},{},{},{},{},",
             tariff.per_minute, tariff.connection, tariff.minimum, tariff.minimum_seconds, tariff.steps,
         )?;
-        moment(rate.validity.from, out)?;
+        moment(rate.validity().from, out)?;
         out.write_char(',')?;
-        moment(rate.validity.until, out)?;
+        moment(rate.validity().until, out)?;
         out.write_char(',')?;
-        if let Some(hours) = rate.hours {
+        if let Some(hours) = rate.hours() {
             cell(&hours.to_string(), out)?;
         }
         writeln!(out, ",{currency}")?;

@@ -237,8 +237,8 @@ impl Market {
             many => format!("none of its {} decks has a price for {} now", many.len(), ask.number),
         })?;
         let tariff = match self.worth(deck.currency()) {
-            None => *found.tariff,
-            Some(Some(worth)) => found.tariff.exchanged(worth),
+            None => *found.tariff(),
+            Some(Some(worth)) => found.tariff().exchanged(worth),
             Some(None) => {
                 let theirs = deck.currency();
                 return Err(format!(
@@ -352,7 +352,7 @@ fn why(
         why,
         "{}: {} by prefix {} of deck {}",
         gateway.name,
-        Shown(found.tariff, deck.currency()),
+        Shown(found.tariff(), deck.currency()),
         found.prefix,
         deck.name(),
     );

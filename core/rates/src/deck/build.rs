@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::{Deck, Names, Node, Row, SEVERAL, Terms};
+use super::{Deck, Names, SEVERAL, Terms};
 use crate::money::Currency;
 use crate::prefix::Prefix;
 use crate::rate::{Rate, Tariff, Validity};
@@ -37,7 +37,8 @@ pub struct Builder {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     prefix: Prefix,
-    row: Row,
+    /// Place of what it says.
+    terms: u32,
     /// Where it came from, for whoever complains.
     pub(crate) line: u32,
 }
@@ -87,9 +88,10 @@ impl Builder {
             from: validity.from.unwrap_or(i64::MIN),
             until: validity.until.unwrap_or(i64::MAX),
             hours,
+            name: self.name_place(destination.trim()),
         };
-        let row = Row { terms: self.terms_place(terms), name: self.name_place(destination.trim()) };
-        self.entries.push(Entry { prefix, row, line });
+        let terms = self.terms_place(terms);
+        self.entries.push(Entry { prefix, terms, line });
     }
 
     /// How many rows were added.
@@ -110,7 +112,8 @@ impl Builder {
     /// The deck; says which rows had to give way to a dearer or equal one.
     pub(crate) fn build_telling(mut self, clash: &mut dyn FnMut(&Builder, Clash)) -> Deck {
         let mut entries = std::mem::take(&mut self.entries);
-        let terms = |e: &Entry| &self.terms[e.row.terms as usize];
+        let terms = |e: &Entry| &self.terms[e.terms as usize];
+        let hours = |t: &Terms| t.hours.checked_sub(1).map(|h| &self.hours[h as usize]);
         // Newest first; of the same date those with hours first; of the same hours the dearest first.
         entries.sort_by(|a, b| {
             a.prefix.cmp(&b.prefix).then_with(|| {
@@ -118,16 +121,18 @@ impl Builder {
                 y.from
                     .cmp(&x.from)
                     .then_with(|| (x.hours == 0).cmp(&(y.hours == 0)))
-                    .then_with(|| x.hours.cmp(&y.hours))
+                    .then_with(|| hours(x).cmp(&hours(y)))
                     .then_with(|| y.tariff.cost(USUAL_CALL).cmp(&x.tariff.cost(USUAL_CALL)))
                     .then_with(|| a.line.cmp(&b.line))
             })
         });
-        let mut prefixes: Vec<(Prefix, Row)> = Vec::with_capacity(entries.len());
-        let mut more: Vec<Row> = Vec::new();
+        let mut prefixes: Vec<(Prefix, u32)> = Vec::with_capacity(entries.len());
+        let mut more: Vec<u32> = Vec::new();
+        let mut rates = 0;
         let mut entries = entries.into_iter().peekable();
         while let Some(first) = entries.next() {
             let begin = more.len();
+            more.extend([1, first.terms]);
             let mut last = first;
             while let Some(next) = entries.next_if(|e| e.prefix == first.prefix) {
                 let (x, y) = (terms(&last), terms(&next));
@@ -135,27 +140,27 @@ impl Builder {
                     clash(&self, Clash { kept: last, other: next });
                     continue;
                 }
-                if more.len() == begin {
-                    more.push(first.row);
-                }
-                more.push(next.row);
+                more.push(next.terms);
+                more[begin] += 1;
                 last = next;
             }
-            let row = match more.len() - begin {
-                0 => first.row,
-                several => Row { terms: several as u32 | SEVERAL, name: begin as u32 },
+            rates += more[begin] as usize;
+            let row = if more[begin] == 1 {
+                more.truncate(begin);
+                first.terms
+            } else {
+                begin as u32 | SEVERAL
             };
             prefixes.push((first.prefix, row));
         }
-        let (nodes, rows) = tree(&prefixes);
         Deck {
             name: self.name,
             currency: self.currency,
-            nodes: nodes.into(),
-            rows: rows.into(),
+            tree: tree(&prefixes).into(),
             more: more.into(),
             whole: prefixes.first().filter(|(p, _)| *p == Prefix::ALL).map(|(_, row)| *row),
             prefixes: prefixes.len(),
+            rates,
             terms: self.terms.into(),
             hours: self.hours.into(),
             names: Names { text: self.text.into(), ends: self.ends.into() },
@@ -164,7 +169,7 @@ impl Builder {
 
     /// What a row says, while the deck is built.
     pub(crate) fn tariff(&self, entry: &Entry) -> &Tariff {
-        &self.terms[entry.row.terms as usize].tariff
+        &self.terms[entry.terms as usize].tariff
     }
 
     fn hours_place(&mut self, hours: &Hours) -> u32 {
@@ -215,41 +220,47 @@ impl Builder {
     }
 }
 
-/// The tree of sorted prefixes. One subtree after the other, so that what a number needs lies close together.
-fn tree(prefixes: &[(Prefix, Row)]) -> (Vec<Node>, Vec<Row>) {
-    let mut nodes = vec![Node::default()];
-    let mut rows = Vec::with_capacity(prefixes.len());
-    // Nodes to be filled: where, at which depth, and the prefixes longer than the node's own.
-    let mut open = vec![(0usize, 0usize, prefixes)];
-    while let Some((place, depth, mut rest)) = open.pop() {
-        if let [(own, _), after @ ..] = rest
+/// The tree of sorted prefixes, each with its row. What one node leads to follows it, so that what a number needs lies
+/// close together.
+fn tree(prefixes: &[(Prefix, u32)]) -> Vec<u32> {
+    let mut words: Vec<u32> = Vec::with_capacity(prefixes.len() * 3);
+    // Nodes to be written: the word that names their place, their depth, and the prefixes that begin with them.
+    let mut open: Vec<(Option<usize>, usize, &[(Prefix, u32)])> = vec![(None, 0, prefixes)];
+    let mut rows: Vec<u32> = Vec::with_capacity(10);
+    while let Some((named_by, depth, mut rest)) = open.pop() {
+        if let [(own, _), longer @ ..] = rest
             && own.len() == depth
         {
-            rest = after;
+            rest = longer;
         }
-        let mut node = Node { children: nodes.len() as u32, rows: rows.len() as u32, ..Node::default() };
+        let place = words.len();
+        if let Some(word) = named_by {
+            words[word] = place as u32;
+        }
+        words.push(0);
+        rows.clear();
         let first_child = open.len();
         while let Some((next, row)) = rest.first() {
             let head = next.first(depth + 1);
-            let bit = 1u16 << next.digits().nth(depth).unwrap_or(0);
+            let digit = u32::from(next.digits().nth(depth).unwrap_or(0));
             let (group, after) = rest.split_at(rest.partition_point(|(p, _)| head.begins(*p)));
             rest = after;
             let ends = head == *next;
             if ends {
-                node.ends |= bit;
+                words[place] |= 1 << (10 + digit);
                 rows.push(*row);
             }
             if group.len() > usize::from(ends) {
-                node.inner |= bit;
-                open.push((nodes.len(), depth + 1, group));
-                nodes.push(Node::default());
+                words[place] |= 1 << digit;
+                open.push((Some(words.len()), depth + 1, group));
+                words.push(0);
             }
         }
-        // The first child is filled next.
+        words.extend_from_slice(&rows);
+        // The first child is written next.
         open[first_child..].reverse();
-        nodes[place] = node;
     }
-    (nodes, rows)
+    words
 }
 
 impl Entry {

@@ -15,7 +15,7 @@ fn deck(rates: &[Rate]) -> Deck {
 
 #[track_caller]
 fn check(deck: &Deck, number: &str, unix: i64, expected: Option<(&str, i64)>) {
-    let found = deck.find(number, At::utc(unix)).map(|f| (f.prefix.to_string(), f.tariff.per_minute.0));
+    let found = deck.find(number, At::utc(unix)).map(|f| (f.prefix.to_string(), f.tariff().per_minute.0));
     assert_eq!(found.as_ref().map(|(p, m)| (p.as_str(), *m)), expected, "{number}");
 }
 
@@ -117,7 +117,7 @@ proptest! {
             });
             if !ambiguous {
                 prop_assert_eq!(
-                    found.map(|f| (f.prefix, f.tariff.per_minute)),
+                    found.map(|f| (f.prefix, f.tariff().per_minute)),
                     best.map(|b| (b.prefix, b.tariff.per_minute)),
                     "{}", number
                 );

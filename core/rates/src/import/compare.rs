@@ -188,11 +188,11 @@ fn compare(deck: &Deck, old: Option<&Deck>, preview: &mut Preview) {
             continue;
         };
         let Some(before) = rates_before.next() else { continue };
-        let main_change = before.tariff != new.tariff || before.hours != new.hours;
+        let main_change = before.tariff() != new.tariff() || before.hours() != new.hours();
         // The other prices of the same date, for other hours.
         let others = |first: &Found, rest: Vec<Found>| -> Vec<(Tariff, Option<Hours>)> {
-            let same = rest.iter().filter(|r| r.validity.from == first.validity.from);
-            same.map(|r| (*r.tariff, r.hours.cloned())).collect()
+            let same = rest.iter().filter(|r| r.validity().from == first.validity().from);
+            same.map(|r| (*r.tariff(), r.hours().cloned())).collect()
         };
         let changed =
             !alike || main_change || others(&new, rates.collect()) != others(&before, rates_before.collect());
@@ -202,17 +202,17 @@ fn compare(deck: &Deck, old: Option<&Deck>, preview: &mut Preview) {
         }
         preview.changed.push(|| Change {
             prefix,
-            destination: new.destination.into(),
-            old: *before.tariff,
-            new: *new.tariff,
-            from: new.validity.from,
+            destination: new.destination().into(),
+            old: *before.tariff(),
+            new: *new.tariff(),
+            from: new.validity().from,
         });
-        let (a, b) = (before.tariff.per_minute, new.tariff.per_minute);
+        let (a, b) = (before.tariff().per_minute, new.tariff().per_minute);
         let (small, large) = (a.min(b).0, a.max(b).0);
         if alike && small > 0 && large >= small.saturating_mul(JUMP_RATIO) {
             preview.absurd.push(|| Absurd {
                 prefix,
-                destination: new.destination.into(),
+                destination: new.destination().into(),
                 price: b,
                 why: Why::Jump(a),
             });
@@ -249,7 +249,7 @@ fn parents(deck: &Deck, gaps: &mut Listed<Gap>) {
 
 /// Prices far from the middle of their country; of the deck, where a country has few.
 fn outliers(deck: &Deck, absurd: &mut Listed<Absurd>) {
-    let price = |f: &Found| f.tariff.per_minute.0;
+    let price = |f: &Found| f.tariff().per_minute.0;
     let mut all: Vec<i64> = deck.rates().map(|f| price(&f)).filter(|p| *p > 0).collect();
     let deck_middle = middle(&mut all);
     let mut rates = deck.rates().peekable();
@@ -276,7 +276,7 @@ fn outliers(deck: &Deck, absurd: &mut Listed<Absurd>) {
                 (Ordering::Greater, Some(m)) if far(price, m, ratio) => Why::Outlier(Money(m)),
                 (Ordering::Greater, _) => continue,
             };
-            let (prefix, destination) = (found.prefix, found.destination.into());
+            let (prefix, destination) = (found.prefix, found.destination().into());
             absurd.push(|| Absurd { prefix, destination, price: Money(price), why });
         }
     }
@@ -315,9 +315,9 @@ impl Line {
     fn of(prefix: Prefix, found: &Found) -> Line {
         Line {
             prefix,
-            destination: found.destination.into(),
-            tariff: *found.tariff,
-            from: found.validity.from,
+            destination: found.destination().into(),
+            tariff: *found.tariff(),
+            from: found.validity().from,
         }
     }
 }
