@@ -592,7 +592,6 @@ impl World {
                     "provider.example" => &["acme"],
                     "two.example" => &["spare", "acme"],
                     "spare.example" => &["spare"],
-                    "spare.example" => &["spare"],
                     _ => &[],
                 };
                 let at = |name: &&str| self.phones.iter().find(|p| p.name == **name).map(Phone::addr);
