@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::party::Cause;
 use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, StepKind, Verdict};
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
+use ringtrip_switch::router::{Gateways, PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
 
 use crate::plugins::Plugins;
 use crate::script::Script;
@@ -49,6 +49,11 @@ impl Engine {
         Engine { explaining: true, ..self.clone() }
     }
 
+    /// The same engine with somebody else who knows how gateways are: for questions of the kind "what if".
+    pub fn with_gateways(&self, gateways: Arc<dyn Gateways>) -> Engine {
+        Engine { router: self.router.clone().with_gateways(gateways), ..self.clone() }
+    }
+
     /// Its router, for what needs no foreign code.
     pub fn router(&self) -> &Router {
         &self.router
@@ -83,6 +88,18 @@ impl Engine {
         events.extend(event);
         self.prepare(&call, &mut plan);
         Decision { plan: noted(plan), events }
+    }
+
+    /// What the script that the question names and each policy plugin say to it when they are asked directly, whatever the
+    /// router would decide before it: for proofs.
+    pub fn opinions(&self, call: &PolicyCall) -> Vec<(String, Result<PolicyAnswer, String>)> {
+        let mut said = Vec::new();
+        if let Some(name) = &call.script {
+            said.push((format!("script {name}"), self.script(call)));
+        }
+        let plugins = self.plugins.route(call).into_iter();
+        said.extend(plugins.map(|s| (format!("plugin {}", s.plugin), s.answer)));
+        said
     }
 
     /// The first opinion of a policy plugin.

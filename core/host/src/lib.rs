@@ -4,8 +4,13 @@
 //! name targets, numbers and how the caller is shown. It cannot reach the world, cannot wait, and cannot make, see or
 //! stop an emergency call: the router decides those before it asks and looks again at what comes back.
 
+pub mod canary;
 pub mod decide;
 pub mod plugins;
+pub mod probe;
+pub mod proof;
+pub mod reach;
+pub mod replay;
 pub mod script;
 
 pub use decide::{Decision, Engine};

@@ -334,6 +334,23 @@ pub(super) fn whole(plan: &Plan, number: &Digits, dialling: &Dialling) -> Outcom
     )
 }
 
+/// The alternative that wins when a number that came whole ends here.
+pub(super) fn winner(plan: &Plan, threads: &Bits, no_key: bool) -> Option<usize> {
+    let p = &plan.program;
+    let rank = |end: &usize| {
+        let short = secs(p.states[*end].short.or(plan.short).unwrap_or(3));
+        (!get(&p.stars, *end), !get(&p.barred, *end), short)
+    };
+    let end = complete(plan, threads, no_key).min_by_key(rank)?;
+    Some(usize::from(p.states[end].alternative))
+}
+
+/// The alternative that bars what was dialled so far, whatever follows.
+pub(super) fn bars(plan: &Plan, threads: &Bits) -> Option<usize> {
+    let end = early_bar(plan, threads, false)?;
+    Some(usize::from(plan.program.states[end].alternative))
+}
+
 /// A barred alternative that is complete while no earlier one still lives: its end state.
 fn early_bar(plan: &Plan, threads: &Bits, no_key: bool) -> Option<usize> {
     let p = &plan.program;

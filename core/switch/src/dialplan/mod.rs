@@ -5,6 +5,7 @@
 //! compiles it to a bit-parallel automaton; [`Matcher`] feeds that automaton with keys as they are pressed, and
 //! [`Plan::whole`] with a number that came complete from a SIP phone.
 
+mod cover;
 mod error;
 mod lint;
 mod matcher;
@@ -13,6 +14,7 @@ mod program;
 pub mod star;
 mod tryout;
 
+pub use cover::Wins;
 pub use error::{PlanError, Warning};
 pub use matcher::{Matcher, Step, Timers};
 pub use parse::repair;
