@@ -152,9 +152,6 @@ fn look_ups(c: &mut Criterion<Cpu>, deck: &Deck, rates: &[Rate]) {
         place = (place + 1) & 0xFFFF;
         &numbers[place]
     };
-    group.bench_function("this deck, with price, name and date", |b| {
-        b.iter(|| black_box(deck.find(next(), at)))
-    });
     group.bench_function("trie of digits, index only", |b| b.iter(|| black_box(trie.find(next()))));
     group.bench_function("fst, index only", |b| b.iter(|| black_box(find_fst(&fst, next()))));
     group.bench_function("hash table for each length, index only", |b| {
@@ -162,6 +159,16 @@ fn look_ups(c: &mut Criterion<Cpu>, deck: &Deck, rates: &[Rate]) {
     });
     group.bench_function("sorted array for each length, index only", |b| {
         b.iter(|| black_box(sorted.find(Prefix::leading(next()))))
+    });
+    group.bench_function("this deck, with price and date", |b| {
+        b.iter(|| black_box(deck.find(next(), at).map(|f| f.tariff().per_minute)))
+    });
+    let words: Vec<Prefix> = numbers.iter().map(|n| Prefix::leading(n)).collect();
+    let mut next = words.iter().cycle();
+    group.bench_function("this deck, number read before", |b| {
+        b.iter(|| {
+            black_box(next.next().and_then(|n| deck.find_prefix(*n, at)).map(|f| f.tariff().per_minute))
+        })
     });
     group.finish();
 }

@@ -22,6 +22,10 @@ use crate::time::{At, Hours};
 
 /// In a row: it stands for several, see [`Deck::more`].
 const SEVERAL: u32 = 1 << 31;
+/// Digits that are jumped over.
+const FIVE: usize = 5;
+/// From so many prefixes on a deck has the table for it, of 400 kB.
+const LARGE: usize = 50_000;
 /// The ten bits of a node's digits.
 const DIGITS: u32 = 0x3FF;
 
@@ -31,8 +35,10 @@ pub struct Deck {
     name: Arc<str>,
     currency: Currency,
     /// Nodes, the root first and each before those that it leads to: one word of bits (see [`Node`]), the places of the
-    /// nodes it leads to, the rows of the prefixes that end in it.
-    tree: Box<[u32]>,
+    /// nodes it leads to, the rows of the prefixes that end in it. None crosses the end of a cache line if it fits in one.
+    tree: Box<[CacheLine]>,
+    /// Places of the nodes after each five digits, 0 for none; empty for a small deck, which the caches hold anyway.
+    jump: Box<[u32]>,
     /// For prefixes that have several rates: how many, then their places in `terms`. The newest comes first, of those of
     /// one date the ones with hours.
     more: Box<[u32]>,
@@ -44,6 +50,14 @@ pub struct Deck {
     hours: Box<[Hours]>,
     names: Names,
 }
+
+/// Words of the tree: what memory is read by.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct CacheLine([u32; LINE]);
+
+/// Words in a line.
+const LINE: usize = 16;
 
 /// A beginning of numbers that prefixes go on from: its place and its bits. Bit n says that the digit n leads to a node,
 /// bit 10 + n that a prefix ends with it.
@@ -141,27 +155,52 @@ impl Deck {
 
     /// As [`find`](Self::find), for a number that is read already.
     pub fn find_prefix(&self, number: Prefix, at: At) -> Option<Found<'_>> {
-        // The rows that were passed on the way down, and at which depths.
-        let mut rows = [0u32; MOST_DIGITS];
+        // Most numbers have a price behind their fifth digit; only for the others is the way gone from its beginning.
+        let below = self.jump.get(number.first_five()).filter(|place| **place != 0);
+        if let Some(found) = below.and_then(|place| self.descend(self.node(*place)?, FIVE, number, at)) {
+            return Some(found);
+        }
+        if let Some(found) = self.descend(self.node(0)?, 0, number, at) {
+            return Some(found);
+        }
+        let terms = self.terms_of(self.whole.as_ref()?).find(|t| t.holds(self, at))?;
+        Some(Found { prefix: Prefix::ALL, deck: self, terms })
+    }
+
+    /// The longest prefix with a price, from this node on, to which so many digits led.
+    fn descend(&self, node: Node, from: usize, number: Prefix, at: At) -> Option<Found<'_>> {
+        // The nodes on the way down, and at which depths prefixes end: the rows of most are never read.
+        let mut way = [node; MOST_DIGITS];
         let mut passed = 0u32;
-        let mut node = self.node(0);
-        for (depth, digit) in number.digits().enumerate() {
-            let Some(here) = node else { break };
-            if let Some(row) = self.row(here, digit) {
-                rows[depth] = row;
-                passed |= 1 << depth;
-            }
-            node = self.child(here, digit);
+        let mut next = Some(node);
+        for (depth, digit) in number.digits().enumerate().skip(from) {
+            let Some(here) = next else { break };
+            way[depth] = here;
+            passed |= (here.bits >> (10 + u32::from(digit)) & 1) << depth;
+            next = self.child(here, digit);
         }
         while passed != 0 {
             let depth = passed.ilog2() as usize;
             passed ^= 1 << depth;
-            if let Some(terms) = self.terms_of(&rows[depth]).find(|t| t.holds(self, at)) {
+            let digit = number.digits().nth(depth)?;
+            if let Some(terms) = self.terms_of(&self.row(way[depth], digit)?).find(|t| t.holds(self, at)) {
                 return Some(Found { prefix: number.first(depth + 1), deck: self, terms });
             }
         }
-        let terms = self.terms_of(self.whole.as_ref()?).find(|t| t.holds(self, at))?;
-        Some(Found { prefix: Prefix::ALL, deck: self, terms })
+        None
+    }
+
+    /// The table of [`Deck::jump`].
+    fn jumps(&self) -> Box<[u32]> {
+        if self.prefixes < LARGE {
+            return Box::default();
+        }
+        let place = |number: u32| {
+            let digits = [10_000, 1_000, 100, 10, 1].map(|by| (number / by % 10) as u8);
+            let node = digits.into_iter().try_fold(self.node(0)?, |node, digit| self.child(node, digit))?;
+            u32::try_from(node.place).ok()
+        };
+        (0..100_000).map(|number| place(number).unwrap_or(0)).collect()
     }
 
     /// What a call of so many seconds to this number would cost, begun at this moment.
@@ -200,6 +239,7 @@ impl Deck {
     pub fn bytes(&self) -> usize {
         size_of_val(self)
             + size_of_val(&*self.tree)
+            + size_of_val(&*self.jump)
             + size_of_val(&*self.more)
             + size_of_val(&*self.terms)
             + self.hours.iter().map(|h| size_of_val(h) + size_of_val(h.stretches())).sum::<usize>()
@@ -237,26 +277,48 @@ impl Deck {
         (None, several.unwrap_or_default())
     }
 
+    fn word(&self, place: usize) -> Option<u32> {
+        self.tree.get(place / LINE).map(|line| line.0[place % LINE])
+    }
+
     fn node(&self, place: u32) -> Option<Node> {
         let place = place as usize;
-        self.tree.get(place).map(|bits| Node { place, bits: *bits })
+        self.word(place).map(|bits| Node { place, bits })
     }
 
     /// The row of the prefix that ends with this digit.
     fn row(&self, node: Node, digit: u8) -> Option<u32> {
-        let bit = 1 << (10 + u32::from(digit));
-        // The children are counted too: their places stand before the rows.
-        let before = (node.bits & (bit - 1)).count_ones() as usize;
-        if node.bits & bit == 0 { None } else { self.tree.get(node.place + 1 + before).copied() }
+        node.row(digit).and_then(|place| self.word(place))
     }
 
     /// The node that this digit leads to.
     fn child(&self, node: Node, digit: u8) -> Option<Node> {
         let bit = 1 << u32::from(digit);
-        let before = (node.bits & DIGITS & (bit - 1)).count_ones() as usize;
-        if node.bits & bit == 0 { None } else { self.node(*self.tree.get(node.place + 1 + before)?) }
+        let before = ONES[(node.bits & DIGITS & (bit - 1)) as usize] as usize;
+        if node.bits & bit == 0 { None } else { self.node(self.word(node.place + 1 + before)?) }
     }
 }
+
+impl Node {
+    /// Where the row stands of the prefix that ends with this digit.
+    fn row(self, digit: u8) -> Option<usize> {
+        let bit = 1 << (10 + u32::from(digit));
+        // The children are counted too: their places stand before the rows.
+        let before = (self.bits & (bit - 1)).count_ones() as usize;
+        (self.bits & bit != 0).then_some(self.place + 1 + before)
+    }
+}
+
+/// How many of ten bits are set. Not every processor that we run on has an instruction for it.
+static ONES: [u8; 1024] = {
+    let mut ones = [0; 1024];
+    let mut n = 0;
+    while n < 1024 {
+        ones[n] = (n as u16).count_ones() as u8;
+        n += 1;
+    }
+    ones
+};
 
 /// Goes through a deck in the order of its prefixes.
 struct Walk<'a> {

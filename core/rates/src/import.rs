@@ -50,6 +50,8 @@ pub struct Options {
     pub listed: usize,
     /// How many prefixes one cell may stand for.
     pub most_in_cell: usize,
+    /// How many rates a file may make: ranges in small files can make very many.
+    pub most: usize,
 }
 
 /// Why a file is no price list at all.
@@ -67,6 +69,9 @@ pub enum Unreadable {
     /// No column of prices.
     #[error("no column of prices was found among {0}: name one `rate`, or say which column it is")]
     NoPrice(String),
+    /// Too many prefixes.
+    #[error("the file makes more than {0} prefixes: split it, or name shorter prefixes instead of ranges")]
+    TooMany(usize),
     /// The shell said stop.
     #[error("the import was stopped")]
     Stopped,
@@ -175,6 +180,7 @@ impl Default for Options {
             columns: None,
             listed: 1_000,
             most_in_cell: 10_000,
+            most: 5_000_000,
         }
     }
 }

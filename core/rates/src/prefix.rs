@@ -80,6 +80,14 @@ impl Prefix {
         })
     }
 
+    /// Its first five digits as a number, for tables; out of any table if it has fewer.
+    pub(crate) fn first_five(self) -> usize {
+        (0..5).fold(0, |n, i| match (self.0 >> (60 - 4 * i) & 15) as usize {
+            0 => 1_000_000,
+            digit => n * 10 + digit - 1,
+        })
+    }
+
     /// This prefix with one more digit (0 to 9); itself if it is full.
     pub(crate) fn with(self, digit: u8) -> Prefix {
         match self.len() {

@@ -65,7 +65,7 @@ pub fn rates(prefixes: usize, seed: u64) -> Vec<Rate> {
             steps: if country % 3 == 0 { Steps::MINUTE } else { Steps::SECOND },
             ..Tariff::per_minute(Money(micros as i64))
         };
-        let from = Some(1_767_225_600 + 86_400 * 7 * dice.below(4) as i64);
+        let from = Some(1_767_225_600 + 86_400 * 7 * (operator % 4) as i64);
         let name = format!("Country {} mobile operator {operator}", COUNTRIES[country]);
         rates.push(Rate { validity: Validity { from, until: None }, ..Rate::new(prefix, &name, tariff) });
     }

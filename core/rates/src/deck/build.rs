@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::{Deck, Names, SEVERAL, Terms};
+use super::{CacheLine, Deck, LINE, Names, SEVERAL, Terms};
 use crate::money::Currency;
 use crate::prefix::Prefix;
 use crate::rate::{Rate, Tariff, Validity};
@@ -153,10 +153,10 @@ impl Builder {
             };
             prefixes.push((first.prefix, row));
         }
-        Deck {
+        let mut deck = Deck {
             name: self.name,
             currency: self.currency,
-            tree: tree(&prefixes).into(),
+            tree: tree(&prefixes),
             more: more.into(),
             whole: prefixes.first().filter(|(p, _)| *p == Prefix::ALL).map(|(_, row)| *row),
             prefixes: prefixes.len(),
@@ -164,7 +164,10 @@ impl Builder {
             terms: self.terms.into(),
             hours: self.hours.into(),
             names: Names { text: self.text.into(), ends: self.ends.into() },
-        }
+            jump: Box::default(),
+        };
+        deck.jump = deck.jumps();
+        deck
     }
 
     /// What a row says, while the deck is built.
@@ -222,24 +225,20 @@ impl Builder {
 
 /// The tree of sorted prefixes, each with its row. What one node leads to follows it, so that what a number needs lies
 /// close together.
-fn tree(prefixes: &[(Prefix, u32)]) -> Vec<u32> {
+fn tree(prefixes: &[(Prefix, u32)]) -> Box<[CacheLine]> {
     let mut words: Vec<u32> = Vec::with_capacity(prefixes.len() * 3);
     // Nodes to be written: the word that names their place, their depth, and the prefixes that begin with them.
     let mut open: Vec<(Option<usize>, usize, &[(Prefix, u32)])> = vec![(None, 0, prefixes)];
-    let mut rows: Vec<u32> = Vec::with_capacity(10);
+    let (mut rows, mut groups) = (Vec::with_capacity(10), Vec::with_capacity(10));
     while let Some((named_by, depth, mut rest)) = open.pop() {
         if let [(own, _), longer @ ..] = rest
             && own.len() == depth
         {
             rest = longer;
         }
-        let place = words.len();
-        if let Some(word) = named_by {
-            words[word] = place as u32;
-        }
-        words.push(0);
+        let mut bits = 0;
         rows.clear();
-        let first_child = open.len();
+        groups.clear();
         while let Some((next, row)) = rest.first() {
             let head = next.first(depth + 1);
             let digit = u32::from(next.digits().nth(depth).unwrap_or(0));
@@ -247,20 +246,31 @@ fn tree(prefixes: &[(Prefix, u32)]) -> Vec<u32> {
             rest = after;
             let ends = head == *next;
             if ends {
-                words[place] |= 1 << (10 + digit);
+                bits |= 1 << (10 + digit);
                 rows.push(*row);
             }
             if group.len() > usize::from(ends) {
-                words[place] |= 1 << digit;
-                open.push((Some(words.len()), depth + 1, group));
-                words.push(0);
+                bits |= 1 << digit;
+                groups.push(group);
             }
         }
+        let size = 1 + groups.len() + rows.len();
+        if size <= LINE && words.len() % LINE + size > LINE {
+            words.resize(words.len().next_multiple_of(LINE), 0);
+        }
+        if let Some(word) = named_by {
+            words[word] = words.len() as u32;
+        }
+        words.push(bits);
+        // The first child is on top, and written next.
+        open.extend(
+            groups.iter().enumerate().rev().map(|(n, group)| (Some(words.len() + n), depth + 1, *group)),
+        );
+        words.resize(words.len() + groups.len(), 0);
         words.extend_from_slice(&rows);
-        // The first child is written next.
-        open[first_child..].reverse();
     }
-    words
+    words.resize(words.len().next_multiple_of(LINE), 0);
+    words.as_chunks().0.iter().map(|line| CacheLine(*line)).collect()
 }
 
 impl Entry {

@@ -85,6 +85,33 @@ fn a_flat_deck_prices_all() {
     assert!(Builder::new("none", Currency::EUR).build().find("44", At::utc(0)).is_none());
 }
 
+#[test]
+fn a_large_deck_finds_what_a_naive_search_finds() {
+    // All numbers of three to seven digits that a seed makes; some of them end early, some hold later.
+    let mut seed = 7u32;
+    let mut dice = move |n: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) % n
+    };
+    let mut rates = std::collections::BTreeMap::new();
+    while rates.len() < LARGE + 1_000 {
+        let text = (100 + dice(9_000_000)).to_string();
+        let until = (dice(3) == 0).then_some(100);
+        rates.insert(text.clone(), Rate { validity: Validity { from: None, until }, ..rate(&text, 1) });
+    }
+    let deck = deck(&rates.values().cloned().collect::<Vec<_>>());
+    assert!(!deck.jump.is_empty());
+    assert!(deck.rates().map(|f| f.prefix.to_string()).eq(rates.keys().cloned()));
+    for _ in 0..50_000 {
+        let number = (100 + dice(90_000_000)).to_string();
+        for now in [50, 150] {
+            let holds = |n: &usize| rates.get(&number[..*n]).is_some_and(|r| r.validity.holds(now));
+            let expected = (1..=number.len()).rev().find(holds).map(|n| number[..n].to_owned());
+            assert_eq!(deck.find(&number, At::utc(now)).map(|f| f.prefix.to_string()), expected, "{number}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn finds_what_a_naive_search_finds(

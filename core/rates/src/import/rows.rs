@@ -95,6 +95,9 @@ pub(super) fn read(
             continue;
         }
         found.rows += 1;
+        if builder.len() > options.most {
+            return Err(Unreadable::TooMany(options.most));
+        }
         let line = record.position().map_or(0, csv::Position::line);
         if let Err((column, (what, hint))) = reader.row(&record, line, builder, &mut found) {
             found.errors.push(|| RowError { line, column: column + 1, what, hint });

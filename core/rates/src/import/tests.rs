@@ -302,6 +302,14 @@ fn lists_are_cut_but_counted_and_progress_is_told() {
 }
 
 #[test]
+fn a_small_file_cannot_make_too_many_prefixes() {
+    let file = format!("prefix,rate\n{}", "44 0000-9999,0.1\n".repeat(20));
+    let few = Options { most: 50_000, ..options() };
+    let refused = read(file.as_bytes(), &few, None, &mut |_, _| true).expect_err("too many");
+    assert_eq!(refused, Unreadable::TooMany(50_000));
+}
+
+#[test]
 fn prices_finer_than_a_millionth_are_rounded_up_and_counted() {
     let preview = check("prefix,rate\n44,0.01234567\n45,0.0100000000\n", &["44  0.012346", "45  0.01"]);
     assert_eq!(preview.rounded, 1);
