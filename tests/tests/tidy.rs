@@ -67,7 +67,7 @@ fn pure_rooms_import_nothing_of_the_world() {
         ("core/media", &["bytes", "thiserror", "smallvec"]),
         ("core/rates", &["csv", "thiserror"]),
         ("core/switch", &["ringtrip-sip", "ringtrip-media", "ringtrip-rates", "bytes", "thiserror", "smallvec"]),
-        ("core/host", &["ringtrip-switch", "ringtrip-media", "rhai", "thiserror", "smallvec"]),
+        ("core/host", &["ringtrip-switch", "ringtrip-media", "rhai", "thiserror", "smallvec", "toml"]),
         ("sdk/driver", &["libc", "thiserror"]),
     ];
     let mut complaints = Vec::new();

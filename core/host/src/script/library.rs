@@ -52,21 +52,7 @@ impl Library {
         scripts: impl IntoIterator<Item = &'p str>,
     ) -> Result<Library, Vec<PoolError>> {
         let mut library = Library::shipped();
-        let mut errors = Vec::new();
-        let folder = data.join(FOLDER);
-        for (name, text) in files(&folder, &["rhai"], MAX_SCRIPT, &mut errors) {
-            library.modules.insert(name.trim_end_matches(".rhai").to_owned(), text);
-        }
-        for (name, text) in files(&folder.join("tables"), &["csv", "txt"], MAX_TABLE, &mut errors) {
-            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-            // A folder's uk.txt takes the place of the shipped uk.csv.
-            let ours = Library::shipped().tables;
-            library.tables.retain(|other, text| {
-                let same = other.rsplit_once('.').is_some_and(|(other, _)| other == stem);
-                !same || ours.get(other) != Some(text)
-            });
-            library.tables.insert(name, text);
-        }
+        let mut errors = library.add(&data.join(FOLDER));
         for file in scripts {
             match text_of(&data.join(file), MAX_SCRIPT) {
                 Ok(text) => {
@@ -76,6 +62,25 @@ impl Library {
             }
         }
         if errors.is_empty() { Ok(library) } else { Err(errors) }
+    }
+
+    /// Adds the modules and tables of a folder; what cannot be read is named.
+    pub fn add(&mut self, folder: &Path) -> Vec<PoolError> {
+        let mut errors = Vec::new();
+        for (name, text) in files(folder, &["rhai"], MAX_SCRIPT, &mut errors) {
+            self.modules.insert(name.trim_end_matches(".rhai").to_owned(), text);
+        }
+        let ours = Library::shipped().tables;
+        for (name, text) in files(&folder.join("tables"), &["csv", "txt"], MAX_TABLE, &mut errors) {
+            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+            // A folder's uk.txt takes the place of the shipped uk.csv.
+            self.tables.retain(|other, text| {
+                let same = other.rsplit_once('.').is_some_and(|(other, _)| other == stem);
+                !same || ours.get(other) != Some(text)
+            });
+            self.tables.insert(name, text);
+        }
+        errors
     }
 
     /// The same with another text for a script: a draft. It is that module, too, when it stands in the scripts folder.

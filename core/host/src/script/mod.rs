@@ -9,19 +9,23 @@ mod call;
 mod engine;
 mod error;
 mod extras;
+mod format;
 mod lex;
 mod library;
 mod lines;
 mod names;
 mod pool;
 mod table;
+mod trial;
 mod verbs;
 
 pub use engine::Clock;
 pub use error::{ScriptError, ScriptFault};
+pub use format::{Unbalanced, format};
 pub use library::Library;
 pub use pool::{Pool, PoolError};
 pub use table::PrefixTable;
+pub use trial::{Outcome, Trials};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

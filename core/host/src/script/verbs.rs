@@ -190,7 +190,7 @@ fn under(ctx: &NativeCallContext, decision: Decision, price: &Dynamic) -> Told<D
 }
 
 /// `0.05` as millionths of a unit.
-fn millionths(text: &str) -> Option<i64> {
+pub(super) fn millionths(text: &str) -> Option<i64> {
     let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 12 {

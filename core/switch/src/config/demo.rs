@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Config, Emergency, Extension, Fxo, Fxs, Line, LineKind, Region, Secret};
+use crate::config::{Config, Emergency, Extension, Fxo, Fxs, Line, LineKind, Numbering, Region, Secret};
 use crate::dialplan::{Plan, PlanError};
 use crate::emergency::Country;
 use crate::ids::{BadName, BoardId, ExtId, LineId, PortRef};
@@ -66,6 +66,7 @@ fn demo(region: Region, secrets: DemoSecrets) -> Result<Config, Broken> {
         ],
         plans: BTreeMap::from([("home".to_owned(), Arc::new(Plan::parse(plan)?))]),
         emergency: Emergency { country, ..Emergency::default() },
+        numbering: Numbering::of(region),
         ..Config::default()
     })
 }
