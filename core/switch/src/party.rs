@@ -105,13 +105,13 @@ pub enum Cause {
     NoAnswer,
     /// Nobody is registered there (20; SIP 480).
     Unregistered,
-    /// Declined (21; SIP 603, 403).
+    /// Declined (21; SIP 603).
     Declined,
     /// No such number (1; SIP 404).
     Unallocated,
     /// Number changed (22; SIP 410, 301).
     Changed,
-    /// Barred by a plan, a script or a rule (21; SIP 403; reorder on a telephone).
+    /// Barred by a plan, a script or a rule, ours or a provider's (21; SIP 403; reorder on a telephone).
     Barred,
     /// The number is not complete or not valid here (28; SIP 484).
     Invalid,

@@ -374,6 +374,8 @@ impl Call {
         }
         if self.path.joined().is_some() {
             out.push(Post::Media(MediaCmd::Part { call: self.id() }));
+            // Two parties may have agreed on a codec that we do not speak ourselves.
+            self.tell(now, self.a, LegCmd::Change(Sound::analog()), out);
         }
         self.say_and_finish(now, Cause::Spent, prompt::TOO_EXPENSIVE, out);
         if let State::Saying { talked: until, .. } = &mut self.state {

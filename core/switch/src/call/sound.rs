@@ -66,6 +66,8 @@ impl Call {
         match &leg.kind {
             // He has agreed on a codec with us already: only what can be transcoded into it will do.
             Kind::Sip(_) if leg.stage == LegStage::Up || self.path.attended => None,
+            // And only that can be recorded.
+            Kind::Sip(_) if self.record => None,
             Kind::Sip(sip) => sip.offer().cloned(),
             Kind::Line(_) => Some(Sound::analog()),
         }

@@ -40,7 +40,9 @@ pub(crate) fn cause(code: u16, rang: bool) -> Cause {
         301 | 410 => Cause::Changed,
         300..=399 => Cause::Changed,
         401 | 402 | 407 => Cause::Failure,
-        403 | 603 | 607 | 608 | 433 => Cause::Declined,
+        // No person says 403: a provider bars the number, the caller or the account.
+        403 => Cause::Barred,
+        603 | 607 | 608 | 433 => Cause::Declined,
         404 | 604 => Cause::Unallocated,
         408 | 480 if rang => Cause::NoAnswer,
         408 => Cause::Failure,

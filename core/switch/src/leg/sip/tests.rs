@@ -31,7 +31,7 @@ fn codes_of_others() {
     let check = |code, rang, want| assert_eq!(cause(code, rang), want, "{code}");
     check(301, false, Cause::Changed);
     check(302, false, Cause::Changed);
-    check(403, false, Cause::Declined);
+    check(403, false, Cause::Barred);
     check(408, false, Cause::Failure);
     check(408, true, Cause::NoAnswer);
     check(600, true, Cause::Busy);
