@@ -5,7 +5,21 @@
 //! counting the bits before. So a prefix that nothing follows needs no node, and memory is read as seldom as can be, which
 //! is what a look-up costs. What many rows share (price, dates, name) is kept once, in a cache line of its own.
 //!
-//! FIGURES
+//! A table leads from the first five digits straight to their node, past levels that would each miss the caches.
+//!
+//! Chosen by measurement (`benches/deck.rs`; 1,000,000 prefixes, two shared cores of an AMD EPYC under load, time on the
+//! processor): random numbers, a look-up; octets a prefix of the index, of this deck with everything in it.
+//!
+//! | structure | ns | octets |
+//! |---|---|---|
+//! | this deck, the price read; octets with prices, dates and names | 98 | 12.5 |
+//! | trie of digits with a node for each prefix, index alone | 85 | 18.5 |
+//! | `fst`, index alone | 275 | 8.6 |
+//! | hash table asked for each length, index alone | 254 | about 36 |
+//! | sorted array searched for each length, index alone | 1,028 | 16.0 |
+//!
+//! A neighbour that fills the caches makes all of them two or more times slower. A price with its dates and name takes 64
+//! octets and is kept once: 12.5 holds for some 8,000 of them. With 500,000 different ones the deck would take about 44.
 //!
 //! A deck never changes. A new one is built beside it and swapped in by whoever holds the `Arc`.
 

@@ -198,10 +198,10 @@ fn decimal_place(text: &str, body: &str, known: Option<char>) -> Result<Option<u
         }
     };
     // The sign itself stands once; what parts thousands stands before three digits.
-    if let Some(p) = place {
-        if body.matches(&body[p..=p]).count() > 1 {
-            return Err(confused());
-        }
+    if let Some(p) = place
+        && body.matches(&body[p..=p]).count() > 1
+    {
+        return Err(confused());
     }
     let whole = &body[..place.unwrap_or(body.len())];
     if whole.contains(['.', ',']) {

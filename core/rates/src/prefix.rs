@@ -99,14 +99,12 @@ impl Prefix {
     /// This prefix with more digits behind it; `None` if they are no digits or too many.
     pub fn join(self, more: &str) -> Option<Prefix> {
         let mut word = self.0;
-        let mut at = self.len();
-        for byte in more.bytes() {
+        for (at, byte) in (self.len()..).zip(more.bytes()) {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 || at >= MOST_DIGITS {
                 return None;
             }
             word |= u64::from(digit + 1) << (60 - 4 * at);
-            at += 1;
         }
         Some(Prefix(word))
     }

@@ -62,7 +62,7 @@ pub fn rates(prefixes: usize, seed: u64) -> Vec<Rate> {
         // An operator has a price, now and then two.
         let micros = 1_000 + (country as u64 * 7919 + operator * 104_729 + dice.below(3) * 31) % 390_000;
         let tariff = Tariff {
-            steps: if country % 3 == 0 { Steps::MINUTE } else { Steps::SECOND },
+            steps: if country.is_multiple_of(3) { Steps::MINUTE } else { Steps::SECOND },
             ..Tariff::per_minute(Money(micros as i64))
         };
         let from = Some(1_767_225_600 + 86_400 * 7 * (operator % 4) as i64);

@@ -228,7 +228,7 @@ impl Builder {
 fn tree(prefixes: &[(Prefix, u32)]) -> Box<[CacheLine]> {
     let mut words: Vec<u32> = Vec::with_capacity(prefixes.len() * 3);
     // Nodes to be written: the word that names their place, their depth, and the prefixes that begin with them.
-    let mut open: Vec<(Option<usize>, usize, &[(Prefix, u32)])> = vec![(None, 0, prefixes)];
+    let mut open = vec![(None::<usize>, 0usize, prefixes)];
     let (mut rows, mut groups) = (Vec::with_capacity(10), Vec::with_capacity(10));
     while let Some((named_by, depth, mut rest)) = open.pop() {
         if let [(own, _), longer @ ..] = rest

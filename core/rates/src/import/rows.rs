@@ -81,12 +81,8 @@ pub(super) fn read(
     let total = text.len() as u64;
     let mut record = StringRecord::new();
     let mut n = 0u64;
-    loop {
-        // The text is valid UTF-8 and rows may have any length, so nothing is left that could fail.
-        match source.read_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => break,
-        }
+    // The text is valid UTF-8 and rows may have any length, so no row can fail.
+    while let Ok(true) = source.read_record(&mut record) {
         n += 1;
         if n.is_multiple_of(PROGRESS_EVERY) && !progress(source.position().byte().min(total), total) {
             return Err(Unreadable::Stopped);
