@@ -395,8 +395,10 @@ impl Store {
         let _ = self.jobs.try_send(Job::Soon { key: registration_key(ext, contact), value: None });
     }
 
-    /// The contacts that were kept, without those that ran out.
+    /// The contacts that were kept, without those that ran out. Waits until what was kept before can be seen: a desk that
+    /// fell asks at once for the phones that it has just told.
     pub fn registrations(&self, now_micros: i64) -> Vec<RegistrationRecord> {
+        self.catch_up();
         let kept = self.index().and_then(|i| Ok(i.all_soon()?)).unwrap_or_default();
         let records = kept.iter().filter_map(|v| serde_json::from_slice::<RegistrationRecord>(v).ok());
         records.filter(|r| r.expires_micros > now_micros).collect()
