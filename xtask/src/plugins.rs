@@ -4,13 +4,15 @@
 //! compiler has it only as source (a bare Debian); that takes some minutes and is kept.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ringtrip_plugin_build::{Build, Toolchain, component, fingerprint};
 
-use crate::run::{root, target};
+use crate::run::{root, run, target};
 use crate::tools;
 
 /// The longest that a build may take on two slow processors with the standard library to make.
@@ -56,6 +58,46 @@ pub fn plugins() -> Result<()> {
     fs::write(&stamp, now).with_context(|| format!("cannot write {}", stamp.display()))?;
     println!("plugins: {:.1} s", started.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// Packs the components, signed with a key of this folder alone: `NAME.rtp`. Whoever wants to install them elsewhere
+/// signs them anew.
+pub fn pack(ringtrip: &Path) -> Result<()> {
+    let key = development_key()?;
+    for entry in fs::read_dir(root().join("plugins/wasm"))?.flatten() {
+        let source = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let (component, out) = (folder().join(format!("{name}.wasm")), folder().join(format!("{name}.rtp")));
+        if !source.join("plugin.toml").is_file() || !component.is_file() {
+            continue;
+        }
+        let [program, source, component, out, key] =
+            [ringtrip, &source, &component, &out, &key].map(|path| path.display().to_string());
+        let args = ["plugin", "build", &source, "--component", &component, "--out", &out, "--key", &key];
+        run(&program, &args)?;
+    }
+    Ok(())
+}
+
+/// A key that only this build knows, made once.
+fn development_key() -> Result<PathBuf> {
+    let file = folder().join("development.key");
+    if file.is_file() {
+        return Ok(file);
+    }
+    let mut octets = [0; 32];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut octets))
+        .context("no random numbers from /dev/urandom")?;
+    let hex: String = octets.iter().map(|b| format!("{b:02x}")).collect();
+    let mut opened = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&file)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    writeln!(opened, "ed25519-secret:{hex}")?;
+    Ok(file)
 }
 
 /// An ordinary compiler with a Wasm target, or else Debian's, which is installed where it is missing.

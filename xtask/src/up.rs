@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, root, run, target};
-use crate::tools;
+use crate::{plugins, tools};
 
 /// Builds everything and starts the exchange with the virtual board.
 pub fn up(args: &[String]) -> Result<()> {
@@ -19,6 +19,10 @@ pub fn up(args: &[String]) -> Result<()> {
     }
     run(&cargo(), &build)?;
     let dir = target().join(if opts.profile == "release" { "release" } else { "debug" });
+    // Telephones ring without them.
+    if let Err(why) = plugins::plugins().and_then(|()| plugins::pack(&dir.join("ringtrip"))) {
+        println!("the Wasm plugins are left out: {why:#}");
+    }
     let mut serve = Command::new(dir.join("ringtrip"));
     serve.arg("serve").arg("--data").arg(&opts.data).arg("--drivers").arg(&dir);
     if let Some(http) = &opts.http {

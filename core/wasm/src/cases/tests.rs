@@ -23,6 +23,15 @@ fn times_are_read() {
 }
 
 #[test]
+fn times_may_be_toml_times() {
+    let one = |at: &str| {
+        Cases::read(&format!("[[case]]\nname = \"x\"\ncall = {{ at = {at} }}\nexpect = {{ pass = true }}"))
+    };
+    assert!(one("\"2026-03-04T23:00\"").is_ok());
+    assert!(one("2026-03-04T23:00:00").is_ok());
+}
+
+#[test]
 fn wrong_files_are_refused_with_their_place() {
     #[track_caller]
     fn check(text: &str, words: &str) {
