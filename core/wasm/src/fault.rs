@@ -28,9 +28,6 @@ pub enum PluginFault {
     /// All instances are in use.
     #[error("too many decisions are being made at once")]
     Busy,
-    /// It could not be started.
-    #[error("it does not start: {0}")]
-    Start(String),
 }
 
 /// What stops a guest from the inside of a host function or a tick.
@@ -51,7 +48,6 @@ impl PluginFault {
             PluginFault::Declined(_) => "declined",
             PluginFault::NotItsWorld(_) => "world",
             PluginFault::Busy => "busy",
-            PluginFault::Start(_) => "start",
         }
     }
 

@@ -71,7 +71,11 @@ impl Plugin {
             manifest: manifest.clone(),
             time: Time::DECISION,
         };
-        plugin.start().map_err(|fault| LoadError::Start(fault.to_string()))?;
+        plugin.start().map_err(|fault| match fault {
+            // It was not asked anything yet: what is said is that it asks for more than there is.
+            PluginFault::Lie(why) => LoadError::Start(why),
+            fault => LoadError::Start(fault.to_string()),
+        })?;
         Ok(plugin)
     }
 

@@ -17,6 +17,8 @@ use crate::package::manifest::World;
 use crate::set::{Seat, Set};
 
 const VALUES: Duration = Duration::from_secs(1);
+/// How often it is looked whether something is due.
+const LOOK: Duration = Duration::from_secs(2);
 const HEALTH: Duration = Duration::from_secs(60);
 const BALANCE: Duration = Duration::from_secs(15 * 60);
 const PRICES: Duration = Duration::from_secs(24 * 3600);
@@ -31,9 +33,9 @@ impl Keeper {
     pub fn start(folder: PathBuf, values: Arc<MemoryStore>) -> io::Result<Keeper> {
         let set: Arc<Mutex<Arc<Set>>> = Arc::default();
         let asked = set.clone();
-        let keep = every(VALUES, "plugin-values", move || keep(&folder, &values))?;
+        let keep = every(VALUES, Last::Once, "plugin-values", move || keep(&folder, &values))?;
         let mut chores = Chores::default();
-        let ask = every(VALUES, "plugin-chores", move || {
+        let ask = every(LOOK, Last::No, "plugin-chores", move || {
             let set = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
             chores.run(&set);
         })?;
@@ -58,9 +60,17 @@ impl Drop for Keeper {
     }
 }
 
-/// Runs `work` at this pace on a thread of its own, and once more at the end.
+/// Is there work to be done once more at the end?
+#[derive(PartialEq)]
+enum Last {
+    Once,
+    No,
+}
+
+/// Runs `work` at this pace on a thread of its own.
 fn every(
     pace: Duration,
+    last: Last,
     name: &str,
     mut work: impl FnMut() + Send + 'static,
 ) -> io::Result<(Sender<()>, JoinHandle<()>)> {
@@ -69,7 +79,7 @@ fn every(
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pace) {
             work();
         }
-        if pace == VALUES {
+        if last == Last::Once {
             work();
         }
     })?;

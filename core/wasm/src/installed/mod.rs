@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringtrip_switch::event::Event;
@@ -43,7 +43,8 @@ pub struct Installed(Arc<Inner>);
 
 struct Inner {
     folder: PathBuf,
-    runtime: Runtime,
+    /// Made with the first plugin: an exchange without any pays nothing for them.
+    runtime: OnceLock<Runtime>,
     outside: Outside,
     values: Arc<MemoryStore>,
     developer: bool,
@@ -54,7 +55,8 @@ struct Inner {
     changing: Mutex<()>,
     shelf: RwLock<Vec<Shelved>>,
     heed: Mutex<Option<Heed>>,
-    keeper: Keeper,
+    /// Runs as long as there are plugins.
+    keeper: Mutex<Option<Keeper>>,
 }
 
 /// Where events go.
@@ -112,17 +114,14 @@ impl Installed {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("packages"))?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("values"))?;
         let ledger = Ledger::read(&folder)?;
-        let runtime = Runtime::new(Some(&folder.join("cache")))
-            .map_err(|why| InstallError::Load { plugin: "plugins".to_owned(), why })?;
         let values = Arc::new(MemoryStore::default());
         for entry in &ledger.plugins {
             keeper::restore(&folder, &entry.name, &values);
         }
         let outside = Outside::new(values.clone(), dns);
-        let keeper = Keeper::start(folder.clone(), values.clone())?;
         let inner = Inner {
             folder,
-            runtime,
+            runtime: OnceLock::new(),
             outside,
             values,
             developer,
@@ -132,10 +131,9 @@ impl Installed {
             changing: Mutex::default(),
             shelf: RwLock::default(),
             heed: Mutex::default(),
-            keeper,
+            keeper: Mutex::default(),
         };
-        let shelf: Vec<Shelved> =
-            ledger.plugins.into_iter().filter_map(|entry| inner.restore(entry)).collect();
+        let shelf: Vec<Shelved> = ledger.plugins.into_iter().map(|entry| inner.restore(entry)).collect();
         *inner.shelf.write().unwrap_or_else(PoisonError::into_inner) = shelf;
         let installed = Installed(Arc::new(inner));
         installed.0.announce();
@@ -270,18 +268,8 @@ impl Inner {
         set.retain(|key, value| manifest.values(&Settings::from([(key.clone(), value.clone())])).is_ok());
         set.extend(settings);
         let values = manifest.values(&set)?;
-        let plugin = Plugin::load(
-            &self.runtime,
-            &package.wasm,
-            &manifest,
-            granted.clone(),
-            values.clone(),
-            self.outside.clone(),
-        );
-        let plugin = plugin.map_err(|why| {
-            self.runtime.forget(&package.wasm);
-            InstallError::Load { plugin: label.clone(), why }
-        })?;
+        let plugin = self.load(&package, granted.clone(), values.clone(), &label);
+        let plugin = plugin.inspect_err(|_| self.forget(&package.wasm))?;
         let sha256 = hex(&Sha256::digest(file));
         let ready = manifest.missing(&values).is_empty();
         let entry = Entry {
@@ -306,7 +294,7 @@ impl Inner {
         let old = before.as_ref().and_then(|b| self.wasm_of(&b.sha256)).filter(|w| *w != package.wasm);
         self.commit(Shelved { entry, manifest: manifest.clone(), signer, seat: Ok(seat) })?;
         if let Some(old) = old {
-            self.runtime.forget(&old);
+            self.forget(&old);
         }
         (self.tell)(Event::PluginInstalled { plugin: label, by: by.to_owned(), what });
         let shelf = self.shelf.read().unwrap_or_else(PoisonError::into_inner);
@@ -319,7 +307,7 @@ impl Inner {
         let mut entry = self.entry(name).ok_or_else(|| InstallError::NotThere(name.to_owned()))?;
         let label = format!("{} {}", entry.name, entry.version);
         let (package, signer) = self.package(&entry)?;
-        let manifest = package.manifest;
+        let manifest = package.manifest.clone();
         let mut done = Vec::new();
         if let Some(grants) = change.grants {
             if let Some(grant) = grants.iter().find(|g| !manifest.asked().any(|asked| asked == *g)) {
@@ -345,11 +333,7 @@ impl Inner {
             return Err(InstallError::Missing { plugin: label, keys: missing.join(", ") });
         }
         let seat = if entry.enabled {
-            let grants = entry.granted.clone();
-            let plugin =
-                Plugin::load(&self.runtime, &package.wasm, &manifest, grants, values, self.outside.clone());
-            let plugin = plugin.map_err(|why| InstallError::Load { plugin: label.clone(), why })?;
-            Some(Arc::new(Seat::new(plugin)))
+            Some(Arc::new(Seat::new(self.load(&package, entry.granted.clone(), values, &label)?)))
         } else {
             None
         };
@@ -371,7 +355,7 @@ impl Inner {
         self.values.forget(name);
         keeper::erase(&self.folder, name);
         if let Some(wasm) = wasm {
-            self.runtime.forget(&wasm);
+            self.forget(&wasm);
         }
         let plugin = format!("{} {}", entry.name, entry.version);
         (self.tell)(Event::PluginInstalled { plugin, by: by.to_owned(), what: "removed".to_owned() });
@@ -399,9 +383,26 @@ impl Inner {
     /// Hands the new set out.
     fn announce(&self) {
         let set = self.set();
-        self.keeper.attend(set.clone());
+        self.keep(&set);
         if let Some(heed) = &*self.heed.lock().unwrap_or_else(PoisonError::into_inner) {
             heed(set);
+        }
+    }
+
+    /// What goes on beside the calls: not without plugins.
+    fn keep(&self, set: &Arc<Set>) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if set.seats().next().is_none() {
+            *keeper = None;
+            return;
+        }
+        if keeper.is_none() {
+            *keeper = Keeper::start(self.folder.clone(), self.values.clone())
+                .inspect_err(|e| tracing::warn!("no thread for plugins: {e}; what they keep is not written"))
+                .ok();
+        }
+        if let Some(keeper) = &*keeper {
+            keeper.attend(set.clone());
         }
     }
 
@@ -412,7 +413,7 @@ impl Inner {
     }
 
     /// A plugin of an earlier run. What does not start is told of.
-    fn restore(&self, entry: Entry) -> Option<Shelved> {
+    fn restore(&self, entry: Entry) -> Shelved {
         let label = format!("{} {}", entry.name, entry.version);
         let failed = |why: String| {
             (self.tell)(Event::PluginRefused { plugin: label.clone(), why: why.clone() });
@@ -421,24 +422,47 @@ impl Inner {
         let (package, signer) = match self.package(&entry) {
             Ok(found) => found,
             Err(e) => {
-                // Its manifest is gone with its package; there is nothing left to show or to run.
-                failed(e.to_string());
-                return None;
+                // What it was is gone with its package; its place and its settings stay until somebody removes it.
+                let seat = Err(failed(e.to_string()));
+                return Shelved { manifest: lost(&entry), entry, signer: None, seat };
             }
         };
         let manifest = package.manifest.clone();
         let seat = if entry.enabled { self.start(&package, &entry, &label).map(Some) } else { Ok(None) };
         let seat = seat.map_err(|e| failed(e.to_string()));
-        Some(Shelved { entry, manifest, signer, seat })
+        Shelved { entry, manifest, signer, seat }
     }
 
     fn start(&self, package: &Package, entry: &Entry, label: &str) -> Result<Arc<Seat>, InstallError> {
         self.trusted(package, label)?;
         let values = package.manifest.values(&entry.settings)?;
-        let (grants, outside) = (entry.granted.clone(), self.outside.clone());
-        let plugin = Plugin::load(&self.runtime, &package.wasm, &package.manifest, grants, values, outside);
-        let plugin = plugin.map_err(|why| InstallError::Load { plugin: label.to_owned(), why })?;
-        Ok(Arc::new(Seat::new(plugin)))
+        Ok(Arc::new(Seat::new(self.load(package, entry.granted.clone(), values, label)?)))
+    }
+
+    fn load(
+        &self,
+        package: &Package,
+        grants: Grants,
+        values: Settings,
+        label: &str,
+    ) -> Result<Plugin, InstallError> {
+        let wrong = |why: LoadError| InstallError::Load { plugin: label.to_owned(), why };
+        let runtime = match self.runtime.get() {
+            Some(runtime) => runtime,
+            None => {
+                let made = Runtime::new(Some(&self.folder.join("cache"))).map_err(wrong)?;
+                self.runtime.get_or_init(|| made)
+            }
+        };
+        let outside = self.outside.clone();
+        Plugin::load(runtime, &package.wasm, &package.manifest, grants, values, outside).map_err(wrong)
+    }
+
+    /// Throws away what was compiled of a component that is gone.
+    fn forget(&self, wasm: &[u8]) {
+        if let Some(runtime) = self.runtime.get() {
+            runtime.forget(wasm);
+        }
     }
 
     /// Is it signed by somebody whom this box trusts?
@@ -518,6 +542,21 @@ fn granted(
     Ok(manifest.asked().cloned().collect())
 }
 
+/// What is left of a plugin whose package is gone.
+fn lost(entry: &Entry) -> Manifest {
+    Manifest {
+        name: entry.name.clone(),
+        version: entry.version.clone(),
+        title: String::new(),
+        description: String::new(),
+        worlds: Vec::new(),
+        licence: String::new(),
+        icon: None,
+        grants: Vec::new(),
+        settings: Vec::new(),
+    }
+}
+
 /// The keys of the trust file; lines that are none are left out.
 fn trust_file(folder: &Path) -> Vec<PublicKey> {
     let text = fs::read_to_string(folder.join(TRUST)).unwrap_or_default();
@@ -527,12 +566,4 @@ fn trust_file(folder: &Path) -> Vec<PublicKey> {
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// For those who only want to know whether a package would start: nothing is kept.
-pub fn try_out(package: &Package) -> Result<(), LoadError> {
-    let runtime = Runtime::new(None)?;
-    let values = package.manifest.values(&Settings::new()).unwrap_or_default();
-    let (grants, outside) = (Grants::new(), Outside::default());
-    Plugin::load(&runtime, &package.wasm, &package.manifest, grants, values, outside).map(|_| ())
 }

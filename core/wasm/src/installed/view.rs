@@ -7,7 +7,7 @@ use crate::package::grant::Grant;
 use crate::package::manifest::{Kind, World};
 
 /// An installed plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PluginView {
     /// Its name.
     pub name: String,
@@ -50,9 +50,10 @@ pub struct PluginView {
 }
 
 /// A grant that a plugin asks for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GrantView {
     /// Which.
+    #[schema(value_type = String)]
     pub grant: Grant,
     /// What for.
     pub why: String,
@@ -61,7 +62,7 @@ pub struct GrantView {
 }
 
 /// A setting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SettingView {
     /// Its key.
     pub key: String,

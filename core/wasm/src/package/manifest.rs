@@ -71,7 +71,7 @@ pub struct Manifest {
 }
 
 /// What a plugin is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum World {
     /// Where a call should go.
@@ -117,8 +117,9 @@ pub struct Setting {
 }
 
 /// What a setting holds. A plugin reads all of them as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = SettingKind)]
 pub enum Kind {
     /// Anything.
     #[default]
