@@ -122,7 +122,7 @@ impl Dns {
 
 impl Asking {
     fn new(servers: &[SocketAddr]) -> Asking {
-        let resolver = match build(servers) {
+        let resolver = match resolver(servers) {
             Ok(resolver) => Some(resolver),
             Err(e) => {
                 tracing::warn!("no name server: {e}; only addresses will work as hosts");
@@ -133,7 +133,8 @@ impl Asking {
     }
 }
 
-fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+/// A resolver that asks these name servers, or the system's if there are none.
+pub fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
     if servers.is_empty() {
         return TokioResolver::builder_tokio()?.build();
     }

@@ -77,6 +77,34 @@ impl Client {
         read(self.heard(request.call())?)
     }
 
+    /// Changes part of something.
+    #[cfg(feature = "plugins")]
+    pub(super) fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, Refusal> {
+        let request = self.agent.patch(self.address(path)).header("authorization", self.bearer());
+        read(self.heard(request.header("content-type", "application/json").send(body.to_string()))?)
+    }
+
+    /// Sends a file. The exchange may have to compile it, which takes as long as it takes.
+    #[cfg(feature = "plugins")]
+    pub(super) fn send_file<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        file: &[u8],
+    ) -> Result<T, Refusal> {
+        let request = match method {
+            "PUT" => self.agent.put(self.address(path)),
+            _ => self.agent.post(self.address(path)),
+        };
+        let request = request.config().timeout_global(Some(Duration::from_secs(600))).build();
+        let request = request.header("authorization", self.bearer());
+        read(self.heard(request.header("content-type", "application/octet-stream").send(file))?)
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}/api/v1{path}", self.url)
     }

@@ -1,0 +1,154 @@
+//! Wasm plugins in the exchange: opened beside the start, because compiling one may take a while and nobody who lifts a
+//! handset waits for that; then handed to the routes, now and after each change.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use ringtrip_switch::config::{Config, LineKind};
+use ringtrip_switch::event::Event;
+use ringtrip_wasm::Installed;
+use ringtrip_wasm::host::{Naptr, NaptrFailure, NaptrRecord};
+use ringtrip_wasm::installed::{Options, Tell};
+use ringtrip_wasm::package::key::PublicKey;
+
+use crate::routes::Routes;
+
+/// The plugins of this exchange. Cheap to clone; until [`Plugins::start`] has opened them, there are none.
+#[derive(Clone, Default)]
+pub struct Plugins(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    opened: OnceLock<Result<Installed, String>>,
+    /// What the configuration says, for when they are opened.
+    told: Mutex<Told>,
+}
+
+#[derive(Default, Clone)]
+struct Told {
+    landlines: Vec<String>,
+    trust: Vec<PublicKey>,
+}
+
+/// Why there are no plugins to ask about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlugins {
+    /// Not yet.
+    #[error("the plugins are being started; ask again in a moment")]
+    Starting,
+    /// Not here.
+    #[error("plugins cannot run here: {0}")]
+    Never(String),
+}
+
+impl Plugins {
+    /// Opens the plugins of this data folder on a thread of their own. Call it within the runtime that asks name servers.
+    pub fn start(&self, data: &Path, developer: bool, servers: &[SocketAddr], routes: Routes, tell: Tell) {
+        let options = Options {
+            folder: data.join("plugins"),
+            developer,
+            trust: self.told().trust,
+            dns: Arc::new(Names { resolver: crate::dns::resolver(servers), runtime: tokio::runtime::Handle::current() }),
+            tell: tell.clone(),
+        };
+        let plugins = self.clone();
+        let spawned = std::thread::Builder::new().name("plugins".to_owned()).spawn(move || {
+            let opened = Installed::open(options).map_err(|e| e.to_string());
+            if let Err(why) = &opened {
+                let text = format!("plugins cannot run: {why}");
+                tell(Event::Alarm { what: "plugins", text });
+            }
+            let told = plugins.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Ok(installed) = &opened {
+                told.tell(installed);
+                installed.heed(move |set| routes.set_plugins(set));
+            }
+            let _ = plugins.0.opened.set(opened);
+        });
+        if let Err(e) = spawned {
+            let _ = self.0.opened.set(Err(e.to_string()));
+        }
+    }
+
+    /// What the configuration says of landlines and publishers.
+    pub fn configure(&self, config: &Config) {
+        let landlines = config.lines.iter().filter(|l| matches!(l.kind, LineKind::Fxo(_)));
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = Told {
+            landlines: landlines.map(|l| l.id.to_string()).collect(),
+            trust: config.plugin_trust.iter().filter_map(|key| key.parse().ok()).collect(),
+        };
+        if let Some(Ok(installed)) = self.0.opened.get() {
+            told.tell(installed);
+        }
+    }
+
+    /// The installed plugins.
+    pub fn installed(&self) -> Result<Installed, NoPlugins> {
+        match self.0.opened.get() {
+            Some(Ok(installed)) => Ok(installed.clone()),
+            Some(Err(why)) => Err(NoPlugins::Never(why.clone())),
+            None => Err(NoPlugins::Starting),
+        }
+    }
+
+    fn told(&self) -> Told {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Told {
+    fn tell(&self, installed: &Installed) {
+        installed.set_landlines(self.landlines.iter().cloned());
+        installed.set_trust(self.trust.clone());
+    }
+}
+
+/// NAPTR records, asked on the exchange's runtime and waited for on a plugin's thread.
+struct Names {
+    resolver: Result<TokioResolver, NetError>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Naptr for Names {
+    fn look_up(&self, name: &str, within: Duration) -> Result<Vec<NaptrRecord>, NaptrFailure> {
+        let resolver = match &self.resolver {
+            Ok(resolver) => resolver.clone(),
+            Err(e) => return Err(NaptrFailure::Failed(format!("no name server: {e}"))),
+        };
+        let (tell, told) = mpsc::sync_channel::<Result<Vec<NaptrRecord>, NaptrFailure>>(1);
+        let name = format!("{}.", name.trim_end_matches('.'));
+        self.runtime.spawn(async move {
+            let asked = tokio::time::timeout(within, resolver.lookup(name, RecordType::NAPTR)).await;
+            let _ = tell.send(match asked {
+                Err(_) => Err(NaptrFailure::TooLate),
+                Ok(Err(e)) if e.is_no_records_found() || e.is_nx_domain() => Err(NaptrFailure::None),
+                Ok(Err(e)) => Err(NaptrFailure::Failed(e.to_string())),
+                Ok(Ok(lookup)) => Ok(lookup.answers().iter().filter_map(|r| record(&r.data)).collect()),
+            });
+        });
+        match told.recv_timeout(within) {
+            Ok(Ok(records)) if records.is_empty() => Err(NaptrFailure::None),
+            Ok(answer) => answer,
+            Err(_) => Err(NaptrFailure::TooLate),
+        }
+    }
+}
+
+fn record(data: &RData) -> Option<NaptrRecord> {
+    let RData::NAPTR(naptr) = data else { return None };
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    Some(NaptrRecord {
+        order: naptr.order,
+        preference: naptr.preference,
+        flags: text(&naptr.flags),
+        service: text(&naptr.services),
+        regexp: text(&naptr.regexp),
+        replacement: naptr.replacement.to_utf8(),
+    })
+}
