@@ -94,12 +94,12 @@ fn a_plugin_needs_a_name_and_a_folder_of_its_own() {
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("has no plugin.toml"));
 }
 
-/// Long: it compiles.
 #[test]
 fn new_plugins_build_and_their_cases_pass() {
-    if !long() || component("fixture").is_none() {
+    if component("fixture").is_none() {
         return;
     }
+    // Beside the shipped ones, so that the standard library is there already.
     let target = built().join("cargo").display().to_string();
     for world in ["policy", "gateway"] {
         let dir = tempfile::tempdir().expect("a folder");
