@@ -223,14 +223,24 @@ impl Market {
         }
     }
 
+    /// What a call by this gateway costs, however busy or ill it is just now: for whoever names it himself.
+    pub fn quote(&self, gateway: &str, ask: &Ask) -> Option<Offer> {
+        let gateway = self.place(gateway).and_then(|p| self.gateways.get(p))?;
+        self.priced(gateway, Prefix::leading(ask.number), ask).ok()
+    }
+
     fn offer(&self, gateway: &Gateway, number: Prefix, ask: &Ask) -> Result<Offer, String> {
-        let home = self.settings.currency;
         if let Health::Down(why) = &gateway.health {
             return Err(format!("it is down ({why})"));
         }
         if let Some(most) = gateway.most.filter(|most| gateway.busy >= *most) {
             return Err(format!("{} of its {most} calls are taken", gateway.busy));
         }
+        self.priced(gateway, number, ask)
+    }
+
+    fn priced(&self, gateway: &Gateway, number: Prefix, ask: &Ask) -> Result<Offer, String> {
+        let home = self.settings.currency;
         let (deck, found) = gateway.price(number, ask.at).ok_or_else(|| match gateway.decks.as_slice() {
             [] => "it has no rate deck".to_owned(),
             [one] => format!("deck {} has no price for {} now", one.name(), ask.number),

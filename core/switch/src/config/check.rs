@@ -41,6 +41,7 @@ impl Config {
         found.plans();
         found.emergency();
         found.sip();
+        found.problems.extend(self.money_problems());
         found.problems
     }
 }

@@ -10,6 +10,7 @@ mod failover;
 mod gateway;
 mod holiday;
 mod line;
+mod money;
 mod numbering;
 mod pin;
 mod scripts;
@@ -21,6 +22,7 @@ pub use failover::{Failover, Rule};
 pub use gateway::{ANSWER_WITHIN, Gateway, HostPort, Inbound, Password, PluginGateway};
 pub use holiday::{Holiday, Holidays};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
+pub use money::{Offered, Rates};
 pub use numbering::Numbering;
 pub use pin::Pin;
 
@@ -53,12 +55,16 @@ pub struct Config {
     pub gateways: Vec<Gateway>,
     /// Providers that a plugin reaches through other carriers: calling cards, ENUM.
     pub plugin_gateways: Vec<PluginGateway>,
+    /// Public keys of publishers whose plugins may be installed, `ed25519:` and 64 hex digits.
+    pub plugin_trust: Vec<String>,
     /// When a call that failed is tried another way.
     pub failover: Failover,
     /// PINs by which callers prove who they are.
     pub pins: Vec<Pin>,
     /// What numbers are here.
     pub numbering: Numbering,
+    /// What calls cost, and what they may cost.
+    pub rates: Rates,
     /// Dial plans by name.
     pub plans: BTreeMap<String, Arc<Plan>>,
     /// The plan for callers that name none.
@@ -321,9 +327,11 @@ impl Default for Config {
             boards: Vec::new(),
             gateways: Vec::new(),
             plugin_gateways: Vec::new(),
+            plugin_trust: Vec::new(),
             failover: Failover::default(),
             pins: Vec::new(),
             numbering: Numbering::of(Region::default()),
+            rates: Rates::default(),
             plans: BTreeMap::new(),
             default_plan: "home".to_owned(),
             default_route: PlanRoute::Default,
