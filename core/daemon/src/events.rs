@@ -2,7 +2,7 @@
 //! was away too long is told that a part is lost, never silently given less.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ringtrip_switch::event::{Event, Field};
 use serde_json::{Map, Value, json};
@@ -18,15 +18,36 @@ pub struct EventHub {
     live: broadcast::Sender<Arc<Numbered>>,
 }
 
-/// An event with its place in the order.
-#[derive(Debug, Clone, PartialEq)]
+/// An event with its place in the order. Put into words when somebody listens: most of a busy exchange's never are.
+#[derive(Debug)]
 pub struct Numbered {
     /// Its number. Grows by one, over a restart by more.
     pub seq: u64,
+    at_micros: i64,
+    event: Event,
+    words: OnceLock<(&'static str, String)>,
+}
+
+impl Numbered {
     /// Its name: `call.started`.
-    pub name: &'static str,
-    /// `{"seq":…,"at":…,"event":…,"data":{…}}`.
-    pub json: String,
+    pub fn name(&self) -> &'static str {
+        self.words().0
+    }
+
+    /// `{"seq":…,"at_micros":…,"event":…,"data":{…}}`.
+    pub fn json(&self) -> &str {
+        &self.words().1
+    }
+
+    fn words(&self) -> &(&'static str, String) {
+        self.words.get_or_init(|| {
+            let (name, fields) = self.event.describe();
+            let data: Map<String, Value> =
+                fields.into_iter().map(|(k, v)| (k.to_owned(), value(v))).collect();
+            let json = json!({ "seq": self.seq, "at_micros": self.at_micros, "event": name, "data": data });
+            (name, json.to_string())
+        })
+    }
 }
 
 /// Where a listener stands.
@@ -61,15 +82,12 @@ impl EventHub {
     }
 
     /// Says it to all, and remembers it. Never waits.
-    pub fn publish(&self, event: &Event) -> u64 {
-        let (name, fields) = event.describe();
-        log(event, name, &fields);
-        let data: Map<String, Value> = fields.into_iter().map(|(k, v)| (k.to_owned(), value(v))).collect();
+    pub fn publish(&self, event: Event) -> u64 {
+        log(&event);
         let mut inner = self.lock();
         let seq = inner.next;
         inner.next += 1;
-        let json = json!({ "seq": seq, "at_micros": now_micros(), "event": name, "data": data }).to_string();
-        let numbered = Arc::new(Numbered { seq, name, json });
+        let numbered = Arc::new(Numbered { seq, at_micros: now_micros(), event, words: OnceLock::new() });
         if inner.ring.len() == RING {
             inner.ring.pop_front();
         }
@@ -107,14 +125,18 @@ impl EventHub {
 }
 
 /// The same for those who read the log: `call.ended call=6b03… cause=busy by=b`.
-fn log(event: &Event, name: &str, fields: &[(&str, Field)]) {
-    let text =
-        || -> String { fields.iter().map(|(key, field)| format!(" {key}={}", plain(field))).collect() };
+fn log(event: &Event) {
+    // Called only if the log takes this level.
+    let text = || -> String {
+        let (name, fields) = event.describe();
+        let fields = fields.iter().map(|(key, field)| format!(" {key}={}", plain(field)));
+        std::iter::once(name.to_owned()).chain(fields).collect()
+    };
     match level(event) {
-        Some(Level::ERROR) => tracing::error!("{name}{}", text()),
-        Some(Level::WARN) => tracing::warn!("{name}{}", text()),
-        Some(Level::INFO) => tracing::info!("{name}{}", text()),
-        Some(_) => tracing::debug!("{name}{}", text()),
+        Some(Level::ERROR) => tracing::error!("{}", text()),
+        Some(Level::WARN) => tracing::warn!("{}", text()),
+        Some(Level::INFO) => tracing::info!("{}", text()),
+        Some(_) => tracing::debug!("{}", text()),
         None => {}
     }
 }
@@ -181,22 +203,35 @@ mod tests {
     #[test]
     fn a_listener_resumes_where_it_was() {
         let hub = EventHub::new(3);
-        let first = hub.publish(&alarm(1));
-        hub.publish(&alarm(2));
+        let first = hub.publish(alarm(1));
+        hub.publish(alarm(2));
         assert_eq!(first, (3 << 32) + 1);
         let mut sub = hub.subscribe(Some(first));
         assert_eq!(sub.backlog.iter().map(|e| e.seq).collect::<Vec<_>>(), [first + 1]);
         assert_eq!(sub.gap, None);
-        hub.publish(&alarm(3));
+        hub.publish(alarm(3));
         assert_eq!(sub.live.try_recv().unwrap().seq, first + 2);
+    }
+
+    #[test]
+    fn an_event_is_put_into_words_once_and_keeps_its_time() {
+        let hub = EventHub::new(1);
+        let seq = hub.publish(alarm(5));
+        let sub = hub.subscribe(Some(seq - 1));
+        let [event] = &sub.backlog[..] else { panic!("one event: {:?}", sub.backlog) };
+        let words: Value = serde_json::from_str(event.json()).unwrap();
+        assert_eq!(event.name(), "alarm");
+        assert_eq!((&words["seq"], &words["event"]), (&Value::from(seq), &Value::from("alarm")));
+        assert_eq!(words["data"], json!({ "what": "test", "text": "5" }));
+        assert_eq!(event.json().as_ptr(), event.json().as_ptr());
     }
 
     #[test]
     fn what_is_forgotten_is_told() {
         let hub = EventHub::new(1);
-        let first = hub.publish(&alarm(0));
+        let first = hub.publish(alarm(0));
         for n in 0..RING + 10 {
-            hub.publish(&alarm(n));
+            hub.publish(alarm(n));
         }
         let sub = hub.subscribe(Some(first));
         assert_eq!(sub.gap, Some((first, hub.head() - RING as u64 + 1)));

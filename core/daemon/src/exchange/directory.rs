@@ -141,7 +141,7 @@ impl Directory {
     /// To the event stream, the log and what people see.
     pub fn tell(&self, event: Event) {
         live::note(self, &event);
-        self.0.events.publish(&event);
+        self.0.events.publish(event);
     }
 
     /// To the desk.

@@ -123,7 +123,7 @@ impl Listener {
     fn push(&mut self, event: &Numbered) {
         if event.seq > self.last {
             self.last = event.seq;
-            self.ready.push_back(Bytes::from(format!("id: {}\ndata: {}\n\n", event.seq, event.json)));
+            self.ready.push_back(Bytes::from(format!("id: {}\ndata: {}\n\n", event.seq, event.json())));
         }
     }
 

@@ -455,8 +455,8 @@ async fn what_is_can_be_read() {
 async fn events_come_in_order_and_resume() {
     let bench = Bench::new().await;
     let alarm = |n: usize| Event::Alarm { what: "test", text: n.to_string() };
-    let first = bench.api.events.publish(&alarm(1));
-    bench.api.events.publish(&alarm(2));
+    let first = bench.api.events.publish(alarm(1));
+    bench.api.events.publish(alarm(2));
     let service = init_service(app(bench.api.clone())).await;
     let read = async |request: TestRequest, until: &str| -> String {
         use actix_web::body::MessageBody;

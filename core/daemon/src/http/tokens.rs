@@ -60,7 +60,7 @@ pub(super) async fn login(
         }
         Err(problem) => {
             let event = Event::AuthFailed { what: "login", who: "admin".to_owned(), from: from.to_string() };
-            api.events.publish(&event);
+            api.events.publish(event);
             Err(problem)
         }
     }
