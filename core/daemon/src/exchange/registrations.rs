@@ -45,23 +45,21 @@ pub(super) fn changed(dir: &Directory, now: Instant, desk: &Desk, exts: Vec<ExtI
     for ext in exts {
         let of = desk.records_of(now, &ext);
         let contacts: Vec<ContactView> = of.iter().map(|r| view(now, r)).collect();
-        let known: Vec<String> = dir.0.exchange.with_views(|views| {
-            views
-                .extensions
-                .get(ext.as_str())
-                .map_or(Vec::new(), |v| v.contacts.iter().map(|c| c.uri.clone()).collect())
+        let mut before = Vec::new();
+        dir.0.exchange.update(|views| {
+            if let Some(view) = views.extensions.get_mut(ext.as_str()) {
+                before = std::mem::replace(&mut view.contacts, contacts);
+            }
         });
-        for gone in known.iter().filter(|uri| !contacts.iter().any(|c| c.uri == **uri)) {
-            dir.0.store.forget_registration(ext.as_str(), gone);
+        for gone in before
+            .iter()
+            .filter(|was| !of.iter().any(|r| String::from_utf8_lossy(&r.contact) == was.uri.as_str()))
+        {
+            dir.0.store.forget_registration(ext.as_str(), &gone.uri);
         }
         for record in &of {
             dir.0.store.save_registration(&kept(now, ext.as_str(), record));
         }
-        dir.0.exchange.update(|views| {
-            if let Some(view) = views.extensions.get_mut(ext.as_str()) {
-                view.contacts = contacts;
-            }
-        });
     }
 }
 
