@@ -206,7 +206,9 @@ impl ToneGen {
 impl Voice {
     fn new(hz: f32, full: f32) -> Voice {
         let (step_sin, step_cos) = (TAU * hz as f64 / 8000.0).sin_cos();
-        Voice { hz, cos: 1.0, sin: 0.0, step_cos, step_sin, full, gain: 0.0, wanted: 0.0 }
+        // The silence before it is its sample at phase zero, so it begins with the one after: a tone that answers a lifted
+        // handset is heard at once.
+        Voice { hz, cos: step_cos, sin: step_sin, step_cos, step_sin, full, gain: 0.0, wanted: 0.0 }
     }
 
     fn add(&mut self, sum: &mut [f32]) {
