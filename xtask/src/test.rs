@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::run::{answers, cargo, root, run, run_with};
-use crate::{tools, up};
+use crate::run::{answers, cargo, root, run, run_with, target};
+use crate::{plugins, tools, up};
 
 /// What every commit must pass.
 pub fn check() -> Result<()> {
@@ -37,6 +37,10 @@ pub fn test(args: &[String]) -> Result<()> {
         run("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"])
     });
     steps.step("build", || run(&cargo(), &["build", "--workspace", "--quiet"]));
+    steps.step("plugins", || {
+        plugins::plugins()?;
+        plugins::pack(&target().join("debug/ringtrip"))
+    });
     steps.step("tests", || {
         let mut env = vec![("RINGTRIP_PEERS", "must")];
         if long {
