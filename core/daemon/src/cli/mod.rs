@@ -4,6 +4,7 @@
 mod client;
 mod paper;
 mod remote;
+mod script;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,7 +66,7 @@ enum Command {
     Token(Token),
     /// Routing scripts.
     #[command(subcommand)]
-    Script(Script),
+    Script(script::Script),
     /// What needs the owner of the data.
     #[command(subcommand)]
     Admin(Admin),
@@ -263,20 +264,6 @@ enum Token {
 }
 
 #[derive(Subcommand, Debug)]
-enum Script {
-    /// Compile a script and say what is wrong.
-    Check {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Make a script active.
-    Put {
-        /// The file.
-        file: PathBuf,
-    },
-}
-
-#[derive(Subcommand, Debug)]
 enum Admin {
     /// Make a new admin secret; the exchange must be stopped.
     ResetSecret,
@@ -330,6 +317,11 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
         Command::Serve(options) => start(options, data, serve),
         Command::Dialplan(command) => paper::dialplan(command, cli.json),
         Command::Config(Config::Check { file }) => paper::check(&file, cli.json),
+        Command::Script(command) => match command.on_paper(cli.json) {
+            Ok(outcome) => outcome,
+            Err(command) => client::Client::new(&data, cli.url.as_deref())
+                .and_then(|client| remote::run(&client, Command::Script(command), cli.json)),
+        },
         Command::Admin(Admin::ResetSecret) => paper::reset_secret(&data, cli.json),
         Command::StoreTorture(torture) => paper::torture(&torture),
         command => client::Client::new(&data, cli.url.as_deref())

@@ -59,6 +59,8 @@ pub(super) fn check(file: &Path, json: bool) -> Outcome {
             e.utf8_error().valid_up_to() + 1
         ))
     })?;
+    // Calendars are looked for beside the document.
+    config::calendars_in(file.parent().unwrap_or(Path::new("")));
     let (ok, faults) = match config::read(&text) {
         Ok((_, faults)) => (true, faults),
         Err(faults) => (false, faults),

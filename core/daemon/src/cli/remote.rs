@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::client::{Client, quoted};
-use super::{Call, Cdr, Command, Config, Outcome, Refusal, Route, Script, Token, print_json, print_table};
+use super::script::Script;
+use super::{Call, Cdr, Command, Config, Outcome, Refusal, Route, Token, print_json, print_table};
 use crate::config::DiffLine;
 use crate::store::{CdrRecord, ConfigMeta};
 
@@ -38,14 +39,9 @@ pub(super) fn run(client: &Client, command: Command, json: bool) -> Outcome {
             }
             Ok(answer["verdict"] != "refuse")
         }
-        Command::Script(Script::Check { file }) => {
-            client.post_text(&format!("/scripts/{}/check", script_name(&file)?), &text_of(&file)?)?;
-            yes(json)
-        }
-        Command::Script(Script::Put { file }) => {
-            client.put::<Value>(&format!("/scripts/{}", script_name(&file)?), "*", &text_of(&file)?)?;
-            yes(json)
-        }
+        Command::Script(Script::Put { file }) => super::script::put(client, &file, json),
+        // Answered before a client was made.
+        Command::Script(_) => Ok(false),
         // Answered before a client was made.
         Command::Serve(_) | Command::Dialplan(_) | Command::Admin(_) | Command::StoreTorture(_) => Ok(false),
     }
@@ -229,7 +225,7 @@ fn list(client: &Client, path: &str, columns: &[&str], json: bool) -> Outcome {
     Ok(true)
 }
 
-fn yes(json: bool) -> Outcome {
+pub(super) fn yes(json: bool) -> Outcome {
     if json {
         print_json(&json!({ "ok": true }));
     } else {
@@ -238,14 +234,8 @@ fn yes(json: bool) -> Outcome {
     Ok(true)
 }
 
-fn text_of(file: &Path) -> Result<String, Refusal> {
+pub(super) fn text_of(file: &Path) -> Result<String, Refusal> {
     std::fs::read_to_string(file).map_err(|e| Refusal::Misuse(format!("{}: {e}", file.display())))
-}
-
-fn script_name(file: &Path) -> Result<String, Refusal> {
-    let name = file.file_name().and_then(|n| n.to_str()).filter(|n| n.ends_with(".rhai"));
-    name.map(quoted)
-        .ok_or_else(|| Refusal::Misuse(format!("{} is no script: it ends in .rhai", file.display())))
 }
 
 /// Local time, to the second.

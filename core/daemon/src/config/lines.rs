@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Names;
 use super::parts::inbound;
 use super::read::Section;
+use super::routing;
 
 pub(super) fn lines(root: &Section<'_, '_>, region: Region, names: &Names) -> Vec<Line> {
     let mut list = Vec::new();
@@ -33,6 +34,7 @@ pub(super) fn lines(root: &Section<'_, '_>, region: Region, names: &Names) -> Ve
             );
         }
         let plan = s.text("plan");
+        let script = routing::script(&s, "script", names);
         let Some(kind) = kind else { continue };
         let kind = match kind {
             Kind::Fxs => LineKind::Fxs(fxs(&s, region)),
@@ -40,7 +42,7 @@ pub(super) fn lines(root: &Section<'_, '_>, region: Region, names: &Names) -> Ve
         };
         s.done();
         if let (Ok(id), Some(port)) = (id, port) {
-            list.push(Line { id, port, plan, kind });
+            list.push(Line { id, port, plan, script, kind });
         }
     }
     list

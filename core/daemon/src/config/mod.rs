@@ -4,19 +4,22 @@
 mod default;
 mod diff;
 mod fault;
+mod ics;
 mod lines;
 mod parts;
 mod read;
 mod redact;
+mod routing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ringtrip_switch::config::{Config, Severity};
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 pub use default::default_toml;
 pub use diff::{DiffLine, diff, summary};
 pub use fault::{Fault, FaultSeverity, report};
+pub use ics::calendars_in;
 use read::Reader;
 pub use redact::redact;
 
@@ -59,12 +62,19 @@ pub fn read(text: &str) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
 /// Names that the document gives, so that `ring = ["101", "fxs1", "gw1"]` can be told apart.
 struct Names {
     lines: BTreeSet<String>,
+    /// Short names of scripts and their files.
+    scripts: BTreeMap<String, String>,
 }
 
 impl Names {
     fn of(document: &DeTable<'_>) -> Names {
         let lines = document.get("line").and_then(|l| l.get_ref().as_table());
-        Names { lines: lines.into_iter().flat_map(|t| t.keys()).map(|k| k.get_ref().to_string()).collect() }
+        let lines = lines.into_iter().flat_map(|t| t.keys()).map(|k| k.get_ref().to_string()).collect();
+        let scripts = document.get("scripts").and_then(|l| l.get_ref().as_table());
+        let file = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+        let scripts = scripts.into_iter().flat_map(|t| t.iter());
+        let scripts = scripts.filter_map(|(k, v)| Some((k.get_ref().to_string(), file(v.get_ref())?))).collect();
+        Names { lines, scripts }
     }
 }
 

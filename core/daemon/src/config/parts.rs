@@ -20,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Names;
 use super::lines;
+use super::routing;
 use super::read::{Reader, Section};
 
 pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) -> Config {
@@ -34,8 +35,8 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
     if let Some(route) = root.text("default_route") {
         config.default_route = plan_route(&route);
     }
-    config.script = root.text("script").filter(|s| !s.is_empty());
-    config.extensions = extensions(&root);
+    routing::routing(&root, &mut config, names);
+    config.extensions = extensions(&root, names);
     config.lines = lines::lines(&root, config.region, names);
     config.boards = boards(&root);
     config.gateways = gateways(&root, names);
@@ -80,7 +81,7 @@ fn boards(root: &Section<'_, '_>) -> Vec<Board> {
     list
 }
 
-fn extensions(root: &Section<'_, '_>) -> Vec<Extension> {
+fn extensions(root: &Section<'_, '_>, names: &Names) -> Vec<Extension> {
     let mut list = Vec::new();
     for (name, s) in root.sections("extension") {
         let id: ExtId = match name.parse() {
@@ -112,6 +113,7 @@ fn extensions(root: &Section<'_, '_>) -> Vec<Extension> {
         e.caller_id = s.text("caller_id");
         s.flag("withhold", &mut e.withhold);
         e.plan = s.text("plan");
+        e.script = routing::script(&s, "script", names);
         e.line = s.parsed::<LineId>("line", "name a line of this document, such as \"fxs1\"");
         s.number("max_contacts", 0..=20, &mut e.max_contacts);
         s.time("ring_time", &mut e.ring_time);
@@ -185,6 +187,10 @@ fn gateways(root: &Section<'_, '_>, names: &Names) -> Vec<Gateway> {
             g.codecs = codecs;
         }
         g.caller_id = s.text("caller_id");
+        g.inbound_plan = s.text("inbound_plan");
+        g.inbound_script = routing::script(&s, "inbound_script", names);
+        g.outbound_plan = s.text("outbound_plan");
+        g.outbound_script = routing::script(&s, "outbound_script", names);
         s.done();
         list.push(g);
     }
@@ -342,7 +348,7 @@ fn limits(root: &Section<'_, '_>) -> Limits {
 }
 
 /// A password in clear; the hidden form, which an operator may have pasted back, is refused.
-fn secret(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
+pub(super) fn secret(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
     let text = s.text(key)?;
     if text == super::redact::HIDDEN {
         let hint = "write the password itself; an administrator sees it with `config show --secrets`";

@@ -10,7 +10,7 @@ use crate::secrets::hide_in_plan;
 pub(super) const HIDDEN: &str = "***";
 
 /// Keys whose values are secrets.
-const SECRET_KEYS: [&str; 3] = ["password", "ha1_md5", "ha1_sha256"];
+const SECRET_KEYS: [&str; 4] = ["password", "ha1_md5", "ha1_sha256", "code"];
 
 /// Replaces every password, hash and `pwd=` by `***`.
 pub fn redact(text: &str) -> String {

@@ -240,3 +240,72 @@ fn name_servers_have_a_port_if_it_is_not_53() {
     let servers: Vec<String> = config.sip.name_servers.iter().map(|s| s.to_string()).collect();
     assert_eq!(servers, ["192.0.2.53:53", "127.0.0.1:5353", "[::1]:53", "[::1]:5353"]);
 }
+
+#[test]
+fn scripts_pins_holidays_and_numbering_are_read() {
+    let text = "region = \"uk\"\nscript = \"house\"\ntime_zone = \"Europe/London\"\n\
+        [scripts]\nhouse = \"house.rhai\"\nnight = \"sub/night.rhai\"\n\
+        [plans]\nhome = \"(xx.)\"\n\
+        [extension.201]\npassword = \"x\"\nscript = \"night\"\n\
+        [gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\npassword = \"p\"\ninbound_script = \"in.rhai\"\n\
+        outbound_script = \"night\"\ninbound_plan = \"home\"\noutbound_plan = \"home\"\n\
+        [line.fxs9]\nkind = \"fxs\"\nport = \"virtual:7\"\nscript = \"night\"\n\
+        [pin.anna]\ncode = \"4711\"\nplan = \"home\"\nscript = \"house\"\n\
+        [numbering]\narea = \"1480\"\nlocal = \"5-6\"\n\
+        [holidays.days]\n2026-05-04 = \"Early May\"\n12-25 = \"Christmas\"\n";
+    let (config, _) = read(text).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(config.script.as_deref(), Some("scripts/house.rhai"));
+    assert_eq!(config.time_zone.as_deref(), Some("Europe/London"));
+    let files: Vec<&str> = config.script_files().into_iter().collect();
+    assert_eq!(files, ["scripts/house.rhai", "scripts/in.rhai", "sub/night.rhai"]);
+    assert_eq!(config.extension("201").and_then(|e| e.script.as_deref()), Some("sub/night.rhai"));
+    let gateway = &config.gateways[0];
+    assert_eq!(gateway.inbound_script.as_deref(), Some("scripts/in.rhai"));
+    assert_eq!((gateway.inbound_plan.as_deref(), gateway.outbound_plan.as_deref()), (Some("home"), Some("home")));
+    assert_eq!(config.lines[0].script.as_deref(), Some("sub/night.rhai"));
+    let pin = config.pin_entered("4711").expect("the PIN");
+    assert_eq!((pin.name.as_str(), pin.script.as_deref()), ("anna", Some("scripts/house.rhai")));
+    assert_eq!((config.numbering.country.as_str(), config.numbering.area.as_str()), ("44", "1480"));
+    assert_eq!(config.numbering.local, (5, 6));
+    let at = |year, month, day| ringtrip_switch::route::WallTime { year, month, day, ..Default::default() };
+    assert_eq!(config.holiday(&at(2026, 5, 4)), Some("Early May"));
+    assert_eq!(config.holiday(&at(2031, 12, 25)), Some("Christmas"));
+    assert_eq!(config.holiday(&at(2027, 5, 4)), None);
+    assert!(redact(text).contains("code = \"***\"") && !redact(text).contains("4711"));
+}
+
+#[test]
+fn faults_of_routing_have_a_place_and_a_way_out() {
+    check("\n[scripts]\nnight = \"../night.rhai\"\n", &["3:9: error: scripts.night: \"../night.rhai\" is no script's file"]);
+    check(
+        "\n[extension.201]\npassword = \"x\"\nscript = \"nihgt\"\n[scripts]\nnight = \"n.rhai\"\n",
+        &["4:10: error: extension.201.script: there is no script \"nihgt\"; [scripts] names: night"],
+    );
+    check("\n[pin.anna]\nplan = \"home\"\n", &["2:6: error: pin.anna.code: a PIN needs a code"]);
+    check("\n[pin.anna]\ncode = 4711\n", &["3:8: error: pin.anna.code: a number is not a text"]);
+    check("\n[pin.anna]\ncode = \"***\"\n", &["3:8: error: pin.anna.code: this is the hidden form"]);
+    check("\n[holidays.days]\n2026-13-01 = \"x\"\n", &["3:14: error: holidays.days.2026-13-01: 2026-13-01 is no date"]);
+    check("\n[holidays]\nics = \"no-such-file.ics\"\n", &["3:7: error: holidays.ics: no-such-file.ics: "]);
+    check("\n[numbering]\ncountry = \"+44\"\n", &["3:11: error: numbering.country: \"+44\" is not at most 3 digits"]);
+    check("\ntime_zone = \"Mars/Olympus\"\n", &["2:13: error: time_zone: there is no time zone"]);
+}
+
+#[test]
+fn the_failover_table_is_read() {
+    use ringtrip_switch::config::Rule;
+    use ringtrip_switch::party::Cause;
+
+    let text = default_toml(Region::Uk, &secrets()) + "\n[failover]\nno-answer = \"next\"\nfailure = \"stop\"\n";
+    let (config, faults) = read(&text).unwrap();
+    assert_eq!(faults, []);
+    assert_eq!(config.failover.rule(Cause::NoAnswer), Rule::Next);
+    assert_eq!(config.failover.rule(Cause::Failure), Rule::Stop);
+    assert_eq!(config.failover.rule(Cause::Busy), Rule::Stop, "as usual");
+    check(
+        "[failover]\nbusy = \"perhaps\"\nbusi = \"next\"\n",
+        &[
+            "2:8: error: failover.busy: \"perhaps\" is not known; it is one of \"next\", \"stop\"",
+            "3:1: error: failover.busi: unknown setting \"busi\"; did you mean \"busy\"?",
+        ],
+    );
+}

@@ -46,6 +46,7 @@ impl Directory {
         let now = Instant::now();
         let before = self.0.config.replace(config.clone());
         self.0.setup.replace(call_setup(&config, &self.0.agent));
+        wall::set_zone(config.time_zone.as_deref());
         self.0.dns.configure(&config.sip.name_servers);
         self.0.router.replace(Router::new(config.clone()));
         self.0.route.configure(config.clone());

@@ -59,6 +59,7 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
 
 async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let (door, knocks) = front::door();
+    crate::config::calendars_in(&options.data);
     let mut store_options = StoreOptions::new(&options.data);
     let news = door.clone();
     store_options.news = Arc::new(move |said| {

@@ -1,8 +1,22 @@
 //! The wall clock, cut up for scripts and records. Machines never look at it; shells stamp with it.
 
+use std::sync::RwLock;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ringtrip_switch::route::WallTime;
+
+/// The zone that the configuration names; `None`: the machine's own.
+static ZONE: RwLock<Option<TimeZone>> = RwLock::new(None);
+
+/// The configuration's zone counts from now on. One that is not known leaves the machine's own; the configuration has
+/// refused it already.
+pub fn set_zone(name: Option<&str>) {
+    let zone = name.and_then(|name| TimeZone::get(name).ok());
+    if let Ok(mut now) = ZONE.write() {
+        *now = zone;
+    }
+}
 
 /// Now, in the box's zone.
 pub fn now() -> WallTime {
@@ -11,10 +25,15 @@ pub fn now() -> WallTime {
 
 /// This moment, microseconds since 1970 UTC, in the box's zone.
 pub fn at(unix_micros: i64) -> WallTime {
+    let named = ZONE.read().ok().and_then(|zone| zone.clone());
+    within(named.unwrap_or_else(TimeZone::system), unix_micros)
+}
+
+fn within(zone: TimeZone, unix_micros: i64) -> WallTime {
     let Ok(stamp) = Timestamp::from_microsecond(unix_micros) else {
         return WallTime { unix_micros, ..WallTime::default() };
     };
-    let local = stamp.to_zoned(TimeZone::system());
+    let local = stamp.to_zoned(zone);
     WallTime {
         unix_micros,
         year: local.year(),
@@ -23,5 +42,23 @@ pub fn at(unix_micros: i64) -> WallTime {
         hour: local.hour().unsigned_abs(),
         minute: local.minute().unsigned_abs(),
         weekday: local.weekday().to_monday_one_offset().unsigned_abs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_has_its_own_hours() {
+        // 2026-07-01 23:30 UTC, a Wednesday.
+        let micros = 1_782_948_600_000_000;
+        let hour = |zone: &str| {
+            let at = within(TimeZone::get(zone).unwrap(), micros);
+            (at.day, at.hour, at.minute, at.weekday)
+        };
+        assert_eq!(hour("UTC"), (1, 23, 30, 3));
+        assert_eq!(hour("Europe/London"), (2, 0, 30, 4));
+        assert_eq!(hour("America/New_York"), (1, 19, 30, 3));
     }
 }
