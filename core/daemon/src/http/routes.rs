@@ -1,0 +1,239 @@
+//! Routes asked on paper: what would happen to a call, and who reaches a target. Nothing rings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::web;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use ringtrip_host::Engine;
+use ringtrip_host::probe::Probes;
+use ringtrip_host::reach::{self, Way};
+use ringtrip_switch::party::Digits;
+use ringtrip_switch::route::WallTime;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Api, Problem, off_loop};
+use crate::config::read;
+use crate::exchange::wall;
+use crate::routes::explain::{self, Explained, Question, source_of};
+use crate::routes::{draft, known};
+use crate::store::{CdrQuery, DraftRecord};
+
+/// A document and scripts in a question.
+const LARGEST: usize = 2 << 20;
+/// How long faces wait for `who-reaches`.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let json = || {
+        web::JsonConfig::default().limit(LARGEST).content_type_required(false).error_handler(|error, _| {
+            Problem::bad(format!("the body is not what is expected here: {error}")).into()
+        })
+    };
+    config
+        .service(web::resource("/routes/explain").app_data(json()).route(web::post().to(explain)))
+        .service(web::resource("/routes/who-reaches").app_data(json()).route(web::post().to(who_reaches)));
+}
+
+/// Other routes than those in force.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+pub(super) struct Instead {
+    /// A draft, by name.
+    #[serde(default)]
+    draft: Option<String>,
+    /// A TOML document.
+    #[serde(default)]
+    config: Option<String>,
+    /// Texts of scripts, by file name.
+    #[serde(default)]
+    scripts: BTreeMap<String, String>,
+}
+
+/// A call on paper.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(super) struct RouteQuestion {
+    /// What is dialled.
+    number: String,
+    /// An extension, a line or a gateway.
+    from: String,
+    /// When: `2026-12-24T18:00` in the box's zone, or with a zone; now if not given.
+    #[serde(default)]
+    at: Option<String>,
+    /// States of lines that are assumed: `{"fxo1":"busy"}`.
+    #[serde(default)]
+    lines: BTreeMap<String, String>,
+    /// States of gateways that are assumed: `{"gw1":"down"}`.
+    #[serde(default)]
+    gateways: BTreeMap<String, String>,
+    /// By other routes.
+    #[serde(flatten)]
+    instead: Instead,
+}
+
+/// The whole decision about a call, step by step. Nothing rings.
+#[utoipa::path(post, path = "/api/v1/routes/explain", tag = "routes", request_body = RouteQuestion, responses(
+    (status = 200, body = Explained), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn explain(
+    api: web::Data<Api>,
+    body: web::Json<RouteQuestion>,
+) -> Result<web::Json<Explained>, Problem> {
+    let ask = body.into_inner();
+    off_loop(move || {
+        let engine = engine(&api, &ask.instead)?;
+        let source = source_of(engine.router().config(), &ask.from)?;
+        let at = ask.at.as_deref().map_or_else(|| Ok(wall::now()), time)?;
+        let assumed = ask.lines.into_iter().chain(ask.gateways).collect();
+        let question = Question { source, number: Digits::new(&ask.number), at, assumed };
+        Ok::<_, Problem>(explain::explain(&engine, &api.exchange, &question))
+    })
+    .await
+    .map(web::Json)
+}
+
+/// Whom to look for.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(super) struct WhoReaches {
+    /// `101`, `fxs1`, `gw0`, `gw1`, a host.
+    target: String,
+    /// By other routes.
+    #[serde(flatten)]
+    instead: Instead,
+}
+
+/// Ways to a target.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct ReachedView {
+    /// The target.
+    target: String,
+    /// The ways.
+    ways: Vec<WayView>,
+    /// Calls on paper that were decided.
+    decisions: u64,
+    /// The time ran out before all was tried.
+    cut: bool,
+}
+
+/// One way.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct WayView {
+    /// The dial plan's alternative; empty where none is asked, as for calls from outside.
+    alternative: String,
+    /// The script and line that decided.
+    script: Option<String>,
+    /// One sentence.
+    because: String,
+    /// From where; empty: from everywhere.
+    from: Vec<String>,
+    /// `always`, or hours of the week.
+    when: String,
+    /// Numbers that lead there, some of them.
+    numbers: Vec<String>,
+    /// How many of the numbers tried lead there.
+    tried: u64,
+    /// The stage in which it rings; 1 is at once.
+    stage: u64,
+}
+
+/// Which numbers, callers and times lead to a target: found by deciding over calls on paper.
+#[utoipa::path(post, path = "/api/v1/routes/who-reaches", tag = "routes", request_body = WhoReaches, responses(
+    (status = 200, body = ReachedView), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn who_reaches(
+    api: web::Data<Api>,
+    body: web::Json<WhoReaches>,
+) -> Result<web::Json<ReachedView>, Problem> {
+    let ask = body.into_inner();
+    off_loop(move || {
+        let engine = engine(&api, &ask.instead)?;
+        let config = engine.router().config();
+        let exists = ringtrip_switch::router::Router::target_named(config, &ask.target).is_some();
+        if !exists {
+            return Err(Problem::missing("extension, line, gateway or host", &ask.target));
+        }
+        let now = wall::now();
+        let texts: Vec<String> = api.routes.now().scripts.iter().map(|(_, text)| text.clone()).collect();
+        let dialled = dialled(&api);
+        let probes =
+            Probes::new(config, ringtrip_host::probe::Known { dialled: &dialled, ..known(&now, &texts) });
+        let began = Instant::now();
+        let found = reach::who_reaches(&engine, &probes, &ask.target, &|| began.elapsed() < PATIENCE);
+        let ways = found.ways.into_iter().map(WayView::from).collect();
+        Ok(ReachedView { target: ask.target, ways, decisions: found.decisions, cut: found.cut })
+    })
+    .await
+    .map(web::Json)
+}
+
+impl From<Way> for WayView {
+    fn from(way: Way) -> WayView {
+        WayView {
+            alternative: crate::secrets::hide_in_plan(&way.alternative),
+            script: way.script,
+            because: way.because,
+            from: way.from,
+            when: way.when,
+            numbers: way.numbers,
+            tried: way.tried as u64,
+            stage: way.stage as u64,
+        }
+    }
+}
+
+/// Numbers of the newest records: what people here really dial.
+pub(super) fn dialled(api: &Api) -> Vec<String> {
+    let page = api.store.cdrs(&CdrQuery { limit: 500, ..CdrQuery::default() }).unwrap_or_default();
+    let mut numbers: Vec<String> = page.records.into_iter().map(|r| r.dialled).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+/// The engine in force, or the one that a question names.
+fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
+    if let Some(name) = &instead.draft {
+        let record = api.store.draft(name).ok_or_else(|| Problem::missing("draft", name))?;
+        return built(api, &record);
+    }
+    if instead.config.is_none() && instead.scripts.is_empty() {
+        return Ok(api.routes.engine());
+    }
+    let config = match &instead.config {
+        Some(text) => text.clone(),
+        None => api.store.config(api.store.config_head())?.text,
+    };
+    let record = DraftRecord {
+        name: String::new(),
+        author: String::new(),
+        note: String::new(),
+        at_micros: 0,
+        revision: 0,
+        base: Default::default(),
+        config,
+        scripts: instead.scripts.clone(),
+        active: None,
+        discarded: false,
+    };
+    // Its own faults first: they have better places.
+    read(&record.config).map_err(|faults| Problem::faulty("document", faults))?;
+    built(api, &record)
+}
+
+fn built(api: &Api, record: &DraftRecord) -> Result<Arc<Engine>, Problem> {
+    let built = draft::build(&api.routes, record).map_err(|faults| Problem::faulty("draft", faults))?;
+    Ok(built.in_force.engine)
+}
+
+/// A moment as people write it.
+pub(super) fn time(text: &str) -> Result<WallTime, Problem> {
+    let stamp = text.parse::<jiff::Timestamp>().ok().or_else(|| {
+        let local: DateTime = text.parse().ok()?;
+        Some(local.to_zoned(TimeZone::system()).ok()?.timestamp())
+    });
+    let wrong = || {
+        Problem::bad(format!("{text:?} is no time: write 2026-12-24T18:00, or with a zone 2026-12-24T18:00Z"))
+    };
+    stamp.map(|s| wall::at(s.as_microsecond())).ok_or_else(wrong)
+}

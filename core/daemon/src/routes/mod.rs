@@ -1,0 +1,278 @@
+//! The routes in force: the engine that decides about calls, the scripts behind it, and how both change. Thread-safe and
+//! without actors, so that live calls, the API's questions and drafts all ask the same thing.
+//!
+//! A change builds a whole new [`Engine`] beside the running one and puts it in its place at once; calls in progress keep
+//! the engine that they began with. What does not compile or prove is refused, and what ran before stays.
+
+mod canary;
+pub mod draft;
+pub mod explain;
+mod guard;
+mod scripts;
+mod trials;
+mod workers;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use ringtrip_host::{Engine, NoPlugins, Plugins, Pool};
+use ringtrip_switch::config::Config;
+use ringtrip_switch::event::Event;
+use ringtrip_switch::router::{Gateways, NoGateways, NoPrices, Prices, Router};
+
+pub use canary::CanaryView;
+pub use guard::{known, quick};
+pub use scripts::{Refused, Scripts, Text};
+pub use workers::{Answered, Workers};
+
+use crate::control::ControlError;
+use crate::secrets::sha256;
+
+/// A handle on the routes. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Routes(Arc<Inner>);
+
+struct Inner {
+    /// Where relative script paths begin.
+    folder: PathBuf,
+    now: RwLock<Arc<InForce>>,
+    /// One change at a time.
+    changing: Mutex<()>,
+    helpers: RwLock<Helpers>,
+    tell: Box<dyn Fn(Event) + Send + Sync>,
+    /// What is about to be applied with its scripts, already compiled and proved.
+    parked: Mutex<Option<InForce>>,
+    canary: canary::Slot,
+}
+
+/// What is in force at one moment.
+#[derive(Clone)]
+pub struct InForce {
+    /// Decides.
+    pub engine: Arc<Engine>,
+    /// The scripts that it asks, with their texts.
+    pub scripts: Scripts,
+}
+
+/// Who helps to decide, beside scripts.
+#[derive(Clone)]
+struct Helpers {
+    plugins: Arc<dyn Plugins>,
+    prices: Arc<dyn Prices>,
+    gateways: Arc<dyn Gateways>,
+}
+
+impl Routes {
+    /// The routes of this configuration, with the scripts that it names. `folder` is where relative script paths begin;
+    /// `tell` hears what an operator should know.
+    pub fn new(config: Arc<Config>, folder: &Path, tell: Box<dyn Fn(Event) + Send + Sync>) -> Routes {
+        let helpers = Helpers::default();
+        let scripts = Scripts::none();
+        let engine = helpers.engine(config.clone(), &scripts);
+        let now = RwLock::new(Arc::new(InForce { engine, scripts }));
+        let routes = Routes(Arc::new(Inner {
+            folder: folder.to_owned(),
+            now,
+            changing: Mutex::default(),
+            helpers: RwLock::new(helpers),
+            tell,
+            parked: Mutex::default(),
+            canary: canary::Slot::default(),
+        }));
+        routes.configure(config);
+        routes
+    }
+
+    /// What is in force now.
+    pub fn now(&self) -> Arc<InForce> {
+        self.0.now.read().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    /// The engine in force now.
+    pub fn engine(&self) -> Arc<Engine> {
+        self.now().engine.clone()
+    }
+
+    /// Where relative script paths begin.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// Other plugins: a new engine asks them.
+    pub fn set_plugins(&self, plugins: Arc<dyn Plugins>) {
+        self.helped(|helpers| helpers.plugins = plugins);
+    }
+
+    /// Other prices.
+    pub fn set_prices(&self, prices: Arc<dyn Prices>) {
+        self.helped(|helpers| helpers.prices = prices);
+    }
+
+    /// Somebody who knows how gateways are.
+    pub fn set_gateways(&self, gateways: Arc<dyn Gateways>) {
+        self.helped(|helpers| helpers.gateways = gateways);
+    }
+
+    fn helped(&self, change: impl FnOnce(&mut Helpers)) {
+        let _one = self.one_change();
+        change(&mut self.0.helpers.write().unwrap_or_else(|e| e.into_inner()));
+        let now = self.now();
+        self.put(now.engine.router().config().clone(), now.scripts.clone());
+    }
+
+    /// A configuration is in force at once, with its scripts. Scripts that cannot be read or do not compile are told; then
+    /// those that run stay.
+    pub fn configure(&self, config: Arc<Config>) {
+        let _one = self.one_change();
+        let before = self.now();
+        let parked = self.0.parked.lock().unwrap_or_else(|e| e.into_inner()).take();
+        if let Some(parked) = parked.filter(|p| *p.engine.router().config() == config) {
+            self.put(config, parked.scripts.clone());
+            return self.tell_all(parked.scripts.news(&before.scripts));
+        }
+        if before.scripts.suit(&config, &self.0.folder) {
+            return self.put(config, before.scripts.clone());
+        }
+        match Scripts::read(&config, &self.0.folder, &[]) {
+            Ok(scripts) => {
+                let news = scripts.news(&before.scripts);
+                self.put(config, scripts);
+                self.tell_all(news);
+            }
+            Err(refused) => {
+                self.put(config, before.scripts.clone());
+                self.tell_all(told(&refused));
+            }
+        }
+    }
+
+    /// What would be in force with this configuration and these texts in place of the files of those names. Nothing
+    /// changes. A script that is missing or broken refuses the whole.
+    pub fn prepare(&self, config: Arc<Config>, texts: &[Text]) -> Result<InForce, Refused> {
+        let now = self.now();
+        let same = texts.is_empty() && now.scripts.suit(&config, &self.0.folder);
+        let scripts = match same {
+            true => now.scripts.clone(),
+            false => Scripts::read(&config, &self.0.folder, texts)?,
+        };
+        Ok(InForce { engine: self.helpers().engine(config, &scripts), scripts })
+    }
+
+    /// The next [`Routes::configure`] with this configuration takes these scripts with it.
+    pub fn park(&self, prepared: InForce) {
+        *self.0.parked.lock().unwrap_or_else(|e| e.into_inner()) = Some(prepared);
+    }
+
+    /// Puts in force what was prepared, with the helpers of now.
+    pub fn take(&self, prepared: &InForce) {
+        let _one = self.one_change();
+        let before = self.now();
+        self.put(prepared.engine.router().config().clone(), prepared.scripts.clone());
+        self.tell_all(prepared.scripts.news(&before.scripts));
+    }
+
+    /// Makes a script's new text active, its file first, so that a restart runs what runs now. `name` is the file's name.
+    pub fn reload(&self, name: &str, text: &str) -> Result<(), ControlError> {
+        let file = self.file_of(name)?;
+        let now = self.now();
+        let config = now.engine.router().config().clone();
+        let prepared = self.prepare(config.clone(), &[Text { name: name.to_owned(), text: text.to_owned() }])?;
+        guard::scripts(name, &prepared, &now).map_err(ControlError::Script)?;
+        let word = prepared.scripts.iter().find(|(named, _)| named.name == name).map(|(named, _)| named.word.clone());
+        trials::pass(&file, &word.unwrap_or_default(), &prepared.scripts, &config).map_err(ControlError::Script)?;
+        scripts::write(&file, text)
+            .map_err(|e| ControlError::Failed(format!("{}: {e}; the script before stays", file.display())))?;
+        self.take(&prepared);
+        Ok(())
+    }
+
+    /// Compiles a text and changes nothing.
+    pub fn check(&self, name: &str, text: &str) -> Result<(), ControlError> {
+        let now = self.now();
+        let config = now.engine.router().config();
+        let errors = Pool::check(now.scripts.library(), name, text, scripts::limits(config));
+        if errors.is_empty() { Ok(()) } else { Err(Refused::from(errors).into()) }
+    }
+
+    /// The running text of a script.
+    pub fn read(&self, name: &str) -> Result<String, ControlError> {
+        self.file_of(name)?;
+        Ok(self.now().scripts.text_of(name).cloned().unwrap_or_default())
+    }
+
+    /// The file of a script of the configuration.
+    pub fn file_of(&self, name: &str) -> Result<PathBuf, ControlError> {
+        let config = self.engine().router().config().clone();
+        let found = scripts::files(&config, &self.0.folder).into_iter().find(|f| f.name == name);
+        let missing = || ControlError::Missing { what: "script", name: name.to_owned() };
+        found.map(|f| f.path).ok_or_else(missing)
+    }
+
+    /// Takes what was saved into the scripts' folder since it was last looked at.
+    pub fn look_at_files(&self) {
+        let _one = self.one_change();
+        let before = self.now();
+        let Some(seen) = before.scripts.changed(&self.0.folder) else { return };
+        let config = before.engine.router().config().clone();
+        let helpers = self.helpers();
+        let read = Scripts::read(&config, &self.0.folder, &[]).and_then(|scripts| {
+            let next = InForce { engine: helpers.engine(config.clone(), &scripts), scripts };
+            let name = next.scripts.iter().next().map(|(named, _)| named.name.clone()).unwrap_or_default();
+            guard::scripts(&name, &next, &before).map_err(|refused| Refused(vec![refused]))?;
+            Ok(next.scripts)
+        });
+        match read {
+            Ok(scripts) => {
+                let news = scripts.news(&before.scripts);
+                self.put(config, scripts);
+                self.tell_all(news);
+            }
+            Err(refused) => {
+                self.put(config, before.scripts.noted(seen));
+                self.tell_all(told(&refused));
+            }
+        }
+    }
+
+    fn put(&self, config: Arc<Config>, scripts: Scripts) {
+        let engine = self.helpers().engine(config, &scripts);
+        *self.0.now.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(InForce { engine, scripts });
+    }
+
+    fn helpers(&self) -> Helpers {
+        self.0.helpers.read().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    fn one_change(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.0.changing.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn tell_all(&self, news: Vec<Event>) {
+        news.into_iter().for_each(|event| (self.0.tell)(event));
+    }
+}
+
+impl Default for Helpers {
+    fn default() -> Helpers {
+        Helpers { plugins: Arc::new(NoPlugins), prices: Arc::new(NoPrices), gateways: Arc::new(NoGateways) }
+    }
+}
+
+impl Helpers {
+    fn engine(&self, config: Arc<Config>, scripts: &Scripts) -> Arc<Engine> {
+        let router = Router::new(config).with_gateways(self.gateways.clone());
+        Arc::new(Engine::new(router, scripts.pool().scripts(), self.plugins.clone(), self.prices.clone()))
+    }
+}
+
+fn told(refused: &Refused) -> Vec<Event> {
+    let one = |r: &crate::control::ScriptRefused| Event::ScriptRefused {
+        script: r.script.clone(),
+        why: r.to_string(),
+    };
+    refused.0.iter().map(one).collect()
+}
+
+fn active(name: &str, text: &str) -> Event {
+    Event::ScriptActive { script: name.to_owned(), hash: sha256(text)[..16].to_owned() }
+}

@@ -1,0 +1,203 @@
+//! The scripts of a configuration: what their folder holds, compiled together, and what was saved since.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use ringtrip_host::{Library, Limits, Pool, PoolError};
+use ringtrip_switch::config::Config;
+use ringtrip_switch::event::Event;
+
+use super::active;
+use crate::control::{ControlError, ScriptRefused};
+
+/// Scripts as they run.
+#[derive(Clone)]
+pub struct Scripts {
+    library: Arc<Library>,
+    pool: Pool,
+    wanted: Vec<Named>,
+    limits: Limits,
+    /// How the folder looked when it was last read, taken or refused: each change is looked at once.
+    seen: Seen,
+}
+
+/// The files of the folder, each with its time and length.
+type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// A script's text that is not in its file yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// The file's name.
+    pub name: String,
+    /// Rhai.
+    pub text: String,
+}
+
+/// A script that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// As the configuration calls it, a path that begins at the data folder.
+    pub word: String,
+    /// The file's name.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Why scripts were refused: every fault that was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Refused(pub Vec<ScriptRefused>);
+
+impl Scripts {
+    /// None at all.
+    pub(super) fn none() -> Scripts {
+        let limits = Limits::default();
+        let library = Arc::new(Library::shipped());
+        Scripts { library, pool: Pool::default(), wanted: Vec::new(), limits, seen: Seen::new() }
+    }
+
+    /// The scripts that this configuration names, from their files, with these texts in place of the files of their names.
+    pub(super) fn read(config: &Config, folder: &Path, texts: &[Text]) -> Result<Scripts, Refused> {
+        // The times first: what changes while texts are read is seen at the next look.
+        let wanted = files(config, folder);
+        let seen = look(folder, &wanted);
+        let from_files =
+            wanted.iter().filter(|n| !texts.iter().any(|t| t.name == n.name)).map(|n| n.word.as_str());
+        let mut library = Library::read(folder, from_files).map_err(Refused::from)?;
+        for text in texts {
+            let word = wanted.iter().find(|n| n.name == text.name).map_or(&text.name, |n| &n.word);
+            library = library.with(word, &text.text);
+        }
+        Scripts::compile(config, wanted, library, seen)
+    }
+
+    /// The same library for another configuration: what runs is not refused for what was saved badly beside it.
+    fn compile(
+        config: &Config,
+        wanted: Vec<Named>,
+        library: Library,
+        seen: Seen,
+    ) -> Result<Scripts, Refused> {
+        let limits = limits(config);
+        let names = wanted.iter().map(|n| (n.word.clone(), n.word.clone())).collect();
+        let began = Instant::now();
+        let pool = Pool::compile(&library, &names, limits, Arc::new(move || began.elapsed()));
+        Ok(Scripts { library: Arc::new(library), pool: pool.map_err(Refused::from)?, wanted, limits, seen })
+    }
+
+    /// The pool for an engine.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What scripts, modules and tables hold.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// The scripts with their running texts.
+    pub fn iter(&self) -> impl Iterator<Item = (&Named, &String)> {
+        self.wanted.iter().filter_map(|n| Some((n, self.library.scripts.get(&n.word)?)))
+    }
+
+    /// The running text of the file of this name.
+    pub fn text_of(&self, name: &str) -> Option<&String> {
+        self.iter().find(|(named, _)| named.name == name).map(|(_, text)| text)
+    }
+
+    /// Do these run already as this configuration wants them?
+    pub(super) fn suit(&self, config: &Config, folder: &Path) -> bool {
+        self.wanted == files(config, folder) && self.limits == limits(config)
+    }
+
+    /// Was something saved since? Then it is news until [`Scripts::noted`].
+    pub(super) fn changed(&self, folder: &Path) -> Option<SeenNow> {
+        let now = look(folder, &self.wanted);
+        (now != self.seen).then_some(SeenNow(now))
+    }
+
+    /// The same scripts; the folder as it looks now is known.
+    pub(super) fn noted(&self, seen: SeenNow) -> Scripts {
+        Scripts { seen: seen.0, ..self.clone() }
+    }
+
+    /// What has become active against what ran before.
+    pub(super) fn news(&self, before: &Scripts) -> Vec<Event> {
+        let changed = self.iter().filter(|(named, text)| before.text_of(&named.name) != Some(text));
+        let mut news: Vec<Event> = changed.map(|(named, text)| active(&named.name, text)).collect();
+        let modules =
+            self.library.modules != before.library.modules || self.library.tables != before.library.tables;
+        if news.is_empty() && modules && !self.wanted.is_empty() {
+            news.extend(self.iter().map(|(named, text)| active(&named.name, text)));
+        }
+        news
+    }
+}
+
+/// How a folder looks now.
+pub(super) struct SeenNow(Seen);
+
+/// The scripts that a configuration names, each once.
+pub(super) fn files(config: &Config, folder: &Path) -> Vec<Named> {
+    let named = |word: &str| {
+        let path = folder.join(word);
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        Named { word: word.to_owned(), name, path }
+    };
+    config.script_files().into_iter().map(named).collect()
+}
+
+/// What a script may spend.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits { time: config.limits.script_time, operations: config.limits.script_operations }
+}
+
+/// Writes a script's file whole or not at all.
+pub(super) fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = file.with_extension("rhai.new");
+    std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, file))
+}
+
+/// The scripts' own files, and all of the scripts folder: modules and tables.
+fn look(folder: &Path, wanted: &[Named]) -> Seen {
+    let scripts = folder.join("scripts");
+    let listed = [scripts.join("tables"), scripts].into_iter().flat_map(|dir| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|e| e == "rhai" || e == "csv" || e == "txt"))
+    });
+    let paths = wanted.iter().map(|n| n.path.clone()).chain(listed);
+    paths
+        .map(|path| {
+            let meta = std::fs::metadata(&path).ok();
+            let stamp = (meta.as_ref().and_then(|m| m.modified().ok()), meta.map_or(0, |m| m.len()));
+            (path, stamp)
+        })
+        .collect()
+}
+
+impl From<Vec<PoolError>> for Refused {
+    fn from(errors: Vec<PoolError>) -> Refused {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let one = |e: PoolError| ScriptRefused {
+            script: e.file.rsplit('/').next().unwrap_or_default().to_owned(),
+            line: number(e.error.line),
+            column: number(e.error.column),
+            what: e.error.to_string(),
+        };
+        Refused(errors.into_iter().map(one).collect())
+    }
+}
+
+impl From<Refused> for ControlError {
+    fn from(refused: Refused) -> ControlError {
+        match refused.0.into_iter().next() {
+            Some(first) => ControlError::Script(first),
+            None => ControlError::Failed("the scripts were refused".to_owned()),
+        }
+    }
+}
