@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ringtrip_switch::config::Config;
 use ringtrip_switch::ids::CallId;
-use ringtrip_switch::route::RoutePlan;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::views::{Counters, Views};
@@ -77,8 +76,6 @@ pub enum Control {
     CheckScript { name: String, text: String, reply: Reply<()> },
     /// The running script's text.
     ReadScript { name: String, reply: Reply<String> },
-    /// What would happen if `from` dialled `number`? Changes nothing.
-    RouteTry { from: String, number: String, reply: Reply<RoutePlan> },
     /// Does something to a simulated board: lift, hang up, press keys, speak, listen.
     Sim(SimAsk),
     /// Breaks a part on purpose. Refused without `--developer`.

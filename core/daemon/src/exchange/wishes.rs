@@ -34,9 +34,6 @@ pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<Control>) 
             Control::ReloadScript { name, text, reply } => route::reload(&dir, name, text, reply),
             Control::CheckScript { name, text, reply } => route::check(&dir, name, text, reply),
             Control::ReadScript { name, reply } => route::read(&dir, &name, reply),
-            Control::RouteTry { from, number, reply } => {
-                route::try_it(&dir, source_of(&dir, &from), number, reply);
-            }
             Control::Sim(ask) => boards::sim(&dir, ask),
             Control::InjectFault { part, kind, reply } => {
                 let _ = reply.send(break_it(&dir, &part, kind));

@@ -1,14 +1,19 @@
 //! The configuration over HTTP: read, check, change with `If-Match`, compare, undo. A change is checked whole, kept on
 //! the disk, and only then made active; if the exchange does not take it, it is undone at once.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, IF_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
+use ringtrip_switch::config::Config;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Identity;
 use super::{Api, Problem, off_loop};
+use crate::routes::{InForce, draft, quick};
 use crate::config::{DiffLine, Fault, diff, read, redact, summary};
 use crate::control::Control;
 use crate::store::{ConfigMeta, ConfigVersion, Scope};
@@ -123,11 +128,11 @@ pub(super) struct Note {
 pub(super) struct Applied {
     /// The version that is active now.
     #[serde(flatten)]
-    meta: ConfigMeta,
+    pub meta: ConfigMeta,
     /// Warnings; the document was taken.
-    faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
     /// `2 lines added, 1 removed`.
-    summary: String,
+    pub summary: String,
 }
 
 /// Replaces the document (TOML in the body). `If-Match` names the version that was changed.
@@ -220,6 +225,16 @@ fn before(version: u64) -> Result<u64, Problem> {
     version.checked_sub(1).filter(|n| *n > 0).ok_or_else(none)
 }
 
+/// Scripts that change together with a configuration.
+pub(super) struct WithScripts {
+    /// Both, compiled and proved.
+    pub prepared: InForce,
+    /// The new texts, by file name.
+    pub texts: BTreeMap<String, String>,
+    /// What is put back if the configuration is not taken.
+    pub before: BTreeMap<String, String>,
+}
+
 async fn change(
     api: &web::Data<Api>,
     who: &Identity,
@@ -227,6 +242,19 @@ async fn change(
     note: &str,
     text: String,
 ) -> Result<HttpResponse, Problem> {
+    let applied = take(api, who, expected, note, text, None).await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, etag(applied.meta.version))).json(applied))
+}
+
+/// Makes a text the newest version and puts it in force, with its scripts if there are any: both or neither.
+pub(super) async fn take(
+    api: &web::Data<Api>,
+    who: &Identity,
+    expected: Option<u64>,
+    note: &str,
+    text: String,
+    scripts: Option<WithScripts>,
+) -> Result<Applied, Problem> {
     if note.len() > 500 {
         return Err(Problem::bad("a note has at most 500 characters"));
     }
@@ -234,19 +262,50 @@ async fn change(
     if !api.exchange.is_alive() {
         return Err(crate::control::ControlError::Silent.into());
     }
+    let texts = match scripts {
+        Some(WithScripts { prepared, texts, before }) => {
+            api.routes.park(prepared);
+            Some((texts, before))
+        }
+        None => {
+            guarded(api, &config, &text).await?;
+            None
+        }
+    };
     let head = api.store.config_head();
     let store = api.store.clone();
     let old = if head == 0 { String::new() } else { off_loop(move || store.config(head)).await?.text };
     let summary = summary(&diff(&old, &text));
-    let meta = api.store.put_config(expected, &who.name, note, &text).await?;
+    let folder = api.routes.folder().to_owned();
+    let put_back = |texts: &Option<(BTreeMap<String, String>, BTreeMap<String, String>)>| {
+        if let Some((_, before)) = texts
+            && let Err(error) = draft::write(&config, &folder, before)
+        {
+            tracing::error!(%error, "the scripts before could not be put back into their files");
+        }
+    };
+    if let Some((texts, _)) = &texts {
+        draft::write(&config, &folder, texts)
+            .map_err(|e| Problem::internal(format!("a script cannot be written: {e}. Nothing was changed")))?;
+    }
+    let meta = match api.store.put_config(expected, &who.name, note, &text).await {
+        Ok(meta) => meta,
+        Err(refused) => {
+            put_back(&texts);
+            return Err(refused.into());
+        }
+    };
     let (version, by, told) = (meta.version, who.name.clone(), summary.clone());
-    let config = Box::new(config);
-    let applied =
-        api.exchange.ask(|reply| Control::ApplyConfig { config, version, by, summary: told, reply }).await;
+    let boxed = Box::new(config.clone());
+    let applied = api
+        .exchange
+        .ask(|reply| Control::ApplyConfig { config: boxed, version, by, summary: told, reply })
+        .await;
     if let Err(why) = applied {
         // Kept and active must not differ: the old text becomes the newest version again.
         let note = format!("version {version} was not taken: {why}");
         let back = api.store.put_config(Some(version), "ringtrip", &note, &old).await;
+        put_back(&texts);
         let state = if back.is_ok() { "it was undone" } else { "it could not be undone on the disk either" };
         let problem = Problem::from(why);
         return Err(Problem {
@@ -254,15 +313,32 @@ async fn change(
             ..problem
         });
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, etag(version))).json(Applied { meta, faults, summary }))
+    Ok(Applied { meta, faults, summary })
 }
 
-fn etag(version: u64) -> String {
+/// What every change passes: emergency calls go out, and every number is decided. A script that cannot be read yet is no
+/// reason to refuse: its file may come after the document that names it.
+async fn guarded(api: &web::Data<Api>, config: &Config, text: &str) -> Result<(), Problem> {
+    let (routes, config, text) = (api.routes.clone(), Arc::new(config.clone()), text.to_owned());
+    let faults = off_loop(move || {
+        let Ok(prepared) = routes.prepare(config, &[]) else { return Ok::<_, Problem>(Vec::new()) };
+        let checks = draft::checks(&text, quick(&prepared, &routes.now()));
+        if checks.ok {
+            routes.park(prepared);
+            return Ok(Vec::new());
+        }
+        Ok(checks.faults)
+    })
+    .await?;
+    if faults.is_empty() { Ok(()) } else { Err(Problem::faulty("document", faults)) }
+}
+
+pub(super) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
 /// The version in `If-Match`; `*` takes whatever is current.
-fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+pub(super) fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
     let Some(value) = request.headers().get(IF_MATCH) else {
         let detail =
             "say which version was changed: `If-Match: \"7\"`, the ETag of GET /api/v1/config, or `*`";
@@ -276,7 +352,7 @@ fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
     }
 }
 
-fn toml_text(body: &web::Bytes) -> Result<String, Problem> {
+pub(super) fn toml_text(body: &web::Bytes) -> Result<String, Problem> {
     String::from_utf8(body.to_vec()).map_err(|e| {
         Problem::bad(format!("the document is not UTF-8 text (octet {})", e.utf8_error().valid_up_to() + 1))
     })

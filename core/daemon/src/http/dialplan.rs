@@ -1,14 +1,17 @@
 //! The dial-plan tester, and what the whole route would decide.
 
 use actix_web::web;
+use ringtrip_host::probe::Probe;
+use ringtrip_switch::party::Digits;
 use ringtrip_switch::route::{RoutePlan, Target, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Api, Problem};
-use crate::control::Control;
+use super::{Api, Problem, off_loop};
+use crate::exchange::wall;
 use crate::plan::{self, PlanAnswer, PlanCheck, PlanTry};
-use crate::store::ProvenanceRecord;
+use crate::routes::explain::source_of;
+use crate::store::{ProvenanceRecord, StepRecord};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -52,7 +55,7 @@ pub(super) struct RouteAsk {
 /// What would be done.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct RouteView {
-    /// `stages`, `refuse` or `emergency`.
+    /// `stages`, `refuse`, `emergency` or `ask`.
     verdict: String,
     /// Why it is refused.
     cause: Option<String>,
@@ -92,8 +95,10 @@ pub(super) async fn try_route(
     body: web::Json<RouteAsk>,
 ) -> Result<web::Json<RouteView>, Problem> {
     let RouteAsk { from, number } = body.into_inner();
-    let plan = api.exchange.ask(|reply| Control::RouteTry { from, number, reply }).await?;
-    Ok(web::Json(view(plan)))
+    let engine = api.routes.engine();
+    let source = source_of(engine.router().config(), &from)?;
+    let probe = Probe { source, number: Digits::new(&number), at: wall::now() };
+    off_loop(move || Ok::<_, Problem>(view(engine.decide(probe.query()).plan))).await.map(web::Json)
 }
 
 fn view(plan: RoutePlan) -> RouteView {
@@ -101,6 +106,7 @@ fn view(plan: RoutePlan) -> RouteView {
         alternative: plan.provenance.alternative.as_deref().map(crate::secrets::hide_in_plan),
         script: plan.provenance.script,
         because: plan.provenance.because,
+        steps: plan.provenance.steps.iter().map(StepRecord::from).collect(),
     };
     let mut view =
         RouteView { verdict: String::new(), cause: None, emergency: None, stages: Vec::new(), provenance };
@@ -122,6 +128,7 @@ fn view(plan: RoutePlan) -> RouteView {
             view.cause = Some(cause.word().to_owned());
             "refuse"
         }
+        Verdict::Ask(_) => "ask",
         Verdict::Emergency(call) => {
             view.emergency = Some(call.number().to_string());
             "emergency"

@@ -112,8 +112,10 @@ fn is_harmless(path: &str) -> bool {
             | "/api/v1/dialplan/try"
             | "/api/v1/dialplan/check"
             | "/api/v1/route/try"
+            | "/api/v1/routes/explain"
+            | "/api/v1/routes/who-reaches"
             | "/api/v1/logout"
-    )
+    ) || path.starts_with("/api/v1/drafts/") && (path.ends_with("/check") || path.ends_with("/replay"))
 }
 
 /// An error without a body gets one: 404 and 405 of the router, 413 and 400 of the payload readers.

@@ -72,7 +72,7 @@ pub(super) async fn check(
 }
 
 /// A plain file name that ends in `.rhai`: nothing that could leave the scripts' folder.
-fn file_name(name: String) -> Result<String, Problem> {
+pub(super) fn file_name(name: String) -> Result<String, Problem> {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if plain && !name.starts_with('.') && name.ends_with(".rhai") && name.len() <= 64 {
         return Ok(name);
@@ -80,6 +80,6 @@ fn file_name(name: String) -> Result<String, Problem> {
     Err(Problem::bad(format!("{name:?} is no script's name: letters, digits, '-' and '_', ending in .rhai")))
 }
 
-fn script_text(body: &web::Bytes) -> Result<String, Problem> {
+pub(super) fn script_text(body: &web::Bytes) -> Result<String, Problem> {
     String::from_utf8(body.to_vec()).map_err(|_| Problem::bad("the script is not UTF-8 text"))
 }

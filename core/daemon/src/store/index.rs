@@ -55,6 +55,10 @@ pub mod key {
     pub fn secret(name: &str) -> Vec<u8> {
         prefixed(b's', name.as_bytes())
     }
+    /// A draft.
+    pub fn draft(name: &str) -> Vec<u8> {
+        prefixed(b'd', name.as_bytes())
+    }
     /// The latest boot record.
     pub const BOOT: &[u8] = b"mboot";
     /// Up to where the journal is indexed.
@@ -168,6 +172,11 @@ impl Index {
     /// All that was kept *soon*.
     pub fn all_soon(&self) -> Result<Vec<Vec<u8>>, IndexLost> {
         guarded(|| self.soon.iter().values().map(|v| v.map(|v| v.to_vec())).collect())
+    }
+
+    /// What was kept *soon* under this key.
+    pub fn get_soon(&self, key: &str) -> Result<Option<Vec<u8>>, IndexLost> {
+        guarded(|| Ok(self.soon.get(key.as_bytes())?.map(|v| v.to_vec())))
     }
 
     /// Writes out what is still in memory.

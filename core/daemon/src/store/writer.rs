@@ -210,6 +210,9 @@ impl Writer {
                 Job::Secret { record, ack } => {
                     let _ = ack.send(self.small(shared, Kind::Secret, json(&record)));
                 }
+                Job::Draft { record, ack } => {
+                    let _ = ack.send(self.small(shared, Kind::Draft, json(&*record)));
+                }
                 Job::Mark(done) => {
                     let _ = done.try_send(());
                 }
