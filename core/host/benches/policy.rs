@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ringtrip_host::{Limits, PrefixTable, Script};
+use ringtrip_host::{Engine, Library, Limits, NoPlugins, Pool, PrefixTable, Script};
+use ringtrip_switch::config::{Config, DemoSecrets, Region};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
 use ringtrip_switch::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
-use ringtrip_switch::router::{Facts, PolicyCall};
+use ringtrip_switch::router::{Facts, NoPrices, PolicyCall, Router};
 
 const THIRTY_LINES: &str = r#"
 fn premium() {
@@ -83,5 +85,50 @@ fn policy(c: &mut Criterion) {
     c.bench_function("compile with engine", |b| b.iter(compile));
 }
 
-criterion_group!(benches, policy);
+/// The whole decision: emergency, plan, script. The budgets are 5 µs for an internal call and 25 µs with a script.
+#[allow(clippy::disallowed_methods)]
+fn decision(c: &mut Criterion) {
+    let start = Instant::now();
+    let secrets = DemoSecrets { first: String::new(), second: String::new() };
+    let mut config = Config::demo(Region::Uk, secrets);
+    let query = |dialled: &str| RouteQuery {
+        call: CallId(1),
+        source: Source::Extension("201".parse().expect("a name")),
+        caller: CallerId { number: "201".to_owned(), ..CallerId::default() },
+        dialled: Digits::new(dialled),
+        planned: None,
+        at: WallTime { hour: 12, ..WallTime::default() },
+        pin: None,
+        entered: None,
+        user: String::new(),
+        asked: false,
+    };
+    let engine = |config: Config, library: Library| {
+        let wanted: BTreeMap<String, String> =
+            config.script_files().iter().map(|f| ((*f).to_owned(), (*f).to_owned())).collect();
+        let clock = Arc::new(move || start.elapsed());
+        let pool = Pool::compile(&library, &wanted, Limits::default(), clock).expect("a good script");
+        let router = Router::new(Arc::new(config));
+        Engine::new(router, pool.scripts(), Arc::new(NoPlugins), Arc::new(NoPrices))
+    };
+    let plain = engine(config.clone(), Library::shipped());
+    for (name, number) in [("an extension", "202"), ("the landline", "01480123123")] {
+        let query = query(number);
+        let name = format!("decision without a script, {name}");
+        c.bench_function(&name, |b| b.iter(|| plain.decide(black_box(query.clone()))));
+    }
+    config.script = Some("bench.rhai".to_owned());
+    let scripted = engine(config, Library::shipped().with("bench.rhai", THIRTY_LINES));
+    for (name, number) in [("an extension", "202"), ("the landline", "01480123123")] {
+        let query = query(number);
+        let name = format!("decision with a script of 30 lines, {name}");
+        c.bench_function(&name, |b| b.iter(|| scripted.decide(black_box(query.clone()))));
+        c.bench_function(&format!("{name}, explained"), |b| {
+            let explaining = scripted.explaining();
+            b.iter(|| explaining.decide(black_box(query.clone())))
+        });
+    }
+}
+
+criterion_group!(benches, policy, decision);
 criterion_main!(benches);

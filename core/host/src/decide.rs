@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use ringtrip_switch::emergency;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, StepKind, Verdict};
+use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, Stage, StepKind, Verdict};
 use ringtrip_switch::router::{Gateways, PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
 
 use crate::plugins::Plugins;
@@ -86,6 +88,7 @@ impl Engine {
         let script = call.script.clone().unwrap_or_default();
         let (mut plan, event) = self.router.after_policy(call.clone(), &script, answer);
         events.extend(event);
+        self.look_last(&call, &mut plan, &mut events);
         self.prepare(&call, &mut plan);
         Decision { plan: noted(plan), events }
     }
@@ -136,6 +139,86 @@ impl Engine {
         let script = self.scripts.get(name).ok_or_else(|| format!("script {name:?} is not loaded"))?;
         let run = if self.explaining { script.explain(call) } else { script.run(call) };
         run.map_err(|fault| fault.to_string())
+    }
+
+    /// Asks the own scripts of gateways about attempts to them. What they refuse is not tried.
+    fn look_last(&self, call: &PolicyCall, plan: &mut RoutePlan, events: &mut Vec<Event>) {
+        let Verdict::Stages(stages) = &mut plan.verdict else { return };
+        let provenance = &mut plan.provenance;
+        let mut last = None;
+        for stage in stages.iter_mut() {
+            stage.targets.retain_mut(|attempt| {
+                let Some(name) = self.router.config().script_towards(&attempt.target) else { return true };
+                match self.last_look(name, call, attempt) {
+                    Ok(Ok(steps)) => {
+                        provenance.steps.extend(steps);
+                        true
+                    }
+                    Ok(Err(because)) => {
+                        provenance.step(StepKind::Rejected, attempt.target.word(), because.clone());
+                        last = Some(because);
+                        false
+                    }
+                    Err(why) => {
+                        provenance.step(StepKind::Script, name, format!("failed: {why}"));
+                        events.push(Event::ScriptFailed {
+                            script: name.to_owned(),
+                            call: call.query.call,
+                            why,
+                        });
+                        true
+                    }
+                }
+            });
+        }
+        stages.retain(|stage| !stage.targets.is_empty());
+        if stages.is_empty()
+            && let Some(because) = last
+        {
+            plan.verdict = Verdict::Refuse(Cause::Barred);
+            provenance.because = because;
+        }
+    }
+
+    /// One attempt, as its gateway's script leaves it: changed in place; refused (`Ok(Err)`); or left as it is, because the
+    /// script failed or wanted what it may not.
+    fn last_look(
+        &self,
+        name: &str,
+        call: &PolicyCall,
+        attempt: &mut Attempt,
+    ) -> Result<Result<Vec<ringtrip_switch::route::Step>, String>, String> {
+        let config = self.router.config();
+        let query = RouteQuery { caller: attempt.caller.clone(), ..call.query.clone() };
+        let stage = Stage { targets: vec![attempt.clone()], timeout: Duration::ZERO };
+        let question = PolicyCall {
+            number: attempt.number.clone(),
+            default: RoutePlan { verdict: Verdict::Stages(vec![stage]), ..call.default.clone() },
+            script: Some(name.to_owned()),
+            e164: config.numbering.e164(&attempt.number),
+            query,
+            ..call.clone()
+        };
+        let answer = self.script(&question)?;
+        match answer.verdict {
+            PolicyVerdict::Pass => {}
+            PolicyVerdict::Refuse { because, .. } => return Ok(Err(because)),
+            PolicyVerdict::Stages(_) | PolicyVerdict::Ask(_) => {
+                let what = "the script of a gateway may pass, block, rewrite and change the caller; it names no targets";
+                return Err(what.to_owned());
+            }
+        }
+        if let Some(number) = answer.number {
+            if emergency::decide(config, &attempt.caller, &number).is_some() {
+                return Err(format!("it makes {number} of {}, an emergency number", attempt.number));
+            }
+            attempt.number = number;
+        }
+        let edit = answer.caller;
+        attempt.caller.number = edit.number.unwrap_or_else(|| std::mem::take(&mut attempt.caller.number));
+        attempt.caller.name = edit.name.unwrap_or_else(|| std::mem::take(&mut attempt.caller.name));
+        attempt.caller.private = edit.private.unwrap_or(attempt.caller.private);
+        Ok(Ok(answer.steps))
     }
 
     /// Has each attempt to a plugin's gateway prepared by it. What cannot be prepared is not tried.

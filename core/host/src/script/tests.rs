@@ -425,3 +425,134 @@ fn compile_plain(text: &str) -> Script {
     let made = Script::compile("test.rhai", text, Limits::default(), BTreeMap::new(), still);
     made.unwrap_or_else(|e| panic!("{e}: {text}"))
 }
+
+/// A gateway's own script looks at calls to it last.
+#[test]
+fn the_script_of_a_gateway_has_the_last_look() {
+    use crate::{Engine, NoPlugins};
+    use ringtrip_switch::config::{Config, DemoSecrets, Gateway, HostPort, Region};
+    use ringtrip_switch::router::{NoPrices, Router};
+
+    #[track_caller]
+    fn check(script: &str, wanted: &str) {
+        let secrets = DemoSecrets { first: String::new(), second: String::new() };
+        let mut config = Config::demo(Region::Uk, secrets);
+        let plan = ringtrip_switch::dialplan::Plan::parse("([12]0xS0|xx.<:@gw1>)").unwrap();
+        config.plans.insert("home".into(), Arc::new(plan));
+        let host = HostPort { host: "sip.example.com".into(), port: None };
+        let mut gateway = Gateway::new("gw1".parse().unwrap(), host, "u");
+        gateway.outbound_script = Some("out.rhai".into());
+        config.gateways.push(gateway);
+        let pool = pool(&[("out.rhai", script)]).unwrap_or_else(|e| panic!("{e:#?}"));
+        let scripts = BTreeMap::from([("out.rhai".to_owned(), Arc::clone(pool.get("out").unwrap()))]);
+        let router = Router::new(Arc::new(config));
+        let engine = Engine::new(router, Arc::new(scripts), Arc::new(NoPlugins), Arc::new(NoPrices));
+        let decision = engine.decide(call("01480123123").query);
+        let found = match &decision.plan.verdict {
+            Verdict::Stages(stages) => {
+                let a = &stages[0].targets[0];
+                let hidden = if a.caller.private { " withheld" } else { "" };
+                format!("{} to {}{hidden}", a.number, a.target.word())
+            }
+            other => format!("{other:?}: {}", decision.plan.provenance.because),
+        };
+        let events = decision.events.iter().map(|e| format!("; {e:?}")).collect::<String>();
+        assert!(format!("{found}{events}").starts_with(wanted), "{script}: {found}{events}");
+        assert_eq!(events.is_empty(), !wanted.contains("; "), "{script}: {events}");
+    }
+    check("fn route(c) { pass() }", "01480123123 to gw1");
+    check(
+        "fn route(c) { rewrite(\"0044\" + c.number.sub_string(1)); withhold(); pass() }",
+        "00441480123123 to gw1 withheld",
+    );
+    check("fn route(c) { block(\"not by this one\") }", "Refuse(Barred): not by this one");
+    check("fn route(c) { to(\"gw2\") }", "01480123123 to gw1; ScriptFailed");
+    check("fn route(c) { rewrite(\"999\"); pass() }", "01480123123 to gw1; ScriptFailed");
+    check("fn route(c) { loop { } }", "01480123123 to gw1; ScriptFailed");
+}
+
+#[test]
+fn an_explained_run_names_its_lines() {
+    let text = "fn open(c) {\n    c.hour >= 9\n}\nfn route(c) {\n    if open(c) {\n        return to(\"gw1\");\n    }\n    print(\"no\");\n    pass()\n}";
+    let answer = compile(text).unwrap().explain(&call("1")).unwrap();
+    let shown: Vec<String> =
+        answer.steps.iter().map(|s| format!("{} {} {}", s.kind.word(), s.subject, s.said)).collect();
+    assert_eq!(
+        shown,
+        [
+            "line test.rhai:5 if open(c) {",
+            "line test.rhai:2 c.hour >= 9",
+            "line test.rhai:6 return to(\"gw1\");",
+            "script test.rhai:6 names one stage",
+        ]
+    );
+    assert_eq!(answer.verdict, compile(text).unwrap().run(&call("1")).unwrap().verdict);
+}
+
+#[test]
+fn more_verbs() {
+    check("cheapest(2)", "cheapest");
+    check("try_in_order([cheapest(2, [\"gw1\", \"gw2\"]).under(\"0.05\"), \"gw0\"])", "cheapest then gw0");
+    check("ask_pin()", "ask Pin");
+    check("ask_pin(\"enter-pin\", 2)", "ask Pin");
+    check("ask_number(\"enter-number\")", "ask Number");
+    check("ring(\"101\")", "101");
+    check("ring([\"101\", \"102\"])", "101+102");
+    check("if gateway(\"gw1\").up && gateway(\"gw1\").calls == 0 { pass() } else { busy() }", "pass");
+    check("if gateway(\"gw1\").price == () { pass() } else { busy() }", "pass");
+    check(
+        "if c.between(\"10:00\", \"10:31\") && !c.between(\"22:00\", \"06:00\") { pass() } else { busy() }",
+        "pass",
+    );
+    check(
+        "block(`${c.date} ${c.time} ${c.extension} ${c.line} ${c.gateway} ${c.pin} ${c.user} ${c.holiday}`)",
+        "barred: 2026-05-04 10:30 201     ",
+    );
+    let answer = run("play(\"closed\"); delay(1.5); record(); say(\"not-allowed\"); pass()").unwrap();
+    assert_eq!(answer.extras.before.len(), 2);
+    assert!(answer.extras.record && answer.extras.say.as_deref() == Some("not-allowed"));
+    #[track_caller]
+    fn fails(body: &str, what: &str) {
+        let fault = run(body).expect_err(body);
+        assert!(fault.what.contains(what) && fault.line == Some(2), "{body}: {fault}");
+    }
+    fails("fork([cheapest(2), \"gw1\"])", "cannot ring together");
+    fails("cheapest(0)", "1 to 16 gateways");
+    fails("cheapest(2, [1])", "by name");
+    fails("to(\"gw1\").under(\"0.05\")", "under() follows cheapest()");
+    fails("cheapest(2).under(\"dear\")", "no price a minute");
+    fails("ask_pin(\"x\", 9)", "1 to 5 times");
+    fails("ask_pin(\"../../etc/passwd\")", "no prompt's name");
+    fails("play(\"\")", "no prompt's name");
+    fails("delay(61)", "0 to 60 seconds");
+    fails("delay(-1)", "0 to 60 seconds");
+    fails("for i in 0..9 { play(\"closed\"); }", "at most 8");
+    fails("delay(40); delay(40);", "60 seconds at most");
+    fails("gateway(\"no such thing\").up", "no gateway's name");
+    fails("gateway(\"gw1\").pric", "did you mean price?");
+    fails("lookup(\"uq\", \"1\")", "did you mean \"uk\"?");
+    fails("c.between(\"9\", \"10:00\")", "no time of day");
+    fails("to()", "write to(\"gw1\")");
+    fails("ring(\"101\", \"20\")", "write ring(");
+    fails("c.number = \"1\"", "");
+}
+
+#[test]
+fn habits_of_other_languages_are_recognised() {
+    #[track_caller]
+    fn check(text: &str, line: usize, wanted: &str) {
+        let error = compile(text).expect_err(text);
+        assert!(error.line == line && error.to_string().contains(wanted), "{text}: {error}");
+    }
+    check("fn route(c) {\n  if c.hour = 9 { pass() }\n}", 2, "write == to compare");
+    check("fn route(c) {\n  if c.hour == 9 { pass() } elif c.hour == 8 { busy() }\n}", 2, "write else if");
+    check("fn route(c) {\n  to('gw1')\n}", 2, "double quotes");
+    check("fn route(c) {\n  if c.hour == 9 and c.day == 1 { pass() }\n}", 2, "write &&");
+    check("function route(c) { pass() }", 1, "write fn");
+    check("fn route(c) { let i = 0; i++; pass() }", 1, "n += 1");
+    check("fn route(c) { if c.hour === 9 { pass() } }", 1, "write ==");
+    check("fn route(c) { c.numbr }", 1, "did you mean c.number?");
+    check("fn route(call) { pass() }", 1, "the call is c");
+    check("fn route(c) { ringg(\"101\", 20) }", 1, "did you mean ring?");
+    check("fn route(c) { try_in_ordr([\"gw1\"]) }", 1, "did you mean try_in_order?");
+}
