@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringtrip_media::dtmf::{DtmfGen, Sending};
+use ringtrip_media::dtmf::{DtmfDetector, DtmfGen, Heard, Sending};
 use ringtrip_media::g711::Law;
 use ringtrip_media::relay::{Face, RtpEnd, Step};
 use ringtrip_media::sound::CodecKind;
@@ -18,6 +18,7 @@ use ringtrip_switch::post::{End, Figures, MediaEvent, RtpFace};
 
 use super::far::Far;
 use super::lease::Pair;
+use super::prompts::Clip;
 
 /// Samples in 20 ms.
 const FRAME: usize = 160;
@@ -39,6 +40,11 @@ pub struct Leg {
     events: EventReceiver,
     tone: Option<ToneGen>,
     inband: Option<DtmfGen>,
+    clip: Option<Clip>,
+    /// Nothing of its peer reaches it.
+    shielded: bool,
+    /// Listens for key tones in what comes.
+    ears: Option<DtmfDetector>,
     keys: VecDeque<(u8, u16)>,
     /// 20 ms ticks to wait before the next key.
     pause: u16,
@@ -59,6 +65,9 @@ impl Leg {
             events: EventReceiver::default(),
             tone: None,
             inband: None,
+            clip: None,
+            shielded: false,
+            ears: None,
             keys: VecDeque::new(),
             pause: 0,
             gap: 0,
@@ -102,13 +111,59 @@ impl Leg {
             Some(generator) => generator.play(tone),
             None => self.tone = Some(ToneGen::new(tone)),
         }
-        self.end.hush(true);
+        self.clip = None;
+        self.hush();
     }
 
-    /// Stops the tone.
+    /// Plays an announcement towards it.
+    pub fn play_clip(&mut self, clip: Clip) {
+        self.tone = None;
+        self.clip = Some(clip);
+        self.hush();
+    }
+
+    /// Stops the tone or the announcement.
     pub fn quiet(&mut self) {
         self.tone = None;
-        self.end.hush(self.inband.is_some());
+        self.clip = None;
+        self.hush();
+    }
+
+    /// Keeps what its peer says from it, or no more.
+    pub fn shield(&mut self, on: bool) {
+        self.shielded = on;
+        self.waiting.clear();
+        self.hush();
+    }
+
+    /// Holds its peer's sound back while something of ours is heard, or nobody else shall be.
+    fn hush(&mut self) {
+        let own = self.tone.is_some() || self.inband.is_some() || self.clip.is_some();
+        self.end.hush(own || self.shielded);
+    }
+
+    /// Listens for key tones in what comes, or no more.
+    pub fn hear_keys(&mut self, keys: bool) {
+        match (keys, &self.ears) {
+            (true, None) => self.ears = Some(DtmfDetector::new()),
+            (false, Some(_)) => self.ears = None,
+            _ => {}
+        }
+    }
+
+    /// Sound came: key tones in it are told, if somebody asked for them.
+    pub fn hear(&mut self, law: Law, payload: &[u8], tell: &mut dyn FnMut(MediaEvent)) {
+        let end = self.name();
+        let Some(ears) = &mut self.ears else { return };
+        let mut samples = [0; WAITING];
+        let n = law.decode(payload, &mut samples);
+        ears.push(&samples[..n], |heard| {
+            if let Heard::Down { key, .. } = heard
+                && let Some(key) = Key::new(key)
+            {
+                tell(MediaEvent::Digit { end: end.clone(), key, ms: 100 });
+            }
+        });
     }
 
     /// Sends keys: as events if the peer speaks RFC 4733, else in-band.
@@ -123,13 +178,15 @@ impl Leg {
             Some(generator) => generator.push(keys),
             None => self.inband = Some(DtmfGen::new(keys, Sending { on, off, ..Sending::default() })),
         }
-        self.end.hush(true);
+        self.hush();
     }
 
     /// Is anything being generated, so that ticks are needed?
     pub fn busy(&self) -> bool {
         self.tone.is_some()
             || self.inband.is_some()
+            || self.clip.is_some()
+            || self.shielded
             || !self.keys.is_empty()
             || self.pause > 0
             || self.events.sounding()
@@ -155,8 +212,15 @@ impl Leg {
         if let Some(generator) = &mut self.inband {
             if generator.fill(&mut sound) == Play::Ended {
                 self.inband = None;
-                self.end.hush(self.tone.is_some());
+                self.hush();
                 tell(MediaEvent::DigitsSent { end });
+            }
+            self.say(now, &sound, buffer);
+        } else if let Some(clip) = &mut self.clip {
+            if clip.fill(&mut sound) {
+                self.clip = None;
+                self.hush();
+                tell(MediaEvent::Played { end });
             }
             self.say(now, &sound, buffer);
         } else if let Some(generator) = &mut self.tone {
@@ -164,6 +228,9 @@ impl Leg {
                 self.quiet();
                 tell(MediaEvent::ToneEnded { end });
             }
+            self.say(now, &sound, buffer);
+        } else if self.shielded && self.keys.is_empty() && self.pause == 0 {
+            // Silence flows on, so that the far end does not believe the call dead.
             self.say(now, &sound, buffer);
         }
     }
@@ -194,7 +261,7 @@ impl Leg {
 
     /// Sound of a telephone on a board: sent when a packet is full. Held back while something else is sent.
     pub fn speak(&mut self, now: Instant, samples: &[i16], buffer: &mut [u8]) {
-        if self.tone.is_some() || self.inband.is_some() {
+        if self.tone.is_some() || self.inband.is_some() || self.clip.is_some() || self.shielded {
             self.waiting.clear();
             return;
         }

@@ -1,5 +1,6 @@
 //! The media plane: one thread that moves all sound. RTP goes from socket to socket without meeting a mailbox; board
-//! ports are joined to RTP or to each other; tones, keys and caller ID are made here. Commands come by a bounded
+//! ports are joined to RTP or to each other; tones, keys, caller ID and announcements are made here, and calls are
+//! recorded. Commands come by a bounded
 //! queue, events go out by the door of the control arbiter.
 
 mod ears;
@@ -8,6 +9,8 @@ mod lease;
 mod leg;
 mod plane;
 mod port;
+mod prompts;
+mod record;
 
 use std::io;
 use std::sync::Arc;
@@ -21,6 +24,8 @@ use ringtrip_switch::ids::{BoardId, CallId};
 use ringtrip_switch::post::{MediaCmd, MediaEvent};
 
 pub use self::lease::{Lease, Pair, Pool};
+pub use self::prompts::Prompts;
+pub use self::record::Recorder;
 use crate::panics;
 
 /// What the plane's thread is told.
@@ -95,7 +100,7 @@ const WAITING: usize = 16_384;
 
 impl Plane {
     /// Starts the thread.
-    pub fn start(tell: Tell) -> io::Result<Plane> {
+    pub fn start(tell: Tell, prompts: Prompts, recorder: Recorder) -> io::Result<Plane> {
         let (words, heard) = sync_channel(WAITING);
         let bell = Arc::new(Bell::new()?);
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
@@ -103,7 +108,7 @@ impl Plane {
         let (ready, is_ready) = sync_channel(1);
         std::thread::Builder::new().name("media".to_owned()).spawn(move || {
             // Made on its thread: its receive buffers are full of pointers into themselves.
-            match plane::Plane::new(watched, heard, rung, tell) {
+            match plane::Plane::new(watched, heard, rung, tell, prompts, recorder) {
                 Ok(plane) => {
                     let _ = ready.send(Ok(()));
                     panics::vital(|| plane.run());

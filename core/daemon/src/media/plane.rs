@@ -19,6 +19,8 @@ use super::far::Far;
 use super::lease::Pair;
 use super::leg::{Leg, canonical, law_of};
 use super::port::Port;
+use super::prompts::{Clip, Prompts};
+use super::record::Recorder;
 use super::{Bell, Tell, Word};
 
 /// Datagrams taken from a socket at once.
@@ -45,6 +47,8 @@ pub(super) struct Plane {
     words: Receiver<Word>,
     bell: Arc<Bell>,
     tell: Tell,
+    prompts: Prompts,
+    recorder: Recorder,
     /// RTP ends by port number / 2.
     legs: Vec<Option<Box<Leg>>>,
     calls: HashMap<CallId, Vec<u16>>,
@@ -81,6 +85,8 @@ impl Plane {
         words: Receiver<Word>,
         bell: Arc<Bell>,
         tell: Tell,
+        prompts: Prompts,
+        recorder: Recorder,
     ) -> io::Result<Plane> {
         epoll.add(bell.fd.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         let now = Instant::now();
@@ -89,6 +95,8 @@ impl Plane {
             words,
             bell,
             tell,
+            prompts,
+            recorder,
             legs: (0..=usize::from(u16::MAX) / 2).map(|_| None).collect(),
             calls: HashMap::new(),
             resting: HashMap::new(),
@@ -176,6 +184,8 @@ impl Plane {
     /// One packet of the batch.
     fn packet(&mut self, now: Instant, index: usize, buffer: usize, len: usize, source: SocketAddr) {
         let packet = &mut self.buffers[buffer][..len];
+        // A packet is changed in place on its way across.
+        let as_it_came = (!self.recorder.is_idle()).then(|| packet.to_vec());
         let Some(Some(leg)) = self.legs.get_mut(index) else { return };
         let peer = match &leg.peer {
             Some(End::Rtp(port)) => usize::from(port / 2),
@@ -185,8 +195,15 @@ impl Plane {
                     Verdict::Audio { header, codec, at, len } => {
                         let law =
                             leg.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| law_of(c.kind));
-                        if let (Some(far), Some(law)) = (&mut leg.far, law) {
-                            far.push(law, &header, &packet[at..at + len]);
+                        let Some(law) = law else { return };
+                        let payload = &packet[at..at + len];
+                        if let Some(far) = &mut leg.far {
+                            far.push(law, &header, payload);
+                        }
+                        let (tell, call) = (&mut self.tell, leg.call);
+                        leg.hear(law, payload, &mut |e| tell(Some(call), e));
+                        if self.recorder.records(call) {
+                            self.recorder.packet(call, &leg.name(), law, &header, payload);
                         }
                     }
                     Verdict::Event { header, at, len } => {
@@ -205,6 +222,12 @@ impl Plane {
         }
         let Ok([Some(from), Some(to)]) = self.legs.get_disjoint_mut([index, peer]) else { return };
         let (verdict, step) = relay(&mut from.end, &mut to.end, now, source, packet);
+        if let (Verdict::Audio { header, codec, at, len }, Some(packet)) = (verdict, &as_it_came) {
+            let law = from.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| law_of(c.kind));
+            if let (Some(law), true) = (law, self.recorder.records(from.call)) {
+                self.recorder.packet(from.call, &from.name(), law, &header, &packet[at..at + len]);
+            }
+        }
         if let Verdict::Event { header, at, len } = verdict {
             let tell = &mut self.tell;
             let call = from.call;
@@ -259,6 +282,11 @@ impl Plane {
             let heard = &one[..samples];
             let tell = &mut self.tell;
             port.hear(heard, &mut |event| tell(None, event));
+            if let Some((call, _)) = &port.peer
+                && self.recorder.records(*call)
+            {
+                self.recorder.samples(*call, &port.end, heard);
+            }
             match port.peer.clone() {
                 Some((_, End::Port(peer))) => {
                     if let Some(other) = self.ports.get_mut(&peer) {
@@ -304,7 +332,7 @@ impl Plane {
                     Some(leg) => leg.far.as_mut().is_some_and(|far| far.pull(sound)),
                     None => false,
                 },
-                &mut |event| tell(None, event),
+                &mut |call, event| tell(call, event),
             );
             for (to, from) in out[n..].iter_mut().step_by(names.len()).zip(&one[..samples]) {
                 *to = *from;
@@ -322,7 +350,8 @@ impl Plane {
         if self.next_frame < now {
             self.next_frame = now + FRAME;
         }
-        let mut busy = 0;
+        self.recorder.tick(now);
+        let mut busy = self.recorder.count();
         for port in self.calls.values().flatten() {
             let Some(Some(leg)) = self.legs.get_mut(usize::from(port / 2)) else { continue };
             if leg.busy() {
@@ -406,11 +435,41 @@ impl Plane {
             }
             MediaCmd::CallerId { port, burst } => self.port(&port).send_burst(&burst),
             MediaCmd::Listen { port, what } => self.port(&port).listen(&what),
-            MediaCmd::Play { .. }
-            | MediaCmd::Shield { .. }
-            | MediaCmd::Hear { .. }
-            | MediaCmd::Record { .. } => {}
+            MediaCmd::Play { call, end, prompt } => self.play(now, call, end, &prompt),
+            MediaCmd::Shield { end: End::Rtp(port), on } => {
+                if let Some(leg) = self.leg(port) {
+                    leg.shield(on);
+                    self.begin(now);
+                }
+            }
+            MediaCmd::Shield { end: End::Port(port), on } => self.port(&port).shield(on),
+            MediaCmd::Hear { port, keys } => {
+                if let Some(leg) = self.leg(port) {
+                    leg.hear_keys(keys);
+                }
+            }
+            MediaCmd::Record { call, a, b, file } => {
+                self.recorder.begin(now, call, [a, b], file);
+                self.begin(now);
+            }
             MediaCmd::Close { call } => self.close(call),
+        }
+    }
+
+    /// Plays an announcement; one that does not exist has ended at once.
+    fn play(&mut self, now: Instant, call: CallId, end: End, prompt: &str) {
+        let Some(sound) = self.prompts.find(prompt) else {
+            tracing::warn!(%call, prompt, "there is no announcement of this name");
+            return (self.tell)(Some(call), MediaEvent::Played { end });
+        };
+        match end {
+            End::Rtp(port) => {
+                if let Some(leg) = self.leg(port) {
+                    leg.play_clip(Clip::new(sound));
+                    self.begin(now);
+                }
+            }
+            End::Port(port) => self.port(&port).play_clip(call, Clip::new(sound)),
         }
     }
 
@@ -460,7 +519,9 @@ impl Plane {
     }
 
     fn close(&mut self, call: CallId) {
+        self.recorder.end(call);
         for port in self.ports.values_mut() {
+            port.forget(call);
             if port.peer.as_ref().is_some_and(|(of, _)| *of == call) {
                 let event = MediaEvent::Figures { end: port.end.clone(), figures: port.figures() };
                 (self.tell)(Some(call), event);

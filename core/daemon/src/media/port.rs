@@ -7,6 +7,7 @@ use ringtrip_switch::ids::{CallId, PortRef};
 use ringtrip_switch::post::{End, Figures, Listen, MediaEvent};
 
 use super::ears::Ears;
+use super::prompts::Clip;
 
 /// Sound from another board waits here at most this long, in samples: 60 ms.
 const WAITING: usize = 480;
@@ -20,6 +21,9 @@ pub struct Port {
     tone: Option<ToneGen>,
     digits: Option<DtmfGen>,
     burst: Option<BurstGen>,
+    clip: Option<(CallId, Clip)>,
+    /// Nothing of its peer reaches it.
+    shielded: bool,
     ears: Ears,
     /// Sound from a peer on a board, not played yet.
     waiting: Vec<i16>,
@@ -36,6 +40,8 @@ impl Port {
             tone: None,
             digits: None,
             burst: None,
+            clip: None,
+            shielded: false,
             ears: Ears::default(),
             waiting: Vec::with_capacity(WAITING),
             heard: 0,
@@ -45,14 +51,39 @@ impl Port {
 
     /// Plays a tone from now on; a running one falls away without a click.
     pub fn play(&mut self, tone: &Tone) {
+        self.clip = None;
         match &mut self.tone {
             Some(generator) => generator.play(tone),
             None => self.tone = Some(ToneGen::new(tone)),
         }
     }
 
-    /// Stops the tone.
+    /// Plays an announcement for a call.
+    pub fn play_clip(&mut self, call: CallId, clip: Clip) {
+        if let Some(generator) = &mut self.tone {
+            generator.stop();
+        }
+        self.clip = Some((call, clip));
+    }
+
+    /// A call is over: what it had said is said no longer, and nothing is kept from the line.
+    pub fn forget(&mut self, call: CallId) {
+        if self.clip.as_ref().is_some_and(|(of, _)| *of == call) {
+            self.clip = None;
+        }
+        if self.peer.as_ref().is_some_and(|(of, _)| *of == call) {
+            self.shielded = false;
+        }
+    }
+
+    /// Keeps what its peer says from it, or no more.
+    pub fn shield(&mut self, on: bool) {
+        self.shielded = on;
+    }
+
+    /// Stops the tone or the announcement.
     pub fn quiet(&mut self) {
+        self.clip = None;
         if let Some(generator) = &mut self.tone {
             generator.stop();
         }
@@ -108,7 +139,7 @@ impl Port {
         &mut self,
         out: &mut [i16],
         far: impl FnOnce(&mut [i16]) -> bool,
-        tell: &mut dyn FnMut(MediaEvent),
+        tell: &mut dyn FnMut(Option<CallId>, MediaEvent),
     ) {
         out.fill(0);
         let n = self.waiting.len().min(out.len());
@@ -117,18 +148,28 @@ impl Port {
         if far(out) || n > 0 {
             self.played += out.len() as u64;
         }
+        if self.shielded {
+            out.fill(0);
+        }
         let end = &self.end;
         if let Some(burst) = &mut self.burst {
             if burst.fill(out) == Play::Ended {
                 self.burst = None;
-                tell(MediaEvent::CallerIdSent { end: end.clone() });
+                tell(None, MediaEvent::CallerIdSent { end: end.clone() });
             }
             return;
         }
         if let Some(digits) = &mut self.digits {
             if digits.fill(out) == Play::Ended {
                 self.digits = None;
-                tell(MediaEvent::DigitsSent { end: end.clone() });
+                tell(None, MediaEvent::DigitsSent { end: end.clone() });
+            }
+            return;
+        }
+        if let Some((call, clip)) = &mut self.clip {
+            if clip.fill(out) {
+                tell(Some(*call), MediaEvent::Played { end: end.clone() });
+                self.clip = None;
             }
             return;
         }
@@ -146,7 +187,7 @@ impl Port {
                 // One more frame after the end let its fall out.
                 self.tone = None;
             } else if tone.ended() {
-                tell(MediaEvent::ToneEnded { end: end.clone() });
+                tell(None, MediaEvent::ToneEnded { end: end.clone() });
             }
         }
     }

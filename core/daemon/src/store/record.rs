@@ -1,10 +1,11 @@
 //! What the store keeps, as it is written: the serde mirrors of the exchange's own types. A field is added with
 //! `#[serde(default)]` and never renamed, so that an old journal can always be read.
 
-use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::cdr::{Cdr, Cost};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{Cause, Source};
 use ringtrip_switch::post::Figures;
+use ringtrip_switch::route::{Quote, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +25,8 @@ pub enum Kind {
     Secret = 4,
     /// The daemon opened the store; the payload counts the times.
     Boot = 5,
+    /// A draft of routes, or that it was discarded.
+    Draft = 16,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
             3 => Some(Kind::Token),
             4 => Some(Kind::Secret),
             5 => Some(Kind::Boot),
+            16 => Some(Kind::Draft),
             _ => None,
         }
     }
@@ -55,6 +59,9 @@ pub struct CdrRecord {
     pub sent: String,
     /// The target that answered or was tried last: `101`, `fxo1`, `gw1`, a host; empty if none.
     pub target: String,
+    /// What carried the call there, where that is another than the target; empty if none.
+    #[serde(default)]
+    pub carrier: String,
     /// Start, microseconds since 1970 UTC.
     pub started_micros: i64,
     /// From start to the answer, µs; null if never answered.
@@ -69,6 +76,18 @@ pub struct CdrRecord {
     pub emergency: bool,
     /// Who decided the route.
     pub provenance: ProvenanceRecord,
+    /// The name of the PIN that the caller proved; null if none.
+    #[serde(default)]
+    pub pin: Option<String>,
+    /// What the route that answered or was tried last costs; null where no rate deck prices it.
+    #[serde(default)]
+    pub quote: Option<QuoteRecord>,
+    /// What the call cost; null while it lives, and where no rate deck prices it.
+    #[serde(default)]
+    pub cost: Option<CostRecord>,
+    /// The recording, a file in the recordings folder; null if there is none.
+    #[serde(default)]
+    pub recording: Option<String>,
     /// Figures of the caller's end.
     pub a: Option<FiguresRecord>,
     /// Figures of the called end.
@@ -104,6 +123,45 @@ pub struct ProvenanceRecord {
     pub script: Option<String>,
     /// One sentence for a person.
     pub because: String,
+    /// How it came to that: kind of step, who or what, one sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepRecord>,
+}
+
+/// One step of a decision, as a list of three: kind, subject, sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepRecord(pub String, pub String, pub String);
+
+/// What a call by a route costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QuoteRecord {
+    /// The rate deck.
+    pub deck: String,
+    /// The prefix that priced it, digits of E.164.
+    pub prefix: String,
+    /// The deck's name for the destination.
+    pub destination: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Price a minute, millionths of a unit.
+    pub per_minute_micros: i64,
+    /// Estimated price of the call before it was made, millionths of a unit.
+    pub estimate_micros: i64,
+    /// One sentence for a person.
+    pub why: String,
+}
+
+/// What a call cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CostRecord {
+    /// Millionths of a unit.
+    pub micros: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The deck that priced it.
+    pub deck: String,
+    /// The rule: prefix, destination and how it was charged.
+    pub rule: String,
 }
 
 /// What one end of a call measured.
@@ -239,6 +297,7 @@ impl From<&Cdr> for CdrRecord {
             dialled: cdr.dialled.to_string(),
             sent: cdr.sent.to_string(),
             target: cdr.target.clone(),
+            carrier: cdr.carrier.clone(),
             started_micros: cdr.started_micros,
             answered_after_us: cdr.answered_after,
             ended_after_us: cdr.ended_after,
@@ -249,7 +308,12 @@ impl From<&Cdr> for CdrRecord {
                 alternative: cdr.provenance.alternative.as_deref().map(secrets::hide_in_plan),
                 script: cdr.provenance.script.clone(),
                 because: cdr.provenance.because.clone(),
+                steps: cdr.provenance.steps.iter().map(StepRecord::from).collect(),
             },
+            pin: cdr.pin.clone(),
+            quote: cdr.quote.as_deref().map(QuoteRecord::from),
+            cost: cdr.cost.as_ref().map(CostRecord::from),
+            recording: cdr.recording.clone(),
             a: cdr.a.as_ref().map(FiguresRecord::from),
             b: cdr.b.as_ref().map(FiguresRecord::from),
         }
@@ -277,6 +341,38 @@ impl CdrRecord {
     }
 }
 
+impl From<&Step> for StepRecord {
+    fn from(step: &Step) -> StepRecord {
+        let hidden = |text: &str| secrets::hide_in_plan(text);
+        StepRecord(step.kind.word().to_owned(), hidden(&step.subject), hidden(&step.said))
+    }
+}
+
+impl From<&Quote> for QuoteRecord {
+    fn from(quote: &Quote) -> QuoteRecord {
+        QuoteRecord {
+            deck: quote.deck.clone(),
+            prefix: quote.prefix.clone(),
+            destination: quote.destination.clone(),
+            currency: quote.currency.clone(),
+            per_minute_micros: quote.per_minute,
+            estimate_micros: quote.estimate,
+            why: quote.why.clone(),
+        }
+    }
+}
+
+impl From<&Cost> for CostRecord {
+    fn from(cost: &Cost) -> CostRecord {
+        CostRecord {
+            micros: cost.micros,
+            currency: cost.currency.clone(),
+            deck: cost.deck.clone(),
+            rule: cost.rule.clone(),
+        }
+    }
+}
+
 impl From<&Source> for SourceRecord {
     fn from(source: &Source) -> SourceRecord {
         let (kind, name) = match source {
@@ -300,5 +396,38 @@ impl From<&Figures> for FiguresRecord {
             round_trip_ms: f.round_trip_ms,
             far_loss_percent: f.far_loss_percent,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record as the first version of the program wrote it.
+    const OLD: &str = r#"{"call":"6b030ce800000001","source":{"kind":"line","name":"fxs1"},
+        "caller":{"number":"101","name":"Hall","private":false},"dialled":"102","sent":"102","target":"fxs2",
+        "started_micros":1,"answered_after_us":2,"ended_after_us":3,"cause":"normal","ended_by":"b","emergency":false,
+        "provenance":{"alternative":"[12]0xS0","script":null,"because":"it is an extension"},"a":null,"b":null}"#;
+
+    #[test]
+    fn an_old_record_is_read() {
+        let record: CdrRecord = serde_json::from_str(OLD).expect("an old record");
+        assert_eq!((record.carrier.as_str(), &record.pin, &record.cost), ("", &None, &None));
+        assert_eq!((&record.quote, &record.recording), (&None, &None));
+        assert_eq!(record.provenance.steps, []);
+        let again: CdrRecord =
+            serde_json::from_str(&serde_json::to_string(&record).expect("JSON")).expect("the same again");
+        assert_eq!(again, record);
+    }
+
+    #[test]
+    fn a_step_is_a_list_of_three() {
+        let step = Step {
+            kind: ringtrip_switch::route::StepKind::Plan,
+            subject: "home".to_owned(),
+            said: "<:@host;uid=u;pwd=secret> takes it".to_owned(),
+        };
+        let json = serde_json::to_string(&StepRecord::from(&step)).expect("JSON");
+        assert_eq!(json, r#"["plan","home","<:@host;uid=u;pwd=***> takes it"]"#);
     }
 }
