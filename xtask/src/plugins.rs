@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use ringtrip_plugin_build::{Build, Toolchain, component, fingerprint};
 
-use crate::run::{root, run, target};
+use crate::run::{cargo, root, run, target};
 use crate::tools;
 
 /// The longest that a build may take on two slow processors with the standard library to make.
@@ -77,6 +77,17 @@ pub fn pack(ringtrip: &Path) -> Result<()> {
         run(&program, &args)?;
     }
     Ok(())
+}
+
+/// Formats and unit tests of the guests, whose code runs on this machine too. They are no part of the main workspace.
+pub fn unit_tests() -> Result<()> {
+    let manifest = "plugins/wasm/Cargo.toml";
+    run(&cargo(), &["fmt", "--manifest-path", manifest, "--all", "--check"])?;
+    let folder = folder().join("host").display().to_string();
+    run(
+        &cargo(),
+        &["test", "--quiet", "--locked", "--manifest-path", manifest, "--workspace", "--target-dir", &folder],
+    )
 }
 
 /// A key that only this build knows, made once.

@@ -41,6 +41,7 @@ pub fn test(args: &[String]) -> Result<()> {
         plugins::plugins()?;
         plugins::pack(&target().join("debug/ringtrip"))
     });
+    steps.step("plugins' own tests", plugins::unit_tests);
     steps.step("tests", || {
         let mut env = vec![("RINGTRIP_PEERS", "must")];
         if long {
