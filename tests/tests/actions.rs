@@ -18,7 +18,9 @@ use ringtrip_switch::route::{
     AfterAnswer, Credentials, Extras, Keys, Prelude, Prepared, Question, Quote, RoutePlan, Target, Verdict,
     Wanted,
 };
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict};
+use ringtrip_switch::router::{
+    PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
+};
 use ringtrip_tests::{Manners, World, expect};
 
 type Answer = Result<PolicyAnswer, String>;
@@ -252,7 +254,8 @@ fn a_prepared_call_by_a_provider() {
     world.phone("acme").hang_up();
     world.run(2_000);
     expect("prepared-by-provider", world.ladder());
-    let keys: String = world.ladder().lines().filter_map(|l| l.split("♪ keys ").nth(1)?.chars().next()).collect();
+    let keys: String =
+        world.ladder().lines().filter_map(|l| l.split("♪ keys ").nth(1)?.chars().next()).collect();
     assert_eq!(keys, "4711#00335", "{}", world.ladder());
     let cdr = cdr(&world);
     assert_eq!((cdr.target.as_str(), cdr.carrier.as_str()), ("gw3", "gw1"));
@@ -536,11 +539,8 @@ fn a_recording_begins_at_the_answer() {
 
 fn priced(plan: &mut RoutePlan) {
     let Verdict::Stages(stages) = &mut plan.verdict else { return };
-    let tariff = Tariff {
-        connection: Money(50_000),
-        steps: Steps::MINUTE,
-        ..Tariff::per_minute(Money(100_000))
-    };
+    let tariff =
+        Tariff { connection: Money(50_000), steps: Steps::MINUTE, ..Tariff::per_minute(Money(100_000)) };
     for attempt in stages.iter_mut().flat_map(|s| &mut s.targets) {
         attempt.quote = Some(Arc::new(Quote {
             deck: "acme".to_owned(),
@@ -565,7 +565,11 @@ fn a_call_costs_what_its_length_says() {
     world.run(2_000);
     let cost = cdr(&world).cost.clone().expect("a cost");
     // Two minutes begun, and the connection.
-    assert_eq!((cost.micros, cost.currency.as_str(), cost.deck.as_str()), (250_000, "EUR", "acme"), "{cost:?}");
+    assert_eq!(
+        (cost.micros, cost.currency.as_str(), cost.deck.as_str()),
+        (250_000, "EUR", "acme"),
+        "{cost:?}"
+    );
     assert!(cost.rule.starts_with("44 United Kingdom: ") && cost.rule.contains("billed 60/60"), "{cost:?}");
     world.phone("acme").manners(Manners::Busy);
     world.phone("201").dial("902079460123");
@@ -596,5 +600,19 @@ fn a_money_limit_says_why_and_stops_no_call_for_help() {
     world.tell_calls(|| CallInput::Hangup(Cause::Spent));
     world.run(8_000);
     assert!(world.phone("201").is_up(), "{}", world.ladder());
+    clean(world);
+}
+
+#[test]
+fn a_call_that_is_too_expensive_says_so() {
+    fn broke(plan: &mut RoutePlan) {
+        plan.verdict = Verdict::Refuse(Cause::Spent);
+    }
+    let mut world = world(pass, same);
+    world.touch(broke);
+    world.phone("201").dial("902079460123");
+    world.run(4_000);
+    assert!(world.ladder().contains("♪ say too-expensive to 16384"), "{}", world.ladder());
+    assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("refused 403"));
     clean(world);
 }

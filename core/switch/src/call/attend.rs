@@ -339,6 +339,9 @@ impl Call {
                 fxo && self.path.attended()
             }
         });
+        if cause == Cause::Spent {
+            return self.say_and_finish(now, cause, prompt::TOO_EXPENSIVE, out);
+        }
         if !answered {
             return self.finish(now, cause, 'x', out);
         }
@@ -350,7 +353,6 @@ impl Call {
                 self.state = State::Saying { until: now + BUSY_TONE, cause, by: 'x', talked: None };
             }
             Cause::Barred => self.say_and_finish(now, cause, prompt::NOT_ALLOWED, out),
-            Cause::Spent => self.say_and_finish(now, cause, prompt::TOO_EXPENSIVE, out),
             Cause::Congestion => self.say_and_finish(now, cause, prompt::CONGESTION, out),
             _ => self.say_and_finish(now, cause, prompt::CANNOT_COMPLETE, out),
         }

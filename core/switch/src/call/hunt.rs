@@ -284,7 +284,8 @@ fn weight(cause: Cause) -> u8 {
         Cause::Changed => 11,
         Cause::Unallocated => 10,
         Cause::Invalid => 9,
-        Cause::Barred => 8,
+        // Nobody was asked: money stood in the way.
+        Cause::Spent | Cause::Barred => 8,
         Cause::Incompatible => 7,
         Cause::Unregistered => 6,
         Cause::Failure => 5,
