@@ -102,6 +102,7 @@ fn question() -> PolicyCall {
             pin: None,
             entered: None,
             user: String::new(),
+            asked: Default::default(),
         },
         number: Digits::new("123"),
         default: RoutePlan {
@@ -112,6 +113,7 @@ fn question() -> PolicyCall {
         script: None,
         holiday: None,
         e164: None,
+        facts: Default::default(),
     }
 }
 
