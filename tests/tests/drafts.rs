@@ -198,7 +198,7 @@ fn what_would_touch_an_emergency_call_is_refused_and_nothing_changes() {
         ("bomb", "scripts/default.rhai", script("let s = \"x\"; loop { s += s; }"), "fails"),
         ("syntax", "scripts/default.rhai", "fn route(c) { let = 3; }".to_owned(), "default.rhai"),
         ("bar", "config", plan("112!|"), "bars 112"),
-        ("rewrite", "config", plan("<999:0123>|"), "makes 0123 of 999"),
+        ("rewrite", "config", document.replace("999S0<", "<999:0123>S0<"), "makes 0123 of 999"),
         ("pause", "config", plan("112P3|"), "delays 112"),
         ("longer", "config", plan("999xx|"), "delays 999"),
         ("shadowed", "config", plan("0123|0xx.<:@gw2>|"), "can never win"),
@@ -217,7 +217,7 @@ fn what_would_touch_an_emergency_call_is_refused_and_nothing_changes() {
         assert_eq!(status, 422, "{what}: {body}");
     }
     let (status, body) = daemon.put_config(&plan("112!|"), "*");
-    assert!(status == 422 && body.contains("bars 112") && body.contains("\"line\":5"), "{status} {body}");
+    assert!(status == 422 && body.contains("bars 112") && body.contains("\"line\":6"), "{status} {body}");
     assert_eq!(state(&daemon), before);
     assert_eq!(
         daemon.post("/routes/explain", json!({ "number": "112", "from": "101" }))["verdict"],

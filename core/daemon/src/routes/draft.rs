@@ -14,7 +14,7 @@ use ringtrip_switch::party::{CallerId, Digits, Source};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{InForce, Routes, Text, guard, scripts};
+use super::{InForce, Routes, Text, guard, scripts, trials};
 use crate::config::{Fault, FaultSeverity, placed, read};
 use crate::exchange::wall;
 use crate::store::{CdrRecord, DraftRecord, DraftState, Store};
@@ -69,18 +69,21 @@ const SEED: u64 = 2;
 /// The draft as meaning; with everything that is wrong with its texts if that cannot be.
 pub fn build(routes: &Routes, draft: &DraftRecord) -> Result<Built, Vec<Fault>> {
     let (config, warnings) = read(&draft.config)?;
-    let in_force = routes.prepare(Arc::new(config.clone()), &texts(&draft.scripts)).map_err(|refused| {
-        let fault = |r: crate::control::ScriptRefused| Fault {
-            severity: FaultSeverity::Error,
-            line: r.line as usize,
-            column: r.column as usize,
-            path: r.script,
-            what: r.what,
-            hint: "mend the script; nothing was changed".to_owned(),
-        };
-        refused.0.into_iter().map(fault).collect::<Vec<_>>()
-    })?;
+    let in_force = routes
+        .prepare(Arc::new(config.clone()), &texts(&draft.scripts))
+        .map_err(|refused| refused.0.into_iter().map(fault).collect::<Vec<_>>())?;
     Ok(Built { config, in_force, warnings })
+}
+
+fn fault(refused: crate::control::ScriptRefused) -> Fault {
+    Fault {
+        severity: FaultSeverity::Error,
+        line: refused.line as usize,
+        column: refused.column as usize,
+        path: refused.script,
+        what: refused.what,
+        hint: "mend the script; nothing was changed".to_owned(),
+    }
 }
 
 /// Texts of scripts for [`Routes::prepare`].
@@ -106,6 +109,10 @@ pub fn check(routes: &Routes, draft: &DraftRecord, dialled: &[String]) -> (Check
     let given = Given { known, live: Some(&live.engine), most: MOST, go_on: &go_on };
     let proof = proof::prove(&built.in_force.engine, given);
     let mut checks = checks(&draft.config, proof);
+    if let Err(refused) = trials::all_pass(&built.in_force.scripts, &built.config) {
+        checks.ok = false;
+        checks.faults.insert(0, fault(refused));
+    }
     checks.faults.extend(built.warnings.iter().cloned());
     (checks, Some(built))
 }

@@ -176,10 +176,16 @@ impl Routes {
         let file = self.file_of(name)?;
         let now = self.now();
         let config = now.engine.router().config().clone();
-        let prepared = self.prepare(config.clone(), &[Text { name: name.to_owned(), text: text.to_owned() }])?;
+        let prepared =
+            self.prepare(config.clone(), &[Text { name: name.to_owned(), text: text.to_owned() }])?;
         guard::scripts(name, &prepared, &now).map_err(ControlError::Script)?;
-        let word = prepared.scripts.iter().find(|(named, _)| named.name == name).map(|(named, _)| named.word.clone());
-        trials::pass(&file, &word.unwrap_or_default(), &prepared.scripts, &config).map_err(ControlError::Script)?;
+        let word = prepared
+            .scripts
+            .iter()
+            .find(|(named, _)| named.name == name)
+            .map(|(named, _)| named.word.clone());
+        trials::pass(&file, &word.unwrap_or_default(), &prepared.scripts, &config)
+            .map_err(ControlError::Script)?;
         scripts::write(&file, text)
             .map_err(|e| ControlError::Failed(format!("{}: {e}; the script before stays", file.display())))?;
         self.take(&prepared);
@@ -218,7 +224,9 @@ impl Routes {
         let read = Scripts::read(&config, &self.0.folder, &[]).and_then(|scripts| {
             let next = InForce { engine: helpers.engine(config.clone(), &scripts), scripts };
             let name = next.scripts.iter().next().map(|(named, _)| named.name.clone()).unwrap_or_default();
-            guard::scripts(&name, &next, &before).map_err(|refused| Refused(vec![refused]))?;
+            guard::scripts(&name, &next, &before)
+                .and_then(|()| trials::all_pass(&next.scripts, &config))
+                .map_err(|refused| Refused(vec![refused]))?;
             Ok(next.scripts)
         });
         match read {

@@ -11,6 +11,11 @@ use crate::control::ScriptRefused;
 /// The largest file of tests.
 const MAX: u64 = 1 << 20;
 
+/// Runs the tests of all of these scripts.
+pub(super) fn all_pass(scripts: &Scripts, config: &Config) -> Result<(), ScriptRefused> {
+    scripts.iter().try_for_each(|(named, _)| pass(&named.path, &named.word, scripts, config))
+}
+
 /// Runs the tests of this script, which lie beside its file as `NAME.test.toml`, in this configuration. No file: no test.
 pub(super) fn pass(
     file: &Path,
