@@ -302,7 +302,8 @@ fn a_script_cannot_delay_or_break_other_calls() {
         assert_eq!(status, 422, "{what}: {answer}");
         assert_eq!(house.daemon.get("/scripts/policy.rhai")["text"], GOOD, "{what}");
         // One that waits for a number that nobody thinks of is not found on paper.
-        let sleeper = text.replace("fn route(c) {", "fn route(c) { if c.dialled != \"87\" + \"31\" { return pass(); }");
+        let sleeper =
+            text.replace("fn route(c) {", "fn route(c) { if c.dialled != \"87\" + \"31\" { return pass(); }");
         let (status, answer) = put_script(&house.daemon, &sleeper);
         assert_eq!(status, 204, "{what}: {answer}");
         let rss = memory(house.daemon.pid());

@@ -66,7 +66,10 @@ fn pure_rooms_import_nothing_of_the_world() {
         ("core/sip", &["rsip", "bytes", "memchr", "thiserror", "md-5", "sha2", "smallvec", "rand_core"]),
         ("core/media", &["bytes", "thiserror", "smallvec"]),
         ("core/rates", &["csv", "thiserror"]),
-        ("core/switch", &["ringtrip-sip", "ringtrip-media", "ringtrip-rates", "bytes", "thiserror", "smallvec"]),
+        (
+            "core/switch",
+            &["ringtrip-sip", "ringtrip-media", "ringtrip-rates", "bytes", "thiserror", "smallvec"],
+        ),
         ("core/host", &["ringtrip-switch", "ringtrip-media", "rhai", "thiserror", "smallvec", "toml"]),
         ("sdk/driver", &["libc", "thiserror"]),
     ];
@@ -200,7 +203,10 @@ fn pure_rooms_never_wait() {
     let mut complaints = Vec::new();
     for source in files(".rs") {
         let name = short(&source);
-        if ["core/sip/src", "core/media/src", "core/rates/src", "core/switch/src"].iter().any(|room| name.starts_with(room)) {
+        if ["core/sip/src", "core/media/src", "core/rates/src", "core/switch/src"]
+            .iter()
+            .any(|room| name.starts_with(room))
+        {
             // Tests have to begin somewhere in time; their modules may look at the clock once.
             let whole = read(&source);
             let is_test =

@@ -10,9 +10,13 @@ pub mod exchange;
 pub mod http;
 pub mod logging;
 mod media;
+pub mod money;
 mod net;
 mod panics;
 pub mod plan;
+#[cfg(feature = "plugins")]
+pub mod plugins;
+pub mod routes;
 pub mod secrets;
 mod shell;
 pub mod start;

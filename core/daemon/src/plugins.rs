@@ -53,7 +53,10 @@ impl Plugins {
             folder: data.join("plugins"),
             developer,
             trust: self.told().trust,
-            dns: Arc::new(Names { resolver: crate::dns::resolver(servers), runtime: tokio::runtime::Handle::current() }),
+            dns: Arc::new(Names {
+                resolver: crate::dns::resolver(servers),
+                runtime: tokio::runtime::Handle::current(),
+            }),
             tell: tell.clone(),
         };
         let plugins = self.clone();

@@ -66,12 +66,6 @@ impl Client {
         )
     }
 
-    /// Sends a text and expects no answer but yes or no.
-    pub(super) fn post_text(&self, path: &str, text: &str) -> Result<serde_json::Value, Refusal> {
-        let request = self.agent.post(self.address(path)).header("authorization", self.bearer());
-        read(self.heard(request.header("content-type", "text/plain").send(text))?)
-    }
-
     pub(super) fn delete(&self, path: &str) -> Result<serde_json::Value, Refusal> {
         let request = self.agent.delete(self.address(path)).header("authorization", self.bearer());
         read(self.heard(request.call())?)

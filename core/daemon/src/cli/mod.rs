@@ -2,8 +2,17 @@
 //! Exit codes: 0 yes, 1 the answer is no, 2 wrong use. Every command that prints takes `--json`.
 
 mod client;
+mod drafts;
 mod paper;
+#[cfg(feature = "plugins")]
+mod plugin;
+#[cfg(feature = "plugins")]
+mod plugin_dev;
+#[cfg(feature = "plugins")]
+mod plugin_new;
+mod rates;
 mod remote;
+mod routes;
 mod script;
 
 use std::path::PathBuf;
@@ -43,6 +52,9 @@ enum Command {
     /// What plan and script would do with a call.
     #[command(subcommand)]
     Route(Route),
+    /// Routes that are not in force yet: write, check, replay, activate, undo.
+    #[command(subcommand)]
+    Draft(Draft),
     /// Check, show, change, compare and undo the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -64,9 +76,16 @@ enum Command {
     /// API tokens.
     #[command(subcommand)]
     Token(Token),
+    /// Price lists, and what calls cost.
+    #[command(subcommand)]
+    Rates(rates::Rates),
     /// Routing scripts.
     #[command(subcommand)]
     Script(script::Script),
+    /// Wasm plugins.
+    #[cfg(feature = "plugins")]
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
     /// What needs the owner of the data.
     #[command(subcommand)]
     Admin(Admin),
@@ -145,12 +164,142 @@ enum Dialplan {
 
 #[derive(Subcommand, Debug)]
 enum Route {
-    /// Ask without ringing anybody.
+    /// The whole decision about a call, step by step. Nothing rings.
+    Explain(Explain),
+    /// Which numbers, callers and times lead to a target.
+    WhoReaches {
+        /// An extension, a line, a gateway (gw0 is the landline), or a host.
+        target: String,
+        /// By this draft instead of what is in force: its name, a TOML document or a script.
+        #[arg(long)]
+        draft: Option<String>,
+    },
+    /// What would be done with a call, in short.
     Try {
         /// An extension, a line or a gateway.
         from: String,
         /// What is dialled.
         number: String,
+    },
+    /// Show when a call that failed outside is tried another way.
+    Failover,
+}
+
+#[derive(Args, Debug)]
+struct Explain {
+    /// What is dialled.
+    number: String,
+    /// An extension, a line or a gateway.
+    #[arg(long)]
+    from: String,
+    /// When: 2026-12-24T18:00, in the zone of the exchange.
+    #[arg(long)]
+    at: Option<String>,
+    /// Assume that a line is in this state: fxo1=busy.
+    #[arg(long, value_name = "LINE=STATE", num_args = 1..)]
+    line_state: Vec<String>,
+    /// Assume that a gateway is in this state: gw1=down.
+    #[arg(long, value_name = "GATEWAY=STATE", num_args = 1..)]
+    gateway_state: Vec<String>,
+    /// By this draft instead of what is in force: its name, a TOML document or a script.
+    #[arg(long)]
+    draft: Option<String>,
+}
+
+/// Routes that are not in force yet.
+#[derive(Subcommand, Debug)]
+enum Draft {
+    /// Make a draft of what is in force.
+    New {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// List the drafts.
+    List,
+    /// Print the draft's document, or one of its scripts.
+    Show {
+        /// Its name.
+        name: String,
+        /// A script of it, such as default.rhai.
+        script: Option<String>,
+        /// With passwords.
+        #[arg(long)]
+        secrets: bool,
+    },
+    /// Replace the document (.toml) or a script (.rhai) of a draft.
+    Put {
+        /// Its name.
+        name: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Change the document or a script of a draft in $EDITOR.
+    Edit {
+        /// Its name.
+        name: String,
+        /// A script of it; the document if none is named.
+        script: Option<String>,
+    },
+    /// What it changes against what is in force.
+    Diff {
+        /// Its name.
+        name: String,
+    },
+    /// Check the document, the scripts, and prove that calls still go where they must.
+    Check {
+        /// Its name.
+        name: String,
+    },
+    /// Put the calls of the last days through it, on paper.
+    Replay {
+        /// Its name.
+        name: String,
+        /// How many days.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
+    /// Say that it was compared with what is in force now and may replace it.
+    Rebase {
+        /// Its name.
+        name: String,
+    },
+    /// Put it in force.
+    Activate {
+        /// Its name.
+        name: String,
+    },
+    /// Take it back: document and scripts as they were.
+    Undo {
+        /// Its name.
+        name: String,
+    },
+    /// Forget it.
+    Discard {
+        /// Its name.
+        name: String,
+    },
+    /// Let it decide about some calls; it is called back by itself when they go worse.
+    Canary {
+        /// Its name.
+        name: String,
+        /// All calls of this extension.
+        #[arg(long)]
+        extension: Option<String>,
+        /// A share of calls: 10%.
+        #[arg(long)]
+        share: Option<String>,
+        /// Calls of the last hours count.
+        #[arg(long)]
+        hours: Option<u32>,
+        /// Calls needed on each side before anything is concluded.
+        #[arg(long)]
+        least: Option<u32>,
+        /// End it.
+        #[arg(long)]
+        stop: bool,
     },
 }
 
@@ -322,6 +471,10 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
             Err(command) => client::Client::new(&data, cli.url.as_deref())
                 .and_then(|client| remote::run(&client, Command::Script(command), cli.json)),
         },
+        #[cfg(feature = "plugins")]
+        Command::Plugin(command) => {
+            plugin::run(command, cli.json, || client::Client::new(&data, cli.url.as_deref()))
+        }
         Command::Admin(Admin::ResetSecret) => paper::reset_secret(&data, cli.json),
         Command::StoreTorture(torture) => paper::torture(&torture),
         command => client::Client::new(&data, cli.url.as_deref())

@@ -30,6 +30,13 @@ pub(super) fn run(client: &Client, command: Command, json: bool) -> Outcome {
             list(client, "/extensions", &["id", "name", "line", "contacts", "calls"], json)
         }
         Command::Token(command) => token(client, command, json),
+        Command::Route(Route::Failover) => list(client, "/failover", &["cause", "rule", "usual"], json),
+        Command::Rates(command) => super::rates::run(client, command, json),
+        Command::Draft(command) => super::drafts::run(client, command, json),
+        Command::Route(Route::Explain(ask)) => super::routes::explain(client, &ask, json),
+        Command::Route(Route::WhoReaches { target, draft }) => {
+            super::routes::who_reaches(client, &target, draft.as_deref(), json)
+        }
         Command::Route(Route::Try { from, number }) => {
             let answer: Value = client.post("/route/try", &json!({ "from": from, "number": number }))?;
             if json {
@@ -43,6 +50,8 @@ pub(super) fn run(client: &Client, command: Command, json: bool) -> Outcome {
         // Answered before a client was made.
         Command::Script(_) => Ok(false),
         // Answered before a client was made.
+        #[cfg(feature = "plugins")]
+        Command::Plugin(_) => Ok(false),
         Command::Serve(_) | Command::Dialplan(_) | Command::Admin(_) | Command::StoreTorture(_) => Ok(false),
     }
 }
@@ -103,7 +112,7 @@ fn config(client: &Client, command: Config, json: bool) -> Outcome {
     }
 }
 
-fn applied(answer: &Value, json: bool) -> Outcome {
+pub(super) fn applied(answer: &Value, json: bool) -> Outcome {
     if json {
         print_json(answer);
     } else {
@@ -179,7 +188,7 @@ fn cdr(client: &Client, command: Cdr, json: bool) -> Outcome {
             if json {
                 print_json(&record);
             } else {
-                println!("{}", serde_json::to_string_pretty(&record).unwrap_or_default());
+                super::routes::show_record(&record);
             }
             Ok(true)
         }
@@ -239,7 +248,7 @@ pub(super) fn text_of(file: &Path) -> Result<String, Refusal> {
 }
 
 /// Local time, to the second.
-fn time(micros: i64) -> String {
+pub(super) fn time(micros: i64) -> String {
     let Ok(stamp) = jiff::Timestamp::from_microsecond(micros) else { return "-".to_owned() };
     stamp.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

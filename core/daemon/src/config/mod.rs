@@ -6,6 +6,7 @@ mod diff;
 mod fault;
 mod ics;
 mod lines;
+mod money;
 mod parts;
 mod read;
 mod redact;
@@ -59,6 +60,20 @@ pub fn read(text: &str) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
     if refused { Err(faults) } else { Ok((config, faults)) }
 }
 
+/// Faults that were found elsewhere, each at its place in the document: severity, path, what, hint.
+pub fn placed(text: &str, found: Vec<(FaultSeverity, String, String, String)>) -> Vec<Fault> {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let reader = Reader::new(text);
+    let names = Names::of(document.get_ref());
+    // Reading notes where everything stands.
+    let _ = parts::document(&reader, document.get_ref(), &names);
+    reader.afresh();
+    for (severity, path, what, hint) in found {
+        reader.push(severity, &path, what, hint);
+    }
+    reader.into_faults()
+}
+
 /// Names that the document gives, so that `ring = ["101", "fxs1", "gw1"]` can be told apart.
 struct Names {
     lines: BTreeSet<String>,
@@ -73,7 +88,8 @@ impl Names {
         let scripts = document.get("scripts").and_then(|l| l.get_ref().as_table());
         let file = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
         let scripts = scripts.into_iter().flat_map(|t| t.iter());
-        let scripts = scripts.filter_map(|(k, v)| Some((k.get_ref().to_string(), file(v.get_ref())?))).collect();
+        let scripts =
+            scripts.filter_map(|(k, v)| Some((k.get_ref().to_string(), file(v.get_ref())?))).collect();
         Names { lines, scripts }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::config::{
-    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Gateway, HostPort, Inbound, Limits, Log,
-    Password, Region, Secret, Sip,
+    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort, Inbound,
+    Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
 };
 use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
 use ringtrip_switch::emergency::Country;
@@ -20,8 +20,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Names;
 use super::lines;
-use super::routing;
+use super::money;
 use super::read::{Reader, Section};
+use super::routing;
 
 pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) -> Config {
     let root = reader.root(table);
@@ -39,12 +40,22 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
     config.extensions = extensions(&root, names);
     config.lines = lines::lines(&root, config.region, names);
     config.boards = boards(&root);
-    config.gateways = gateways(&root, names);
+    gateways(&root, names, &mut config);
+    money::money(&root, &mut config.rates);
     config.dialling = dialling(&root);
     config.plans = plans(&root, &config.dialling);
     config.emergency = emergency(&root, config.region);
     config.sip = sip(&root);
     config.limits = limits(&root);
+    failover(&root, &mut config.failover);
+    if let Some(plugins) = root.section("plugins") {
+        if let Some(trust) =
+            plugins.list("trust", "such as \"ed25519:0123…\", a publisher's public key", publisher)
+        {
+            config.plugin_trust = trust;
+        }
+        plugins.done();
+    }
     if let Some(http) = root.section("http") {
         if let Some(listen) = http.list("listen", "such as \"127.0.0.1:8080\"", socket) {
             config.http = listen;
@@ -123,14 +134,24 @@ fn extensions(root: &Section<'_, '_>, names: &Names) -> Vec<Extension> {
     list
 }
 
-fn gateways(root: &Section<'_, '_>, names: &Names) -> Vec<Gateway> {
-    let mut list = Vec::new();
+fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
     for (name, s) in root.sections("gateway") {
         let id = name.parse::<GatewayId>();
+        let plugin = s.text("plugin");
+        if let (false, Some(plugin), Ok(id)) = (s.has("server"), &plugin, &id) {
+            money::offered(&s, id, &mut config.rates);
+            config.plugin_gateways.push(PluginGateway { id: id.clone(), plugin: plugin.clone() });
+            s.done();
+            continue;
+        }
         let server: Option<HostPort> = s.parsed("server", "such as \"sip.example.com\"");
         let user = s.text("user");
         if !s.has("server") {
-            s.error("server", "a gateway needs a server".to_owned(), "write server = \"sip.example.com\"");
+            s.error(
+                "server",
+                "a gateway needs a server".to_owned(),
+                "write server = \"sip.example.com\", or plugin = \"…\" for one that a plugin reaches",
+            );
         }
         if !s.has("user") {
             s.error(
@@ -191,10 +212,11 @@ fn gateways(root: &Section<'_, '_>, names: &Names) -> Vec<Gateway> {
         g.inbound_script = routing::script(&s, "inbound_script", names);
         g.outbound_plan = s.text("outbound_plan");
         g.outbound_script = routing::script(&s, "outbound_script", names);
+        g.plugin = plugin;
+        money::offered(&s, &g.id, &mut config.rates);
         s.done();
-        list.push(g);
+        config.gateways.push(g);
     }
-    list
 }
 
 fn plans(root: &Section<'_, '_>, dialling: &Dialling) -> BTreeMap<String, Arc<Plan>> {
@@ -347,6 +369,18 @@ fn limits(root: &Section<'_, '_>) -> Limits {
     limits
 }
 
+/// Causes with their rules, each as it stands in records.
+fn failover(root: &Section<'_, '_>, to: &mut Failover) {
+    let Some(s) = root.section("failover") else { return };
+    let words = [Rule::Next, Rule::Stop].map(|rule| (rule.word(), rule));
+    for cause in Failover::causes() {
+        if let Some(rule) = s.choice(cause.word(), &words) {
+            to.set(cause, rule);
+        }
+    }
+    s.done();
+}
+
 /// A password in clear; the hidden form, which an operator may have pasted back, is refused.
 pub(super) fn secret(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
     let text = s.text(key)?;
@@ -453,4 +487,13 @@ fn codec(text: &str) -> Result<CodecKind, String> {
         "opus" => Ok(CodecKind::Opus),
         _ => Err(format!("codec \"{text}\" is not known")),
     }
+}
+
+/// A publisher's public key.
+fn publisher(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("ed25519:").unwrap_or_default();
+    if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(text.to_owned());
+    }
+    Err("a public key is ed25519: and 64 hex digits, as `ringtrip plugin keygen` prints it".to_owned())
 }

@@ -67,6 +67,11 @@ impl<'t> Reader<'t> {
         self.fault(severity, offset, path.to_owned(), what, hint);
     }
 
+    /// The same, without what was found before.
+    pub(super) fn afresh(&self) {
+        self.faults.borrow_mut().clear();
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.faults.borrow().iter().any(|f| f.severity == FaultSeverity::Error)
     }
@@ -262,6 +267,23 @@ impl<'r, 't> Section<'r, 't> {
             }
         }
         found
+    }
+
+    /// All tables of a list, in the order of the document: `[[bundle]]`. Their paths count from 1.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Section<'r, 't>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Array(items) = value.get_ref() else {
+            let path = self.path_of(key);
+            let what = format!("{} stands where a list of sections belongs", kind(value.get_ref()));
+            self.wrong(key, value.span(), what, format!("write [[{path}]] and its settings below"));
+            return Vec::new();
+        };
+        let all = items.iter().enumerate().filter_map(|(i, item)| {
+            let path = format!("{}.{}", self.path_of(key), i + 1);
+            self.reader.places.borrow_mut().insert(path.clone(), item.span().start);
+            self.table_of(key, path, item)
+        });
+        all.collect()
     }
 
     /// All texts of a table, in the order of the document, whatever their keys.

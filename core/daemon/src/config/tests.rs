@@ -261,7 +261,10 @@ fn scripts_pins_holidays_and_numbering_are_read() {
     assert_eq!(config.extension("201").and_then(|e| e.script.as_deref()), Some("sub/night.rhai"));
     let gateway = &config.gateways[0];
     assert_eq!(gateway.inbound_script.as_deref(), Some("scripts/in.rhai"));
-    assert_eq!((gateway.inbound_plan.as_deref(), gateway.outbound_plan.as_deref()), (Some("home"), Some("home")));
+    assert_eq!(
+        (gateway.inbound_plan.as_deref(), gateway.outbound_plan.as_deref()),
+        (Some("home"), Some("home"))
+    );
     assert_eq!(config.lines[0].script.as_deref(), Some("sub/night.rhai"));
     let pin = config.pin_entered("4711").expect("the PIN");
     assert_eq!((pin.name.as_str(), pin.script.as_deref()), ("anna", Some("scripts/house.rhai")));
@@ -276,7 +279,10 @@ fn scripts_pins_holidays_and_numbering_are_read() {
 
 #[test]
 fn faults_of_routing_have_a_place_and_a_way_out() {
-    check("\n[scripts]\nnight = \"../night.rhai\"\n", &["3:9: error: scripts.night: \"../night.rhai\" is no script's file"]);
+    check(
+        "\n[scripts]\nnight = \"../night.rhai\"\n",
+        &["3:9: error: scripts.night: \"../night.rhai\" is no script's file"],
+    );
     check(
         "\n[extension.201]\npassword = \"x\"\nscript = \"nihgt\"\n[scripts]\nnight = \"n.rhai\"\n",
         &["4:10: error: extension.201.script: there is no script \"nihgt\"; [scripts] names: night"],
@@ -284,9 +290,15 @@ fn faults_of_routing_have_a_place_and_a_way_out() {
     check("\n[pin.anna]\nplan = \"home\"\n", &["2:6: error: pin.anna.code: a PIN needs a code"]);
     check("\n[pin.anna]\ncode = 4711\n", &["3:8: error: pin.anna.code: a number is not a text"]);
     check("\n[pin.anna]\ncode = \"***\"\n", &["3:8: error: pin.anna.code: this is the hidden form"]);
-    check("\n[holidays.days]\n2026-13-01 = \"x\"\n", &["3:14: error: holidays.days.2026-13-01: 2026-13-01 is no date"]);
+    check(
+        "\n[holidays.days]\n2026-13-01 = \"x\"\n",
+        &["3:14: error: holidays.days.2026-13-01: 2026-13-01 is no date"],
+    );
     check("\n[holidays]\nics = \"no-such-file.ics\"\n", &["3:7: error: holidays.ics: no-such-file.ics: "]);
-    check("\n[numbering]\ncountry = \"+44\"\n", &["3:11: error: numbering.country: \"+44\" is not at most 3 digits"]);
+    check(
+        "\n[numbering]\ncountry = \"+44\"\n",
+        &["3:11: error: numbering.country: \"+44\" is not at most 3 digits"],
+    );
     check("\ntime_zone = \"Mars/Olympus\"\n", &["2:13: error: time_zone: there is no time zone"]);
 }
 
@@ -295,7 +307,8 @@ fn the_failover_table_is_read() {
     use ringtrip_switch::config::Rule;
     use ringtrip_switch::party::Cause;
 
-    let text = default_toml(Region::Uk, &secrets()) + "\n[failover]\nno-answer = \"next\"\nfailure = \"stop\"\n";
+    let text =
+        default_toml(Region::Uk, &secrets()) + "\n[failover]\nno-answer = \"next\"\nfailure = \"stop\"\n";
     let (config, faults) = read(&text).unwrap();
     assert_eq!(faults, []);
     assert_eq!(config.failover.rule(Cause::NoAnswer), Rule::Next);
@@ -308,4 +321,18 @@ fn the_failover_table_is_read() {
             "3:1: error: failover.busi: unknown setting \"busi\"; did you mean \"busy\"?",
         ],
     );
+}
+
+#[test]
+fn a_gateway_may_be_a_plugins_alone() {
+    let text = default_toml(Region::Uk, &secrets())
+        + "\n[gateway.gw3]\nplugin = \"gateway-callingcard\"\n\
+           [gateway.gw1]\nserver = \"sip.example.com\"\nuser = \"me\"\nregister = false\nplugin = \"numbers\"\n";
+    let (config, _) = read(&text).unwrap();
+    let plugin = |id: &str| config.plugin_of(&id.parse().unwrap());
+    assert_eq!((plugin("gw1"), plugin("gw3")), (Some("numbers"), Some("gateway-callingcard")));
+    assert_eq!((config.gateways.len(), config.plugin_gateways.len()), (1, 1));
+    check("[gateway.gw3]\nuser = \"me\"\n", &["gateway.gw3.server: a gateway needs a server"]);
+    check("[gateway.gw3]\nplugin = \"x\"\npasword = \"y\"\n", &["3:1: error: gateway.gw3.pasword: unknown"]);
+    check("[gateway.gw0]\nplugin = \"x\"\n", &["gw0 always means the landline"]);
 }

@@ -11,15 +11,16 @@ use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::call::CallSetup;
 use ringtrip_switch::config::{Config, Region};
 use ringtrip_switch::desk::{Desk, DeskInput, DeskSetup};
+use ringtrip_switch::event::Event;
 use ringtrip_switch::gateway::{Gateway, GatewaySetup};
 use ringtrip_switch::ids::{GatewayId, LineId};
 use ringtrip_switch::line::{Line, LineSetup, Wall};
 use ringtrip_switch::party::Cause;
 use ringtrip_switch::post::{CallInput, LineInput, Post};
-use ringtrip_switch::router::Router;
 use ringtrip_switch::supervise::Rule;
 
 use super::directory::{Directory, LineEntry};
+use super::front::Knock;
 use super::parts::{self, DeskWorld, GatewayWorld, LineWorld};
 use super::{boards, live, registrations, wall};
 use crate::control::ControlError;
@@ -37,7 +38,13 @@ pub(super) fn call_setup(config: &Arc<Config>, agent: &str) -> Arc<CallSetup> {
         Region::Us => region::us(),
         Region::Uk => region::uk(),
     };
-    Arc::new(CallSetup { config: config.clone(), ringback: region.tones.ring_back, agent: agent.to_owned() })
+    Arc::new(CallSetup {
+        config: config.clone(),
+        ringback: region.tones.ring_back,
+        busy: region.tones.busy,
+        prompt: region.tones.prompt,
+        agent: agent.to_owned(),
+    })
 }
 
 impl Directory {
@@ -48,14 +55,28 @@ impl Directory {
         self.0.setup.replace(call_setup(&config, &self.0.agent));
         wall::set_zone(config.time_zone.as_deref());
         self.0.dns.configure(&config.sip.name_servers);
-        self.0.router.replace(Router::new(config.clone()));
-        self.0.route.configure(config.clone());
+        #[cfg(feature = "plugins")]
+        self.0.plugins.configure(&config);
+        self.0.money.configure(config.clone());
+        self.0.routes.configure(config.clone());
         self.to_desk(DeskInput::Config(config.clone()));
         self.apply_lines(now, &config);
         self.apply_gateways(now, &before, &config);
         boards::apply(self, &config);
         self.apply_views(&config);
+        self.read_prompts();
         Ok(())
+    }
+
+    /// Reads the prompts folder anew, beside the calls; what is no announcement is told.
+    fn read_prompts(&self) {
+        let (prompts, door) = (self.0.prompts.clone(), self.0.door.clone());
+        tokio::task::spawn_blocking(move || {
+            for why in prompts.reload() {
+                let text = format!("an announcement cannot be played: {why}");
+                let _ = door.try_send(Knock::Tell(Event::Alarm { what: "prompts", text }));
+            }
+        });
     }
 
     /// Starts the desk; once, at start.
@@ -234,6 +255,7 @@ impl Directory {
     /// A gateway after a step.
     pub(super) fn gateway_looks(&self, now: Instant, id: &GatewayId, gateway: &Gateway) {
         let status = gateway.status();
+        self.0.money.gateway_is(id.as_str(), status.up, status.last_error.as_deref().unwrap_or(""));
         let config = self.0.config.borrow();
         let Some(settings) = config.gateway(id) else { return };
         let server = settings.server.to_string();

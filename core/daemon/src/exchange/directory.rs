@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use ringtrip_host::Engine;
 use ringtrip_sip::endpoint::{Told, Transmit};
 use ringtrip_switch::board::PortKind;
 use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
@@ -20,9 +21,9 @@ use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
 use ringtrip_switch::leg::{LegCmd, LegEvent};
 use ringtrip_switch::party::{Cause, Source};
+use ringtrip_switch::pins::PinGuard;
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
 use ringtrip_switch::route::Found;
-use ringtrip_switch::router::Router;
 use ringtrip_switch::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 
 use super::front::Door;
@@ -31,9 +32,11 @@ use super::{boards, find, live, route, wall, wishes};
 use crate::control::Exchange;
 use crate::dns::Dns;
 use crate::events::EventHub;
-use crate::media::{Plane, Pool};
+use crate::media::{Plane, Pool, Prompts};
+use crate::money::{Money, Says};
 use crate::net::Net;
 use crate::panics::caught;
+use crate::routes::{Routes, Workers};
 use crate::shell::In;
 use crate::store::Store;
 
@@ -58,7 +61,11 @@ pub(super) struct Inner {
     pub programs: boards::Programs,
     pub developer: bool,
     pub door: Door,
-    pub router: RefCell<Router>,
+    pub routes: Routes,
+    pub money: Money,
+    #[cfg(feature = "plugins")]
+    pub plugins: crate::plugins::Plugins,
+    pub workers: Workers,
     pub desk: RefCell<Option<Addr<DeskShell>>>,
     pub calls: RefCell<HashMap<CallId, CallEntry>>,
     /// How many calls each source has.
@@ -67,9 +74,11 @@ pub(super) struct Inner {
     pub ports: RefCell<HashMap<PortRef, LineId>>,
     pub gateways: RefCell<HashMap<GatewayId, Addr<GatewayShell>>>,
     pub boards: RefCell<HashMap<BoardId, boards::Board>>,
-    pub route: route::Handle,
     pub supervisor: RefCell<Supervisor>,
     pub plane: Plane,
+    pub prompts: Prompts,
+    /// Wrong PINs of late.
+    pub pins: RefCell<PinGuard>,
     pub pool: Pool,
     pub net: RefCell<Option<Net>>,
     pub dns: Dns,
@@ -88,6 +97,10 @@ pub(super) struct Inner {
 pub(super) struct CallEntry {
     pub addr: Addr<CallShell>,
     pub source: Source,
+    /// The engine that it was first routed by: it keeps it.
+    pub engine: Option<Arc<Engine>>,
+    /// That engine is a canary's.
+    pub canary: bool,
     /// The newest record: what is closed in the call's stead if it falls.
     pub cdr: Option<Arc<Cdr>>,
 }
@@ -118,14 +131,28 @@ impl Directory {
 
     /// Delivers a post.
     pub fn deliver(&self, post: Post) {
-        tracing::trace!(?post, "post");
+        if post.has_keys() {
+            tracing::trace!("post with keys, which may be a PIN");
+        } else {
+            tracing::trace!(?post, "post");
+        }
         match post {
             Post::NewCall(birth) => self.born(*birth),
             Post::Call { call, input } => self.to_call(call, input),
             Post::Line { line, input } => self.to_line(line, input),
             Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
             Post::Ask(query) => route::ask(self, query),
-            Post::Find { call, seq, target, emergency } => find::find(self, call, seq, target, emergency),
+            Post::Find { call, seq, target, emergency } => {
+                if !emergency {
+                    let (may, told) = self.0.money.may_try(call, &target);
+                    self.money_told(told);
+                    if !may {
+                        let input = CallInput::Found { seq, found: Err(Cause::Spent) };
+                        return self.to_call(call, input);
+                    }
+                }
+                find::find(self, call, seq, target, emergency);
+            }
             Post::Resolve { gateway, host, port, transport } => {
                 find::resolve(self, gateway, host, port, transport);
             }
@@ -141,7 +168,17 @@ impl Directory {
     /// To the event stream, the log and what people see.
     pub fn tell(&self, event: Event) {
         live::note(self, &event);
+        let told = self.0.money.heard(&event);
         self.0.events.publish(event);
+        self.money_told(told);
+    }
+
+    /// What the money says: calls that have to end, and what those who watch should know.
+    pub fn money_told(&self, told: Says) {
+        for call in told.end {
+            self.to_call(call, CallInput::Hangup(Cause::Spent));
+        }
+        told.events.into_iter().for_each(|event| self.tell(event));
     }
 
     /// To the desk.
@@ -176,7 +213,11 @@ impl Directory {
                 }
                 CallInput::Found { seq, found: found.map(|all| find::rooted(self, all)) }
             }
-            CallInput::Routed(plan) => {
+            CallInput::Routed(mut plan) => {
+                let source = self.0.calls.borrow().get(&call).map(|entry| entry.source.clone());
+                if let Some(source) = source {
+                    self.money_told(self.0.money.routed(call, &source, &mut plan));
+                }
                 live::routed(self, call, &plan.provenance.because);
                 CallInput::Routed(plan)
             }
@@ -274,7 +315,10 @@ impl Directory {
         let world = CallWorld { directory: self.clone(), call: id, _lease: lease };
         let addr = parts::start(call, world, CALL_MAILBOX);
         *self.0.sources.borrow_mut().entry(source.clone()).or_default() += 1;
-        self.0.calls.borrow_mut().insert(id, CallEntry { addr, source, cdr: None });
+        self.0
+            .calls
+            .borrow_mut()
+            .insert(id, CallEntry { addr, source, engine: None, canary: false, cdr: None });
         self.deliver_all(&mut out);
     }
 
@@ -302,6 +346,7 @@ impl Directory {
                 of.remove();
             }
         }
+        self.money_told(self.0.money.gone(call));
         live::call_gone(self, call);
     }
 
@@ -335,11 +380,15 @@ impl Directory {
 
     fn keep(&self, cdr: Box<Cdr>) {
         live::record(self, &cdr);
+        self.money_told(self.0.money.ended(&cdr));
         let cdr: Arc<Cdr> = Arc::from(cdr);
         if !self.0.store.keep_cdr(cdr.clone()) {
             tracing::error!(call = %cdr.call, "the store does not take this call's record");
         }
         if let Some(entry) = self.0.calls.borrow_mut().get_mut(&cdr.call) {
+            if entry.cdr.as_ref().is_none_or(|before| before.cause.is_none()) {
+                self.0.routes.call_ended(&cdr, entry.canary);
+            }
             entry.cdr = Some(cdr);
         }
     }
@@ -413,6 +462,9 @@ impl Directory {
                 let event = LegEvent::Ended(Cause::Congestion);
                 self.to_call(leg.call, CallInput::Leg { n: leg.n, event });
             }
+            LineInput::Key { .. } | LineInput::Leg { .. } => {
+                tracing::debug!(%line, "nobody is there to hear a key or a call");
+            }
             other => tracing::debug!(%line, ?other, "nobody is there to hear this"),
         }
     }
@@ -432,8 +484,10 @@ impl Directory {
             End::Rtp(_) => None,
         };
         match (line, call) {
-            // Figures of a port belong to the call that it was joined to.
-            (Some(_), Some(call)) if matches!(event, MediaEvent::Figures { .. }) => {
+            // Figures of a port belong to the call that it was joined to, announcements to the call that asked for them.
+            (Some(_), Some(call))
+                if matches!(event, MediaEvent::Figures { .. } | MediaEvent::Played { .. }) =>
+            {
                 self.to_call(call, CallInput::Media(event));
             }
             (Some(line), _) => {

@@ -10,7 +10,7 @@ mod parts;
 mod registrations;
 mod route;
 mod serve;
-mod wall;
+pub(crate) mod wall;
 mod wishes;
 
 pub use self::boards::Programs;

@@ -14,7 +14,6 @@ use ringtrip_switch::config::Config;
 use ringtrip_switch::desk::DeskInput;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{CallId, CallIds};
-use ringtrip_switch::router::Router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::apply::call_setup;
@@ -28,9 +27,11 @@ use crate::control::Exchange;
 use crate::dns::Dns;
 use crate::events::EventHub;
 use crate::http::{self, Api};
-use crate::media::{Plane, Pool};
+use crate::media::{Plane, Pool, Prompts, Recorder};
+use crate::money::Money;
 use crate::net::{Arrival, Net, NetEvent};
 use crate::panics::{self, vital_task};
+use crate::routes::explain::Assumed;
 use crate::start;
 use crate::store::{CdrQuery, Store, StoreNews, StoreOptions};
 
@@ -76,21 +77,46 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let config = Arc::new(first.config);
     let events = EventHub::new(store.boot());
     let (exchange, waiting) = Exchange::new();
+    // What is wrong with files in the folder is told when the configuration is applied.
+    let (prompts, _) = Prompts::open(&options.data.join("prompts"));
     let plane = {
+        let complaints = door.clone();
+        let recorder = Recorder::start(
+            options.data.join("recordings"),
+            Box::new(move |text| {
+                let _ = complaints.try_send(Knock::Tell(Event::Alarm { what: "recording", text }));
+            }),
+        )?;
         let door = door.clone();
-        Plane::start(Box::new(move |call, event| {
+        let tell = Box::new(move |call, event| {
             // The plane must not wait; what does not fit is lost with the call that nobody hears any more.
             let _ = door.try_send(Knock::Media { call, event });
-        }))?
+        });
+        Plane::start(tell, prompts.clone(), recorder)?
     };
     let programs = programs(&options);
     scripts(&options.data)?;
     let agent = format!("Ringtrip/{}", env!("CARGO_PKG_VERSION"));
     let started = start_second(&store);
+    for draft in crate::routes::draft::recover(&store, &options.data) {
+        store.put_draft(draft).await?;
+    }
+    let routes = route::routes(config.clone(), &options.data, door.clone());
+    routes.set_gateways(Arc::new(Assumed { exchange: exchange.clone(), assumed: Default::default() }));
+    wall::set_zone(config.time_zone.as_deref());
+    let money = {
+        let door = door.clone();
+        let tell = Box::new(move |event| drop(door.try_send(Knock::Tell(event))));
+        Money::open(config.clone(), &options.data, &store, tell)
+    };
+    routes.set_prices(Arc::new(money.clone()));
     let inner = Inner {
         setup: RefCell::new(call_setup(&config, &agent)),
-        router: RefCell::new(Router::new(config.clone())),
-        route: route::Handle::start(config.clone(), options.data.clone(), door.clone()),
+        routes: routes.clone(),
+        money: money.clone(),
+        #[cfg(feature = "plugins")]
+        plugins: crate::plugins::Plugins::default(),
+        workers: route::workers(door.clone())?,
         pool: Pool::new(config.sip.rtp_ports),
         config: RefCell::new(config.clone()),
         ids: CallIds::new(started),
@@ -108,6 +134,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         boards: RefCell::default(),
         supervisor: RefCell::default(),
         plane,
+        prompts,
+        pins: RefCell::default(),
         net: RefCell::default(),
         dns: Dns::new(&config.sip.name_servers),
         store: store.clone(),
@@ -128,9 +156,19 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         return Err(io::Error::other(e.to_string()).into());
     }
     actix_rt::spawn(minutes(dir.clone()));
+    actix_rt::spawn(vital_task(count_money(dir.clone())));
+    actix_rt::spawn(route::watch(routes.clone()));
 
     let hosts = vec![config.sip.domain.to_ascii_lowercase()];
-    let api = Api::new(exchange, store.clone(), events, hosts, options.developer);
+    #[cfg(feature = "plugins")]
+    let plugins = open_plugins(&dir, &options, &config);
+    let api = Api {
+        #[cfg(feature = "plugins")]
+        plugins,
+        routes,
+        money: money.clone(),
+        ..Api::new(exchange, store.clone(), events, hosts, options.developer)
+    };
     let wanted = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);
     let (server, listening) = http::server(web::Data::new(api), &wanted)?;
     let handle = server.handle();
@@ -158,6 +196,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     tracing::info!("stopping");
     handle.stop(false).await;
     dir.stop().await;
+    money.keep(true);
     store.close();
     Ok(())
 }
@@ -207,6 +246,18 @@ fn open_net(dir: &Directory, config: &Config, instead: Option<SocketAddr>) -> io
     )
 }
 
+/// Wasm plugins, opened beside the start.
+#[cfg(feature = "plugins")]
+fn open_plugins(dir: &Directory, options: &ServeOptions, config: &Config) -> crate::plugins::Plugins {
+    let (plugins, door) = (dir.0.plugins.clone(), dir.0.door.clone());
+    let tell = move |event| {
+        let _ = door.try_send(Knock::Tell(event));
+    };
+    let servers = &config.sip.name_servers;
+    plugins.start(&options.data, options.developer, servers, dir.0.routes.clone(), Arc::new(tell));
+    plugins
+}
+
 /// The script that ships with the exchange, to begin with: `script = "scripts/default.rhai"` in the configuration uses it.
 fn scripts(data: &std::path::Path) -> io::Result<()> {
     const DEFAULT: &str = include_str!("../../../../scripts/default.rhai");
@@ -226,6 +277,19 @@ fn programs(options: &ServeOptions) -> Programs {
         }),
         drivers: options.drivers.clone().unwrap_or(beside),
         frame_us: FRAME_US,
+    }
+}
+
+/// Looks after calls that cost money, while there are any.
+async fn count_money(dir: Directory) {
+    // The brake asks for the next money a second before the last is used up.
+    const EVERY: Duration = Duration::from_millis(200);
+    loop {
+        if !dir.0.money.is_busy() {
+            dir.0.money.stirred().await;
+        }
+        actix_rt::time::sleep(EVERY).await;
+        dir.money_told(dir.0.money.tick());
     }
 }
 

@@ -18,6 +18,11 @@ pub fn set_zone(name: Option<&str>) {
     }
 }
 
+/// The zone that the configuration names.
+pub fn zone() -> Option<TimeZone> {
+    ZONE.read().ok().and_then(|zone| zone.clone())
+}
+
 /// Now, in the box's zone.
 pub fn now() -> WallTime {
     at(Timestamp::now().as_microsecond())

@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Identity;
 use super::{Api, Problem, off_loop};
-use crate::routes::{InForce, draft, quick};
 use crate::config::{DiffLine, Fault, diff, read, redact, summary};
 use crate::control::Control;
+use crate::routes::{InForce, draft, quick};
 use crate::store::{ConfigMeta, ConfigVersion, Scope};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -285,8 +285,9 @@ pub(super) async fn take(
         }
     };
     if let Some((texts, _)) = &texts {
-        draft::write(&config, &folder, texts)
-            .map_err(|e| Problem::internal(format!("a script cannot be written: {e}. Nothing was changed")))?;
+        draft::write(&config, &folder, texts).map_err(|e| {
+            Problem::internal(format!("a script cannot be written: {e}. Nothing was changed"))
+        })?;
     }
     let meta = match api.store.put_config(expected, &who.name, note, &text).await {
         Ok(meta) => meta,

@@ -7,17 +7,24 @@ mod calls;
 mod config;
 mod console;
 mod dialplan;
+mod drafts;
 mod events;
+mod failover;
 mod guard;
 mod health;
 mod openapi;
+#[cfg(feature = "plugins")]
+mod plugins;
 mod problem;
+mod rates;
+mod routes;
 mod scripts;
 mod sim;
 mod state;
 mod tokens;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::BoxBody;
@@ -27,6 +34,8 @@ use actix_web::{App, FromRequest, HttpMessage, HttpRequest, HttpServer, web};
 
 use crate::control::Exchange;
 use crate::events::EventHub;
+use crate::money::Money;
+use crate::routes::Routes;
 use crate::store::Store;
 use auth::{Auth, Identity};
 pub use problem::Problem;
@@ -39,6 +48,13 @@ pub struct Api {
     pub store: Store,
     /// What happens.
     pub events: EventHub,
+    /// The routes in force.
+    pub routes: Routes,
+    /// What calls cost.
+    pub money: Money,
+    /// Wasm plugins.
+    #[cfg(feature = "plugins")]
+    pub plugins: crate::plugins::Plugins,
     /// Sessions and attempts.
     pub auth: Auth,
     /// Host names of this machine, lower case, beside its addresses.
@@ -63,7 +79,22 @@ impl Api {
             hosts.push(format!("{own}.local"));
             hosts.push(own);
         }
-        Api { exchange, store, events, auth: Auth::default(), hosts, developer, started: Instant::now() }
+        // A running exchange puts its own routes in place of these.
+        let routes = Routes::new(Arc::default(), std::path::Path::new("."), Box::new(|_| {}));
+        let (auth, started) = (Auth::default(), Instant::now());
+        Api {
+            exchange,
+            store,
+            events,
+            routes,
+            money: Money::none(),
+            #[cfg(feature = "plugins")]
+            plugins: crate::plugins::Plugins::default(),
+            auth,
+            hosts,
+            developer,
+            started,
+        }
     }
 
     fn is_our_host(&self, host: &str) -> bool {
@@ -100,7 +131,7 @@ pub fn app(
         InitError = (),
     >,
 > {
-    App::new().app_data(api).configure(routes).wrap(from_fn(guard::guard))
+    App::new().app_data(api).configure(all).wrap(from_fn(guard::guard))
 }
 
 /// Octets of a JSON body; a document or a sound has its own limit.
@@ -108,7 +139,7 @@ const JSON_MAX: usize = 64 << 10;
 /// Octets of a sound: about 17 minutes of telephone quality.
 const SOUND_MAX: usize = 16 << 20;
 
-fn routes(config: &mut web::ServiceConfig) {
+fn all(config: &mut web::ServiceConfig) {
     let json = web::JsonConfig::default()
         .limit(JSON_MAX)
         .content_type_required(false)
@@ -122,12 +153,17 @@ fn routes(config: &mut web::ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(|e, _| Problem::bad(format!("path: {e}")).into()))
         .service(
             web::scope("/api/v1")
+                .configure(with_plugins)
                 .configure(tokens::routes)
                 .configure(state::routes)
                 .configure(calls::routes)
                 .configure(config::routes)
+                .configure(failover::routes)
                 .configure(dialplan::routes)
                 .configure(scripts::routes)
+                .configure(routes::routes)
+                .configure(drafts::routes)
+                .configure(rates::routes)
                 .configure(events::routes)
                 .configure(sim::routes)
                 .configure(health::api_routes)
@@ -136,6 +172,14 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(health::routes)
         .default_service(web::route().to(console::file));
 }
+
+#[cfg(feature = "plugins")]
+fn with_plugins(config: &mut web::ServiceConfig) {
+    plugins::routes(config);
+}
+
+#[cfg(not(feature = "plugins"))]
+fn with_plugins(_: &mut web::ServiceConfig) {}
 
 fn is_overflow(error: &actix_web::error::JsonPayloadError) -> bool {
     use actix_web::error::JsonPayloadError as E;

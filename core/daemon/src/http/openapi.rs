@@ -4,7 +4,10 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, calls, config, dialplan, events, health, scripts, sim, state, tokens};
+use super::{
+    auth, calls, config, dialplan, drafts, events, failover, health, rates, routes, scripts, sim, state,
+    tokens,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,8 +18,13 @@ use super::{auth, calls, config, dialplan, events, health, scripts, sim, state, 
         state::all, state::extensions, state::extension, state::lines, state::line, state::gateways, state::gateway,
         state::registrations, state::boards, state::parts,
         calls::list, calls::one, calls::originate, calls::hangup, calls::cdrs, calls::cdr,
+        calls::recording, failover::table,
         config::current, config::version, config::versions, config::validate, config::put, config::compare,
         config::undo, dialplan::try_plan, dialplan::check, dialplan::try_route,
+        routes::explain, routes::who_reaches, drafts::list, drafts::create, drafts::one, drafts::put_config,
+        drafts::put_script, drafts::compare, drafts::check, drafts::replay, drafts::rebase, drafts::activate,
+        rates::list, rates::import, rates::compare, rates::export, rates::remove, rates::money,
+        drafts::undo, drafts::discard, drafts::canary, drafts::start_canary, drafts::end_canary,
         scripts::running, scripts::text, scripts::put, scripts::check, events::listen,
         sim::get, sim::post, sim::inject, health::healthz, health::metrics, health::system,
     ),
@@ -37,13 +45,22 @@ impl Modify for Schemes {
     }
 }
 
+/// All paths of this build.
+fn description() -> utoipa::openapi::OpenApi {
+    #[allow(unused_mut, reason = "without plugins, nothing is added")]
+    let mut all = Description::openapi();
+    #[cfg(feature = "plugins")]
+    all.merge(super::plugins::Description::openapi());
+    all
+}
+
 /// The description, OpenAPI 3.1.
 pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(Description::openapi())
+    HttpResponse::Ok().json(description())
 }
 
 /// The description as text, for tests and the book.
 #[cfg(test)]
 pub(super) fn text() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default()
+    description().to_pretty_json().unwrap_or_default()
 }

@@ -13,6 +13,7 @@
 //! A full or failing disk never stops a call: CDRs wait in memory (bounded) with an alarm, anything else is
 //! refused whole.
 
+mod draft;
 mod index;
 mod journal;
 mod record;
@@ -36,14 +37,15 @@ use ringtrip_switch::cdr::Cdr;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
+pub use draft::{Activated, DraftPhase, DraftRecord, DraftState};
 pub use index::IndexLost;
 use index::{Change, Index, key};
 use journal::{Entry, Journal, Position};
 pub use journal::{Faults, Recovery};
 use record::{BootRecord, Kind, SecretRecord};
 pub use record::{
-    CallerRecord, CdrRecord, ConfigMeta, ConfigVersion, FiguresRecord, ProvenanceRecord, RegistrationRecord,
-    Scope, SourceRecord, TokenRecord,
+    CallerRecord, CdrRecord, ConfigMeta, ConfigVersion, CostRecord, FiguresRecord, ProvenanceRecord,
+    QuoteRecord, RegistrationRecord, Scope, SourceRecord, StepRecord, TokenRecord,
 };
 
 /// Why the store said no.
@@ -155,6 +157,7 @@ struct Memory {
     configs: BTreeMap<u64, (ConfigMeta, Position)>,
     tokens: BTreeMap<String, TokenRecord>,
     secrets: BTreeMap<String, String>,
+    drafts: BTreeMap<String, DraftRecord>,
 }
 
 type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -179,6 +182,10 @@ enum Job {
     },
     Secret {
         record: SecretRecord,
+        ack: Ack<()>,
+    },
+    Draft {
+        record: Box<DraftRecord>,
         ack: Ack<()>,
     },
     Soon {
@@ -232,6 +239,11 @@ const QUEUE: usize = 16_384;
 const EXAMINED: usize = 10_000;
 
 impl Store {
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.shared.dir
+    }
+
     /// Opens the store: replays the journal, rebuilds the index if it cannot be trusted, closes CDRs whose calls died
     /// with the process.
     pub fn open(options: StoreOptions) -> Result<Store, StoreError> {
@@ -348,6 +360,21 @@ impl Store {
         self.memory().secrets.get(name).cloned()
     }
 
+    /// Keeps a draft, or that it was discarded. Answers when it is on the disk.
+    pub fn put_draft(&self, record: DraftRecord) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        self.ask(move |ack| Job::Draft { record: Box::new(record), ack })
+    }
+
+    /// All drafts that are not discarded, by name.
+    pub fn drafts(&self) -> Vec<DraftRecord> {
+        self.memory().drafts.values().filter(|d| !d.discarded).cloned().collect()
+    }
+
+    /// The draft of this name.
+    pub fn draft(&self, name: &str) -> Option<DraftRecord> {
+        self.memory().drafts.get(name).filter(|d| !d.discarded).cloned()
+    }
+
     /// One CDR. Waits until what was kept before can be seen, and reads the disk.
     pub fn cdr(&self, call: u64) -> Result<CdrRecord, StoreError> {
         self.catch_up();
@@ -402,6 +429,20 @@ impl Store {
         let kept = self.index().and_then(|i| Ok(i.all_soon()?)).unwrap_or_default();
         let records = kept.iter().filter_map(|v| serde_json::from_slice::<RegistrationRecord>(v).ok());
         records.filter(|r| r.expires_micros > now_micros).collect()
+    }
+
+    /// Keeps a small thing *soon* under a name of its own.
+    pub fn keep_soon<T: serde::Serialize>(&self, name: &str, value: &T) {
+        if let Ok(value) = serde_json::to_vec(value) {
+            let _ = self.jobs.try_send(Job::Soon { key: name.to_owned(), value: Some(value) });
+        }
+    }
+
+    /// What was kept *soon* under this name, if it is still there.
+    pub fn soon<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.catch_up();
+        let kept = self.index().ok()?.get_soon(name).ok()??;
+        serde_json::from_slice(&kept).ok()
     }
 
     /// How often this store was opened: the upper part of event numbers, so that they grow over restarts.
@@ -492,7 +533,7 @@ impl CdrQuery {
 impl Memory {
     fn load(dir: &Path, index: &Index) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
-        for prefix in [b'v', b't', b's'] {
+        for prefix in [b'v', b't', b's', b'd'] {
             index.backwards(vec![prefix], vec![prefix + 1], |_, at| {
                 if let Some(at) = at
                     && let Ok(entry) = journal::read_at(&dir_of(dir), at)
@@ -520,6 +561,11 @@ impl Memory {
             Kind::Secret => {
                 if let Ok(secret) = serde_json::from_slice::<SecretRecord>(&entry.payload) {
                     self.secrets.insert(secret.name, secret.hash);
+                }
+            }
+            Kind::Draft => {
+                if let Ok(draft) = serde_json::from_slice::<DraftRecord>(&entry.payload) {
+                    self.drafts.insert(draft.name.clone(), draft);
                 }
             }
             Kind::Cdr | Kind::Boot => {}
@@ -616,6 +662,7 @@ fn key_of(entry: &Entry) -> Option<Vec<u8>> {
         }
         Kind::Token => Some(key::token(&serde_json::from_slice::<TokenRecord>(payload).ok()?.id)),
         Kind::Secret => Some(key::secret(&serde_json::from_slice::<SecretRecord>(payload).ok()?.name)),
+        Kind::Draft => Some(key::draft(&serde_json::from_slice::<DraftRecord>(payload).ok()?.name)),
         Kind::Boot => Some(key::BOOT.to_vec()),
     }
 }

@@ -187,6 +187,17 @@ impl Found<'_> {
                 self.inbound(format!("{at}.dids.{did}"), to, false);
             }
         }
+        for (i, g) in config.plugin_gateways.iter().enumerate() {
+            let at = format!("gateway.{}", g.id);
+            if g.id.as_str() == "gw0" {
+                let what = "gw0 always means the landline and cannot be a plugin's gateway";
+                self.error(&at, what, "name it gw1, gw2, …");
+            }
+            let twice = config.plugin_gateways[..i].iter().any(|other| other.id == g.id);
+            if twice || config.gateway(&g.id).is_some() {
+                self.error(&at, format!("there are two gateways {}", g.id), "give one of them another name");
+            }
+        }
         self.route("default_route", &config.default_route);
     }
 
@@ -261,6 +272,7 @@ impl Found<'_> {
             PlanRoute::Landline if self.config.landlines().next().is_none() => {
                 self.error(at, "gw0 is the landline, and there is none", "add an FXO line or name a gateway");
             }
+            PlanRoute::Gateway(id) if self.config.plugin_of(id).is_some() => {}
             PlanRoute::Gateway(id) => self.gateway_exists(at, id),
             PlanRoute::Landline | PlanRoute::Default | PlanRoute::Uri(_) => {}
         }
@@ -284,7 +296,9 @@ impl Found<'_> {
             let at = format!("plans.{name}");
             for (alternative, route) in plan.alternatives() {
                 match route {
-                    PlanRoute::Gateway(id) if config.gateway(id).is_none() => {
+                    PlanRoute::Gateway(id)
+                        if config.gateway(id).is_none() && config.plugin_of(id).is_none() =>
+                    {
                         let what = format!("{alternative} goes to gateway {id}, which does not exist");
                         self.warn(&at, what, "add the gateway, or change the route");
                     }

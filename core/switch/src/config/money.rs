@@ -69,7 +69,11 @@ impl Config {
             }
             if self.rates.bundles[..i].iter().any(|other| other.name == bundle.name) {
                 let what = format!("there are two bundles {:?}", bundle.name);
-                error(format!("{at}.name"), what, "what is used is counted by name: give one of them another");
+                error(
+                    format!("{at}.name"),
+                    what,
+                    "what is used is counted by name: give one of them another",
+                );
             }
         }
         for (i, limit) in self.rates.brake.limits.iter().enumerate() {
@@ -87,7 +91,11 @@ impl Config {
             }
             if self.rates.brake.limits[..i].iter().any(|other| other.name == limit.name) {
                 let what = format!("there are two limits {:?}", limit.name);
-                error(format!("{at}.name"), what, "what is spent is counted by name: give one of them another");
+                error(
+                    format!("{at}.name"),
+                    what,
+                    "what is spent is counted by name: give one of them another",
+                );
             }
         }
         found

@@ -1,0 +1,166 @@
+//! Rate decks and money: imported with a preview, compared, exported, removed; limits and what is spent of them.
+
+use std::io;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Api, Problem, off_loop};
+use crate::config::{Fault, FaultSeverity};
+use crate::exchange::wall;
+use crate::money::{CompareView, DeckView, ImportAsk, ImportError, ImportView, MoneyView};
+
+/// Octets of a price list: some millions of rows.
+const LARGEST: usize = 256 << 20;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/rates").route(web::get().to(list)))
+        .service(web::resource("/rates/compare").route(web::get().to(compare)))
+        .service(
+            web::resource("/rates/import")
+                .app_data(web::PayloadConfig::new(LARGEST))
+                .route(web::post().to(import)),
+        )
+        .service(
+            web::resource("/rates/decks/{name}").route(web::get().to(export)).route(web::delete().to(remove)),
+        )
+        .service(web::resource("/money").route(web::get().to(money)));
+}
+
+/// All rate decks.
+#[utoipa::path(get, path = "/api/v1/rates", tag = "rates", responses((status = 200, body = Vec<DeckView>)))]
+pub(super) async fn list(api: web::Data<Api>) -> web::Json<Vec<DeckView>> {
+    web::Json(api.money.list_decks())
+}
+
+/// How a price list is imported.
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImportQuery {
+    /// The gateway whose prices they are.
+    #[serde(default)]
+    gateway: String,
+    /// The deck's name; the gateway's first deck if not given.
+    #[serde(default)]
+    name: Option<String>,
+    /// The currency, where the file names none; the box's if not given.
+    #[serde(default)]
+    currency: Option<String>,
+    /// Leave bad rows out instead of refusing the file.
+    #[serde(default)]
+    skip_bad: bool,
+    /// Put it in force. Without it the answer only says what would change.
+    #[serde(default)]
+    confirm: bool,
+}
+
+/// Reads a price list (CSV in the body) and says what it changes; with `confirm=true` it is in force afterwards.
+#[utoipa::path(post, path = "/api/v1/rates/import", tag = "rates", params(ImportQuery),
+    request_body(content = String, content_type = "text/csv"), responses(
+    (status = 200, body = ImportView), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn import(
+    api: web::Data<Api>,
+    query: web::Query<ImportQuery>,
+    body: web::Bytes,
+) -> Result<web::Json<ImportView>, Problem> {
+    let ImportQuery { gateway, name, currency, skip_bad, confirm } = query.into_inner();
+    let ask = ImportAsk { gateway, name, currency, skip_bad, confirm };
+    off_loop(move || api.money.import(&body, &ask)).await.map(web::Json)
+}
+
+/// Which call to compare for.
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompareQuery {
+    /// The number, as dialled here or with `+`.
+    number: String,
+    /// When: `2026-12-24T18:00` in the box's zone; now if not given.
+    #[serde(default)]
+    at: Option<String>,
+    /// How long the call lasts; `call_length` of the configuration if not given.
+    #[serde(default)]
+    seconds: Option<u32>,
+}
+
+/// What a call to a number costs by each gateway: the best first, and who was rejected with the reason.
+#[utoipa::path(get, path = "/api/v1/rates/compare", tag = "rates", params(CompareQuery), responses(
+    (status = 200, body = CompareView), (status = 400, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn compare(
+    api: web::Data<Api>,
+    query: web::Query<CompareQuery>,
+) -> Result<web::Json<CompareView>, Problem> {
+    let at = match &query.at {
+        None => wall::now(),
+        Some(text) => {
+            let local = text.parse::<DateTime>().ok();
+            let zone = wall::zone().unwrap_or_else(TimeZone::system);
+            let stamp = local.and_then(|local| local.to_zoned(zone).ok());
+            let bad = || Problem::bad(format!("{text:?} is no time; write it as 2026-12-24T18:00"));
+            wall::at(stamp.ok_or_else(bad)?.timestamp().as_microsecond())
+        }
+    };
+    let found = api.money.compare(&query.number, &at, query.seconds);
+    let number = &query.number;
+    let bad = || Problem::bad(format!("{number:?} is no public number: it has no country code, or letters"));
+    found.map(web::Json).ok_or_else(bad)
+}
+
+/// A deck as our own CSV, which imports back to the same deck.
+#[utoipa::path(get, path = "/api/v1/rates/decks/{name}", tag = "rates", params(("name" = String, Path)), responses(
+    (status = 200, description = "CSV"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn export(api: web::Data<Api>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let asked = name.clone();
+    let text = off_loop(move || Ok::<_, Problem>(api.money.export_deck(&asked))).await?;
+    let text = text.ok_or_else(|| Problem::missing("rate deck", &name))?;
+    Ok(HttpResponse::Ok().content_type("text/csv; charset=utf-8").body(text))
+}
+
+/// Removes a deck. Calls that stand keep their price.
+#[utoipa::path(delete, path = "/api/v1/rates/decks/{name}", tag = "rates", params(("name" = String, Path)), responses(
+    (status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn remove(api: web::Data<Api>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let asked = name.clone();
+    let refused =
+        |e: io::Error| Problem::internal(format!("the deck cannot be removed: {e}. Nothing was changed"));
+    let removed = off_loop(move || api.money.remove_deck(&asked).map_err(refused)).await?;
+    if removed { Ok(HttpResponse::NoContent().finish()) } else { Err(Problem::missing("rate deck", &name)) }
+}
+
+/// Limits and bundles, and what is spent and used of them.
+#[utoipa::path(get, path = "/api/v1/money", tag = "rates", responses((status = 200, body = MoneyView)))]
+pub(super) async fn money(api: web::Data<Api>) -> web::Json<MoneyView> {
+    web::Json(api.money.standing())
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Problem {
+        let detail = error.to_string();
+        let refused = |word| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, word, detail.clone());
+        match error {
+            ImportError::Bad(_) => Problem::bad(detail),
+            ImportError::NoGateway(name) => Problem::missing("gateway", &name),
+            ImportError::Unreadable(_) => refused("no-price-list"),
+            ImportError::Nothing => refused("bad-rows"),
+            ImportError::Rows { some, .. } => {
+                let fault = |e: ringtrip_rates::import::RowError| Fault {
+                    severity: FaultSeverity::Error,
+                    line: usize::try_from(e.line).unwrap_or(usize::MAX),
+                    column: e.column,
+                    path: String::new(),
+                    what: e.what,
+                    hint: e.hint.to_owned(),
+                };
+                Problem { faults: some.into_iter().map(fault).collect(), ..refused("bad-rows") }
+            }
+            ImportError::Disk { .. } | ImportError::Fell(_) => Problem::internal(detail),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Money in the running exchange: what calls cost by each gateway, which gateway is cheapest now, and the limits that
+//! refuse and end calls. The sums are [`ringtrip_rates`]'; here they meet files, the store, and calls as they pass.
+//!
+//! * `decks`: price lists in the data folder, imported and swapped in while calls go on.
+//! * `till`: what each call tries, sets aside and costs, and what is learned from it.
+//! * `kept`: what must outlive a restart. * `view`: what people see.
+//!
+//! An emergency call never comes here: its plan is another kind of verdict, and nothing of it is looked at.
+
+mod decks;
+mod kept;
+mod till;
+mod view;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ringtrip_rates::brake::Brake;
+use ringtrip_rates::bundle::Bundles;
+use ringtrip_rates::deck::Deck;
+use ringtrip_rates::market::{Ask, Budget, Candidates, Gateway, Health, Market, Offer};
+use ringtrip_rates::money::Money as Amount;
+use ringtrip_rates::quality::{self, Quality};
+use ringtrip_rates::time::{At, Date};
+use ringtrip_switch::config::Config;
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::GatewayId;
+use ringtrip_switch::route::{Quote, WallTime};
+use ringtrip_switch::router::{self, Prices, RankAsk, Ranking};
+use tokio::sync::Notify;
+
+pub use decks::{ImportAsk, ImportError, is_deck_name};
+pub use till::Says;
+pub use view::{CompareView, DeckView, ImportView, MoneyView, OfferView, RejectedView};
+
+use crate::store::Store;
+use till::Till;
+
+/// The landline among gateways.
+const LANDLINE: &str = "gw0";
+
+/// A handle on the money. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Money(Arc<Inner>);
+
+struct Inner {
+    /// Where the decks lie.
+    folder: PathBuf,
+    config: RwLock<Arc<Config>>,
+    /// Decks are behind `Arc`s: what is done under this lock takes microseconds, whatever is imported.
+    market: RwLock<Market>,
+    decks: RwLock<BTreeMap<String, Arc<Deck>>>,
+    /// Decks that are being read at start.
+    loading: RwLock<Vec<String>>,
+    /// One import at a time: each needs much memory for a moment.
+    importing: Mutex<()>,
+    till: Mutex<Till>,
+    /// Something began that has a deadline, or changed that must be kept.
+    stirred: Notify,
+    store: Option<Store>,
+    tell: Box<dyn Fn(Event) + Send + Sync>,
+}
+
+impl Money {
+    /// The money of this data folder, with what was kept. Large decks are read on a thread of their own; until one is
+    /// there, its gateways have no price.
+    pub fn open(
+        config: Arc<Config>,
+        data: &Path,
+        store: &Store,
+        tell: Box<dyn Fn(Event) + Send + Sync>,
+    ) -> Money {
+        let money = Money::new(config, data.join("rates"), Some(store.clone()), tell);
+        money.recall();
+        money.load();
+        money
+    }
+
+    /// Without decks, calls and memory.
+    pub fn none() -> Money {
+        Money::new(Arc::default(), PathBuf::new(), None, Box::new(|_| {}))
+    }
+
+    fn new(
+        config: Arc<Config>,
+        folder: PathBuf,
+        store: Option<Store>,
+        tell: Box<dyn Fn(Event) + Send + Sync>,
+    ) -> Money {
+        let rates = &config.rates;
+        let quality = Quality::new(quality::Settings::default());
+        let market = Market::new(rates.settings.clone(), quality, Bundles::new(rates.bundles.clone()));
+        let till = Till::new(Brake::new(rates.brake.clone()));
+        let money = Money(Arc::new(Inner {
+            folder,
+            market: RwLock::new(market),
+            decks: RwLock::default(),
+            loading: RwLock::default(),
+            importing: Mutex::default(),
+            till: Mutex::new(till),
+            stirred: Notify::new(),
+            store,
+            tell,
+            config: RwLock::new(config),
+        }));
+        money.offer();
+        money
+    }
+
+    /// Another configuration is in force. What was spent under a limit that keeps its name stays spent.
+    pub fn configure(&self, config: Arc<Config>) {
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+        let rates = &config.rates;
+        self.till().brake.set(rates.brake.clone());
+        {
+            let mut market = self.market_mut();
+            market.settings = rates.settings.clone();
+            market.bundles.set(rates.bundles.clone());
+        }
+        self.offer();
+    }
+
+    /// Waits until something changed that the clock has a part in.
+    pub async fn stirred(&self) {
+        self.0.stirred.notified().await;
+    }
+
+    /// Puts the gateways of the configuration on the market, each with its decks as they are now.
+    fn offer(&self) {
+        let config = self.config();
+        let gateways = offered(&config, &self.decks());
+        let till = self.till();
+        let mut before = Vec::new();
+        let mut market = self.market_mut();
+        let gone: Vec<Arc<str>> = market.gateways().iter().map(|g| g.name.clone()).collect();
+        for name in gone.iter().filter(|name| !gateways.iter().any(|(g, ..)| g == &***name)) {
+            market.remove(name);
+        }
+        for (name, decks, most) in gateways {
+            let (busy, health) = (till.busy(&name), till.health(&name));
+            match market.gateway(&name) {
+                Some(gateway) => {
+                    // The last handle on a large deck is let go outside of the lock.
+                    before.push(std::mem::replace(&mut gateway.decks, decks));
+                    (gateway.most, gateway.busy, gateway.health) = (most, busy, health);
+                }
+                None => market.set(Gateway { name: name.as_str().into(), decks, most, busy, health }),
+            }
+        }
+        drop(market);
+        drop(till);
+        drop(before);
+    }
+
+    fn config(&self) -> Arc<Config> {
+        self.0.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn market(&self) -> RwLockReadGuard<'_, Market> {
+        self.0.market.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn market_mut(&self) -> RwLockWriteGuard<'_, Market> {
+        self.0.market.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decks(&self) -> BTreeMap<String, Arc<Deck>> {
+        self.0.decks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Taken before the market, where both are needed.
+    fn till(&self) -> MutexGuard<'_, Till> {
+        self.0.till.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The gateways with their decks, and how many calls each carries.
+fn offered(
+    config: &Config,
+    decks: &BTreeMap<String, Arc<Deck>>,
+) -> Vec<(String, Vec<Arc<Deck>>, Option<u32>)> {
+    let names = config.gateways.iter().map(|g| g.id.as_str());
+    let names = names.chain(config.plugin_gateways.iter().map(|g| g.id.as_str())).chain([LANDLINE]);
+    let one = |name: &str| {
+        let named = decks_of(config, name);
+        let found: Vec<_> = named.iter().filter_map(|deck| decks.get(deck).cloned()).collect();
+        let most = name.parse::<GatewayId>().ok().and_then(|id| config.rates.offered.get(&id)?.max_calls);
+        (name.to_owned(), found, most)
+    };
+    names.map(one).filter(|(_, decks, _)| !decks.is_empty()).collect()
+}
+
+/// The names of a gateway's decks. One that names none has the deck that is called like itself.
+fn decks_of(config: &Config, gateway: &str) -> Vec<String> {
+    let id = gateway.parse::<GatewayId>().ok();
+    let named = id.and_then(|id| config.rates.offered.get(&id)).map(|o| o.decks.clone());
+    named.filter(|names| !names.is_empty()).unwrap_or_else(|| vec![gateway.to_owned()])
+}
+
+/// A moment as rates count it.
+fn at(wall: &WallTime) -> At {
+    let unix = wall.unix_micros.div_euclid(1_000_000);
+    let local = Date::new(wall.year.into(), wall.month, wall.day)
+        .map(|day| day.days() * 86_400 + i64::from(wall.hour) * 3600 + i64::from(wall.minute) * 60);
+    let offset = local.map_or(0, |local| local - unix.div_euclid(60) * 60);
+    // No zone is further away than a day.
+    At { unix, offset: i32::try_from(offset).ok().filter(|o| o.abs() <= 86_400).unwrap_or(0) }
+}
+
+fn quote(offer: Offer, currency: &str) -> Quote {
+    Quote {
+        deck: offer.deck.to_string(),
+        prefix: offer.rate.prefix.to_string(),
+        destination: offer.rate.destination.to_string(),
+        currency: currency.to_owned(),
+        per_minute: offer.price.tariff.per_minute.0,
+        estimate: offer.cost.0,
+        price: offer.price,
+        why: offer.why,
+    }
+}
+
+impl Prices for Money {
+    fn rank(&self, ask: &RankAsk<'_>) -> Ranking {
+        let seconds = self.config().rates.call_length;
+        let among: Vec<&str> = ask.among.iter().map(|id| id.as_str()).collect();
+        let candidates = if among.is_empty() { Candidates::All } else { Candidates::These(&among) };
+        let budget = Budget { per_minute: ask.budget.map(Amount::micros), call: None };
+        let ask = Ask { number: ask.number, at: at(ask.at), candidates, seconds, budget };
+        let market = self.market();
+        let currency = market.settings.currency;
+        let found = market.rank(&ask);
+        drop(market);
+        let offer = |offer: Offer| {
+            let gateway = offer.gateway.parse().ok()?;
+            Some(router::Offer { gateway, quote: Arc::new(quote(offer, currency.as_str())) })
+        };
+        let rejected = found.rejected.into_iter().filter_map(|r| Some((r.gateway.parse().ok()?, r.why)));
+        Ranking { rejected: rejected.collect(), offers: found.offers.into_iter().filter_map(offer).collect() }
+    }
+
+    fn quote(&self, gateway: &GatewayId, number: &str, wall: &WallTime) -> Option<Arc<Quote>> {
+        let market = self.market();
+        if market.gateways().is_empty() {
+            return None;
+        }
+        let seconds = self.config().rates.call_length;
+        let candidates = Candidates::All;
+        let ask = Ask { number, at: at(wall), candidates, seconds, budget: Budget::default() };
+        let offer = market.quote(gateway.as_str(), &ask)?;
+        Some(Arc::new(quote(offer, market.settings.currency.as_str())))
+    }
+}
+
+impl fmt::Debug for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Money({} decks)", self.0.decks.read().map_or(0, |d| d.len()))
+    }
+}
+
+/// A gateway that is out of order.
+fn down(why: &str) -> Health {
+    Health::Down(if why.is_empty() { "it does not answer".into() } else { why.into() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
+use ringtrip_switch::route::{Attempt, Extras, Provenance, RoutePlan, Stage, StepKind, Target, Verdict};
+
+use super::*;
+use crate::store::StoreOptions;
+
+const CONFIG: &str = r#"
+region = "uk"
+[extension.201]
+password = "made-up"
+[gateway.gw1]
+server = "192.0.2.1"
+user = "u"
+[gateway.gw2]
+server = "192.0.2.2"
+user = "u"
+decks = ["night", "gw2"]
+max_calls = 1
+[[bundle]]
+name = "home"
+gateway = "gw1"
+prefixes = ["441480"]
+minutes = 2
+[money]
+least = "60s"
+[[money.limit]]
+name = "kids"
+extension = "201"
+per = "day"
+amount = "0.50"
+"#;
+
+struct House {
+    money: Money,
+    store: Store,
+    dir: tempfile::TempDir,
+    config: Arc<Config>,
+}
+
+impl House {
+    fn new() -> House {
+        House::within(tempfile::tempdir().unwrap())
+    }
+
+    fn within(dir: tempfile::TempDir) -> House {
+        let (config, faults) = crate::config::read(CONFIG).unwrap();
+        assert!(faults.is_empty(), "{faults:?}");
+        let config = Arc::new(config);
+        let store = Store::open(StoreOptions::new(dir.path())).unwrap();
+        let money = Money::open(config.clone(), dir.path(), &store, Box::new(|event| panic!("{event:?}")));
+        House { money, store, dir, config }
+    }
+
+    fn again(self) -> House {
+        self.money.keep(true);
+        self.store.close();
+        House::within(self.dir)
+    }
+
+    fn import(&self, gateway: &str, name: Option<&str>, csv: &str) -> Result<ImportView, ImportError> {
+        let name = name.map(str::to_owned);
+        let ask = ImportAsk { gateway: gateway.to_owned(), name, confirm: true, ..ImportAsk::default() };
+        self.money.import(csv.as_bytes(), &ask)
+    }
+
+    fn order(&self, number: &str) -> Vec<String> {
+        let ask = RankAsk { number, at: &crate::exchange::wall::now(), among: &[], budget: None };
+        self.money.rank(&ask).offers.into_iter().map(|o| o.gateway.to_string()).collect()
+    }
+
+    /// A plan that tries these gateways one after the other, with their prices.
+    fn plan(&self, number: &str, gateways: &[&str]) -> RoutePlan {
+        let stage = |name: &&str| {
+            let id: GatewayId = name.parse().unwrap();
+            let e164 = self.config.numbering.e164(&Digits::new(number)).unwrap();
+            let quote = self.money.quote(&id, e164.trim_start_matches('+'), &crate::exchange::wall::now());
+            let attempt = Attempt::new(Target::Gateway(id), Digits::new(number), CallerId::default());
+            Stage { targets: vec![Attempt { quote, ..attempt }], timeout: std::time::Duration::from_secs(9) }
+        };
+        let verdict = Verdict::Stages(gateways.iter().map(stage).collect());
+        RoutePlan { verdict, provenance: Provenance::default(), extras: Extras::default() }
+    }
+
+    fn targets(&self, call: u64, plan: &mut RoutePlan) -> Vec<String> {
+        self.money.routed(CallId(call), &Source::Extension("201".parse().unwrap()), plan);
+        match &plan.verdict {
+            Verdict::Stages(stages) => {
+                stages.iter().flat_map(|s| &s.targets).map(|a| a.target.word()).collect()
+            }
+            other => vec![format!("{other:?}")],
+        }
+    }
+}
+
+const CHEAP: &str = "prefix,destination,rate\n44,UK,0.01\n33,France,0.02\n";
+const DEAR: &str = "prefix,destination,rate\n44,UK,0.40\n33,France,0.01\n";
+
+#[test]
+fn a_deck_is_in_force_at_once_and_after_a_restart() {
+    let house = House::new();
+    assert_eq!(house.order("442079460000"), [""; 0]);
+    let view = house.import("gw1", None, CHEAP).unwrap();
+    assert_eq!((view.deck.as_str(), view.new.count, view.applied, view.note), ("gw1", 2, true, None));
+    house.import("gw2", Some("gw2"), DEAR).unwrap();
+    assert_eq!(house.order("442079460000"), ["gw1", "gw2"]);
+    assert_eq!(house.order("33123456789"), ["gw2", "gw1"]);
+    let quote = house.money.quote(&"gw1".parse().unwrap(), "442079460000", &crate::exchange::wall::now());
+    let quote = quote.unwrap();
+    assert_eq!((quote.prefix.as_str(), quote.per_minute, quote.estimate), ("44", 10_000, 30_000));
+    let text = house.money.export_deck("gw1").unwrap();
+    let house = house.again();
+    assert_eq!(house.order("33123456789"), ["gw2", "gw1"]);
+    assert_eq!(house.money.export_deck("gw1").unwrap(), text);
+    assert!(house.money.remove_deck("gw2").unwrap() && !house.money.remove_deck("gw2").unwrap());
+    assert_eq!(house.order("33123456789"), ["gw1"]);
+    let house = house.again();
+    assert_eq!(house.order("33123456789"), ["gw1"]);
+}
+
+#[test]
+fn a_file_with_bad_rows_changes_nothing_unless_they_are_skipped() {
+    let house = House::new();
+    house.import("gw1", None, CHEAP).unwrap();
+    let before = house.money.export_deck("gw1");
+    let bad = "prefix,destination,rate\n44,UK,0.02\n4x,UK mobile,0.02\n33,France,free\n";
+    match house.import("gw1", None, bad) {
+        Err(ImportError::Rows { count: 2, some }) => {
+            assert_eq!((some[0].line, some[0].column, some[1].line), (3, 1, 4));
+            assert!(some.iter().all(|e| !e.hint.is_empty()));
+        }
+        other => panic!("{other:?}"),
+    }
+    let refused =
+        |gateway: &str, name: Option<&str>, csv: &str| house.import(gateway, name, csv).unwrap_err();
+    assert!(matches!(refused("gw7", None, CHEAP), ImportError::NoGateway(_)));
+    assert!(matches!(refused("gw1", Some("../gw1"), CHEAP), ImportError::Bad(_)));
+    assert!(matches!(refused("gw1", None, "hello\n"), ImportError::Unreadable(_)));
+    assert_eq!(house.money.export_deck("gw1"), before);
+    // A look changes nothing either.
+    let look = ImportAsk { gateway: "gw1".to_owned(), skip_bad: true, ..ImportAsk::default() };
+    let view = house.money.import(bad.as_bytes(), &look).unwrap();
+    assert_eq!((view.applied, view.errors.count, view.changed.count), (false, 2, 1));
+    assert_eq!(house.money.export_deck("gw1"), before);
+    house.money.import(bad.as_bytes(), &ImportAsk { confirm: true, ..look }).unwrap();
+    assert_ne!(house.money.export_deck("gw1"), before);
+}
+
+#[test]
+fn what_a_limit_cannot_pay_is_taken_out_of_the_plan() {
+    let house = House::new();
+    house.import("gw1", None, CHEAP).unwrap();
+    house.import("gw2", Some("gw2"), DEAR).unwrap();
+    // A minute of the dear one fits once.
+    let mut plan = house.plan("02079460000", &["gw2", "gw1"]);
+    assert_eq!(house.targets(1, &mut plan), ["gw2", "gw1"]);
+    assert!(house.money.may_try(CallId(1), &Target::Gateway("gw2".parse().unwrap())).0);
+    assert_eq!(house.money.standing().limits[0].spent, "0.40");
+    let mut second = house.plan("02079460000", &["gw2", "gw1"]);
+    assert_eq!(house.targets(2, &mut second), ["gw1"]);
+    assert!(second.provenance.steps.iter().any(|s| s.kind == StepKind::Money && s.subject == "gw2"));
+    let mut third = house.plan("02079460000", &["gw2"]);
+    house.targets(3, &mut third);
+    assert_eq!(third.verdict, Verdict::Refuse(Cause::Spent));
+    assert_eq!(third.extras.say.as_deref(), Some("too-expensive"));
+    assert!(third.provenance.because.contains("limit kids of extension 201"), "{}", third.provenance.because);
+    // The dear gateway fails: what it had set aside is free again, and the next one is tried.
+    assert!(house.money.may_try(CallId(1), &Target::Gateway("gw1".parse().unwrap())).0);
+    assert_eq!(house.money.standing().limits[0].spent, "0.01");
+    house.money.gone(CallId(1));
+    assert_eq!(house.money.standing().limits[0].spent, "0.00");
+}
+
+#[test]
+fn what_was_set_aside_outlives_the_exchange() {
+    let house = House::new();
+    house.import("gw2", Some("gw2"), DEAR).unwrap();
+    let mut plan = house.plan("02079460000", &["gw2"]);
+    house.targets(1, &mut plan);
+    assert!(house.money.may_try(CallId(1), &Target::Gateway("gw2".parse().unwrap())).0);
+    let house = house.again();
+    assert_eq!(house.money.standing().limits[0].spent, "0.40");
+}
+
+#[test]
+fn a_gateway_that_fails_or_is_full_or_down_is_not_the_first() {
+    let house = House::new();
+    house.import("gw1", None, DEAR).unwrap();
+    house.import("gw2", Some("gw2"), CHEAP).unwrap();
+    let number = "442079460000";
+    assert_eq!(house.order(number), ["gw2", "gw1"]);
+    for call in 1..=2 {
+        let mut plan = house.plan("02079460000", &["gw2", "gw1"]);
+        house.targets(call, &mut plan);
+        house.money.may_try(CallId(call), &Target::Gateway("gw2".parse().unwrap()));
+        // It carries one call at most.
+        assert_eq!(house.order(number), ["gw1"]);
+        house.money.may_try(CallId(call), &Target::Gateway("gw1".parse().unwrap()));
+        house.money.gone(CallId(call));
+    }
+    assert_eq!(house.order(number), ["gw1", "gw2"], "it failed twice");
+    house.money.gateway_is("gw1", false, "no answer");
+    assert_eq!(house.order(number), ["gw2"]);
+    house.money.gateway_is("gw1", true, "");
+    assert_eq!(house.order(number), ["gw1", "gw2"]);
+    let compared = house.money.compare("02079460000", &crate::exchange::wall::now(), Some(60)).unwrap();
+    let of = |g: &str| compared.offers.iter().find(|o| o.gateway == g).unwrap();
+    assert_eq!((of("gw1").cost.as_str(), of("gw2").cost.as_str()), ("0.40", "0.01"));
+    assert!(of("gw2").answered < of("gw1").answered);
+}
+
+#[test]
+fn the_seconds_of_a_bundle_are_promised_once() {
+    let house = House::new();
+    house.import("gw1", None, CHEAP).unwrap();
+    let free = |plan: &RoutePlan| match &plan.verdict {
+        Verdict::Stages(stages) => stages[0].targets[0].quote.as_ref().unwrap().price.free,
+        _ => panic!("{plan:?}"),
+    };
+    let mut plan = house.plan("01480123456", &["gw1"]);
+    house.targets(1, &mut plan);
+    assert_eq!(free(&plan), 120);
+    let mut second = house.plan("01480123456", &["gw1"]);
+    house.targets(2, &mut second);
+    assert_eq!(free(&second), 0);
+    house.money.gone(CallId(1));
+    let mut third = house.plan("01480123456", &["gw1"]);
+    house.targets(3, &mut third);
+    assert_eq!(free(&third), 120);
+}
+
+#[test]
+fn a_moment_keeps_its_zone() {
+    // 2026-07-01 23:30 UTC in London.
+    let wall = WallTime {
+        unix_micros: 1_782_948_600_000_000,
+        year: 2026,
+        month: 7,
+        day: 2,
+        hour: 0,
+        minute: 30,
+        weekday: 4,
+    };
+    assert_eq!(at(&wall), At { unix: 1_782_948_600, offset: 3600 });
+    assert_eq!(at(&WallTime { unix_micros: 5_000_000, ..WallTime::default() }).offset, 0);
+}

@@ -1,0 +1,534 @@
+//! What each call tries outside, what it sets aside and costs, and what its end teaches about the gateways.
+//!
+//! A plan is looked at before it is carried out: attempts that a limit cannot pay are taken out of it. Money is set
+//! aside when an attempt is made, which is when its target is looked for. When a later stage is tried, what the
+//! earlier ones had set aside is free again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringtrip_rates::brake::{Ask, Brake, Key, Output, Verdict as May};
+use ringtrip_rates::market::Health;
+use ringtrip_rates::money::Money as Amount;
+use ringtrip_rates::prefix::Prefix;
+use ringtrip_rates::quality::{Finished, Heard, Outcome};
+use ringtrip_rates::rate::{FOREVER, Price};
+use ringtrip_rates::time::At;
+use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::config::{Config, LineKind};
+use ringtrip_switch::event::Event;
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{Cause, Source};
+use ringtrip_switch::post::Figures;
+use ringtrip_switch::prompt;
+use ringtrip_switch::route::{Attempt, RoutePlan, StepKind, Target, Verdict};
+
+use super::{LANDLINE, Money, at, down};
+use crate::exchange::wall;
+
+/// A bundle's seconds are kept for a call up to this length, so that calls at the same time do not count on the same ones.
+const LONGEST_HELD: u32 = 3600;
+/// After so many failures in a row a gateway is used only if nothing better is left,
+const FAILURES: u32 = 2;
+/// for so long after the last one.
+const DOUBT: Duration = Duration::from_secs(60);
+/// Packets from which on it can be told how a call sounded: five seconds.
+const SOUND_ENOUGH: u64 = 250;
+
+/// The calls that may cost money, and the gateways as they were of late.
+pub(super) struct Till {
+    pub brake: Brake,
+    calls: HashMap<CallId, Calling>,
+    /// Attempts by each gateway that live.
+    busy: BTreeMap<Arc<str>, u32>,
+    /// Failures in a row, and when the last one was.
+    failures: BTreeMap<Arc<str>, (u32, Instant)>,
+    /// Gateways that are out of order, and why.
+    down: BTreeMap<String, String>,
+    /// Limits or bundles have changed since they were kept.
+    pub stirred: bool,
+    /// So has what was learned.
+    pub learned: bool,
+    pub kept_learned: Option<Instant>,
+}
+
+/// A call with attempts outside.
+struct Calling {
+    extension: String,
+    attempts: Vec<Paying>,
+}
+
+struct Paying {
+    stage: usize,
+    target: Target,
+    gateway: Arc<str>,
+    number: String,
+    price: Option<Price>,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Waiting,
+    Trying { since: Instant, rang_after: Option<Duration> },
+    Talking { since: Instant, rang_after: Option<Duration> },
+    Over,
+}
+
+/// What the clock brought.
+#[derive(Debug, Default)]
+pub struct Says {
+    /// Calls to end: their money is used up.
+    pub end: Vec<CallId>,
+    /// For those who watch.
+    pub events: Vec<Event>,
+}
+
+impl Till {
+    pub fn new(brake: Brake) -> Till {
+        Till {
+            brake,
+            calls: HashMap::new(),
+            busy: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            down: BTreeMap::new(),
+            stirred: false,
+            learned: false,
+            kept_learned: None,
+        }
+    }
+
+    pub fn busy(&self, gateway: &str) -> u32 {
+        self.busy.get(gateway).copied().unwrap_or(0)
+    }
+
+    pub fn health(&self, gateway: &str) -> Health {
+        if let Some(why) = self.down.get(gateway) {
+            return down(why);
+        }
+        match self.failures.get(gateway) {
+            Some((count, last)) if *count >= FAILURES && last.elapsed() < DOUBT => {
+                Health::Doubtful(format!("its last {count} calls failed").into())
+            }
+            _ => Health::Well,
+        }
+    }
+}
+
+impl Money {
+    /// A plan is about to be carried out: what a limit cannot pay is taken out of it.
+    pub fn routed(&self, call: CallId, source: &Source, plan: &mut RoutePlan) -> Says {
+        let mut told = Says::default();
+        let mut till = self.till();
+        self.drop_call(&mut till, call, &mut told);
+        let Verdict::Stages(stages) = &mut plan.verdict else { return told };
+        let config = self.config();
+        let extension = extension_of(&config, source);
+        let (now, mut out) = (at(&wall::now()), Vec::new());
+        let mut calling = Calling { extension, attempts: Vec::new() };
+        let (steps, mut refused) = (&mut plan.provenance.steps, None);
+        for (n, stage) in stages.iter_mut().enumerate() {
+            stage.targets.retain_mut(|attempt| {
+                let Some(gateway) = gateway_of(&config, attempt) else { return true };
+                // No plan of people has as many; what cannot be counted is not tried.
+                let Ok(leg) = u8::try_from(calling.attempts.len()) else { return false };
+                let number = config.numbering.e164(&attempt.number).unwrap_or_default();
+                let number = number.trim_start_matches('+').to_owned();
+                if let Some(quote) = &mut attempt.quote {
+                    if quote.price.free > 0 {
+                        let (most, prefix) = (quote.price.free.min(LONGEST_HELD), Prefix::leading(&number));
+                        let held =
+                            self.market_mut().bundles.hold(hold(call, leg), &gateway, prefix, now, most);
+                        Arc::make_mut(quote).price.free = held;
+                    }
+                    let (key, price) = (Key { call: call.0, leg }, quote.price);
+                    let ask =
+                        Ask { key, extension: &calling.extension, gateway: &gateway, number: &number, price };
+                    match till.brake.admit(now, &ask, &mut out) {
+                        May::Go { until } => {
+                            till.brake.end(now, key, Amount::ZERO, &mut out);
+                            if until != FOREVER {
+                                let said = format!("the limits leave money for {until} s");
+                                steps.push(step(&gateway, said));
+                            }
+                        }
+                        May::Refuse { sentence, .. } => {
+                            self.market_mut().bundles.settle(hold(call, leg), 0);
+                            steps.push(step(&gateway, sentence.clone()));
+                            refused = Some(sentence);
+                            return false;
+                        }
+                    }
+                }
+                calling.attempts.push(Paying {
+                    stage: n,
+                    target: attempt.target.clone(),
+                    gateway,
+                    number,
+                    price: attempt.quote.as_ref().map(|q| q.price),
+                    state: State::Waiting,
+                });
+                true
+            });
+        }
+        stages.retain(|stage| !stage.targets.is_empty());
+        if let Some(sentence) = refused
+            && stages.is_empty()
+        {
+            plan.verdict = Verdict::Refuse(Cause::Spent);
+            plan.provenance.because = sentence;
+            plan.extras.say = Some(prompt::TOO_EXPENSIVE.to_owned());
+        }
+        told.hear(out);
+        if !calling.attempts.is_empty() {
+            till.calls.insert(call, calling);
+        }
+        drop(till);
+        self.stir();
+        told
+    }
+
+    /// A target is about to be tried: is there still money for it? It is set aside now.
+    pub fn may_try(&self, call: CallId, target: &Target) -> (bool, Says) {
+        let mut told = Says::default();
+        let mut till = self.till();
+        let waiting = |a: &Paying| matches!(a.state, State::Waiting) && a.target == *target;
+        let Some(mut calling) = till.calls.remove(&call) else { return (true, told) };
+        let Some(leg) = calling.attempts.iter().position(waiting) else {
+            till.calls.insert(call, calling);
+            return (true, told);
+        };
+        let (now, mut out) = (at(&wall::now()), Vec::new());
+        let stage = calling.attempts[leg].stage;
+        for (n, earlier) in calling.attempts.iter_mut().enumerate().filter(|(_, a)| a.stage < stage) {
+            if let State::Trying { rang_after, .. } = earlier.state {
+                // It rang, and nobody came; or it never got so far.
+                let outcome = if rang_after.is_some() { Outcome::Reached } else { Outcome::Failed };
+                self.learn(&mut till, earlier, outcome, rang_after, None, now);
+                self.leave(&mut till, call, n, earlier, 0, Amount::ZERO, now, &mut out);
+            }
+        }
+        let attempt = &mut calling.attempts[leg];
+        let may = match (attempt.price, u8::try_from(leg)) {
+            (Some(price), Ok(leg)) => {
+                let key = Key { call: call.0, leg };
+                let (gateway, number) = (&attempt.gateway, &attempt.number);
+                let ask = Ask { key, extension: &calling.extension, gateway, number, price };
+                matches!(till.brake.admit(now, &ask, &mut out), May::Go { .. })
+            }
+            _ => true,
+        };
+        if may {
+            attempt.state = State::Trying { since: Instant::now(), rang_after: None };
+            self.count(&mut till, &attempt.gateway, true);
+        } else {
+            attempt.state = State::Over;
+            self.market_mut().bundles.settle(hold(call, u8::try_from(leg).unwrap_or(u8::MAX)), 0);
+        }
+        till.calls.insert(call, calling);
+        told.hear(out);
+        drop(till);
+        self.stir();
+        (may, told)
+    }
+
+    /// An event passes.
+    pub fn heard(&self, event: &Event) -> Says {
+        let mut told = Says::default();
+        let (call, target, answered) = match event {
+            Event::CallRinging { call, target, .. } => (*call, target, false),
+            Event::CallAnswered { call, target, .. } => (*call, target, true),
+            _ => return told,
+        };
+        let mut till = self.till();
+        let Some(mut calling) = till.calls.remove(&call) else { return told };
+        let (config, now, mut out) = (self.config(), at(&wall::now()), Vec::new());
+        for (n, attempt) in calling.attempts.iter_mut().enumerate() {
+            let State::Trying { since, rang_after } = attempt.state else { continue };
+            let it_is = is_called(&config, attempt, target);
+            match (answered, it_is) {
+                (false, true) => {
+                    let rang_after = rang_after.or(Some(since.elapsed()));
+                    attempt.state = State::Trying { since, rang_after };
+                }
+                (false, false) => {}
+                (true, true) => {
+                    let rang_after = rang_after.or(Some(since.elapsed()));
+                    attempt.state = State::Talking { since: Instant::now(), rang_after };
+                    if let Ok(leg) = u8::try_from(n) {
+                        let key = Key { call: call.0, leg };
+                        till.brake.answered(Instant::now(), now, key, &mut out);
+                    }
+                }
+                // Somebody else was faster: that says nothing about this one.
+                (true, false) => self.leave(&mut till, call, n, attempt, 0, Amount::ZERO, now, &mut out),
+            }
+        }
+        till.calls.insert(call, calling);
+        told.hear(out);
+        drop(till);
+        self.stir();
+        told
+    }
+
+    /// A call's record is closed: what it cost takes the place of what was set aside.
+    pub fn ended(&self, cdr: &Cdr) -> Says {
+        let mut told = Says::default();
+        let Some(cause) = cdr.cause else { return told };
+        let mut till = self.till();
+        let Some(mut calling) = till.calls.remove(&cdr.call) else { return told };
+        let (now, mut out) = (at(&wall::now()), Vec::new());
+        for (n, attempt) in calling.attempts.iter_mut().enumerate() {
+            match attempt.state {
+                State::Talking { since, rang_after } => {
+                    let seconds =
+                        u32::try_from(since.elapsed().as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                    // A record that was closed in the stead of a call that fell knows no cost.
+                    let cost = cdr.cost.as_ref().map(|c| Amount::micros(c.micros));
+                    let cost = cost.or_else(|| Some(attempt.price?.cost(seconds))).unwrap_or(Amount::ZERO);
+                    let heard = cdr.b.as_ref().and_then(heard);
+                    self.learn(&mut till, attempt, Outcome::Reached, rang_after, heard, now);
+                    self.leave(&mut till, cdr.call, n, attempt, seconds, cost, now, &mut out);
+                }
+                State::Trying { rang_after, .. } => {
+                    if let Some(outcome) = outcome(cause, rang_after.is_some()) {
+                        self.learn(&mut till, attempt, outcome, rang_after, None, now);
+                    }
+                    self.leave(&mut till, cdr.call, n, attempt, 0, Amount::ZERO, now, &mut out);
+                }
+                State::Waiting | State::Over => {
+                    self.leave(&mut till, cdr.call, n, attempt, 0, Amount::ZERO, now, &mut out);
+                }
+            }
+        }
+        told.hear(out);
+        drop(till);
+        self.stir();
+        told
+    }
+
+    /// A call is gone, whatever became of its record.
+    pub fn gone(&self, call: CallId) -> Says {
+        let mut told = Says::default();
+        self.drop_call(&mut self.till(), call, &mut told);
+        told
+    }
+
+    /// A gateway works, or does not.
+    pub fn gateway_is(&self, name: &str, up: bool, why: &str) {
+        let mut till = self.till();
+        let was = till.down.get(name).map(String::as_str);
+        if was == (!up).then_some(why) {
+            return;
+        }
+        match up {
+            true => till.down.remove(name),
+            false => till.down.insert(name.to_owned(), why.to_owned()),
+        };
+        self.refresh(&till, name);
+    }
+
+    /// Time has passed.
+    pub fn tick(&self) -> Says {
+        let mut told = Says::default();
+        let mut till = self.till();
+        let mut out = Vec::new();
+        till.brake.count(Instant::now(), at(&wall::now()), &mut out);
+        told.hear(out);
+        let forgiven: Vec<_> = till
+            .failures
+            .iter()
+            .filter(|(_, (_, last))| last.elapsed() >= DOUBT)
+            .map(|(g, _)| g.clone())
+            .collect();
+        for gateway in forgiven {
+            till.failures.remove(&gateway);
+            self.refresh(&till, &gateway);
+        }
+        drop(till);
+        self.keep(false);
+        told
+    }
+
+    /// Is there anything that [`Money::tick`] has to look after?
+    pub fn is_busy(&self) -> bool {
+        let till = self.till();
+        till.stirred || till.learned || !till.failures.is_empty() || till.brake.deadline().is_some()
+    }
+
+    fn stir(&self) {
+        self.till().stirred = true;
+        self.0.stirred.notify_one();
+    }
+
+    /// Gives back all that a call holds; one that talks has cost what it lasted.
+    fn drop_call(&self, till: &mut Till, call: CallId, told: &mut Says) {
+        let Some(mut calling) = till.calls.remove(&call) else { return };
+        let (now, mut out) = (at(&wall::now()), Vec::new());
+        for (n, attempt) in calling.attempts.iter_mut().enumerate() {
+            let (seconds, cost) = match attempt.state {
+                State::Talking { since, .. } => {
+                    let seconds =
+                        u32::try_from(since.elapsed().as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                    (seconds, attempt.price.map_or(Amount::ZERO, |p| p.cost(seconds)))
+                }
+                _ => (0, Amount::ZERO),
+            };
+            self.leave(till, call, n, attempt, seconds, cost, now, &mut out);
+        }
+        till.stirred = true;
+        told.hear(out);
+    }
+
+    /// An attempt is over: it lasted and cost so much.
+    #[allow(clippy::too_many_arguments)]
+    fn leave(
+        &self,
+        till: &mut Till,
+        call: CallId,
+        n: usize,
+        attempt: &mut Paying,
+        seconds: u32,
+        cost: Amount,
+        now: At,
+        out: &mut Vec<Output>,
+    ) {
+        let Ok(leg) = u8::try_from(n) else { return };
+        if matches!(attempt.state, State::Trying { .. } | State::Talking { .. }) {
+            self.count(till, &attempt.gateway, false);
+        }
+        if !matches!(attempt.state, State::Over) && attempt.price.is_some() {
+            till.brake.end(now, Key { call: call.0, leg }, cost, out);
+            if attempt.price.is_some_and(|p| p.free > 0) {
+                self.market_mut().bundles.settle(hold(call, leg), seconds);
+            }
+        }
+        attempt.state = State::Over;
+    }
+
+    /// One call more by this gateway, or one less.
+    fn count(&self, till: &mut Till, gateway: &Arc<str>, more: bool) {
+        let busy = till.busy.entry(gateway.clone()).or_default();
+        *busy = if more { busy.saturating_add(1) } else { busy.saturating_sub(1) };
+        if let Some(gateway) = self.market_mut().gateway(gateway) {
+            gateway.busy = *busy;
+        }
+    }
+
+    fn learn(
+        &self,
+        till: &mut Till,
+        attempt: &Paying,
+        outcome: Outcome,
+        rang_after: Option<Duration>,
+        heard: Option<Heard>,
+        now: At,
+    ) {
+        let post_dial_delay = rang_after.map(|d| u32::try_from(d.as_millis()).unwrap_or(u32::MAX));
+        let finished = Finished { outcome, post_dial_delay, heard };
+        self.market_mut().quality.feed(&attempt.gateway, &attempt.number, now, finished);
+        till.learned = true;
+        match outcome {
+            Outcome::Reached => {
+                till.failures.remove(&attempt.gateway);
+            }
+            Outcome::Failed => {
+                let failures = till.failures.entry(attempt.gateway.clone()).or_insert((0, Instant::now()));
+                *failures = (failures.0.saturating_add(1), Instant::now());
+            }
+        }
+        self.refresh(till, &attempt.gateway);
+    }
+
+    fn refresh(&self, till: &Till, name: &str) {
+        let health = till.health(name);
+        if let Some(gateway) = self.market_mut().gateway(name) {
+            gateway.health = health;
+        }
+    }
+}
+
+impl Says {
+    fn hear(&mut self, out: Vec<Output>) {
+        for output in out {
+            match output {
+                Output::End { key, sentence, .. } => {
+                    tracing::info!(call = %CallId(key.call), "{sentence}");
+                    self.end.push(CallId(key.call));
+                }
+                Output::Alarm(alarm) => {
+                    let text = format!("{} % of a limit: {}", alarm.percent, alarm.sentence);
+                    self.events.push(Event::Alarm { what: "money", text });
+                }
+            }
+        }
+    }
+}
+
+fn step(gateway: &str, said: String) -> ringtrip_switch::route::Step {
+    ringtrip_switch::route::Step { kind: StepKind::Money, subject: gateway.to_owned(), said }
+}
+
+/// The name under which an attempt holds seconds of a bundle.
+fn hold(call: CallId, leg: u8) -> u64 {
+    call.0.rotate_left(8) ^ u64::from(leg)
+}
+
+/// The gateway whose money an attempt costs; none inside the house.
+fn gateway_of(config: &Config, attempt: &Attempt) -> Option<Arc<str>> {
+    if let Some(gateway) = attempt.prepared.as_ref().and_then(|p| p.gateway.as_ref()) {
+        return Some(gateway.as_str().into());
+    }
+    match &attempt.target {
+        Target::Gateway(id) => Some(id.as_str().into()),
+        Target::Landline => Some(LANDLINE.into()),
+        Target::Line(id) => matches!(config.line(id)?.kind, LineKind::Fxo(_)).then(|| LANDLINE.into()),
+        Target::Extension(_) | Target::Uri(_) => None,
+    }
+}
+
+/// Is this what events call the attempt's target?
+fn is_called(config: &Config, attempt: &Paying, target: &str) -> bool {
+    let landline = || {
+        let line = target.parse().ok().and_then(|id| config.line(&id));
+        line.is_some_and(|line| matches!(line.kind, LineKind::Fxo(_)))
+    };
+    *attempt.gateway == *target
+        || attempt.target.word() == target
+        || matches!(attempt.target, Target::Landline) && landline()
+}
+
+/// Who pays: an extension, or the line of a telephone that has none; nobody of the house for calls from outside.
+fn extension_of(config: &Config, source: &Source) -> String {
+    match source {
+        Source::Extension(id) => id.to_string(),
+        Source::Line(id) => match config.line(id).map(|l| &l.kind) {
+            Some(LineKind::Fxo(_)) | None => String::new(),
+            Some(LineKind::Fxs(_)) => config.extension_on(id).map_or(id.to_string(), |e| e.id.to_string()),
+        },
+        Source::Gateway(_) | Source::Operator => String::new(),
+    }
+}
+
+/// What the end of a call says about the gateway that was tried last; `None`: nothing.
+fn outcome(cause: Cause, rang: bool) -> Option<Outcome> {
+    match cause {
+        Cause::Busy | Cause::Declined | Cause::NoAnswer | Cause::Normal | Cause::Changed => {
+            Some(Outcome::Reached)
+        }
+        Cause::Failure | Cause::Congestion | Cause::Incompatible => Some(Outcome::Failed),
+        _ => rang.then_some(Outcome::Reached),
+    }
+}
+
+/// How a call sounded, as far as both ends know.
+fn heard(figures: &Figures) -> Option<Heard> {
+    let all = figures.received.saturating_add(figures.lost);
+    if all < SOUND_ENOUGH {
+        return None;
+    }
+    let loss = figures.lost as f32 * 100.0 / all as f32;
+    let loss = loss.max(figures.far_loss_percent.unwrap_or(0.0));
+    Some(Heard { loss, jitter: figures.jitter_ms, round_trip: figures.round_trip_ms.unwrap_or(0.0) })
+}

@@ -1,0 +1,192 @@
+//! What the exchange itself says and asks, and what it records, through a real daemon and a virtual board: spoken
+//! reasons, a PIN and a number from the landline, a recording of both sides.
+
+use std::f64::consts::TAU;
+use std::time::Duration;
+
+use ringtrip_media::wav;
+use ringtrip_tests::jack::Jack;
+use ringtrip_tests::live::{Daemon, wait};
+use ringtrip_tests::sound;
+use serde_json::{Value, json};
+
+const LONG: Duration = Duration::from_secs(20);
+const DIAL: [f64; 2] = [350.0, 440.0];
+const REORDER: [f64; 2] = [480.0, 620.0];
+/// The office's end of the landline.
+const FXO1: u16 = 2;
+
+/// Two telephones, a landline that the exchange answers after a second, and this script.
+fn exchange(script: &str) -> Daemon {
+    let daemon = Daemon::start(
+        r#"
+region = "us"
+default_plan = "home"
+script = "scripts/test.rhai"
+
+[plans]
+home = "(1xxS0|<9,:>xx.<:@gw0>)"
+
+[pin.anna]
+code = "4711"
+
+[extension.101]
+line = "fxs1"
+[extension.102]
+line = "fxs2"
+
+[line.fxs1]
+kind = "fxs"
+port = "virtual:0"
+[line.fxs2]
+kind = "fxs"
+port = "virtual:1"
+[line.fxo1]
+kind = "fxo"
+port = "virtual:2"
+answer = ["101"]
+answer_delay = "1s"
+
+[board.virtual]
+settings = { fxs = 2, fxo = 1, region = "us" }
+
+[sip]
+listen = ["udp:127.0.0.1:SIP_PORT"]
+"#,
+    );
+    let (status, text) = daemon.request("PUT", "/scripts/test.rhai", &[("If-Match", "*")], script.as_bytes());
+    assert!(status < 300, "{status} {text}");
+    daemon
+}
+
+/// Lifts and dials.
+fn dial(from: &Jack<'_>, keys: &str) {
+    from.lift();
+    from.until_tone(&DIAL, LONG);
+    from.press(keys);
+}
+
+/// Is somebody speaking here? Speech is loud and never long a steady tone.
+fn speech(heard: &[i16]) -> bool {
+    let loud = heard.chunks(800).filter(|part| sound::level(part) > -35.0);
+    let tones = [&REORDER[..], &DIAL[..], &[440.0, 480.0][..], &[520.0, 620.0][..]];
+    let free = loud.filter(|part| !tones.iter().any(|hz| sound::is_tone(part, hz, -40.0)));
+    free.count() >= 8
+}
+
+/// Keys as a caller's telephone sends them, said into the office's end of the line.
+fn far_keys(office: &Jack<'_>, exchange: &Daemon, keys: &str) {
+    let grid = ["123A", "456B", "789C", "*0#D"];
+    let (low, high) = ([697.0, 770.0, 852.0, 941.0], [1209.0, 1336.0, 1477.0, 1633.0]);
+    let mut samples = Vec::new();
+    for key in keys.chars() {
+        let row = grid.iter().position(|row| row.contains(key)).expect("a key");
+        let column = grid[row].find(key).expect("a key");
+        let at = |n: usize, hz: f64| 5_000.0 * (TAU * hz * n as f64 / sound::RATE as f64).sin();
+        samples.extend((0..960).map(|n| (at(n, low[row]) + at(n, high[column])) as i16));
+        samples.extend([0; 960]);
+    }
+    let file = wav::write(&samples, sound::RATE as u32);
+    let path = format!("/sim/virtual/office.speak?port={FXO1}");
+    let (status, text) = exchange.send("POST", &path, "audio/wav", &file);
+    assert!(status < 300, "{status} {text}");
+    let _ = office;
+}
+
+#[test]
+fn a_refusal_is_spoken() {
+    let exchange = exchange(r#"fn route(c) { say("closed"); block("nobody is here") }"#);
+    let hall = Jack::telephone(&exchange, 0);
+    dial(&hall, "102");
+    let since = hall.now();
+    let end = hall.until_tone(&REORDER, LONG);
+    let heard = hall.hear(since, u32::try_from(end.saturating_sub(since) / 8).expect("seconds"));
+    assert!(speech(&heard), "{}", sound::describe(&heard));
+    let cdr = exchange.last_cdr();
+    assert_eq!((&cdr["cause"], &cdr["answered_after_us"]), (&json!("barred"), &Value::Null), "{cdr}");
+}
+
+#[test]
+fn a_pin_opens_the_landline_and_is_written_nowhere() {
+    let script = r#"
+fn route(c) {
+    if c.from != "fxo1" { return pass(); }
+    if c.pin == "" { return ask_pin("enter-pin"); }
+    if c.dialled == "" { return ask_number(); }
+    pass()
+}
+"#;
+    let exchange = exchange(script);
+    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+    let since = office.now();
+    office.act("office.call", json!({ "number": "2025550123" }));
+    office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
+    wait("the question", LONG, || {
+        speech(&office.hear(since, u32::try_from((office.now() - since) / 8).ok()?)).then_some(())
+    });
+    // A wrong one is told apart, and asked for again.
+    far_keys(&office, &exchange, "1234#");
+    let wrong = wait("auth.failed", LONG, || {
+        let log = exchange.log();
+        let asks = exchange.get("/calls");
+        (asks[0]["state"] == "asking").then_some(log)
+    });
+    drop(wrong);
+    let since = office.now();
+    wait("the word that it was wrong", LONG, || {
+        speech(&office.hear(since, u32::try_from((office.now() - since) / 8).ok()?)).then_some(())
+    });
+    far_keys(&office, &exchange, "4711#");
+    // The prompt tone asks for the number.
+    office.until_tone(&[520.0, 620.0], LONG);
+    far_keys(&office, &exchange, "101#");
+    hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+    hall.lift();
+    exchange.line_is("fxo1", "talking", LONG);
+    hall.hang_up();
+    let cdr = exchange.last_cdr();
+    assert_eq!((&cdr["pin"], &cdr["dialled"]), (&json!("anna"), &json!("101")), "{cdr}");
+    assert!(!cdr.to_string().contains("4711"), "{cdr}");
+    assert!(!exchange.log().contains("4711"), "{}", exchange.log());
+}
+
+#[test]
+fn both_sides_are_recorded() {
+    let exchange = exchange("fn route(c) { record(); pass() }");
+    let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+    dial(&hall, "102");
+    kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+    kitchen.lift();
+    exchange.line_is("fxs1", "talking", LONG);
+    hall.speak(700.0, 3000);
+    kitchen.speak(1100.0, 3000);
+    hall.listen(3500);
+    hall.hang_up();
+    kitchen.hang_up();
+    let cdr = exchange.last_cdr();
+    let call = cdr["call"].as_str().expect("a call").to_owned();
+    assert_eq!(cdr["recording"], json!(format!("{call}.wav")), "{cdr}");
+    // The file is closed a moment after the call.
+    let stereo = wait("the recording", LONG, || {
+        let (status, _) = exchange.try_get(&format!("/cdrs/{call}"));
+        let bytes = exchange.get_bytes(&format!("/cdrs/{call}/recording"));
+        let at = bytes.windows(4).position(|w| w == b"data")? + 8;
+        let samples: Vec<i16> =
+            bytes.get(at..)?.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        (status == 200 && samples.len() >= 2 * 3 * sound::RATE).then_some(samples)
+    });
+    let side = |n: usize| -> Vec<i16> { stereo.chunks_exact(2).map(|pair| pair[n]).collect() };
+    let heard = |samples: &[i16], hz: f64| {
+        samples.chunks(1600).map(|part| sound::level_of(part, hz)).fold(-120.0, f64::max)
+    };
+    let (left, right) = (side(0), side(1));
+    assert!(heard(&left, 700.0) > -20.0 && heard(&right, 1100.0) > -20.0, "{}", sound::describe(&left));
+    assert!(heard(&left, 1100.0) < -35.0 && heard(&right, 700.0) < -35.0, "{}", sound::describe(&right));
+    // Nobody but an administrator.
+    let reader = exchange.post("/tokens", json!({ "name": "reader", "scope": "read" }));
+    let bearer = format!("Bearer {}", reader["token"].as_str().expect("a token"));
+    let path = format!("/cdrs/{call}/recording");
+    let (status, _) = exchange.request("GET", &path, &[("Authorization", &bearer)], b"");
+    assert_eq!(status, 403);
+    assert_eq!(exchange.try_get("/cdrs/00000000000000ff/recording").0, 404);
+}
