@@ -179,6 +179,7 @@ fn kept(call: u64, ended_after: Option<u64>) -> Arc<Cdr> {
         dialled: Digits::new("101"),
         sent: Digits::default(),
         target: String::new(),
+        carrier: String::new(),
         started_micros: 1_700_000_000_000_000,
         answered_after: None,
         ended_after,
@@ -186,6 +187,10 @@ fn kept(call: u64, ended_after: Option<u64>) -> Arc<Cdr> {
         ended_by: None,
         emergency: false,
         provenance: Provenance::default(),
+        pin: None,
+        quote: None,
+        cost: None,
+        recording: None,
         a: None,
         b: None,
     })
