@@ -96,7 +96,7 @@ impl Canary {
         }
         match &self.share {
             Share::Extension(id) => matches!(source, Source::Extension(of) if of == id),
-            Share::Percent(share) => crate::probe::Random(call.0).next() % 100 < u64::from(*share),
+            Share::Percent(share) => crate::probe::Random(call.0).number() % 100 < u64::from(*share),
         }
     }
 

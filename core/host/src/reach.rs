@@ -63,8 +63,7 @@ pub fn who_reaches(engine: &Engine, probes: &Probes, target: &str, go_on: &dyn F
     'all: for number in &probes.numbers {
         for source in &probes.sources {
             // First at one hour; the others only where scripts may look at the clock.
-            let mut asks = hours.iter();
-            while let Some((hour, at)) = asks.next() {
+            for (hour, at) in &hours {
                 if !go_on() {
                     found.cut = true;
                     break 'all;

@@ -92,9 +92,8 @@ impl Work<'_> {
                     let (from, to) = key.clone();
                     let engine = self.engine;
                     let leaves = |p: &Probe| {
-                        let plan = engine.decide(p.query()).plan;
-                        let out = paid(&config, &plan).any(|a| a.target.word() == to && a.number == p.number);
-                        out
+                        let decision = engine.decide(p.query());
+                        paid(&config, &decision.plan).any(|a| a.target.word() == to && a.number == p.number)
                     };
                     let follows = attempt.number == probe.number && !probe.number.is_empty();
                     let probe = if follows { shrink(probe.clone(), leaves) } else { probe.clone() };
