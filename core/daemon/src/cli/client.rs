@@ -66,6 +66,29 @@ impl Client {
         )
     }
 
+    /// Sends a price list, as large as it is.
+    pub(super) fn post_csv<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut file: impl std::io::Read,
+    ) -> Result<T, Refusal> {
+        let request = self.agent.post(self.address(path));
+        let request = request.config().timeout_global(Some(Duration::from_secs(600))).build();
+        let request = request.header("authorization", self.bearer()).header("content-type", "text/csv");
+        read(self.heard(request.send(ureq::SendBody::from_reader(&mut file)))?)
+    }
+
+    /// An answer that is text.
+    pub(super) fn get_text(&self, path: &str) -> Result<String, Refusal> {
+        let request = self.agent.get(self.address(path)).header("authorization", self.bearer());
+        let mut answer = self.heard(request.call())?;
+        if !answer.status().is_success() {
+            return read(answer);
+        }
+        let text = answer.body_mut().with_config().limit(1 << 30).read_to_string();
+        text.map_err(|e| Refusal::No(format!("the answer broke off: {e}")))
+    }
+
     pub(super) fn delete(&self, path: &str) -> Result<serde_json::Value, Refusal> {
         let request = self.agent.delete(self.address(path)).header("authorization", self.bearer());
         read(self.heard(request.call())?)
