@@ -336,3 +336,61 @@ fn a_gateway_may_be_a_plugins_alone() {
     check("[gateway.gw3]\nplugin = \"x\"\npasword = \"y\"\n", &["3:1: error: gateway.gw3.pasword: unknown"]);
     check("[gateway.gw0]\nplugin = \"x\"\n", &["gw0 always means the landline"]);
 }
+
+#[test]
+fn costs_and_limits_are_read_with_their_places() {
+    let good = "\n[gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\ndecks = [\"night\", \"gw1\"]\nmax_calls = 3\n\
+                [rates]\ncurrency = \"GBP\"\ntolerance = 10\ncall_length = \"5m\"\nlandline = [\"line\"]\n\
+                exchange = { USD = \"0.8\" }\n\
+                [[bundle]]\ngateway = \"gw1\"\nprefixes = [\"44\"]\nminutes = 500\nsteps = \"60/60\"\n\
+                [money]\nleast = \"60s\"\n\
+                [[money.limit]]\namount = \"5\"\nper = \"day\"\nextension = \"each\"\nhours = \"Sat-Sun\"\n\
+                [[money.limit]]\nname = \"mobile\"\namount = \"1.5\"\nper = \"call\"\nprefixes = [\"447\"]\n";
+    let (config, _) = read(good).unwrap();
+    let rates = &config.rates;
+    let gw1 = rates.offered.get(&"gw1".parse().unwrap()).unwrap();
+    assert_eq!((gw1.decks.len(), gw1.max_calls), (2, Some(3)));
+    assert_eq!(rates.offered.get(&"gw0".parse().unwrap()).unwrap().decks, ["line"]);
+    assert_eq!((rates.settings.currency.as_str(), rates.settings.tolerance, rates.call_length), ("GBP", 10, 300));
+    assert_eq!((rates.bundles[0].seconds, rates.bundles[0].steps.first), (30_000, 60));
+    assert_eq!((rates.brake.least, rates.brake.currency.as_str()), (60, "GBP"));
+    assert_eq!((&*rates.brake.limits[0].name, rates.brake.limits[0].amount.0), ("limit 1", 5_000_000));
+    assert_eq!(rates.brake.limits[1].class.as_deref(), Some("mobile"));
+
+    check(
+        "\n[rates]\ncurrency = \"euros\"\n",
+        &["3:12: error: rates.currency: \"euros\" is no currency: write its three letters, as in EUR"],
+    );
+    check(
+        "\n[rates]\nexchange = { USD = \"dear\" }\n",
+        &["3:20: error: rates.exchange.USD: 'd' cannot stand in an amount"],
+    );
+    check(
+        "\n[gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\ndecks = [\"../x\"]\n",
+        &["5:10: error: gateway.gw1.decks: \"../x\" is no deck's name"],
+    );
+    check(
+        "\n[[bundle]]\ngateway = \"gw5\"\nprefixes = [\"44\"]\nminutes = 5\n",
+        &["3:11: error: bundle.1.gateway: there is no gateway gw5"],
+    );
+    check(
+        "\n[[bundle]]\ngateway = \"gw0\"\nprefixes = [\"+44\"]\nminutes = 5\n",
+        &["4:13: error: bundle.1.prefixes: '+' cannot stand in a prefix"],
+    );
+    check(
+        "\n[[money.limit]]\nper = \"day\"\n\n[[money.limit]]\namount = \"1\"\nper = \"year\"\n",
+        &[
+            "2:1: error: money.limit.1.amount: a limit needs an amount",
+            "7:7: error: money.limit.2.per: \"year\" is not known",
+        ],
+    );
+    check(
+        "\n[[money.limit]]\namount = \"1\"\nper = \"day\"\nextension = \"999\"\n",
+        &["5:13: error: money.limit.1.extension: there is no extension 999"],
+    );
+    check(
+        "\n[[money.limit]]\namount = \"1\"\nper = \"day\"\nhours = \"Noday\"\n",
+        &["5:9: error: money.limit.1.hours: \"Noday\" is no day of the week"],
+    );
+    check("\n[money]\nlimit = 5\n", &["3:9: error: money.limit: a number stands where a list of sections belongs"]);
+}
