@@ -345,7 +345,8 @@ fn costs_and_limits_are_read_with_their_places() {
                 [[bundle]]\ngateway = \"gw1\"\nprefixes = [\"44\"]\nminutes = 500\nsteps = \"60/60\"\n\
                 [money]\nleast = \"60s\"\n\
                 [[money.limit]]\namount = \"5\"\nper = \"day\"\nextension = \"each\"\nhours = \"Sat-Sun\"\n\
-                [[money.limit]]\nname = \"mobile\"\namount = \"1.5\"\nper = \"call\"\nprefixes = [\"447\"]\n";
+                [[money.limit]]\nname = \"mobile\"\namount = \"1.5\"\nper = \"call\"\nprefixes = [\"447\"]\n\
+                [plans]\nhome = \"(xx.)\"\n[extension.201]\npassword = \"made-up\"\n";
     let (config, _) = read(good).unwrap();
     let rates = &config.rates;
     let gw1 = rates.offered.get(&"gw1".parse().unwrap()).unwrap();

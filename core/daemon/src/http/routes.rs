@@ -88,7 +88,7 @@ pub(super) async fn explain(
         let at = ask.at.as_deref().map_or_else(|| Ok(wall::now()), time)?;
         let assumed = ask.lines.into_iter().chain(ask.gateways).collect();
         let question = Question { source, number: Digits::new(&ask.number), at, assumed };
-        Ok::<_, Problem>(explain::explain(&engine, &api.exchange, &question))
+        Ok::<_, Problem>(explain::explain(&engine, &api.money, &api.exchange, &question))
     })
     .await
     .map(web::Json)

@@ -88,7 +88,9 @@ impl Money {
             till.kept_learned = Some(Instant::now());
         }
         drop(till);
-        if let Some(rows) = rows {
+        // A house without limits and bundles writes nothing.
+        let counts = |rows: &Vec<_>| !rows.is_empty() || !self.config().rates.bundles.is_empty();
+        if let Some(rows) = rows.filter(counts) {
             store.keep_soon(SPENT, &rows.into_iter().map(Spent::of).collect::<Vec<_>>());
             let used: Vec<Used> = self.market().bundles.rows().map(Used::of).collect();
             store.keep_soon(BUNDLES, &used);

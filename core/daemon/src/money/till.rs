@@ -76,7 +76,16 @@ enum State {
     Over,
 }
 
-/// What the clock brought.
+/// Why a plan is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It is carried out: seconds of bundles are kept for it.
+    Call,
+    /// Somebody asks.
+    Paper,
+}
+
+/// What the money wants done.
 #[derive(Debug, Default)]
 pub struct Says {
     /// Calls to end: their money is used up.
@@ -119,14 +128,38 @@ impl Till {
 impl Money {
     /// A plan is about to be carried out: what a limit cannot pay is taken out of it.
     pub fn routed(&self, call: CallId, source: &Source, plan: &mut RoutePlan) -> Says {
-        let mut told = Says::default();
+        let mut says = Says::default();
         let mut till = self.till();
-        self.drop_call(&mut till, call, &mut told);
-        let Verdict::Stages(stages) = &mut plan.verdict else { return told };
-        let config = self.config();
-        let extension = extension_of(&config, source);
-        let (now, mut out) = (at(&wall::now()), Vec::new());
-        let mut calling = Calling { extension, attempts: Vec::new() };
+        self.drop_call(&mut till, call, &mut says);
+        let mut out = Vec::new();
+        if let Some(calling) = self.weigh(&mut till.brake, Purpose::Call, call, source, plan, &mut out) {
+            till.calls.insert(call, calling);
+        }
+        says.hear(out);
+        drop(till);
+        self.stir();
+        says
+    }
+
+    /// What would become of a plan now. Nothing is set aside, and nobody is told.
+    pub fn on_paper(&self, source: &Source, plan: &mut RoutePlan) {
+        let mut brake = self.till().brake.clone();
+        self.weigh(&mut brake, Purpose::Paper, CallId(0), source, plan, &mut Vec::new());
+    }
+
+    /// Takes out of a plan what a limit cannot pay; the attempts that are left.
+    fn weigh(
+        &self,
+        brake: &mut Brake,
+        purpose: Purpose,
+        call: CallId,
+        source: &Source,
+        plan: &mut RoutePlan,
+        out: &mut Vec<Output>,
+    ) -> Option<Calling> {
+        let Verdict::Stages(stages) = &mut plan.verdict else { return None };
+        let (config, now) = (self.config(), at(&wall::now()));
+        let mut calling = Calling { extension: extension_of(&config, source), attempts: Vec::new() };
         let (steps, mut refused) = (&mut plan.provenance.steps, None);
         for (n, stage) in stages.iter_mut().enumerate() {
             stage.targets.retain_mut(|attempt| {
@@ -136,25 +169,26 @@ impl Money {
                 let number = config.numbering.e164(&attempt.number).unwrap_or_default();
                 let number = number.trim_start_matches('+').to_owned();
                 if let Some(quote) = &mut attempt.quote {
-                    if quote.price.free > 0 {
+                    if purpose == Purpose::Call && quote.price.free > 0 {
                         let (most, prefix) = (quote.price.free.min(LONGEST_HELD), Prefix::leading(&number));
                         let held =
                             self.market_mut().bundles.hold(hold(call, leg), &gateway, prefix, now, most);
                         Arc::make_mut(quote).price.free = held;
                     }
                     let (key, price) = (Key { call: call.0, leg }, quote.price);
-                    let ask =
-                        Ask { key, extension: &calling.extension, gateway: &gateway, number: &number, price };
-                    match till.brake.admit(now, &ask, &mut out) {
+                    let extension = &calling.extension;
+                    let ask = Ask { key, extension, gateway: &gateway, number: &number, price };
+                    match brake.admit(now, &ask, out) {
                         May::Go { until } => {
-                            till.brake.end(now, key, Amount::ZERO, &mut out);
+                            brake.end(now, key, Amount::ZERO, out);
                             if until != FOREVER {
-                                let said = format!("the limits leave money for {until} s");
-                                steps.push(step(&gateway, said));
+                                steps.push(step(&gateway, format!("the limits leave money for {until} s")));
                             }
                         }
                         May::Refuse { sentence, .. } => {
-                            self.market_mut().bundles.settle(hold(call, leg), 0);
+                            if purpose == Purpose::Call {
+                                self.market_mut().bundles.settle(hold(call, leg), 0);
+                            }
                             steps.push(step(&gateway, sentence.clone()));
                             refused = Some(sentence);
                             return false;
@@ -180,24 +214,18 @@ impl Money {
             plan.provenance.because = sentence;
             plan.extras.say = Some(prompt::TOO_EXPENSIVE.to_owned());
         }
-        told.hear(out);
-        if !calling.attempts.is_empty() {
-            till.calls.insert(call, calling);
-        }
-        drop(till);
-        self.stir();
-        told
+        (!calling.attempts.is_empty()).then_some(calling)
     }
 
     /// A target is about to be tried: is there still money for it? It is set aside now.
     pub fn may_try(&self, call: CallId, target: &Target) -> (bool, Says) {
-        let mut told = Says::default();
+        let mut says = Says::default();
         let mut till = self.till();
         let waiting = |a: &Paying| matches!(a.state, State::Waiting) && a.target == *target;
-        let Some(mut calling) = till.calls.remove(&call) else { return (true, told) };
+        let Some(mut calling) = till.calls.remove(&call) else { return (true, says) };
         let Some(leg) = calling.attempts.iter().position(waiting) else {
             till.calls.insert(call, calling);
-            return (true, told);
+            return (true, says);
         };
         let (now, mut out) = (at(&wall::now()), Vec::new());
         let stage = calling.attempts[leg].stage;
@@ -227,22 +255,22 @@ impl Money {
             self.market_mut().bundles.settle(hold(call, u8::try_from(leg).unwrap_or(u8::MAX)), 0);
         }
         till.calls.insert(call, calling);
-        told.hear(out);
+        says.hear(out);
         drop(till);
         self.stir();
-        (may, told)
+        (may, says)
     }
 
     /// An event passes.
     pub fn heard(&self, event: &Event) -> Says {
-        let mut told = Says::default();
+        let mut says = Says::default();
         let (call, target, answered) = match event {
             Event::CallRinging { call, target, .. } => (*call, target, false),
             Event::CallAnswered { call, target, .. } => (*call, target, true),
-            _ => return told,
+            _ => return says,
         };
         let mut till = self.till();
-        let Some(mut calling) = till.calls.remove(&call) else { return told };
+        let Some(mut calling) = till.calls.remove(&call) else { return says };
         let (config, now, mut out) = (self.config(), at(&wall::now()), Vec::new());
         for (n, attempt) in calling.attempts.iter_mut().enumerate() {
             let State::Trying { since, rang_after } = attempt.state else { continue };
@@ -266,18 +294,18 @@ impl Money {
             }
         }
         till.calls.insert(call, calling);
-        told.hear(out);
+        says.hear(out);
         drop(till);
         self.stir();
-        told
+        says
     }
 
     /// A call's record is closed: what it cost takes the place of what was set aside.
     pub fn ended(&self, cdr: &Cdr) -> Says {
-        let mut told = Says::default();
-        let Some(cause) = cdr.cause else { return told };
+        let mut says = Says::default();
+        let Some(cause) = cdr.cause else { return says };
         let mut till = self.till();
-        let Some(mut calling) = till.calls.remove(&cdr.call) else { return told };
+        let Some(mut calling) = till.calls.remove(&cdr.call) else { return says };
         let (now, mut out) = (at(&wall::now()), Vec::new());
         for (n, attempt) in calling.attempts.iter_mut().enumerate() {
             match attempt.state {
@@ -302,17 +330,17 @@ impl Money {
                 }
             }
         }
-        told.hear(out);
+        says.hear(out);
         drop(till);
         self.stir();
-        told
+        says
     }
 
     /// A call is gone, whatever became of its record.
     pub fn gone(&self, call: CallId) -> Says {
-        let mut told = Says::default();
-        self.drop_call(&mut self.till(), call, &mut told);
-        told
+        let mut says = Says::default();
+        self.drop_call(&mut self.till(), call, &mut says);
+        says
     }
 
     /// A gateway works, or does not.
@@ -331,11 +359,11 @@ impl Money {
 
     /// Time has passed.
     pub fn tick(&self) -> Says {
-        let mut told = Says::default();
+        let mut says = Says::default();
         let mut till = self.till();
         let mut out = Vec::new();
         till.brake.count(Instant::now(), at(&wall::now()), &mut out);
-        told.hear(out);
+        says.hear(out);
         let forgiven: Vec<_> = till
             .failures
             .iter()
@@ -348,7 +376,7 @@ impl Money {
         }
         drop(till);
         self.keep(false);
-        told
+        says
     }
 
     /// Is there anything that [`Money::tick`] has to look after?
@@ -363,7 +391,7 @@ impl Money {
     }
 
     /// Gives back all that a call holds; one that talks has cost what it lasted.
-    fn drop_call(&self, till: &mut Till, call: CallId, told: &mut Says) {
+    fn drop_call(&self, till: &mut Till, call: CallId, says: &mut Says) {
         let Some(mut calling) = till.calls.remove(&call) else { return };
         let (now, mut out) = (at(&wall::now()), Vec::new());
         for (n, attempt) in calling.attempts.iter_mut().enumerate() {
@@ -378,7 +406,7 @@ impl Money {
             self.leave(till, call, n, attempt, seconds, cost, now, &mut out);
         }
         till.stirred = true;
-        told.hear(out);
+        says.hear(out);
     }
 
     /// An attempt is over: it lasted and cost so much.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::control::{ControlError, Exchange};
+use crate::money::Money;
 use crate::secrets::hide_in_plan;
 use crate::views::Views;
 
@@ -127,7 +128,7 @@ pub fn source_of(config: &Config, name: &str) -> Result<Source, ControlError> {
 }
 
 /// Decides, and explains.
-pub fn explain(engine: &Engine, exchange: &Exchange, question: &Question) -> Explained {
+pub fn explain(engine: &Engine, money: &Money, exchange: &Exchange, question: &Question) -> Explained {
     let gateways = Arc::new(Assumed { exchange: exchange.clone(), assumed: question.assumed.clone() });
     let engine = engine.explaining().with_gateways(gateways);
     let probe = Probe { source: question.source.clone(), number: question.number.clone(), at: question.at };
@@ -135,7 +136,8 @@ pub fn explain(engine: &Engine, exchange: &Exchange, question: &Question) -> Exp
     let decision = engine.decide(probe.query());
     let took = began.elapsed();
     let config = engine.router().config();
-    let plan = decision.plan;
+    let mut plan = decision.plan;
+    money.on_paper(&question.source, &mut plan);
     let states =
         |target: &Target| exchange.with_views(|views| state(views, config, &question.assumed, target));
     let stages: Vec<StageExplained> = stages_of(&plan).iter().map(|s| stage(s, &states)).collect();
