@@ -181,7 +181,7 @@ fn the_cheapest_healthy_provider_takes_the_call() {
     assert_eq!(compared["offers"][0]["gateway"], "gw3", "{compared:#}");
 }
 
-/// A pound a second, and four of them a day.
+/// A pound a second, and five of them a day.
 const LIMIT: &str = r#"
 [rates]
 currency = "GBP"
@@ -194,7 +194,7 @@ lease = "2s"
 name = "kids"
 extension = "201"
 per = "day"
-amount = "4.00"
+amount = "5.00"
 "#;
 
 #[test]
@@ -210,9 +210,9 @@ fn a_limit_ends_a_call_and_refuses_the_next_but_not_an_emergency() {
     assert_eq!(house.phone.put_through(&mut talk).status(), Some(200));
     let begin = Instant::now();
     provider.is_hung_up(&theirs);
-    println!("four seconds' worth of money ended the call after {:?}", begin.elapsed());
-    // The provider is gone, and the caller hears why.
-    house.heard();
+    println!("five seconds' worth of money ended the call after {:?}", begin.elapsed());
+    // The provider said nothing: what was heard so far is the warning. Now the caller hears why it is gone.
+    assert!(house.heard() > 20, "the caller is warned");
     if let Some(again) = house.phone.asked(&talk, "INVITE", Duration::from_millis(500)) {
         house.phone.peer.answer(&again, "200 OK", &house.phone.peer.contact("201"), &house.sdp());
     }
@@ -221,9 +221,12 @@ fn a_limit_ends_a_call_and_refuses_the_next_but_not_an_emergency() {
     let cdr = house.over();
     assert_eq!(cdr["cause"], "spent", "{cdr:#}");
     let micros = cdr["cost"]["micros"].as_i64().unwrap();
-    assert!((3_000_000..=5_000_000).contains(&micros), "{cdr:#}");
-    events
-        .expect("alarm", |e| e["what"] == "money" && e["text"].as_str().is_some_and(|t| t.contains("kids")));
+    assert!((4_000_000..=6_000_000).contains(&micros), "{cdr:#}");
+    for percent in ["80 %", "100 %"] {
+        let says =
+            |e: &Value| e["text"].as_str().is_some_and(|t| t.starts_with(percent) && t.contains("kids"));
+        events.expect("alarm", |e| e["what"] == "money" && says(e));
+    }
 
     // The next one is refused before the provider hears of it.
     let before = invites(provider);

@@ -23,6 +23,7 @@ use ringtrip_switch::leg::{LegCmd, LegEvent};
 use ringtrip_switch::party::{Cause, Source};
 use ringtrip_switch::pins::PinGuard;
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
+use ringtrip_switch::prompt;
 use ringtrip_switch::route::Found;
 use ringtrip_switch::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 
@@ -175,6 +176,9 @@ impl Directory {
 
     /// What the money says: calls that have to end, and what those who watch should know.
     pub fn money_told(&self, told: Says) {
+        for call in told.warn {
+            self.to_call(call, CallInput::Say { prompt: prompt::LIMIT_NEAR.to_owned() });
+        }
         for call in told.end {
             self.to_call(call, CallInput::Hangup(Cause::Spent));
         }

@@ -232,7 +232,7 @@ impl Money {
         self.0.folder.join(format!("{name}.csv"))
     }
 
-    fn alarm(&self, text: String) {
+    pub(super) fn alarm(&self, text: String) {
         (self.0.tell)(Event::Alarm { what: "rates", text });
     }
 }

@@ -11,8 +11,10 @@ use ringtrip_rates::quality::{self, Quality};
 use ringtrip_rates::rate::Price;
 use ringtrip_rates::time::Month;
 use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::Source;
 use serde::{Deserialize, Serialize};
 
+use super::till::extension_of;
 use super::{Money, at};
 use crate::exchange::wall;
 use crate::store::{CdrQuery, CdrRecord, Store};
@@ -140,15 +142,13 @@ fn count(brake: &mut Brake, config: &ringtrip_switch::config::Config, record: &C
     let call = record.call.parse::<CallId>().map_or(0, |id| id.0);
     let key = Key { call, leg: 0 };
     let now = at(&wall::at(record.started_micros));
-    let extension = match record.source.kind.as_str() {
-        "extension" => record.source.name.clone(),
-        "line" => {
-            let line = record.source.name.parse().ok();
-            let extension = line.and_then(|id| config.extension_on(&id));
-            extension.map_or_else(String::new, |e| e.id.to_string())
-        }
-        _ => String::new(),
+    let name = &record.source.name;
+    let source = match record.source.kind.as_str() {
+        "extension" => name.parse().ok().map(Source::Extension),
+        "line" => name.parse().ok().map(Source::Line),
+        _ => None,
     };
+    let extension = source.map_or_else(String::new, |source| extension_of(config, &source));
     let landline = record.target.parse().ok().is_some_and(|id| config.line(&id).is_some());
     let gateway = if landline { super::LANDLINE } else { record.target.as_str() };
     let number =

@@ -120,6 +120,29 @@ impl Money {
             market.bundles.set(rates.bundles.clone());
         }
         self.offer();
+        self.complain(&config);
+    }
+
+    /// Decks that are named and not there, and gateways whose calls no limit can count.
+    fn complain(&self, config: &Config) {
+        let (decks, loading) = (self.decks(), self.loading());
+        let there = |name: &String| decks.contains_key(name) || loading.contains(name);
+        let named =
+            config.rates.offered.iter().flat_map(|(id, o)| o.decks.iter().map(move |deck| (id, deck)));
+        for (id, deck) in named.filter(|(_, deck)| !there(deck)) {
+            let cure = format!("ringtrip rates import FILE --gateway {id} --name {deck}");
+            self.alarm(format!(
+                "{id} names the rate deck {deck:?}, which is not there; import it with `{cure}`"
+            ));
+        }
+        if config.rates.brake.limits.is_empty() {
+            return;
+        }
+        let blind = config.gateways.iter().filter(|g| !decks_of(config, g.id.as_str()).iter().any(there));
+        for gateway in blind {
+            let id = &gateway.id;
+            self.alarm(format!("no limit counts calls by {id}: it has no rate deck, so they have no price"));
+        }
     }
 
     /// Waits until something changed that the clock has a part in.
@@ -168,6 +191,10 @@ impl Money {
 
     fn decks(&self) -> BTreeMap<String, Arc<Deck>> {
         self.0.decks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn loading(&self) -> Vec<String> {
+        self.0.loading.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Taken before the market, where both are needed.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_rates::brake::{Ask, Brake, Key, Output, Verdict as May};
+use ringtrip_rates::brake::{Alarm, Ask, Brake, Key, Output, Verdict as May};
 use ringtrip_rates::market::Health;
 use ringtrip_rates::money::Money as Amount;
 use ringtrip_rates::prefix::Prefix;
@@ -90,6 +90,8 @@ enum Purpose {
 pub struct Says {
     /// Calls to end: their money is used up.
     pub end: Vec<CallId>,
+    /// Calls whose limit is nearly used up.
+    pub warn: Vec<CallId>,
     /// For those who watch.
     pub events: Vec<Event>,
 }
@@ -110,6 +112,23 @@ impl Till {
 
     pub fn busy(&self, gateway: &str) -> u32 {
         self.busy.get(gateway).copied().unwrap_or(0)
+    }
+
+    /// The calls that talk and spend what this alarm is about.
+    fn concerned(&self, alarm: &Alarm) -> Vec<CallId> {
+        let settings = self.brake.settings();
+        let Some(limit) = settings.limits.iter().find(|l| l.name == alarm.limit) else { return Vec::new() };
+        let class = limit.class.as_ref().and_then(|name| settings.classes.iter().find(|c| c.name == *name));
+        let is = |whose: &Arc<str>, one: &str| whose.is_empty() || **whose == *one;
+        let pays = |attempt: &Paying| {
+            matches!(attempt.state, State::Talking { .. })
+                && attempt.price.is_some()
+                && is(&alarm.gateway, &attempt.gateway)
+                && class.is_none_or(|c| c.prefixes.covers(Prefix::leading(&attempt.number)))
+        };
+        let of =
+            |calling: &Calling| is(&alarm.extension, &calling.extension) && calling.attempts.iter().any(pays);
+        self.calls.iter().filter(|(_, calling)| of(calling)).map(|(call, _)| *call).collect()
     }
 
     pub fn health(&self, gateway: &str) -> Health {
@@ -363,6 +382,13 @@ impl Money {
         let mut till = self.till();
         let mut out = Vec::new();
         till.brake.count(Instant::now(), at(&wall::now()), &mut out);
+        for output in &out {
+            if let Output::Alarm(alarm) = output
+                && alarm.percent < 100
+            {
+                says.warn.extend(till.concerned(alarm));
+            }
+        }
         says.hear(out);
         let forgiven: Vec<_> = till
             .failures
@@ -528,7 +554,7 @@ fn is_called(config: &Config, attempt: &Paying, target: &str) -> bool {
 }
 
 /// Who pays: an extension, or the line of a telephone that has none; nobody of the house for calls from outside.
-fn extension_of(config: &Config, source: &Source) -> String {
+pub(super) fn extension_of(config: &Config, source: &Source) -> String {
     match source {
         Source::Extension(id) => id.to_string(),
         Source::Line(id) => match config.line(id).map(|l| &l.kind) {

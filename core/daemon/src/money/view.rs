@@ -209,15 +209,16 @@ impl Money {
                 state: "ready".to_owned(),
             })
             .collect();
-        let loading = self.0.loading.read().map_or_else(|_| Vec::new(), |l| l.clone());
-        views.extend(loading.into_iter().filter(|name| !decks.contains_key(name)).map(|name| DeckView {
-            gateways: users(&name),
-            name,
-            currency: String::new(),
-            prefixes: 0,
-            rates: 0,
-            bytes: 0,
-            state: "loading".to_owned(),
+        views.extend(self.loading().into_iter().filter(|name| !decks.contains_key(name)).map(|name| {
+            DeckView {
+                gateways: users(&name),
+                name,
+                currency: String::new(),
+                prefixes: 0,
+                rates: 0,
+                bytes: 0,
+                state: "loading".to_owned(),
+            }
         }));
         views
     }
