@@ -101,6 +101,26 @@ fn least_cost(c: &mut Criterion) {
             black_box(engine.decide(query(n)))
         })
     });
+    let (file, importer) = (deck(9), money.clone());
+    let import = std::thread::spawn(move || {
+        let ask = ImportAsk { gateway: "gw1".to_owned(), confirm: true, ..ImportAsk::default() };
+        importer.import(file.as_bytes(), &ask).is_ok()
+    });
+    let mut took = Vec::new();
+    while !import.is_finished() {
+        n += 1;
+        let begin = Instant::now();
+        black_box(engine.decide(query(n)));
+        took.push(begin.elapsed());
+    }
+    took.sort_unstable();
+    assert!(import.join().is_ok_and(|imported| imported));
+    println!(
+        "while 1M rates were imported: {} decisions, the slowest of 1,000 {:?}, the slowest of all {:?}",
+        took.len(),
+        took[took.len() * 999 / 1000],
+        took[took.len() - 1]
+    );
     let plan = engine.decide(query(7)).plan;
     c.bench_function("limits looked at, and given back", |b| {
         b.iter(|| {

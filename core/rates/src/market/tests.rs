@@ -82,6 +82,18 @@ fn full_and_dead_gateways_are_left_out() {
 }
 
 #[test]
+fn whoever_names_a_gateway_learns_its_price_however_it_is() {
+    let mut m = market();
+    m.gateway("gw1").expect("it is there").health = Health::Down("no answer".into());
+    let full = m.gateway("gw2").expect("it is there");
+    (full.most, full.busy) = (Some(1), 1);
+    assert_eq!(m.quote("gw1", &ask("44123")).map(|o| o.cost), Some(Money(30_000)));
+    assert_eq!(m.quote("gw2", &ask("44123")).map(|o| o.cost), Some(Money(36_000)));
+    assert_eq!(m.quote("gw3", &ask("44123")), None);
+    assert_eq!(m.quote("gw9", &ask("44123")), None);
+}
+
+#[test]
 fn quality_decides_among_prices_that_are_about_the_same() {
     let mut m = market();
     m.gateway("gw2").expect("it is there").decks = vec![deck("near", Currency::EUR, &[("44", 10_400)])];
