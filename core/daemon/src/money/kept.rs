@@ -14,7 +14,7 @@ use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::Source;
 use serde::{Deserialize, Serialize};
 
-use super::till::extension_of;
+use super::who::extension_of;
 use super::{Money, at};
 use crate::exchange::wall;
 use crate::store::{CdrQuery, CdrRecord, Store};

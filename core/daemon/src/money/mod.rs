@@ -2,15 +2,17 @@
 //! refuse and end calls. The sums are [`ringtrip_rates`]'; here they meet files, the store, and calls as they pass.
 //!
 //! * `decks`: price lists in the data folder, imported and swapped in while calls go on.
-//! * `till`: what each call tries, sets aside and costs, and what is learned from it.
+//! * `till`: what each call tries, sets aside and costs; `lesson`: what is learned from it; `who`: who pays whom.
 //! * `kept`: what must outlive a restart. * `view`: what people see.
 //!
 //! An emergency call never comes here: its plan is another kind of verdict, and nothing of it is looked at.
 
 mod decks;
 mod kept;
+mod lesson;
 mod till;
 mod view;
+mod who;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -16,15 +16,15 @@ use ringtrip_rates::quality::{Finished, Heard, Outcome};
 use ringtrip_rates::rate::{FOREVER, Price};
 use ringtrip_rates::time::At;
 use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::{Config, LineKind};
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{Cause, Source};
-use ringtrip_switch::post::Figures;
 use ringtrip_switch::prompt;
-use ringtrip_switch::route::{Attempt, RoutePlan, StepKind, Target, Verdict};
+use ringtrip_switch::route::{RoutePlan, StepKind, Target, Verdict};
 
-use super::{LANDLINE, Money, at, down};
+use super::lesson::{heard, outcome};
+use super::who::{extension_of, gateway_of, is_called, number_of};
+use super::{Money, at, down};
 use crate::exchange::wall;
 
 /// A bundle's seconds are kept for a call up to this length, so that calls at the same time do not count on the same ones.
@@ -33,8 +33,6 @@ const LONGEST_HELD: u32 = 3600;
 const FAILURES: u32 = 2;
 /// for so long after the last one.
 const DOUBT: Duration = Duration::from_secs(60);
-/// Packets from which on it can be told how a call sounded: five seconds.
-const SOUND_ENOUGH: u64 = 250;
 
 /// The calls that may cost money, and the gateways as they were of late.
 pub(super) struct Till {
@@ -185,8 +183,7 @@ impl Money {
                 let Some(gateway) = gateway_of(&config, attempt) else { return true };
                 // No plan of people has as many; what cannot be counted is not tried.
                 let Ok(leg) = u8::try_from(calling.attempts.len()) else { return false };
-                let number = config.numbering.e164(&attempt.number).unwrap_or_default();
-                let number = number.trim_start_matches('+').to_owned();
+                let number = number_of(&config, attempt);
                 if let Some(quote) = &mut attempt.quote {
                     if purpose == Purpose::Call && quote.price.free > 0 {
                         let (most, prefix) = (quote.price.free.min(LONGEST_HELD), Prefix::leading(&number));
@@ -293,7 +290,7 @@ impl Money {
         let (config, now, mut out) = (self.config(), at(&wall::now()), Vec::new());
         for (n, attempt) in calling.attempts.iter_mut().enumerate() {
             let State::Trying { since, rang_after } = attempt.state else { continue };
-            let it_is = is_called(&config, attempt, target);
+            let it_is = is_called(&config, &attempt.gateway, &attempt.target, target);
             match (answered, it_is) {
                 (false, true) => {
                     let rang_after = rang_after.or(Some(since.elapsed()));
@@ -527,62 +524,4 @@ fn step(gateway: &str, said: String) -> ringtrip_switch::route::Step {
 /// The name under which an attempt holds seconds of a bundle.
 fn hold(call: CallId, leg: u8) -> u64 {
     call.0.rotate_left(8) ^ u64::from(leg)
-}
-
-/// The gateway whose money an attempt costs; none inside the house.
-fn gateway_of(config: &Config, attempt: &Attempt) -> Option<Arc<str>> {
-    if let Some(gateway) = attempt.prepared.as_ref().and_then(|p| p.gateway.as_ref()) {
-        return Some(gateway.as_str().into());
-    }
-    match &attempt.target {
-        Target::Gateway(id) => Some(id.as_str().into()),
-        Target::Landline => Some(LANDLINE.into()),
-        Target::Line(id) => matches!(config.line(id)?.kind, LineKind::Fxo(_)).then(|| LANDLINE.into()),
-        Target::Extension(_) | Target::Uri(_) => None,
-    }
-}
-
-/// Is this what events call the attempt's target?
-fn is_called(config: &Config, attempt: &Paying, target: &str) -> bool {
-    let landline = || {
-        let line = target.parse().ok().and_then(|id| config.line(&id));
-        line.is_some_and(|line| matches!(line.kind, LineKind::Fxo(_)))
-    };
-    *attempt.gateway == *target
-        || attempt.target.word() == target
-        || matches!(attempt.target, Target::Landline) && landline()
-}
-
-/// Who pays: an extension, or the line of a telephone that has none; nobody of the house for calls from outside.
-pub(super) fn extension_of(config: &Config, source: &Source) -> String {
-    match source {
-        Source::Extension(id) => id.to_string(),
-        Source::Line(id) => match config.line(id).map(|l| &l.kind) {
-            Some(LineKind::Fxo(_)) | None => String::new(),
-            Some(LineKind::Fxs(_)) => config.extension_on(id).map_or(id.to_string(), |e| e.id.to_string()),
-        },
-        Source::Gateway(_) | Source::Operator => String::new(),
-    }
-}
-
-/// What the end of a call says about the gateway that was tried last; `None`: nothing.
-fn outcome(cause: Cause, rang: bool) -> Option<Outcome> {
-    match cause {
-        Cause::Busy | Cause::Declined | Cause::NoAnswer | Cause::Normal | Cause::Changed => {
-            Some(Outcome::Reached)
-        }
-        Cause::Failure | Cause::Congestion | Cause::Incompatible => Some(Outcome::Failed),
-        _ => rang.then_some(Outcome::Reached),
-    }
-}
-
-/// How a call sounded, as far as both ends know.
-fn heard(figures: &Figures) -> Option<Heard> {
-    let all = figures.received.saturating_add(figures.lost);
-    if all < SOUND_ENOUGH {
-        return None;
-    }
-    let loss = figures.lost as f32 * 100.0 / all as f32;
-    let loss = loss.max(figures.far_loss_percent.unwrap_or(0.0));
-    Some(Heard { loss, jitter: figures.jitter_ms, round_trip: figures.round_trip_ms.unwrap_or(0.0) })
 }

@@ -1,0 +1,30 @@
+//! What the end of a call teaches about the gateway that it was tried by.
+
+use ringtrip_rates::quality::{Heard, Outcome};
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::post::Figures;
+
+/// Packets from which on it can be told how a call sounded: five seconds.
+const SOUND_ENOUGH: u64 = 250;
+
+/// What the end of a call says about the gateway that was tried last; `None`: nothing.
+pub(super) fn outcome(cause: Cause, rang: bool) -> Option<Outcome> {
+    match cause {
+        Cause::Busy | Cause::Declined | Cause::NoAnswer | Cause::Normal | Cause::Changed => {
+            Some(Outcome::Reached)
+        }
+        Cause::Failure | Cause::Congestion | Cause::Incompatible => Some(Outcome::Failed),
+        _ => rang.then_some(Outcome::Reached),
+    }
+}
+
+/// How a call sounded, as far as both ends know.
+pub(super) fn heard(figures: &Figures) -> Option<Heard> {
+    let all = figures.received.saturating_add(figures.lost);
+    if all < SOUND_ENOUGH {
+        return None;
+    }
+    let loss = figures.lost as f32 * 100.0 / all as f32;
+    let loss = loss.max(figures.far_loss_percent.unwrap_or(0.0));
+    Some(Heard { loss, jitter: figures.jitter_ms, round_trip: figures.round_trip_ms.unwrap_or(0.0) })
+}
