@@ -277,7 +277,8 @@ pub(super) async fn take(
     let old = if head == 0 { String::new() } else { off_loop(move || store.config(head)).await?.text };
     let summary = summary(&diff(&old, &text));
     let folder = api.routes.folder().to_owned();
-    let put_back = |texts: &Option<(BTreeMap<String, String>, BTreeMap<String, String>)>| {
+    type Texts = BTreeMap<String, String>;
+    let put_back = |texts: &Option<(Texts, Texts)>| {
         if let Some((_, before)) = texts
             && let Err(error) = draft::write(&config, &folder, before)
         {
