@@ -303,6 +303,8 @@ fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
     let text = daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
     let before = (daemon.get("/config?secrets=true"), daemon.get("/config/versions"));
     let changed = text.replace("[extension.203]", "[extension.203]\nname = \"Ann\"");
+    // The last page of a real disk may hold a small document still; this one is larger than a page.
+    let changed = format!("{changed}\n# {}\n", "a long remark ".repeat(1_000));
 
     fill();
     // Calls made now go through, and end; their records wait. On a real disk the last page holds a few more.
@@ -319,7 +321,6 @@ fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
     assert!(alarm["data"]["text"].as_str().is_some_and(|t| t.contains("wait in memory")), "{alarm}");
     let (status, body) = wait("the refusal of a change", Duration::from_secs(5), || {
         let (status, body) = daemon.put_config(&changed, "*");
-        // A small document may fit into the last octets of a real disk; then there are fewer of them.
         (status != 200).then_some((status, body))
     });
     assert_eq!(status, 507, "{body}");

@@ -275,7 +275,7 @@ try {
     await seen(".faults [data-severity=error]");
     await page.getByText("It would be refused").waitFor();
     await shoot("script-broken");
-    await text.fill('fn route(c) {\n    block("the house sleeps")\n}\n');
+    await text.fill('fn route(c) {\n    if c.number != "102" { return pass(); }\n    block("the house sleeps")\n}\n');
     await page.getByText("It compiles").waitFor();
     await page.getByRole("button", { name: "Save and make active" }).click();
     await page.getByText("The script is active").waitFor();
