@@ -48,7 +48,7 @@ answer = ["101"]
 answer_delay = "1s"
 
 [board.virtual]
-settings = { fxs = 2, fxo = 1, region = "us" }
+settings = { fxs = 2, fxo = 1, region = "us", office = { default = { does = "answer", says = "silence" } } }
 
 [sip]
 listen = ["udp:127.0.0.1:SIP_PORT"]
@@ -105,7 +105,9 @@ fn far_keys(exchange: &Daemon, keys: &str) {
 
 #[test]
 fn a_refusal_is_spoken() {
-    let exchange = exchange(r#"fn route(c) { if c.number != "102" { return pass(); } say("closed"); block("nobody is here") }"#);
+    let exchange = exchange(
+        r#"fn route(c) { if c.number != "102" { return pass(); } say("closed"); block("nobody is here") }"#,
+    );
     let hall = Jack::telephone(&exchange, 0);
     dial(&hall, "102");
     let since = hall.now();
