@@ -248,7 +248,8 @@ mod tests {
     fn a_canary_that_is_as_good_stays() {
         assert_eq!(run(Rule::default(), 300, MINUTE, |_, n| (n % 3 != 0, 4, 10_000)), None);
         // Better, faster, cheaper.
-        let better = |canary: bool, n: usize| (canary || n % 2 == 0, if canary { 2 } else { 5 }, 9_000);
+        let better =
+            |canary: bool, n: usize| (canary || n.is_multiple_of(2), if canary { 2 } else { 5 }, 9_000);
         assert_eq!(run(Rule::default(), 300, MINUTE, better), None);
     }
 

@@ -352,7 +352,10 @@ fn costs_and_limits_are_read_with_their_places() {
     let gw1 = rates.offered.get(&"gw1".parse().unwrap()).unwrap();
     assert_eq!((gw1.decks.len(), gw1.max_calls), (2, Some(3)));
     assert_eq!(rates.offered.get(&"gw0".parse().unwrap()).unwrap().decks, ["line"]);
-    assert_eq!((rates.settings.currency.as_str(), rates.settings.tolerance, rates.call_length), ("GBP", 10, 300));
+    assert_eq!(
+        (rates.settings.currency.as_str(), rates.settings.tolerance, rates.call_length),
+        ("GBP", 10, 300)
+    );
     assert_eq!((rates.bundles[0].seconds, rates.bundles[0].steps.first), (30_000, 60));
     assert_eq!((rates.brake.least, rates.brake.currency.as_str()), (60, "GBP"));
     assert_eq!((&*rates.brake.limits[0].name, rates.brake.limits[0].amount.0), ("limit 1", 5_000_000));
@@ -393,5 +396,8 @@ fn costs_and_limits_are_read_with_their_places() {
         "\n[[money.limit]]\namount = \"1\"\nper = \"day\"\nhours = \"Noday\"\n",
         &["5:9: error: money.limit.1.hours: \"Noday\" is no day of the week"],
     );
-    check("\n[money]\nlimit = 5\n", &["3:9: error: money.limit: a number stands where a list of sections belongs"]);
+    check(
+        "\n[money]\nlimit = 5\n",
+        &["3:9: error: money.limit: a number stands where a list of sections belongs"],
+    );
 }

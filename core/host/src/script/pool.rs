@@ -183,8 +183,8 @@ fn script(
     let takes_call = |f: &rhai::ScriptFnMetadata<'_>| f.name == "route" && f.params.len() == 1;
     if !ast.iter_functions().any(|f| takes_call(&f)) {
         let all = tokens(text);
-        let near = all.windows(2).filter(|w| w[0].is("fn")).map(|w| &w[1]);
-        let near = near.filter(|t| nearest("route", std::iter::once(t.text)).is_some()).next_back();
+        let mut near = all.windows(2).filter(|w| w[0].is("fn")).map(|w| &w[1]);
+        let near = near.rfind(|t| nearest("route", std::iter::once(t.text)).is_some());
         let (line, column) = near.map_or((1, 1), |t| (t.line, t.column));
         let what = match near {
             Some(near) if near.text == "route" => "route does not take the call".to_owned(),
