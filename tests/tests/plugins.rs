@@ -122,6 +122,7 @@ long_silence = "off"
 
 [gateway.gw3]
 plugin = "gateway-callingcard"
+decks = ["gateway-callingcard"]
 
 [plugins]
 trust = ["{}"]
@@ -137,7 +138,12 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
     let who = json!({ "number": "08001234567", "does": "answer", "rings": 1, "says": "silence" });
     exchange.sim("office.subscriber", who);
     install(&exchange, &publisher.pack("gateway-callingcard", "0.1.0"));
-    set(&exchange, "gateway-callingcard", json!({ "access": "0800 123 4567", "pin": "471155" }));
+    let settings =
+        json!({ "access": "0800 123 4567", "pin": "471155", "prices": "33 = 0.012 + 0.05 France" });
+    set(&exchange, "gateway-callingcard", settings);
+    wait("the card's prices", LONG, || {
+        exchange.get("/rates").to_string().contains("\"gateway-callingcard\"").then_some(())
+    });
 
     let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, 1));
     let since = office.now();
@@ -154,6 +160,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
     let cdr = exchange.last_cdr();
     assert_eq!((&cdr["target"], &cdr["sent"]), (&json!("gw3"), &json!("08001234567")), "{cdr}");
     assert!(cdr["provenance"].to_string().contains("calling card"), "{cdr}");
+    assert_eq!(cdr["quote"]["deck"], "gateway-callingcard", "what the card says priced it: {cdr}");
     let shown = exchange.get("/plugins/gateway-callingcard").to_string();
     for (what, text) in [("record", cdr.to_string()), ("log", exchange.log()), ("view", shown)] {
         assert!(!text.contains("471155"), "the PIN stands in the {what}: {text}");

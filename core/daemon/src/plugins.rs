@@ -1,6 +1,7 @@
 //! Wasm plugins in the exchange: opened beside the start, because compiling one may take a while and nobody who lifts a
 //! handset waits for that; then handed to the routes, now and after each change.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
@@ -15,7 +16,9 @@ use ringtrip_wasm::Installed;
 use ringtrip_wasm::host::{Naptr, NaptrFailure, NaptrRecord};
 use ringtrip_wasm::installed::{Options, Tell};
 use ringtrip_wasm::package::key::PublicKey;
+use ringtrip_wasm::words::Price;
 
+use crate::money::{ImportAsk, Money};
 use crate::routes::Routes;
 
 /// The plugins of this exchange. Cheap to clone; until [`Plugins::start`] has opened them, there are none.
@@ -35,6 +38,26 @@ struct Told {
     trust: Vec<PublicKey>,
 }
 
+/// The prices that a gateway plugin tells become a deck of the plugin's name. A plugin without prices leaves the deck of
+/// that name, which may be the operator's, alone.
+fn price_list(money: &Money, plugin: &str, prices: &[Price]) {
+    if prices.is_empty() {
+        return;
+    }
+    let mut list = "prefix,destination,per_minute,connection,currency\n".to_owned();
+    for p in prices {
+        let amount = |micros: i64| ringtrip_rates::money::Money(micros).to_string();
+        let destination = p.destination.replace(['"', ',', '\n', '\r'], " ");
+        let (minute, connection) = (amount(p.per_minute.micros), amount(p.connection.micros));
+        let _ = writeln!(list, "{},{destination},{minute},{connection},{}", p.prefix, p.per_minute.currency);
+    }
+    let ask = ImportAsk { name: Some(plugin.to_owned()), confirm: true, ..ImportAsk::default() };
+    match money.import(list.as_bytes(), &ask) {
+        Ok(_) => tracing::info!(plugin, prices = prices.len(), "its prices are the deck of its name"),
+        Err(why) => tracing::warn!(plugin, "its prices are not taken: {why}"),
+    }
+}
+
 /// Why there are no plugins to ask about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPlugins {
@@ -48,7 +71,15 @@ pub enum NoPlugins {
 
 impl Plugins {
     /// Opens the plugins of this data folder on a thread of their own. Call it within the runtime that asks name servers.
-    pub fn start(&self, data: &Path, developer: bool, servers: &[SocketAddr], routes: Routes, tell: Tell) {
+    pub fn start(
+        &self,
+        data: &Path,
+        developer: bool,
+        servers: &[SocketAddr],
+        routes: Routes,
+        money: Money,
+        tell: Tell,
+    ) {
         let options = Options {
             folder: data.join("plugins"),
             developer,
@@ -58,6 +89,7 @@ impl Plugins {
                 runtime: tokio::runtime::Handle::current(),
             }),
             tell: tell.clone(),
+            prices: Arc::new(move |plugin, prices| price_list(&money, plugin, prices)),
         };
         let plugins = self.clone();
         let spawned = std::thread::Builder::new().name("plugins".to_owned()).spawn(move || {

@@ -50,6 +50,7 @@ impl Bench {
             trust,
             dns: Arc::new(NoDns),
             tell: Arc::new(move |event| told.lock().unwrap().push(event)),
+            prices: Arc::new(|_, _| {}),
         })
         .unwrap()
     }

@@ -254,7 +254,8 @@ fn open_plugins(dir: &Directory, options: &ServeOptions, config: &Config) -> cra
         let _ = door.try_send(Knock::Tell(event));
     };
     let servers = &config.sip.name_servers;
-    plugins.start(&options.data, options.developer, servers, dir.0.routes.clone(), Arc::new(tell));
+    let (routes, money) = (dir.0.routes.clone(), dir.0.money.clone());
+    plugins.start(&options.data, options.developer, servers, routes, money, Arc::new(tell));
     plugins
 }
 

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use crate::cache::write_whole;
 use crate::fault::PluginFault;
 use crate::host::MemoryStore;
+use crate::installed::TellPrices;
 use crate::package::manifest::World;
 use crate::set::{Seat, Set};
+use crate::words::Price;
 
 const VALUES: Duration = Duration::from_secs(1);
 /// How often it is looked whether something is due.
@@ -30,14 +32,14 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub fn start(folder: PathBuf, values: Arc<MemoryStore>) -> io::Result<Keeper> {
+    pub fn start(folder: PathBuf, values: Arc<MemoryStore>, prices: TellPrices) -> io::Result<Keeper> {
         let set: Arc<Mutex<Arc<Set>>> = Arc::default();
         let asked = set.clone();
         let keep = every(VALUES, Last::Once, "plugin-values", move || keep(&folder, &values))?;
         let mut chores = Chores::default();
         let ask = every(LOOK, Last::No, "plugin-chores", move || {
             let set = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            chores.run(&set);
+            chores.run(&set, &*prices);
         })?;
         Ok(Keeper { set, stop: vec![keep, ask] })
     }
@@ -120,7 +122,7 @@ struct Chores {
 }
 
 impl Chores {
-    fn run(&mut self, set: &Set) {
+    fn run(&mut self, set: &Set, told: &dyn Fn(&str, &[Price])) {
         let seats: Vec<&Arc<Seat>> = set.seats().filter(|seat| seat.plugin.speaks(World::Gateway)).collect();
         self.asked.retain(|(seat, _)| seats.iter().any(|s| Arc::ptr_eq(s, seat)));
         for seat in seats {
@@ -139,6 +141,9 @@ impl Chores {
             }
             if due(prices, PRICES) {
                 let said = noted(seat, "prices", seat.plugin.prices());
+                if let Ok(prices) = &said {
+                    told(seat.plugin.name(), prices);
+                }
                 seat.learn(|learned| learned.prices = Some(said));
             }
         }

@@ -31,6 +31,7 @@ use crate::package::manifest::{Manifest, Settings};
 use crate::plugin::Plugin;
 use crate::runtime::{LoadError, Runtime};
 use crate::set::{Landlines, Seat, Set};
+use crate::words::Price;
 use keeper::Keeper;
 use ledger::{Entry, Ledger};
 
@@ -49,6 +50,7 @@ struct Inner {
     values: Arc<MemoryStore>,
     developer: bool,
     tell: Tell,
+    prices: TellPrices,
     trust: RwLock<Vec<PublicKey>>,
     landlines: Landlines,
     /// One change at a time; readers do not wait for it.
@@ -61,6 +63,8 @@ struct Inner {
 
 /// Where events go.
 pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+/// Told what a gateway plugin says that calls cost: the plugin's name, and its prices, which make sense.
+pub type TellPrices = Arc<dyn Fn(&str, &[Price]) + Send + Sync>;
 /// Told of each new set.
 type Heed = Box<dyn Fn(Arc<Set>) + Send + Sync>;
 
@@ -76,6 +80,8 @@ pub struct Options {
     pub dns: Arc<dyn Naptr>,
     /// Where events go.
     pub tell: Tell,
+    /// Where prices go, once a day.
+    pub prices: TellPrices,
 }
 
 /// One installed plugin in memory.
@@ -110,7 +116,7 @@ pub struct Change {
 impl Installed {
     /// Opens the folder and starts what is enabled. A plugin that cannot start is told of, and stays installed.
     pub fn open(options: Options) -> Result<Installed, InstallError> {
-        let Options { folder, developer, trust, dns, tell } = options;
+        let Options { folder, developer, trust, dns, tell, prices } = options;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("packages"))?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("values"))?;
         let ledger = Ledger::read(&folder)?;
@@ -126,6 +132,7 @@ impl Installed {
             values,
             developer,
             tell,
+            prices,
             trust: RwLock::new(trust),
             landlines: Landlines::default(),
             changing: Mutex::default(),
@@ -397,7 +404,7 @@ impl Inner {
             return;
         }
         if keeper.is_none() {
-            *keeper = Keeper::start(self.folder.clone(), self.values.clone())
+            *keeper = Keeper::start(self.folder.clone(), self.values.clone(), self.prices.clone())
                 .inspect_err(|e| tracing::warn!("no thread for plugins: {e}; what they keep is not written"))
                 .ok();
         }
