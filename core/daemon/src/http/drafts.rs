@@ -476,13 +476,7 @@ pub(super) async fn activate(
         );
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail));
     }
-    let (for_check, checked) = (api.clone(), record.clone());
-    let (checks, built) =
-        off_loop(move || Ok::<_, Problem>(draft::check(&for_check.routes, &checked, &dialled(&for_check))))
-            .await?;
-    let Some(built) = built.filter(|_| checks.ok) else {
-        return Err(Problem::faulty("draft", checks.faults));
-    };
+    let (checks, built) = proved(&api, &record).await?;
     api.routes.end_canary(&record.name);
     // On the disk before anything is changed: a start after a power cut takes back what was half done.
     let before = live.clone();
@@ -630,13 +624,7 @@ pub(super) async fn start_canary(
         least: body.least.map_or(usual.least, |n| n.clamp(1, 1000) as usize),
         ..usual
     };
-    let (for_check, checked) = (api.clone(), record.clone());
-    let (checks, built) =
-        off_loop(move || Ok::<_, Problem>(draft::check(&for_check.routes, &checked, &dialled(&for_check))))
-            .await?;
-    let Some(built) = built.filter(|_| checks.ok) else {
-        return Err(Problem::faulty("draft", checks.faults));
-    };
+    let (_, built) = proved(&api, &record).await?;
     api.routes.start_canary(&record.name, &built.in_force, share, rule)?;
     canary(api, name).await
 }
@@ -656,6 +644,17 @@ pub(super) async fn end_canary(
 
 fn find(api: &Api, name: &str) -> Result<DraftRecord, Problem> {
     api.store.draft(name).ok_or_else(|| Problem::missing("draft", name))
+}
+
+/// All checks of the draft, which it must pass, and what it is made of.
+async fn proved(api: &web::Data<Api>, record: &DraftRecord) -> Result<(Checks, draft::Built), Problem> {
+    let (api, record) = (api.clone(), record.clone());
+    let (checks, built) =
+        off_loop(move || Ok::<_, Problem>(draft::check(&api.routes, &record, &dialled(&api)))).await?;
+    match built {
+        Some(built) if checks.ok => Ok((checks, built)),
+        _ => Err(Problem::faulty("draft", checks.faults)),
+    }
 }
 
 fn must_be_open(record: &DraftRecord) -> Result<(), Problem> {

@@ -9,7 +9,6 @@ use std::time::Instant;
 use ringtrip_media::dtmf::{DtmfDetector, DtmfGen, Heard, Sending};
 use ringtrip_media::g711::Law;
 use ringtrip_media::relay::{Face, RtpEnd, Step};
-use ringtrip_media::sound::CodecKind;
 use ringtrip_media::telephone_event::{self, EventHeard, EventReceiver};
 use ringtrip_media::tone::{Play, Tone, ToneGen};
 use ringtrip_switch::ids::CallId;
@@ -102,7 +101,7 @@ impl Leg {
 
     /// The law of what this end sends, if a telephone's sound can be sent in it.
     pub fn law(&self) -> Option<Law> {
-        self.end.face().and_then(|face| law_of(face.send.kind))
+        self.end.face().and_then(|face| face.send.law())
     }
 
     /// Plays a tone towards it.
@@ -320,15 +319,6 @@ fn told(end: &End, heard: EventHeard, tell: &mut dyn FnMut(MediaEvent)) {
         && let Some(key) = telephone_event::key(event).and_then(Key::new)
     {
         tell(MediaEvent::Digit { end: end.clone(), key, ms });
-    }
-}
-
-/// The law of a G.711 codec.
-pub fn law_of(kind: CodecKind) -> Option<Law> {
-    match kind {
-        CodecKind::Pcmu => Some(Law::Mu),
-        CodecKind::Pcma => Some(Law::A),
-        CodecKind::G722 | CodecKind::Opus => None,
     }
 }
 

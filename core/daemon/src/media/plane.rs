@@ -17,7 +17,7 @@ use ringtrip_switch::post::{End, MediaCmd, MediaEvent};
 
 use super::far::Far;
 use super::lease::Pair;
-use super::leg::{Leg, canonical, law_of};
+use super::leg::{Leg, canonical};
 use super::port::Port;
 use super::prompts::{Clip, Prompts};
 use super::record::Recorder;
@@ -193,8 +193,7 @@ impl Plane {
                 let verdict = leg.end.accept(now, source, packet);
                 match verdict {
                     Verdict::Audio { header, codec, at, len } => {
-                        let law =
-                            leg.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| law_of(c.kind));
+                        let law = leg.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| c.law());
                         let Some(law) = law else { return };
                         let payload = &packet[at..at + len];
                         if let Some(far) = &mut leg.far {
@@ -223,7 +222,7 @@ impl Plane {
         let Ok([Some(from), Some(to)]) = self.legs.get_disjoint_mut([index, peer]) else { return };
         let (verdict, step) = relay(&mut from.end, &mut to.end, now, source, packet);
         if let (Verdict::Audio { header, codec, at, len }, Some(packet)) = (verdict, &as_it_came) {
-            let law = from.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| law_of(c.kind));
+            let law = from.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| c.law());
             if let (Some(law), true) = (law, self.recorder.records(from.call)) {
                 self.recorder.packet(from.call, &from.name(), law, &header, &packet[at..at + len]);
             }
