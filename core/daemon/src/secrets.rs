@@ -48,7 +48,12 @@ pub fn new_id() -> String {
 
 /// SHA-256, hex. For tokens only: they have 256 random bits, so a slow hash would protect nothing.
 pub fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    octets_sha256(text.as_bytes())
+}
+
+/// SHA-256 of a file, hex: its name where what it holds is what matters.
+pub fn octets_sha256(octets: &[u8]) -> String {
+    hex(&Sha256::digest(octets))
 }
 
 /// Argon2id hash of a secret that a person types. About 50 ms of a core; run it off the event loop.

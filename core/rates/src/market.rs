@@ -63,6 +63,19 @@ pub struct Market {
     gateways: Vec<Gateway>,
 }
 
+/// A market to be asked: what was learned may stand beside other gateways and settings than those in force.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// How offers are compared.
+    pub settings: &'a Settings,
+    /// What was learned.
+    pub quality: &'a Quality,
+    /// Free minutes.
+    pub bundles: &'a Bundles,
+    /// Sorted by name.
+    pub gateways: &'a [Gateway],
+}
+
 /// Which gateways are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Candidates<'a> {
@@ -176,14 +189,28 @@ impl Market {
 
     /// A gateway, to say that it is busy, ill, or has other decks.
     pub fn gateway(&mut self, name: &str) -> Option<&mut Gateway> {
-        let place = self.place(name)?;
+        let place = place(&self.gateways, name)?;
         self.gateways.get_mut(place)
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
-        self.gateways.binary_search_by(|g| (*g.name).cmp(name)).ok()
+    /// It as it is.
+    pub fn view(&self) -> View<'_> {
+        let Market { settings, quality, bundles, gateways } = self;
+        View { settings, quality, bundles, gateways }
     }
 
+    /// [`View::rank`] of it as it is.
+    pub fn rank(&self, ask: &Ask) -> Ranking {
+        self.view().rank(ask)
+    }
+
+    /// [`View::quote`] of it as it is.
+    pub fn quote(&self, gateway: &str, ask: &Ask) -> Option<Offer> {
+        self.view().quote(gateway, ask)
+    }
+}
+
+impl View<'_> {
     /// Ranks the gateways for a call: healthy before doubtful ones, then by cost, then by quality among those that cost
     /// about the same, then by name. The same question to the same market has the same answer.
     pub fn rank(&self, ask: &Ask) -> Ranking {
@@ -197,7 +224,7 @@ impl Market {
             Candidates::These(names) => {
                 ranking.offers.reserve_exact(names.len());
                 for (i, name) in names.iter().enumerate() {
-                    match self.place(name).and_then(|p| self.gateways.get(p)) {
+                    match self.of(name) {
                         _ if names[..i].contains(name) => {}
                         Some(gateway) => self.weigh(gateway, number, ask, &mut ranking),
                         None => {
@@ -210,6 +237,15 @@ impl Market {
         }
         self.sort(&mut ranking.offers);
         ranking
+    }
+
+    /// The gateway of this name.
+    pub fn of(&self, name: &str) -> Option<&Gateway> {
+        self.gateways.get(self.place(name)?)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        place(self.gateways, name)
     }
 
     /// What this gateway says to the call.
@@ -225,7 +261,7 @@ impl Market {
 
     /// What a call by this gateway costs, however busy or ill it is just now: for whoever names it himself.
     pub fn quote(&self, gateway: &str, ask: &Ask) -> Option<Offer> {
-        let gateway = self.place(gateway).and_then(|p| self.gateways.get(p))?;
+        let gateway = self.of(gateway)?;
         self.priced(gateway, Prefix::leading(ask.number), ask).ok()
     }
 
@@ -298,9 +334,8 @@ impl Market {
     }
 
     fn sort(&self, offers: &mut [Offer]) {
-        let doubtful = |o: &Offer| {
-            self.place(&o.gateway).is_some_and(|p| matches!(self.gateways[p].health, Health::Doubtful(_)))
-        };
+        let doubtful =
+            |o: &Offer| self.of(&o.gateway).is_some_and(|g| matches!(g.health, Health::Doubtful(_)));
         offers.sort_by(|a, b| {
             doubtful(a).cmp(&doubtful(b)).then(a.cost.cmp(&b.cost)).then_with(|| a.gateway.cmp(&b.gateway))
         });
@@ -344,6 +379,10 @@ impl Gateway {
         }
         best
     }
+}
+
+fn place(gateways: &[Gateway], name: &str) -> Option<usize> {
+    gateways.binary_search_by(|g| (*g.name).cmp(name)).ok()
 }
 
 #[allow(clippy::too_many_arguments)]

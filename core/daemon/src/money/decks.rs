@@ -3,17 +3,19 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ringtrip_rates::deck::Deck;
 use ringtrip_rates::export;
 use ringtrip_rates::import::{self, Bad, Import, Options, Preview, RowError, Unreadable};
 use ringtrip_rates::money::Currency;
+use ringtrip_switch::config::Config;
 use ringtrip_switch::event::Event;
 
 use super::{Money, at, decks_of};
 use crate::exchange::wall;
 use crate::panics::caught;
+use crate::secrets::octets_sha256;
 
 /// Decks up to so many octets are read before the first call; larger ones beside the calls.
 const SMALL: u64 = 1 << 20;
@@ -91,19 +93,35 @@ impl Money {
     /// Reads a price list, says what would change, and puts it in force if that is asked. Takes as long as the file is;
     /// calls go on meanwhile.
     pub(super) fn read(&self, file: &[u8], ask: &ImportAsk) -> Result<Imported, ImportError> {
-        let _one = self.0.importing.lock().unwrap_or_else(PoisonError::into_inner);
-        caught(|| self.read_alone(file, ask)).unwrap_or_else(|why| Err(ImportError::Fell(why)))
+        let _one = self.one_import();
+        let work = || {
+            let (mut imported, import) = self.look_at(&self.config(), file, ask)?;
+            if ask.confirm {
+                let deck = Arc::new(accepted(import, ask.skip_bad)?);
+                let text = export::to_string(&deck);
+                self.keep_deck(&imported.name, text.as_bytes())?;
+                self.swap(&imported.name, Some((deck, octets_sha256(text.as_bytes()))));
+                imported.applied = true;
+            }
+            Ok(imported)
+        };
+        caught(work).unwrap_or_else(|why| Err(ImportError::Fell(why)))
     }
 
-    fn read_alone(&self, file: &[u8], ask: &ImportAsk) -> Result<Imported, ImportError> {
-        let config = self.config();
+    /// Reads a price list for a house of this configuration, and says what would change. Nothing changes.
+    pub(super) fn look_at(
+        &self,
+        config: &Config,
+        file: &[u8],
+        ask: &ImportAsk,
+    ) -> Result<(Imported, Import), ImportError> {
         let known =
             |name: &str| name == super::LANDLINE || config.gateways.iter().any(|g| g.id.as_str() == name);
         let plugins = |name: &str| config.plugin_gateways.iter().any(|g| g.id.as_str() == name);
         if !ask.gateway.is_empty() && !known(&ask.gateway) && !plugins(&ask.gateway) {
             return Err(ImportError::NoGateway(ask.gateway.clone()));
         }
-        let own = decks_of(&config, &ask.gateway);
+        let own = decks_of(config, &ask.gateway);
         let name = match &ask.name {
             Some(name) => name.clone(),
             None if ask.gateway.is_empty() => {
@@ -123,13 +141,7 @@ impl Money {
             Options { listed: 20, offset: at(&wall::now()).offset, ..Options::new(&name, currency) };
         let old = self.0.decks.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let import = import::read(file, &options, old.as_deref(), &mut |_, _| true)?;
-        let preview = import.preview.clone();
-        if ask.confirm {
-            let deck = Arc::new(accepted(import, ask.skip_bad)?);
-            self.keep_deck(&name, &deck)?;
-            self.swap(&name, Some(deck));
-        }
-        let used = |gateway: &String| decks_of(&config, gateway).contains(&name);
+        let used = |gateway: &String| decks_of(config, gateway).contains(&name);
         let all = config.gateways.iter().map(|g| g.id.to_string()).chain([super::LANDLINE.to_owned()]);
         let gateways: Vec<String> = all.filter(used).collect();
         let note = (!ask.gateway.is_empty() && !gateways.contains(&ask.gateway)).then(|| {
@@ -140,12 +152,13 @@ impl Money {
                 ask.gateway, ask.gateway
             )
         });
-        Ok(Imported { name, gateways, preview, applied: ask.confirm, note })
+        let preview = import.preview.clone();
+        Ok((Imported { name, gateways, preview, applied: false, note }, import))
     }
 
     /// Removes a deck and its file; `false`: there is none of that name.
     pub fn remove_deck(&self, name: &str) -> io::Result<bool> {
-        let _one = self.0.importing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.one_import();
         if !is_deck_name(name) || !self.decks().contains_key(name) {
             return Ok(false);
         }
@@ -190,45 +203,70 @@ impl Money {
         let read = || {
             let text = fs::read(&file.path).map_err(|e| e.to_string())?;
             let import = import::read(&text, &options, None, &mut |_, _| true).map_err(|e| e.to_string())?;
-            import.accept(Bad::Refuse).map_err(|e| e.to_string())
+            let deck = import.accept(Bad::Refuse).map_err(|e| e.to_string())?;
+            Ok((Arc::new(deck), octets_sha256(&text)))
         };
         match caught(read).and_then(|read| read) {
             // What was imported meanwhile is newer.
             Ok(_) if self.decks().contains_key(&file.name) => {}
-            Ok(deck) => self.swap(&file.name, Some(Arc::new(deck))),
+            Ok(deck) => self.swap(&file.name, Some(deck)),
             Err(why) => self.alarm(format!("the rate deck {} cannot be used: {why}", file.path.display())),
         }
     }
 
     /// Another deck of this name is in force, or none.
-    fn swap(&self, name: &str, deck: Option<Arc<Deck>>) {
-        let before = {
+    fn swap(&self, name: &str, deck: Option<(Arc<Deck>, String)>) {
+        self.swap_all([(name.to_owned(), deck)]);
+    }
+
+    /// Other decks of these names are in force, or none; at once. A deck comes with the SHA-256 of its file.
+    pub(super) fn swap_all(&self, new: impl IntoIterator<Item = (String, Option<(Arc<Deck>, String)>)>) {
+        let mut before = Vec::new();
+        {
             let mut decks = self.0.decks.write().unwrap_or_else(PoisonError::into_inner);
-            match deck {
-                Some(deck) => decks.insert(name.to_owned(), deck),
-                None => decks.remove(name),
+            let mut marks = self.0.marks.lock().unwrap_or_else(PoisonError::into_inner);
+            for (name, deck) in new {
+                before.push(match deck {
+                    Some((deck, mark)) => {
+                        marks.insert(name.clone(), mark);
+                        decks.insert(name, deck)
+                    }
+                    None => {
+                        marks.remove(&name);
+                        decks.remove(&name)
+                    }
+                });
             }
-        };
+        }
         self.offer();
+        // The last handle on a large deck is let go outside of the locks.
         drop(before);
     }
 
     /// Writes a deck's file: beside, to the disk, then in its place.
-    fn keep_deck(&self, name: &str, deck: &Deck) -> Result<(), ImportError> {
+    fn keep_deck(&self, name: &str, text: &[u8]) -> Result<(), ImportError> {
         let path = self.file_of(name);
         let write = || {
             fs::create_dir_all(&self.0.folder)?;
-            let draft = self.0.folder.join(format!(".{name}.new"));
-            let mut file = fs::File::create(&draft)?;
-            file.write_all(export::to_string(deck).as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)?;
+            let beside = self.beside(name);
+            write_synced(&beside, text)?;
+            fs::rename(&beside, &path)?;
             fs::File::open(&self.0.folder)?.sync_all()
         };
         write().map_err(|why| ImportError::Disk { path: path.clone(), why })
     }
 
-    fn file_of(&self, name: &str) -> PathBuf {
+    /// Where a deck's new file is written.
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.0.folder.join(format!(".{name}.new"))
+    }
+
+    /// One at a time: each needs much memory for a moment.
+    pub(super) fn one_import(&self) -> MutexGuard<'_, ()> {
+        self.0.importing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn file_of(&self, name: &str) -> PathBuf {
         self.0.folder.join(format!("{name}.csv"))
     }
 
@@ -237,7 +275,13 @@ impl Money {
     }
 }
 
-fn accepted(import: Import, skip_bad: bool) -> Result<Deck, ImportError> {
+pub(super) fn write_synced(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+pub(super) fn accepted(import: Import, skip_bad: bool) -> Result<Deck, ImportError> {
     let errors = import.preview.errors.clone();
     import.accept(if skip_bad { Bad::Skip } else { Bad::Refuse }).map_err(|refused| match refused {
         import::Refused::Rows { count, .. } => {

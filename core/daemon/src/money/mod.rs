@@ -3,6 +3,7 @@
 //!
 //! * `decks`: price lists in the data folder, imported and swapped in while calls go on.
 //! * `till`: what each call tries, sets aside and costs; `lesson`: what is learned from it; `who`: who pays whom.
+//! * `planned`: decks that are not in force yet, and what calls would cost by them.
 //! * `kept`: what must outlive a restart. * `view`: what people see.
 //!
 //! An emergency call never comes here: its plan is another kind of verdict, and nothing of it is looked at.
@@ -10,6 +11,7 @@
 mod decks;
 mod kept;
 mod lesson;
+mod planned;
 mod till;
 mod view;
 mod who;
@@ -22,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use ringtrip_rates::brake::Brake;
 use ringtrip_rates::bundle::Bundles;
 use ringtrip_rates::deck::Deck;
-use ringtrip_rates::market::{Ask, Budget, Candidates, Gateway, Health, Market, Offer};
+use ringtrip_rates::market::{Ask, Budget, Candidates, Gateway, Health, Market, Offer, View};
 use ringtrip_rates::money::Money as Amount;
 use ringtrip_rates::quality::{self, Quality};
 use ringtrip_rates::time::{At, Date};
@@ -34,6 +36,7 @@ use ringtrip_switch::router::{self, Prices, RankAsk, Ranking};
 use tokio::sync::Notify;
 
 pub use decks::{ImportAsk, ImportError, is_deck_name};
+pub use planned::{Planned, PlannedDeck};
 pub use till::Says;
 pub use view::{CompareView, DeckView, ImportView, MoneyView, OfferView, RejectedView};
 
@@ -54,6 +57,8 @@ struct Inner {
     /// Decks are behind `Arc`s: what is done under this lock takes microseconds, whatever is imported.
     market: RwLock<Market>,
     decks: RwLock<BTreeMap<String, Arc<Deck>>>,
+    /// SHA-256 of their files. Taken after the decks, where both are needed.
+    marks: Mutex<BTreeMap<String, String>>,
     /// Decks that are being read at start.
     loading: RwLock<Vec<String>>,
     /// One import at a time: each needs much memory for a moment.
@@ -99,6 +104,7 @@ impl Money {
             folder,
             market: RwLock::new(market),
             decks: RwLock::default(),
+            marks: Mutex::default(),
             loading: RwLock::default(),
             importing: Mutex::default(),
             till: Mutex::new(till),
@@ -254,33 +260,44 @@ fn quote(offer: Offer, currency: &str) -> Quote {
 impl Prices for Money {
     fn rank(&self, ask: &RankAsk<'_>) -> Ranking {
         let seconds = self.config().rates.call_length;
-        let among: Vec<&str> = ask.among.iter().map(|id| id.as_str()).collect();
-        let candidates = if among.is_empty() { Candidates::All } else { Candidates::These(&among) };
-        let budget = Budget { per_minute: ask.budget.map(Amount::micros), call: None };
-        let ask = Ask { number: ask.number, at: at(ask.at), candidates, seconds, budget };
-        let market = self.market();
-        let currency = market.settings.currency;
-        let found = market.rank(&ask);
-        drop(market);
-        let offer = |offer: Offer| {
-            let gateway = offer.gateway.parse().ok()?;
-            Some(router::Offer { gateway, quote: Arc::new(quote(offer, currency.as_str())) })
-        };
-        let rejected = found.rejected.into_iter().filter_map(|r| Some((r.gateway.parse().ok()?, r.why)));
-        Ranking { rejected: rejected.collect(), offers: found.offers.into_iter().filter_map(offer).collect() }
+        rank(self.market().view(), seconds, ask)
     }
 
     fn quote(&self, gateway: &GatewayId, number: &str, wall: &WallTime) -> Option<Arc<Quote>> {
-        let market = self.market();
-        if market.gateways().is_empty() {
-            return None;
-        }
         let seconds = self.config().rates.call_length;
-        let candidates = Candidates::All;
-        let ask = Ask { number, at: at(wall), candidates, seconds, budget: Budget::default() };
-        let offer = market.quote(gateway.as_str(), &ask)?;
-        Some(Arc::new(quote(offer, market.settings.currency.as_str())))
+        quote_of(self.market().view(), seconds, gateway, number, wall)
     }
+}
+
+/// Who takes a call that is expected to last so long.
+fn rank(market: View<'_>, seconds: u32, ask: &RankAsk<'_>) -> Ranking {
+    let among: Vec<&str> = ask.among.iter().map(|id| id.as_str()).collect();
+    let candidates = if among.is_empty() { Candidates::All } else { Candidates::These(&among) };
+    let budget = Budget { per_minute: ask.budget.map(Amount::micros), call: None };
+    let ask = Ask { number: ask.number, at: at(ask.at), candidates, seconds, budget };
+    let found = market.rank(&ask);
+    let currency = market.settings.currency;
+    let offer = |offer: Offer| {
+        let gateway = offer.gateway.parse().ok()?;
+        Some(router::Offer { gateway, quote: Arc::new(quote(offer, currency.as_str())) })
+    };
+    let rejected = found.rejected.into_iter().filter_map(|r| Some((r.gateway.parse().ok()?, r.why)));
+    Ranking { rejected: rejected.collect(), offers: found.offers.into_iter().filter_map(offer).collect() }
+}
+
+fn quote_of(
+    market: View<'_>,
+    seconds: u32,
+    gateway: &GatewayId,
+    number: &str,
+    wall: &WallTime,
+) -> Option<Arc<Quote>> {
+    if market.gateways.is_empty() {
+        return None;
+    }
+    let ask = Ask { number, at: at(wall), candidates: Candidates::All, seconds, budget: Budget::default() };
+    let offer = market.quote(gateway.as_str(), &ask)?;
+    Some(Arc::new(quote(offer, market.settings.currency.as_str())))
 }
 
 impl fmt::Debug for Money {

@@ -16,6 +16,7 @@ use ringtrip_rates::quality::{Finished, Heard, Outcome};
 use ringtrip_rates::rate::{FOREVER, Price};
 use ringtrip_rates::time::At;
 use ringtrip_switch::cdr::Cdr;
+use ringtrip_switch::config::Config;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{Cause, Source};
@@ -149,7 +150,10 @@ impl Money {
         let mut till = self.till();
         self.drop_call(&mut till, call, &mut says);
         let mut out = Vec::new();
-        if let Some(calling) = self.weigh(&mut till.brake, Purpose::Call, call, source, plan, &mut out) {
+        let config = self.config();
+        if let Some(calling) =
+            self.weigh(&config, &mut till.brake, Purpose::Call, call, source, plan, &mut out)
+        {
             till.calls.insert(call, calling);
         }
         says.hear(out);
@@ -158,15 +162,20 @@ impl Money {
         says
     }
 
-    /// What would become of a plan now. Nothing is set aside, and nobody is told.
-    pub fn on_paper(&self, source: &Source, plan: &mut RoutePlan) {
+    /// What would become of a plan now, by the limits of this configuration. Nothing is set aside, and nobody is told.
+    pub fn on_paper(&self, config: &Config, source: &Source, plan: &mut RoutePlan) {
         let mut brake = self.till().brake.clone();
-        self.weigh(&mut brake, Purpose::Paper, CallId(0), source, plan, &mut Vec::new());
+        if *brake.settings() != config.rates.brake {
+            brake.set(config.rates.brake.clone());
+        }
+        self.weigh(config, &mut brake, Purpose::Paper, CallId(0), source, plan, &mut Vec::new());
     }
 
     /// Takes out of a plan what a limit cannot pay; the attempts that are left.
+    #[allow(clippy::too_many_arguments)]
     fn weigh(
         &self,
+        config: &Config,
         brake: &mut Brake,
         purpose: Purpose,
         call: CallId,
@@ -175,15 +184,15 @@ impl Money {
         out: &mut Vec<Output>,
     ) -> Option<Calling> {
         let Verdict::Stages(stages) = &mut plan.verdict else { return None };
-        let (config, now) = (self.config(), at(&wall::now()));
-        let mut calling = Calling { extension: extension_of(&config, source), attempts: Vec::new() };
+        let now = at(&wall::now());
+        let mut calling = Calling { extension: extension_of(config, source), attempts: Vec::new() };
         let (steps, mut refused) = (&mut plan.provenance.steps, None);
         for (n, stage) in stages.iter_mut().enumerate() {
             stage.targets.retain_mut(|attempt| {
-                let Some(gateway) = gateway_of(&config, attempt) else { return true };
+                let Some(gateway) = gateway_of(config, attempt) else { return true };
                 // No plan of people has as many; what cannot be counted is not tried.
                 let Ok(leg) = u8::try_from(calling.attempts.len()) else { return false };
-                let number = number_of(&config, attempt);
+                let number = number_of(config, attempt);
                 if let Some(quote) = &mut attempt.quote {
                     if purpose == Purpose::Call && quote.price.free > 0 {
                         let (most, prefix) = (quote.price.free.min(LONGEST_HELD), Prefix::leading(&number));

@@ -333,7 +333,7 @@ fn limit_view(
     }
 }
 
-fn import(imported: Imported) -> ImportView {
+pub(super) fn import(imported: Imported) -> ImportView {
     let Imported { name, gateways, preview: p, applied, note } = imported;
     let currency = p.currency;
     let dialect = if p.dialect.ours {

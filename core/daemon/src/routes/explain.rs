@@ -137,7 +137,7 @@ pub fn explain(engine: &Engine, money: &Money, exchange: &Exchange, question: &Q
     let took = began.elapsed();
     let config = engine.router().config();
     let mut plan = decision.plan;
-    money.on_paper(&question.source, &mut plan);
+    money.on_paper(config, &question.source, &mut plan);
     let states =
         |target: &Target| exchange.with_views(|views| state(views, config, &question.assumed, target));
     let stages: Vec<StageExplained> = stages_of(&plan).iter().map(|s| stage(s, &states)).collect();
