@@ -296,22 +296,6 @@ fn an_answer_to_a_call_that_is_over_is_ended() {
 }
 
 #[test]
-fn a_dead_provider_costs_two_seconds_and_a_busy_one_is_believed() {
-    for (manners, within, cause) in
-        [(Manners::Dead, 2_000, Cause::Failure), (Manners::Busy, 500, Cause::Busy)]
-    {
-        let mut world = two_servers(|config| {
-            config.gateways[0].server = HostPort { host: "provider.example".to_owned(), port: None };
-        });
-        world.phone("acme").manners(manners);
-        world.phone("201").dial("902079460123");
-        world.run(within);
-        assert_eq!(verdict(&world).0, Some(cause), "{}", world.ladder());
-        clean(world);
-    }
-}
-
-#[test]
 fn the_next_gateway_is_called_within_two_seconds() {
     let mut world = two_servers(|config| {
         let mut next = config.gateways[0].clone();

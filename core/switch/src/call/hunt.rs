@@ -70,6 +70,17 @@ impl Hunt {
         is_outside(config, &attempt.target) && self.settled.iter().any(|other| same_party(attempt, other))
     }
 
+    /// Is anything tried when this attempt gives no answer? What rings beside it is not: that is tried already.
+    fn goes_on_after(&self, attempt: &Attempt, config: &Config) -> bool {
+        let settles =
+            config.failover.rule(Cause::Failure) == Rule::Stop && is_outside(config, &attempt.target);
+        let is_tried = |next: &Attempt| {
+            let decided = settles && is_outside(config, &next.target) && same_party(next, attempt);
+            self.emergency || !(decided || self.is_settled(next, config))
+        };
+        self.stages.iter().flat_map(|stage| &stage.targets).any(is_tried)
+    }
+
     /// A target failed.
     pub(super) fn failed(&mut self, cause: Cause) {
         if self.best.is_none_or(|best| weight(cause) > weight(best)) {
@@ -182,6 +193,7 @@ impl Call {
         }
         let Some(attempt) = hunt.attempts.get(usize::from(seq)).cloned() else { return };
         let emergency = hunt.emergency;
+        let last_hope = !hunt.goes_on_after(&attempt, &self.setup.config);
         match found {
             Ok(legs) if !legs.is_empty() => {
                 let offer = self.offer();
@@ -192,6 +204,7 @@ impl Call {
                         offer: offer.clone(),
                         ring: None,
                         emergency,
+                        last_hope,
                         prepared: attempt.prepared.clone(),
                     };
                     self.place(now, leg, placement, 1, Some(Arc::clone(&attempt)), out);

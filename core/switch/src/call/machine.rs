@@ -321,6 +321,7 @@ impl Call {
                 offer: None,
                 ring: None,
                 emergency: false,
+                last_hope: true,
                 prepared: None,
             };
             self.place(now, found, placement, 0, None, out);

@@ -46,6 +46,8 @@ pub struct Placement {
     pub ring: Option<u8>,
     /// An emergency call: seize the landline at any price.
     pub emergency: bool,
+    /// The call has nothing to try when this fails: a leg that is slow beats none.
+    pub last_hope: bool,
     /// How a gateway plugin wants it placed.
     pub prepared: Option<Arc<Prepared>>,
 }

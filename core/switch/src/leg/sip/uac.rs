@@ -4,6 +4,9 @@
 //! A dead server says nothing, and RFC 3261 knows that only after 32 s (timer B). A caller does not wait that long: a
 //! way on which nothing at all was heard within `answer_within` is given up for the next. Its INVITE may have arrived
 //! nevertheless. Then its provisional answer gets a CANCEL (the endpoint's work), and its 2xx an ACK and a BYE.
+//!
+//! Where there is no next way, neither of this peer nor of the call, giving up helps nobody: a slow provider may answer
+//! yet. The gateway hears that its server is silent, and the call waits on.
 
 use std::time::{Duration, Instant};
 
@@ -32,19 +35,39 @@ pub(super) struct Calling {
     number: u32,
     /// Which of the ways it took.
     way: usize,
-    /// When this way is given up; `None` once it has given a sign of life.
-    answer_by: Option<Instant>,
-    /// An emergency call is never given up on the last of its ways.
-    emergency: bool,
+    wait: Wait,
+    /// The call has nothing to try after the last of these ways.
+    last_hope: bool,
     cancelling: bool,
     rang: bool,
     /// Which reliable provisional answers of this far end have come (RFC 3262 §4).
     receiver: Receiver,
 }
 
+/// What is awaited on a way.
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    /// A sign of life; without one this way is given up at that time, or doubted where there is no better one.
+    Sign { until: Instant },
+    /// A sign of life, however long that takes: timer B or the call ends the wait.
+    Long,
+    /// There was a sign of life: the final answer.
+    Answer,
+}
+
 impl Calling {
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.answer_by
+        match self.wait {
+            Wait::Sign { until } => Some(until),
+            Wait::Long | Wait::Answer => None,
+        }
+    }
+}
+
+impl Wait {
+    /// The wait for the first sign of life of a peer.
+    fn begin(now: Instant, way: &SipWay) -> Wait {
+        way.answer_within.map_or(Wait::Long, |time| Wait::Sign { until: now + time })
     }
 }
 
@@ -93,8 +116,8 @@ impl SipLeg {
             invite,
             number: 1,
             way: 0,
-            answer_by: patience(&way, 0, placement.emergency).map(|time| now + time),
-            emergency: placement.emergency,
+            wait: Wait::begin(now, &way),
+            last_hope: placement.last_hope || placement.emergency,
             cancelling: false,
             rang: false,
             receiver: Receiver::default(),
@@ -102,10 +125,15 @@ impl SipLeg {
     }
 
     /// The call does not want it any more. A CANCEL may cross the answer: then the answer is acknowledged and ended.
-    pub(super) fn cancel(&mut self, _now: Instant, room: &mut Room<'_>) {
+    pub(super) fn cancel(&mut self, now: Instant, room: &mut Room<'_>) {
         let Phase::Calling(calling) = &mut self.phase else { return };
-        if !std::mem::replace(&mut calling.cancelling, true) {
-            room.out.push(Post::Sip(Ask::Cancel { tx: calling.tx }));
+        if std::mem::replace(&mut calling.cancelling, true) {
+            return;
+        }
+        room.out.push(Post::Sip(Ask::Cancel { tx: calling.tx }));
+        // A CANCEL may not leave before a sign of life (§9.1). Nobody needs the long wait for it any more.
+        if let (Wait::Long, Some(way)) = (calling.wait, &self.way) {
+            calling.wait = Wait::begin(now, way);
         }
     }
 
@@ -129,7 +157,7 @@ impl SipLeg {
         if let Phase::Calling(calling) = &mut self.phase
             && calling.tx == tx
         {
-            calling.answer_by = None;
+            calling.wait = Wait::Answer;
         }
         match &self.phase {
             Phase::Calling(calling) if calling.tx == tx => match response.code {
@@ -176,11 +204,15 @@ impl SipLeg {
     /// Nothing at all was heard on this way.
     pub(super) fn unheard(&mut self, now: Instant, room: &mut Room<'_>) {
         let Phase::Calling(calling) = &mut self.phase else { return };
-        if calling.answer_by.is_none_or(|by| by > now) {
+        if calling.deadline().is_none_or(|by| by > now) {
             return;
         }
-        calling.answer_by = None;
+        let is_last = self.way.as_ref().is_none_or(|way| calling.way + 1 >= way.flows.len());
+        calling.wait = Wait::Long;
         let (tx, cancelling) = (calling.tx, calling.cancelling);
+        if is_last && calling.last_hope && !cancelling {
+            return self.doubt(Doubt::Silent, room);
+        }
         self.abandoned.push(tx);
         room.out.push(Post::Sip(Ask::Abandon { tx }));
         self.doubt(Doubt::Silent, room);
@@ -328,7 +360,7 @@ impl SipLeg {
         if let (Phase::Calling(calling), Some(way)) = (&mut self.phase, &self.way) {
             calling.tx = tx;
             calling.invite = invite;
-            calling.answer_by = patience(way, calling.way, calling.emergency).map(|time| now + time);
+            calling.wait = Wait::begin(now, way);
         }
     }
 
@@ -361,14 +393,6 @@ pub(crate) fn of_invite(response: &Response) -> bool {
         .get(&Name::CSeq)
         .and_then(|v| CSeq::read(v).ok())
         .is_some_and(|cseq| cseq.method == Method::Invite)
-}
-
-/// How long to wait for the first sign of life on this way of a peer.
-fn patience(way: &SipWay, n: usize, emergency: bool) -> Option<Duration> {
-    let is_last = n + 1 >= way.flows.len();
-    // With no way left there is still the next gateway; but a call for help, and one to a host that the caller named,
-    // has nothing better to do than to wait.
-    if is_last && (emergency || way.gateway.is_none()) { None } else { way.answer_within }
 }
 
 /// The seconds of Retry-After, without its comment and parameters.

@@ -268,6 +268,7 @@ impl World {
                     offer: Some(offer),
                     ring: after("ring").and_then(|n| n.parse().ok()),
                     emergency: rest.contains(&"emergency"),
+                    last_hope: true,
                     prepared: None,
                 };
                 self.placed += 1;
