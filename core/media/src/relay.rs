@@ -96,20 +96,20 @@ pub enum Step {
     Nothing,
 }
 
-/// What an end measured.
+/// What one end measured over a call.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
-    /// Packets taken from the peer.
+    /// Packets (RTP) or frames of 20 ms (board port) taken from the peer.
     pub received: u64,
-    /// Packets sent to the peer.
+    /// Packets or frames sent to the peer.
     pub sent: u64,
-    /// Packets that never came.
+    /// Packets that never came (RFC 3550 §6.4.1 cumulative number lost).
     pub lost: u64,
-    /// Packets refused.
+    /// Packets refused: wrong source, wrong payload type, not RTP.
     pub refused: u64,
-    /// Interarrival jitter, ms.
+    /// Interarrival jitter at the end, ms.
     pub jitter_ms: f32,
-    /// Round trip, ms.
+    /// Round trip from RTCP, ms; `None` if no report came.
     pub round_trip_ms: Option<f32>,
     /// Loss that the peer reported of what we sent, percent.
     pub far_loss_percent: Option<f32>,

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use ringtrip_media::relay::Figures;
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::tone::Tone;
 use ringtrip_sip::endpoint::{Ask, Told, Transport};
@@ -465,23 +466,4 @@ impl MediaEvent {
             | MediaEvent::Figures { end, .. } => end,
         }
     }
-}
-
-/// What one end measured over a call.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Figures {
-    /// Packets (RTP) or frames of 20 ms (board port) taken from the peer.
-    pub received: u64,
-    /// Packets or frames sent to the peer.
-    pub sent: u64,
-    /// Packets that never came (RFC 3550 §6.4.1 cumulative number lost).
-    pub lost: u64,
-    /// Packets refused: wrong source, wrong payload type, not RTP.
-    pub refused: u64,
-    /// Interarrival jitter at the end, ms.
-    pub jitter_ms: f32,
-    /// Round trip from RTCP, ms; `None` if no report came.
-    pub round_trip_ms: Option<f32>,
-    /// Loss that the peer reported of what we sent, percent.
-    pub far_loss_percent: Option<f32>,
 }

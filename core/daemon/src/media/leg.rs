@@ -301,16 +301,7 @@ impl Leg {
 
     /// What it measured.
     pub fn figures(&self) -> Figures {
-        let f = self.end.figures();
-        Figures {
-            received: f.received,
-            sent: f.sent,
-            lost: f.lost,
-            refused: f.refused,
-            jitter_ms: f.jitter_ms,
-            round_trip_ms: f.round_trip_ms,
-            far_loss_percent: f.far_loss_percent,
-        }
+        self.end.figures()
     }
 }
 
