@@ -64,8 +64,8 @@ impl Cache {
     }
 
     /// Throws away the compiled form of a component that is gone.
-    pub(crate) fn forget(&self, wasm: &[u8]) {
-        let _ = fs::remove_file(self.file(&Sha256::digest(wasm).into()));
+    pub(crate) fn forget(&self, source: &Source) {
+        let _ = fs::remove_file(self.file(source));
     }
 
     fn file(&self, source: &Source) -> PathBuf {

@@ -84,6 +84,14 @@ impl Plugin {
         Plugin { time, ..self }
     }
 
+    /// The same in another world: with other values to keep.
+    pub(crate) fn with_outside(self, outside: Outside) -> Plugin {
+        let Context { plugin, grants, settings, .. } = &*self.context;
+        let context =
+            Context::new(plugin.clone(), &self.manifest.version, grants.clone(), settings.clone(), outside);
+        Plugin { context: Arc::new(context), ..self }
+    }
+
     /// Its name, `policy-quiet-hours`.
     pub fn name(&self) -> &str {
         &self.manifest.name

@@ -112,10 +112,10 @@ impl Runtime {
         Ok(pre)
     }
 
-    /// Forgets the compiled form of a component that is gone.
-    pub fn forget(&self, wasm: &[u8]) {
+    /// Forgets the compiled form of a component that is gone; `source`: its SHA-256.
+    pub fn forget(&self, source: &[u8; 32]) {
         if let Some(cache) = &self.0.cache {
-            cache.forget(wasm);
+            cache.forget(source);
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use guests::{call, policy};
 use ringtrip_wasm::words::Verdict;
 use ringtrip_wasm::{Outside, Plugin, Runtime};
+use sha2::Digest;
 
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().flatten().map(|e| e.path());
@@ -68,7 +69,7 @@ fn a_damaged_file_is_compiled_anew() {
     fs::write(&stale, b"old").unwrap();
     let runtime = Runtime::new(Some(&folder)).unwrap();
     assert!(!stale.exists());
-    runtime.forget(&wasm);
+    runtime.forget(&sha2::Sha256::digest(&wasm).into());
     assert!(!file.exists());
 }
 

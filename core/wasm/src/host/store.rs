@@ -39,6 +39,12 @@ impl MemoryStore {
         all.insert(plugin.to_owned(), Values { values, changed: false });
     }
 
+    /// What a plugin keeps; `None`: nothing was put or kept yet.
+    pub fn copy(&self, plugin: &str) -> Option<BTreeMap<String, String>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(plugin).map(|own| own.values.clone())
+    }
+
     /// Forgets all values of a plugin.
     pub fn forget(&self, plugin: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(plugin);

@@ -1,24 +1,20 @@
 //! What goes on beside the calls: values that plugins keep come to the disk within a second, and gateway plugins are
 //! asked for their health each minute, their balance each quarter of an hour, and their prices once a day.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::cache::write_whole;
+use super::TellPrices;
+use super::values::Values;
 use crate::fault::PluginFault;
-use crate::host::MemoryStore;
-use crate::installed::TellPrices;
 use crate::package::manifest::World;
 use crate::set::{Seat, Set};
 use crate::words::Price;
 
-const VALUES: Duration = Duration::from_secs(1);
+const KEEP: Duration = Duration::from_secs(1);
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(2);
 const HEALTH: Duration = Duration::from_secs(60);
@@ -32,10 +28,10 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub fn start(folder: PathBuf, values: Arc<MemoryStore>, prices: TellPrices) -> io::Result<Keeper> {
+    pub fn start(values: Arc<Values>, prices: TellPrices) -> io::Result<Keeper> {
         let set: Arc<Mutex<Arc<Set>>> = Arc::default();
         let asked = set.clone();
-        let keep = every(VALUES, Last::Once, "plugin-values", move || keep(&folder, &values))?;
+        let keep = every(KEEP, Last::Once, "plugin-values", move || values.keep())?;
         let mut chores = Chores::default();
         let ask = every(LOOK, Last::No, "plugin-chores", move || {
             let set = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -86,33 +82,6 @@ fn every(
         }
     })?;
     Ok((stop, thread))
-}
-
-fn keep(folder: &Path, values: &MemoryStore) {
-    for (plugin, values) in values.changed() {
-        let text = toml::to_string(&values).unwrap_or_default();
-        if let Err(e) = write_whole(&file(folder, &plugin), &[text.as_bytes()]) {
-            tracing::warn!(plugin, "what it keeps cannot be written: {e}");
-        }
-    }
-}
-
-/// Reads what a plugin kept in an earlier run.
-pub(super) fn restore(folder: &Path, plugin: &str, values: &MemoryStore) {
-    let Ok(text) = fs::read_to_string(file(folder, plugin)) else { return };
-    match toml::from_str::<BTreeMap<String, String>>(&text) {
-        Ok(kept) => values.put(plugin, kept),
-        Err(e) => tracing::warn!(plugin, "what it kept cannot be read: {e}"),
-    }
-}
-
-/// Forgets it.
-pub(super) fn erase(folder: &Path, plugin: &str) {
-    let _ = fs::remove_file(file(folder, plugin));
-}
-
-fn file(folder: &Path, plugin: &str) -> PathBuf {
-    folder.join("values").join(format!("{plugin}.toml"))
 }
 
 /// When which seat was asked last. A seat is new after each change of its plugin, and is then asked at once.

@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::package::manifest::Settings;
 
 const FILE: &str = "installed.toml";
 const PACKAGES: &str = "packages";
+const VALUES: &str = "values";
 
 /// All that is installed, in the order in which policies are asked.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub(super) struct Ledger {
 }
 
 /// One plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub name: String,
     pub version: semver::Version,
@@ -55,19 +57,37 @@ impl Ledger {
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
         write_whole(&folder.join(FILE), &[text.as_bytes()])?;
+        self.sweep(folder);
+        Ok(())
+    }
+
+    /// Throws away packages that nobody names.
+    pub fn sweep(&self, folder: &Path) {
         for entry in fs::read_dir(folder.join(PACKAGES)).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if !self.plugins.iter().any(|p| name == package_name(&p.sha256)) {
                 let _ = fs::remove_file(entry.path());
             }
         }
-        Ok(())
     }
 }
 
-/// Where a package lies.
-pub(super) fn package(folder: &Path, sha256: &str) -> PathBuf {
-    folder.join(PACKAGES).join(package_name(sha256))
+/// Makes the folder, closed to others.
+pub(super) fn make(folder: &Path) -> io::Result<()> {
+    let mut closed = fs::DirBuilder::new();
+    closed.recursive(true).mode(0o700);
+    [PACKAGES, VALUES].iter().try_for_each(|part| closed.create(folder.join(part)))
+}
+
+/// Reads a package; whether it is the right one is seen by its hash.
+pub(super) fn read_package(folder: &Path, sha256: &str) -> io::Result<Vec<u8>> {
+    let file = folder.join(PACKAGES).join(package_name(sha256));
+    fs::read(&file).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", file.display())))
+}
+
+/// Writes a package, durably.
+pub(super) fn write_package(folder: &Path, sha256: &str, octets: &[u8]) -> io::Result<()> {
+    write_whole(&folder.join(PACKAGES).join(package_name(sha256)), &[octets])
 }
 
 fn package_name(sha256: &str) -> String {

@@ -85,7 +85,7 @@ pub struct SettingView {
 
 impl PluginView {
     pub(super) fn of(shelved: &Shelved) -> PluginView {
-        let Shelved { entry, manifest, signer, seat } = shelved;
+        let Shelved { entry, manifest, signer, seat, code: _ } = shelved;
         let running = seat.as_ref().ok();
         let learned = running.and_then(Option::as_ref).map(|seat| seat.learned()).unwrap_or_default();
         let (state, why) = match seat {

@@ -236,6 +236,11 @@ impl Manifest {
         self.settings.iter().filter(lacks).map(|s| s.key.as_str()).collect()
     }
 
+    /// Name and version, `gateway-callingcard 0.1.0`.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+
     /// All grants asked for.
     pub fn asked(&self) -> impl Iterator<Item = &Grant> {
         self.grants.iter().map(|ask| &ask.grant)
