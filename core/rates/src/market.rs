@@ -228,7 +228,7 @@ impl View<'_> {
                         _ if names[..i].contains(name) => {}
                         Some(gateway) => self.weigh(gateway, number, ask, &mut ranking),
                         None => {
-                            let why = format!("{name}: there is no gateway of that name with a rate deck");
+                            let why = format!("{name}: it has no rate deck");
                             ranking.rejected.push(Rejected { gateway: (*name).into(), why });
                         }
                     }

@@ -14,6 +14,9 @@ pub(super) type Complaint = (String, &'static str);
 const CODES: &str =
     "write digits with the country code; several with commas, ranges as in 44 7400-7409, 7500";
 
+const SHORTENED: &str =
+    "a spreadsheet has shortened it and its digits are lost; make the column text there, and save it again";
+
 /// Adds the prefixes that a cell stands for: `447400`, `+44 7400`, `0044`, `44 7400-7409, 7500`, `447400 - 447409`.
 /// `base` is the country code where it stands in a cell of its own. Every number of a list that stands for itself needs
 /// the country code; behind "44 7400" the 44 holds for the rest of the list.
@@ -62,7 +65,16 @@ pub(super) fn prefixes(
 }
 
 fn no_code(part: &str) -> Complaint {
-    (format!("{:?} is no prefix", clipped(part)), CODES)
+    let hint = if is_shortened(part) { SHORTENED } else { CODES };
+    (format!("{:?} is no prefix", clipped(part)), hint)
+}
+
+/// `1.23E+10`: what a spreadsheet makes of a long number.
+fn is_shortened(text: &str) -> bool {
+    let Some((front, back)) = text.split_once(['e', 'E']) else { return false };
+    let digits = |s: &str| s.bytes().any(|b| b.is_ascii_digit());
+    let only = |s: &str, signs: &[u8]| s.bytes().all(|b| b.is_ascii_digit() || signs.contains(&b));
+    digits(front) && only(front, b".,") && digits(back) && only(back, b"+")
 }
 
 /// `7400-7409`; `7400-9` for the same; `1-264` is 1264.
@@ -117,12 +129,14 @@ pub(super) fn amount(cell: &str, decimal: char, scale: Scale) -> Result<(Money, 
         c.is_whitespace() || c.is_alphabetic() || matches!(c, '€' | '$' | '£' | '¢' | '/')
     });
     let (money, fine) = Money::parse_up_with(bare, decimal).map_err(|e| {
-        let hint = match e {
-            BadMoney::Empty => "write a price such as 0.012",
-            _ => "write digits and one decimal sign, as in 0.012",
-        };
-        // The text of a cell may be long; the error names it whole, the hint says how it should look.
-        (clipped(&e.to_string()).to_owned(), hint)
+        const DIGITS: &str = "write digits and one decimal sign, as in 0.012";
+        let shown = clipped(bare);
+        match e {
+            BadMoney::Empty => ("no amount is given".to_owned(), "write a price such as 0.012"),
+            BadMoney::Large(_) => (format!("{shown:?} is too large for an amount"), DIGITS),
+            BadMoney::Signs(_) => (format!("{shown:?} can be read in two ways"), DIGITS),
+            BadMoney::Char(_) | BadMoney::Fine(_) => (format!("{shown:?} is no amount"), DIGITS),
+        }
     })?;
     let exact = |by: i64| {
         (

@@ -149,6 +149,9 @@ pub(super) fn column(header: &str) -> Option<Column> {
                 () => Column::Steps,
             }
         }
+        // `First` beside `Next`, as many switches export them.
+        () if is_step(&words, &["first", "initial"]) => Column::First,
+        () if is_step(&words, &["next", "subsequent", "following", "additional"]) => Column::Next,
         () if part(&[
             "connect",
             "setup",
@@ -239,6 +242,12 @@ pub(super) fn column(header: &str) -> Option<Column> {
         () if price || when != When::Always || any(&["minute", "min", "pm"]) => Column::Price(when, scale),
         () => return None,
     })
+}
+
+/// One of these words, and beside it nothing but a unit.
+fn is_step(words: &[&str], names: &[&str]) -> bool {
+    let unit = |w: &&str| matches!(*w, "s" | "sec" | "secs" | "seconds" | "period" | "block" | "unit");
+    words.split_first().is_some_and(|(first, rest)| names.contains(first) && rest.iter().all(|w| unit(w)))
 }
 
 /// What the cells of a header row say. A column that was found is not found again further right; a price without words

@@ -95,6 +95,14 @@ pub(super) fn read(
             return Err(Unreadable::TooMany(options.most));
         }
         let line = record.position().map_or(0, csv::Position::line);
+        if source.position().byte() >= total
+            && let Some(column) = unclosed(&record, text)
+        {
+            let what = "a quotation mark opens here and is not closed: all lines behind it are one cell";
+            let hint = "close it, or take it away";
+            found.errors.push(|| RowError { line, column: column + 1, what: what.to_owned(), hint });
+            continue;
+        }
         if let Err((column, (what, hint))) = reader.row(&record, line, builder, &mut found) {
             found.errors.push(|| RowError { line, column: column + 1, what, hint });
         }
@@ -205,6 +213,7 @@ impl<'a> Reader<'a> {
                 return Err((*column, (what, "write 0 for a free destination")));
             }
             rounded |= fine;
+            self.same_currency(text, *column, builder.currency)?;
             let hours = own_hours.as_ref().or(hours.as_ref());
             // Nearly every deck has one price a row: no list for that.
             if count == 0 {
@@ -316,8 +325,11 @@ impl<'a> Reader<'a> {
 
     fn steps(&self, record: &StringRecord) -> Result<Steps, Fault> {
         const HINT: &str = "write first/next in seconds, as in 60/1; each 1 to 3600";
-        let steps = cell_of(record, self.steps);
-        if let (Some(column), false) = (self.steps, steps.is_empty()) {
+        // A single column may be headed as if it held the first step only, and hold both.
+        let both = self.first.filter(|_| self.next.is_none());
+        let place = self.steps.or(both.filter(|_| cell_of(record, both).contains('/')));
+        let steps = cell_of(record, place);
+        if let (Some(column), false) = (place, steps.is_empty()) {
             return steps
                 .parse::<Steps>()
                 .map_err(|_| (column, (format!("{:?} are no billing steps", clipped(steps)), HINT)));
@@ -373,6 +385,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `0.02 USD` in a deck of euros is another price than it seems.
+    fn same_currency(&self, text: &str, column: usize, deck: Currency) -> Result<(), Fault> {
+        // Nearly every price is digits: no search for those.
+        let bare = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b' '));
+        // Many countries write $ for a dollar of their own.
+        let dollars = text.contains('$') && deck != Currency::EUR && deck != Currency::GBP;
+        match (!bare).then(|| Currency::within(text)).flatten() {
+            Some(row) if row != deck && !dollars => Err((
+                column,
+                (
+                    format!("{:?} is in {row}, the deck in {deck}", clipped(text)),
+                    "make one deck for each currency",
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn hours(&mut self, record: &StringRecord) -> Result<Option<Hours>, Fault> {
         let text = cell_of(record, self.hours);
         let Some(column) = self.hours.filter(|_| !text.is_empty()) else { return Ok(None) };
@@ -391,6 +421,15 @@ impl<'a> Reader<'a> {
         }
         Ok(self.last_hours.1.clone())
     }
+}
+
+/// The column of the last row in which a quotation mark opens that nothing closes. A cell of several lines is fine; one
+/// that has swallowed the rest of the file is not.
+fn unclosed(record: &StringRecord, text: &str) -> Option<usize> {
+    let column = record.iter().position(|cell| cell.contains('\n'))?;
+    let begins = usize::try_from(record.position()?.byte()).ok()?;
+    let marks = text.as_bytes().get(begins..)?.iter().filter(|b| **b == b'"').count();
+    (marks % 2 == 1).then_some(column)
 }
 
 fn cell_of(record: &StringRecord, column: Option<usize>) -> &str {

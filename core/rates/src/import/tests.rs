@@ -115,6 +115,71 @@ fn every_usual_column_is_read() {
 }
 
 #[test]
+fn steps_stand_in_one_column_or_in_two() {
+    let steps = &["44  0.02 60/1"];
+    check("Code|First|Next|Peak\n44|60|1|0.02\n", &["44  0.02 60/1 [Mon-Fri 08:00-18:00]"]);
+    check("Code,Rate,First (s),Next (s)\n44,0.02,60,1\n", steps);
+    check("Code,Rate,Billing (min/step)\n44,0.02,60/1\n", steps);
+    check("Code,Rate,Initial Increment\n44,0.02,60\n", &["44  0.02 60/60"]);
+    // A name is no step.
+    check("Code,First Name,Rate\n44,UK,0.02\n", &["44 UK 0.02"]);
+}
+
+/// The faults of a file: line, column, what, hint.
+#[track_caller]
+fn check_faults(file: &str, expected: &[(u64, usize, &str, &str)]) {
+    let preview = import(file.as_bytes()).preview;
+    let faults: Vec<_> =
+        preview.errors.some.iter().map(|e| (e.line, e.column, e.what.as_str(), e.hint)).collect();
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for (fault, (line, column, what, hint)) in faults.iter().zip(expected) {
+        assert_eq!((fault.0, fault.1), (*line, *column), "{fault:?}");
+        assert!(fault.2.contains(what) && fault.3.contains(hint), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_price_in_another_currency_is_refused() {
+    let file = "prefix,rate\n44,0.01 EUR\n1,0.02 USD\n45,£0.02\n46,0.01\n47,€ 0.01\n";
+    let hint = "one deck for each currency";
+    check_faults(
+        file,
+        &[
+            (3, 2, "\"0.02 USD\" is in USD, the deck in EUR", hint),
+            (4, 2, "is in GBP, the deck in EUR", hint),
+        ],
+    );
+    check("prefix,rate (AUD)\n61,$0.01\n", &["61  0.01"]);
+}
+
+#[test]
+fn an_open_quotation_mark_does_not_swallow_the_rest() {
+    let mark = "is not closed";
+    check_faults("prefix,name,rate\n44,UK,0.01\n\"33,FR,0.02\n49,DE,0.02\n", &[(3, 1, mark, "close it")]);
+    check_faults("prefix,name,rate\n44,UK,0.01\n33,\"FR,0.02\n49,DE,0.02\n", &[(3, 2, mark, "close it")]);
+    check_faults("prefix,name,rate\n44,UK,\"0.01\n49,DE,0.02\n", &[(2, 3, mark, "close it")]);
+    // A cell of several lines is fine, and so is a quotation mark within a name.
+    check("prefix,name,rate\n\"44\n45\",UK,0.01\n", &["44 UK 0.01", "45 UK 0.01"]);
+    check("prefix,name,rate\n44,5\" pipe,0.01", &["44 5\" pipe 0.01"]);
+}
+
+#[test]
+fn faults_say_what_to_do() {
+    check_faults(
+        "prefix,rate\n44,0.01\n1.23E+10,0.02\n",
+        &[(3, 1, "1.23E+10", "a spreadsheet has shortened it")],
+    );
+    check_faults("prefix,rate\n44,0.01\nTotal,0.02\n", &[(3, 1, "Total", "digits with the country code")]);
+    check_faults(
+        "prefix,rate\n44,0.01\n45,1,2.3.4\n46,1e-2\n47,99999999999999999999\n",
+        &[
+            (4, 2, "\"1e-2\" is no amount", "as in 0.012"),
+            (5, 2, "is too large for an amount", "as in 0.012"),
+        ],
+    );
+}
+
+#[test]
 fn dates_are_read_in_several_ways() {
     for date in [
         "2026-01-31",

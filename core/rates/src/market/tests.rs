@@ -61,7 +61,7 @@ fn the_cheapest_takes_the_call() {
 fn only_candidates_are_asked() {
     let these = |names| Ask { candidates: Candidates::These(names), ..ask("447123") };
     check(&market(), these(&["gw3", "gw1", "gw3"]), &["gw1", "gw3"], &[]);
-    check(&market(), these(&["gw9"]), &[], &[("gw9", "no gateway of that name")]);
+    check(&market(), these(&["gw9"]), &[], &[("gw9", "no rate deck")]);
     check(&market(), these(&[]), &[], &[]);
 }
 
