@@ -64,11 +64,17 @@ pub fn decide(config: &Config, caller: &CallerId, dialled: &Digits) -> Option<Em
     Some(EmergencyCall { number, ways })
 }
 
-/// Is this, exactly, an emergency number? Costs a few comparisons, so that a telephone asks at every key and does
-/// not wait for another one.
+/// Is this, exactly, an emergency number? Costs a few comparisons, so that a telephone asks at every key.
 pub fn is_exact(emergency: &Emergency, dialled: &str) -> bool {
     emergency.country.numbers.contains(&dialled)
         || emergency.extra.iter().any(|e| e.dialled.as_str() == dialled)
+}
+
+/// Is this an emergency number, and does none of the country's go on from it? A telephone calls such a one at once. Where
+/// Pakistan has 112 and 1122, the next key must tell which is meant, or that none follows.
+pub fn is_whole(emergency: &Emergency, dialled: &str) -> bool {
+    let goes_on = |number: &&str| number.len() > dialled.len() && number.starts_with(dialled);
+    is_exact(emergency, dialled) && !emergency.country.numbers.iter().any(goes_on)
 }
 
 /// Could this, with more keys, become an emergency number? Whoever has dialled so far is not turned away yet.
@@ -87,7 +93,7 @@ fn number_for(emergency: &Emergency, dialled: &str) -> Option<Digits> {
     // The pauses and the send key that a plan or a phone may have left in the number say nothing about what it is.
     let bare: String = dialled.trim_end_matches('#').chars().filter(|c| *c != ',').collect();
     if emergency.country.numbers.contains(&bare.as_str()) {
-        return Some(Digits::new(&bare));
+        return Some(Digits::new(emergency.country.sent(&bare)));
     }
     // RFC 5031: phones with an emergency button call a service, not a number.
     let service = dialled.get(..15).is_some_and(|s| s.eq_ignore_ascii_case("urn:service:sos"));

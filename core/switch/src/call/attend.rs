@@ -231,7 +231,7 @@ impl Call {
         }
         let full = asking.keys.len() >= if number { Digits::MAX } else { LONGEST_PIN };
         // No further key, and no pause, stands between a caller and help.
-        let help = number && emergency::is_exact(&self.setup.config.emergency, &asking.keys);
+        let help = number && emergency::is_whole(&self.setup.config.emergency, &asking.keys);
         if full || help {
             self.entry_ends(now, out);
         }

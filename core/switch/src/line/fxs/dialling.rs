@@ -3,7 +3,8 @@
 //!
 //! A plan may decide before an emergency number is whole: `9!` bars at the first key of 999, and a plan that knows no
 //! number with a 9 rejects there. So while the keys may still become an emergency number, a decision that ends
-//! dialling is held until the next key shows that they do not, or until nothing follows for the short timer.
+//! dialling is held until the next key shows that they do not, or until nothing follows for the short timer. So is an
+//! emergency number that is the beginning of another one.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,13 +27,21 @@ pub(super) struct Dialling {
     held: Option<Held>,
 }
 
-/// What the plan has decided, while the keys may still become an emergency number.
+/// What is decided, while the keys may still become an emergency number.
 #[derive(Debug)]
 struct Held {
-    outcome: Outcome,
+    then: Then,
     /// All keys: the matcher takes no more.
     dialled: Digits,
     until: Instant,
+}
+
+#[derive(Debug)]
+enum Then {
+    /// What the plan says.
+    Plan(Outcome),
+    /// This is an emergency number, and the beginning of another one.
+    Help(Digits),
 }
 
 impl Dialling {
@@ -89,21 +98,25 @@ impl Fxs {
         // Emergency first: no plan can bar, delay or rewrite such a number.
         let mut dialled = dialling.dialled();
         dialled.push(key);
-        if emergency::is_exact(&self.config.emergency, dialled.as_str()) {
+        if emergency::is_whole(&self.config.emergency, dialled.as_str()) {
             return self.call(dialled, None, true, now, out);
         }
         let hope = emergency::may_become(&self.config.emergency, dialled.as_str());
         let until = now + self.set.interdigit_short;
+        if emergency::is_exact(&self.config.emergency, dialled.as_str()) {
+            dialling.held = Some(Held { then: Then::Help(dialled.clone()), dialled, until });
+            return State::Dialling(dialling);
+        }
         match dialling.held.take() {
             Some(held) if hope => {
                 dialling.held = Some(Held { dialled, until, ..held });
                 State::Dialling(dialling)
             }
-            // No call for help: what was decided before this key holds.
-            Some(held) => self.decided(held.dialled, held.outcome, now, out),
+            // No other call for help: what was decided before this key holds.
+            Some(held) => self.held(held, now, out),
             None => match dialling.matcher.key(now, key) {
                 Step::Done(outcome) if hope => {
-                    dialling.held = Some(Held { outcome, dialled, until });
+                    dialling.held = Some(Held { then: Then::Plan(outcome), dialled, until });
                     State::Dialling(dialling)
                 }
                 step => self.go_on(dialling, step, now, out),
@@ -119,7 +132,7 @@ impl Fxs {
     ) -> State {
         if let Some(held) = dialling.held.take() {
             if held.until <= now {
-                return self.decided(held.dialled, held.outcome, now, out);
+                return self.held(held, now, out);
             }
             dialling.held = Some(held);
             return State::Dialling(dialling);
@@ -138,6 +151,14 @@ impl Fxs {
                 State::Dialling(dialling)
             }
             Step::Done(outcome) => self.decided(dialling.dialled(), outcome, now, out),
+        }
+    }
+
+    /// No other emergency number came of it.
+    fn held(&mut self, held: Held, now: Instant, out: &mut Vec<Post>) -> State {
+        match held.then {
+            Then::Plan(outcome) => self.decided(held.dialled, outcome, now, out),
+            Then::Help(number) => self.call(number, None, true, now, out),
         }
     }
 

@@ -208,6 +208,45 @@ fn emergency() {
                 < listen no more; tone congestion; [congestion]
         ",
     );
+    let mut pk = phone(Region::Uk, "(1xx|x.)", |_| ());
+    pk.emergency.country = crate::emergency::Country::of("PK").unwrap();
+    check(
+        "1122, which 112 is the beginning of; and 112 with nothing after it, and with a stray key",
+        pk,
+        "
+           0.00 > ready
+                < quiet; listen no more; ring stop; polarity normal; [idle]
+           1.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+           2.00 > key 1
+                < quiet
+           2.10 > key 1
+           2.20 > key 2
+           2.30 > key 2
+                < new call from 101 dialled 1122; [calling]
+           6.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+          10.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+          11.00 > key 1
+                < quiet
+          11.10 > key 1
+          11.20 > key 2
+          14.20 < new call from 101 dialled 112; [calling]
+          16.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+          20.00 > lift
+                < listen keys; tone dial; [off-hook]; [dialling]
+          21.00 > key 1
+                < quiet
+          21.10 > key 1
+          21.20 > key 2
+          21.30 > key 5
+                < new call from 101 dialled 112; [calling]
+          26.00 > hang-up
+                < say ended cancelled; listen no more; [on-hook]; [idle]
+        ",
+    );
     check(
         "911 with a plan that bars its first key, and one that knows no such key",
         phone(Region::Us, "(9!)", |_| ()),
