@@ -247,7 +247,7 @@ pub(super) fn column(header: &str) -> Option<Column> {
 /// One of these words, and beside it nothing but a unit.
 fn is_step(words: &[&str], names: &[&str]) -> bool {
     let unit = |w: &&str| matches!(*w, "s" | "sec" | "secs" | "seconds" | "period" | "block" | "unit");
-    words.split_first().is_some_and(|(first, rest)| names.contains(first) && rest.iter().all(|w| unit(w)))
+    words.split_first().is_some_and(|(first, rest)| names.contains(first) && rest.iter().all(unit))
 }
 
 /// What the cells of a header row say. A column that was found is not found again further right; a price without words
