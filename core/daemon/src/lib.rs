@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 mod dns;
+pub mod drafts;
 pub mod events;
 pub mod exchange;
 pub mod http;

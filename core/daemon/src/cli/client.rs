@@ -60,10 +60,25 @@ impl Client {
         if_match: &str,
         text: &str,
     ) -> Result<T, Refusal> {
-        let request = self.agent.put(self.address(path)).header("authorization", self.bearer());
-        read(
-            self.heard(request.header("if-match", if_match).header("content-type", "text/plain").send(text))?,
-        )
+        self.change("PUT", path, if_match, "text/plain", text)
+    }
+
+    /// Changes what others may change too. A large body takes as long as it takes.
+    pub(super) fn change<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        if_match: &str,
+        kind: &str,
+        body: impl ureq::AsSendBody,
+    ) -> Result<T, Refusal> {
+        let request = ureq::http::Request::builder().method(method).uri(self.address(path));
+        let request = request.header("authorization", self.bearer()).header("if-match", if_match);
+        let request = request.header("content-type", kind).body(body);
+        let request = request.map_err(|e| Refusal::Misuse(e.to_string()))?;
+        let request =
+            self.agent.configure_request(request).timeout_global(Some(Duration::from_secs(600))).build();
+        read(self.heard(self.agent.run(request))?)
     }
 
     /// Sends a price list, as large as it is.

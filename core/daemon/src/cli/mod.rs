@@ -54,7 +54,7 @@ enum Command {
     Route(Route),
     /// Routes that are not in force yet: write, check, replay, activate, undo.
     #[command(subcommand)]
-    Draft(Draft),
+    Draft(drafts::Draft),
     /// Check, show, change, compare and undo the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -204,103 +204,6 @@ struct Explain {
     /// By this draft instead of what is in force: its name, a TOML document or a script.
     #[arg(long)]
     draft: Option<String>,
-}
-
-/// Routes that are not in force yet.
-#[derive(Subcommand, Debug)]
-enum Draft {
-    /// Make a draft of what is in force.
-    New {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[arg(long, default_value = "")]
-        note: String,
-    },
-    /// List the drafts.
-    List,
-    /// Print the draft's document, or one of its scripts.
-    Show {
-        /// Its name.
-        name: String,
-        /// A script of it, such as default.rhai.
-        script: Option<String>,
-        /// With passwords.
-        #[arg(long)]
-        secrets: bool,
-    },
-    /// Replace the document (.toml) or a script (.rhai) of a draft.
-    Put {
-        /// Its name.
-        name: String,
-        /// The file.
-        file: PathBuf,
-    },
-    /// Change the document or a script of a draft in $EDITOR.
-    Edit {
-        /// Its name.
-        name: String,
-        /// A script of it; the document if none is named.
-        script: Option<String>,
-    },
-    /// What it changes against what is in force.
-    Diff {
-        /// Its name.
-        name: String,
-    },
-    /// Check the document, the scripts, and prove that calls still go where they must.
-    Check {
-        /// Its name.
-        name: String,
-    },
-    /// Put the calls of the last days through it, on paper.
-    Replay {
-        /// Its name.
-        name: String,
-        /// How many days.
-        #[arg(long, default_value_t = 30)]
-        days: u32,
-    },
-    /// Say that it was compared with what is in force now and may replace it.
-    Rebase {
-        /// Its name.
-        name: String,
-    },
-    /// Put it in force.
-    Activate {
-        /// Its name.
-        name: String,
-    },
-    /// Take it back: document and scripts as they were.
-    Undo {
-        /// Its name.
-        name: String,
-    },
-    /// Forget it.
-    Discard {
-        /// Its name.
-        name: String,
-    },
-    /// Let it decide about some calls; it is called back by itself when they go worse.
-    Canary {
-        /// Its name.
-        name: String,
-        /// All calls of this extension.
-        #[arg(long)]
-        extension: Option<String>,
-        /// A share of calls: 10%.
-        #[arg(long)]
-        share: Option<String>,
-        /// Calls of the last hours count.
-        #[arg(long)]
-        hours: Option<u32>,
-        /// Calls needed on each side before anything is concluded.
-        #[arg(long)]
-        least: Option<u32>,
-        /// End it.
-        #[arg(long)]
-        stop: bool,
-    },
 }
 
 #[derive(Subcommand, Debug)]

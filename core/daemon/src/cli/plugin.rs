@@ -213,8 +213,7 @@ fn remote(client: &Client, command: Plugin, json: bool) -> Outcome {
             done(&view, "disabled", json)
         }
         Plugin::Set { name, settings } => {
-            let settings =
-                settings.iter().map(|s| setting(s)).collect::<Result<serde_json::Map<_, _>, _>>()?;
+            let settings = settings_of(&settings)?;
             let view: PluginView = client.patch(&at(&name), &json!({ "settings": settings }))?;
             done(&view, "set", json)
         }
@@ -243,6 +242,13 @@ fn remote(client: &Client, command: Plugin, json: bool) -> Outcome {
             Ok(false)
         }
     }
+}
+
+/// Settings as JSON.
+pub(super) fn settings_of(
+    settings: &[String],
+) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
+    settings.iter().map(|s| setting(s)).collect()
 }
 
 /// KEY=VALUE as JSON.
@@ -332,15 +338,15 @@ fn print_package(package: &Package, json: bool) -> Outcome {
 }
 
 impl Confirm {
-    fn query(&self) -> String {
+    pub(super) fn query(&self) -> String {
         format!("grant={}&grant_all={}", quoted(&self.grant.join(",")), self.grant_all)
     }
 }
 
-fn octets_of(file: &Path) -> Result<Vec<u8>, Refusal> {
+pub(super) fn octets_of(file: &Path) -> Result<Vec<u8>, Refusal> {
     std::fs::read(file).map_err(|e| Refusal::Misuse(format!("{}: {e}", file.display())))
 }
 
-fn package_of(octets: &[u8], file: &Path) -> Result<Package, Refusal> {
+pub(super) fn package_of(octets: &[u8], file: &Path) -> Result<Package, Refusal> {
     Package::read(octets).map_err(|e| Refusal::No(format!("{}: {e}", file.display())))
 }

@@ -124,7 +124,7 @@ fn import(client: &Client, ask: &Import, json: bool) -> Outcome {
     let preview: Value = sent(client, &path, &file)?;
     let errors = preview["errors"]["count"].as_u64().unwrap_or(0);
     if !json || ask.dry_run {
-        if json { print_json(&preview) } else { print_preview(&preview) }
+        if json { print_json(&preview) } else { show_import(&preview) }
     }
     if errors > 0 && !ask.skip_bad {
         let why = format!("{errors} rows cannot be read; nothing was imported. Mend them, or say --skip-bad");
@@ -191,7 +191,7 @@ fn confirmed(question: &str) -> Result<bool, Refusal> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn print_preview(preview: &Value) {
+pub(super) fn show_import(preview: &Value) {
     println!(
         "deck {}: {} rates of {} rows, in {}",
         word(preview, "deck"),

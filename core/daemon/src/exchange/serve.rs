@@ -25,6 +25,7 @@ use crate::cli::ServeOptions;
 use crate::config::FaultSeverity;
 use crate::control::Exchange;
 use crate::dns::Dns;
+use crate::drafts::Drafts;
 use crate::events::EventHub;
 use crate::http::{self, Api};
 use crate::media::{Plane, Pool, Prompts, Recorder};
@@ -98,7 +99,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     scripts(&options.data)?;
     let agent = format!("Ringtrip/{}", env!("CARGO_PKG_VERSION"));
     let started = start_second(&store);
-    for draft in crate::routes::draft::recover(&store, &options.data) {
+    for draft in crate::drafts::recover(&store, &options.data) {
         store.put_draft(draft).await?;
     }
     let routes = route::routes(config.clone(), &options.data, door.clone());
@@ -162,11 +163,19 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let hosts = vec![config.sip.domain.to_ascii_lowercase()];
     #[cfg(feature = "plugins")]
     let plugins = open_plugins(&dir, &options, &config);
+    let drafts = Drafts::new(
+        routes.clone(),
+        money.clone(),
+        #[cfg(feature = "plugins")]
+        plugins.clone(),
+        store.clone(),
+    );
     let api = Api {
         #[cfg(feature = "plugins")]
         plugins,
         routes,
         money: money.clone(),
+        drafts,
         ..Api::new(exchange, store.clone(), events, hosts, options.developer)
     };
     let wanted = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);

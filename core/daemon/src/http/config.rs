@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ringtrip_switch::config::Config;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Identity;
+use super::if_match::{etag, if_match};
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, Fault, diff, read, redact, summary};
 use crate::control::Control;
-use crate::routes::{InForce, draft, quick};
+use crate::routes::{InForce, quick};
 use crate::store::{ConfigMeta, ConfigVersion, Scope};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -149,7 +150,7 @@ pub(super) async fn put(
     note: web::Query<Note>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let expected = if_match(&request)?;
+    let expected = if_match(&request, "/api/v1/config")?;
     change(&api, &who, expected, &note.note, toml_text(&body)?).await
 }
 
@@ -280,13 +281,13 @@ pub(super) async fn take(
     type Texts = BTreeMap<String, String>;
     let put_back = |texts: &Option<(Texts, Texts)>| {
         if let Some((_, before)) = texts
-            && let Err(error) = draft::write(&config, &folder, before)
+            && let Err(error) = crate::drafts::write(&config, &folder, before)
         {
             tracing::error!(%error, "the scripts before could not be put back into their files");
         }
     };
     if let Some((texts, _)) = &texts {
-        draft::write(&config, &folder, texts).map_err(|e| {
+        crate::drafts::write(&config, &folder, texts).map_err(|e| {
             Problem::internal(format!("a script cannot be written: {e}. Nothing was changed"))
         })?;
     }
@@ -324,7 +325,7 @@ async fn guarded(api: &web::Data<Api>, config: &Config, text: &str) -> Result<()
     let (routes, config, text) = (api.routes.clone(), Arc::new(config.clone()), text.to_owned());
     let faults = off_loop(move || {
         let Ok(prepared) = routes.prepare(config, &[]) else { return Ok::<_, Problem>(Vec::new()) };
-        let checks = draft::checks(&text, quick(&prepared, &routes.now()));
+        let checks = crate::drafts::checks(&text, quick(&prepared, &routes.now()));
         if checks.ok {
             routes.park(prepared);
             return Ok(Vec::new());
@@ -333,25 +334,6 @@ async fn guarded(api: &web::Data<Api>, config: &Config, text: &str) -> Result<()
     })
     .await?;
     if faults.is_empty() { Ok(()) } else { Err(Problem::faulty("document", faults)) }
-}
-
-pub(super) fn etag(version: u64) -> String {
-    format!("\"{version}\"")
-}
-
-/// The version in `If-Match`; `*` takes whatever is current.
-pub(super) fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
-    let Some(value) = request.headers().get(IF_MATCH) else {
-        let detail =
-            "say which version was changed: `If-Match: \"7\"`, the ETag of GET /api/v1/config, or `*`";
-        return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "if-match-required", detail));
-    };
-    match value.to_str().unwrap_or("").trim() {
-        "*" => Ok(None),
-        tag => tag.trim_matches('"').parse().map(Some).map_err(|_| {
-            Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", format!("{tag} is no version"))
-        }),
-    }
 }
 
 pub(super) fn toml_text(body: &web::Bytes) -> Result<String, Problem> {

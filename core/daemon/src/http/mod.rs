@@ -12,6 +12,7 @@ mod events;
 mod failover;
 mod guard;
 mod health;
+mod if_match;
 mod openapi;
 #[cfg(feature = "plugins")]
 mod plugins;
@@ -33,6 +34,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, FromRequest, HttpMessage, HttpRequest, HttpServer, web};
 
 use crate::control::Exchange;
+use crate::drafts::Drafts;
 use crate::events::EventHub;
 use crate::money::Money;
 use crate::routes::Routes;
@@ -52,6 +54,8 @@ pub struct Api {
     pub routes: Routes,
     /// What calls cost.
     pub money: Money,
+    /// Routes that are not in force yet.
+    pub drafts: Drafts,
     /// Wasm plugins.
     #[cfg(feature = "plugins")]
     pub plugins: crate::plugins::Plugins,
@@ -82,14 +86,25 @@ impl Api {
         // A running exchange puts its own routes in place of these.
         let routes = Routes::new(Arc::default(), std::path::Path::new("."), Box::new(|_| {}));
         let (auth, started) = (Auth::default(), Instant::now());
+        let money = Money::none();
+        #[cfg(feature = "plugins")]
+        let plugins = crate::plugins::Plugins::default();
+        let drafts = Drafts::new(
+            routes.clone(),
+            money.clone(),
+            #[cfg(feature = "plugins")]
+            plugins.clone(),
+            store.clone(),
+        );
         Api {
             exchange,
             store,
             events,
             routes,
-            money: Money::none(),
+            money,
+            drafts,
             #[cfg(feature = "plugins")]
-            plugins: crate::plugins::Plugins::default(),
+            plugins,
             auth,
             hosts,
             developer,

@@ -22,9 +22,10 @@ use super::{
         config::current, config::version, config::versions, config::validate, config::put, config::compare,
         config::undo, dialplan::try_plan, dialplan::check, dialplan::try_route,
         routes::explain, routes::who_reaches, drafts::list, drafts::create, drafts::one, drafts::put_config,
-        drafts::put_script, drafts::compare, drafts::check, drafts::replay, drafts::rebase, drafts::activate,
+        drafts::put_script, drafts::compare, drafts::check, drafts::replay::replay, drafts::activate::rebase,
+        drafts::activate::activate, drafts::activate::undo, drafts::parts::put_deck, drafts::parts::remove_deck,
         rates::list, rates::import, rates::compare, rates::export, rates::remove, rates::money,
-        drafts::undo, drafts::discard, drafts::canary, drafts::start_canary, drafts::end_canary,
+        drafts::discard, drafts::canary::canary, drafts::canary::start_canary, drafts::canary::end_canary,
         scripts::running, scripts::text, scripts::put, scripts::check, events::listen,
         sim::get, sim::post, sim::inject, health::healthz, health::metrics, health::system,
     ),
@@ -50,7 +51,10 @@ fn description() -> utoipa::openapi::OpenApi {
     #[allow(unused_mut, reason = "without plugins, nothing is added")]
     let mut all = Description::openapi();
     #[cfg(feature = "plugins")]
-    all.merge(super::plugins::Description::openapi());
+    {
+        all.merge(super::plugins::Description::openapi());
+        all.merge(drafts::plugins::Description::openapi());
+    }
     all
 }
 

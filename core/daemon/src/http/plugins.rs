@@ -140,9 +140,7 @@ pub(super) async fn change(
     name: web::Path<String>,
     body: web::Json<PluginChange>,
 ) -> Result<web::Json<PluginView>, Problem> {
-    let PluginChange { enabled, grants, settings } = body.into_inner();
-    let grants = grants.map(|all| read_grants(all.iter().map(String::as_str))).transpose()?;
-    let change = Change { enabled, grants, settings: settings.into_iter().collect() };
+    let change = body.into_inner().read()?;
     let (plugins, by) = (installed(&api)?, who.name.clone());
     Ok(web::Json(off_loop(move || plugins.change(&name, change, &by)).await?))
 }
@@ -167,8 +165,16 @@ fn installed(api: &Api) -> Result<Installed, Problem> {
     })
 }
 
+impl PluginChange {
+    pub(super) fn read(self) -> Result<Change, Problem> {
+        let PluginChange { enabled, grants, settings } = self;
+        let grants = grants.map(|all| read_grants(all.iter().map(String::as_str))).transpose()?;
+        Ok(Change { enabled, grants, settings: settings.into_iter().collect() })
+    }
+}
+
 impl Confirm {
-    fn read(&self) -> Result<Confirmed, Problem> {
+    pub(super) fn read(&self) -> Result<Confirmed, Problem> {
         if self.grant_all {
             return Ok(Confirmed::All);
         }

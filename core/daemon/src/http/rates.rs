@@ -15,7 +15,7 @@ use crate::exchange::wall;
 use crate::money::{CompareView, DeckView, ImportAsk, ImportError, ImportView, MoneyView};
 
 /// Octets of a price list: some millions of rows.
-const LARGEST: usize = 256 << 20;
+pub(super) const LARGEST: usize = 256 << 20;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

@@ -19,7 +19,7 @@ use super::{Api, Problem, off_loop};
 use crate::config::read;
 use crate::exchange::wall;
 use crate::routes::explain::{self, Explained, Question, source_of};
-use crate::routes::{draft, known};
+use crate::routes::known;
 use crate::store::{CdrQuery, DraftRecord};
 
 /// A document and scripts in a question.
@@ -213,6 +213,7 @@ fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
         base: Default::default(),
         config,
         scripts: instead.scripts.clone(),
+        parts: Default::default(),
         active: None,
         discarded: false,
     };
@@ -222,7 +223,7 @@ fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
 }
 
 fn built(api: &Api, record: &DraftRecord) -> Result<Arc<Engine>, Problem> {
-    let built = draft::build(&api.routes, record).map_err(|faults| Problem::faulty("draft", faults))?;
+    let built = api.drafts.build(record).map_err(|faults| Problem::faulty("draft", faults))?;
     Ok(built.in_force.engine)
 }
 

@@ -36,13 +36,15 @@ use ringtrip_switch::router::{self, Prices, RankAsk, Ranking};
 use tokio::sync::Notify;
 
 pub use decks::{ImportAsk, ImportError, is_deck_name};
-pub use planned::{Planned, PlannedDeck};
+pub use planned::{Planned, PlannedDeck, put_back};
 pub use till::Says;
 pub use view::{CompareView, DeckView, ImportView, MoneyView, OfferView, RejectedView};
 
 use crate::store::Store;
 use till::Till;
 
+/// Where decks lie, in the data folder.
+const FOLDER: &str = "rates";
 /// The landline among gateways.
 const LANDLINE: &str = "gw0";
 
@@ -79,7 +81,7 @@ impl Money {
         store: &Store,
         tell: Box<dyn Fn(Event) + Send + Sync>,
     ) -> Money {
-        let money = Money::new(config, data.join("rates"), Some(store.clone()), tell);
+        let money = Money::new(config, data.join(FOLDER), Some(store.clone()), tell);
         money.recall();
         money.load();
         money

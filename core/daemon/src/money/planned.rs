@@ -4,21 +4,22 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use ringtrip_rates::bundle::Bundles;
 use ringtrip_rates::deck::Deck;
 use ringtrip_rates::export;
-use ringtrip_rates::import::{self, Bad, Options, Preview};
+use ringtrip_rates::import::{self, Bad, Options};
 use ringtrip_rates::market::{Gateway, Health, View};
 use ringtrip_switch::config::Config;
 use ringtrip_switch::ids::GatewayId;
 use ringtrip_switch::route::{Quote, WallTime};
 use ringtrip_switch::router::{Prices, RankAsk, Ranking};
 
-use super::decks::{accepted, write_synced};
-use super::view::{ImportView, import as shown};
-use super::{ImportAsk, ImportError, Money, offered, quote_of, rank};
+use super::decks::{accepted, is_deck_name, write_synced};
+use super::view::{DeckChanges, ImportView, changes, import as shown};
+use super::{FOLDER, ImportAsk, ImportError, Money, offered, quote_of, rank};
 use crate::panics::caught;
 use crate::secrets::octets_sha256;
 
@@ -66,11 +67,12 @@ impl Money {
     }
 
     /// What this deck changes against the one of its name that is in force.
-    pub fn compare_deck(&self, name: &str, planned: &PlannedDeck) -> Option<Preview> {
+    pub fn compare_deck(&self, name: &str, planned: &PlannedDeck) -> Option<DeckChanges> {
         let _one = self.one_import();
         let options = Options { listed: 20, ..Options::new(name, planned.deck.currency()) };
         let old = self.decks().get(name).cloned();
-        Some(import::read(&planned.text, &options, old.as_deref(), &mut |_, _| true).ok()?.preview)
+        let import = import::read(&planned.text, &options, old.as_deref(), &mut |_, _| true).ok()?;
+        Some(changes(import.preview))
     }
 
     /// SHA-256 of the file of a deck in force; `None`: there is no such deck.
@@ -143,6 +145,29 @@ impl Money {
         }));
         Ok(())
     }
+}
+
+/// Gives the decks of a data folder these files again, by the SHA-256 of what they hold (`None`: none), before any is read.
+pub fn put_back(
+    data: &Path,
+    decks: &BTreeMap<String, Option<String>>,
+    file: impl Fn(&str) -> io::Result<Vec<u8>>,
+) -> io::Result<()> {
+    let folder = data.join(FOLDER);
+    for (name, mark) in decks.iter().filter(|(name, _)| is_deck_name(name)) {
+        let path = folder.join(format!("{name}.csv"));
+        match mark {
+            Some(mark) => {
+                fs::create_dir_all(&folder)?;
+                let beside = folder.join(format!(".{name}.new"));
+                write_synced(&beside, &file(mark)?)?;
+                fs::rename(&beside, &path)?;
+            }
+            None if path.exists() => fs::remove_file(&path)?,
+            None => {}
+        }
+    }
+    if decks.is_empty() { Ok(()) } else { fs::File::open(&folder)?.sync_all() }
 }
 
 /// The market of a house that is not in force.

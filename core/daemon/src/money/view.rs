@@ -1,7 +1,7 @@
 //! Prices and money as people see them.
 
 use ringtrip_rates::brake::Per;
-use ringtrip_rates::import::{Absurd, Change, Gap, Line, Listed, Overlap, Why};
+use ringtrip_rates::import::{Absurd, Change, Gap, Line, Listed, Overlap, Preview, Why};
 use ringtrip_rates::market::{Ask, Budget, Candidates};
 use ringtrip_rates::money::{Currency, Money as Amount};
 use ringtrip_rates::rate::Shown;
@@ -364,6 +364,35 @@ pub(super) fn import(imported: Imported) -> ImportView {
             format!("line {}, column {}: {}; {}", e.line, e.column, e.what, e.hint)
         }),
         note,
+    }
+}
+
+/// What a deck changes, against one before it.
+pub struct DeckChanges {
+    /// Prefixes that are new.
+    pub new: ListView,
+    /// Prefixes that are no more.
+    pub gone: ListView,
+    /// Prefixes with another price.
+    pub changed: usize,
+    /// The first of them: before, and after.
+    pub pairs: Vec<(String, String)>,
+    /// Prefixes that stay as they are.
+    pub same: usize,
+}
+
+pub(super) fn changes(p: Preview) -> DeckChanges {
+    let currency = p.currency;
+    let pair = |c: &Change| {
+        let one = |tariff| format!("{} {}: {}", c.prefix, c.destination, Shown(tariff, currency));
+        (one(&c.old), one(&c.new))
+    };
+    DeckChanges {
+        new: listed(&p.new, |l| line(l, currency)),
+        gone: listed(&p.removed, |l| line(l, currency)),
+        changed: p.changed.count,
+        pairs: p.changed.some.iter().map(pair).collect(),
+        same: p.same,
     }
 }
 

@@ -5,14 +5,14 @@
 //! the engine that they began with. What does not compile or prove is refused, and what ran before stays.
 
 mod canary;
-pub mod draft;
 pub mod explain;
-mod guard;
-mod scripts;
-mod trials;
+pub(crate) mod guard;
+pub(crate) mod scripts;
+pub(crate) mod trials;
 mod workers;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use ringtrip_host::{Engine, NoPlugins, Plugins, Pool};
@@ -42,6 +42,8 @@ struct Inner {
     tell: Box<dyn Fn(Event) + Send + Sync>,
     /// What is about to be applied with its scripts, already compiled and proved.
     parked: Mutex<Option<InForce>>,
+    /// Other plugins wait for the configuration that comes with them.
+    held: AtomicBool,
     canary: canary::Slot,
 }
 
@@ -62,6 +64,27 @@ struct Helpers {
     gateways: Arc<dyn Gateways>,
 }
 
+/// Helpers in place of those in force.
+#[derive(Default)]
+pub struct Instead {
+    /// Plugins.
+    pub plugins: Option<Arc<dyn Plugins>>,
+    /// Prices.
+    pub prices: Option<Arc<dyn Prices>>,
+}
+
+/// Plugins are held back as long as this lives; see [`Routes::hold`].
+pub struct Held(Routes);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _one = self.0.one_change();
+        if self.0.0.held.swap(false, Ordering::SeqCst) {
+            self.0.put_again();
+        }
+    }
+}
+
 impl Routes {
     /// The routes of this configuration, with the scripts that it names. `folder` is where relative script paths begin;
     /// `tell` hears what an operator should know.
@@ -77,6 +100,7 @@ impl Routes {
             helpers: RwLock::new(helpers),
             tell,
             parked: Mutex::default(),
+            held: AtomicBool::new(false),
             canary: canary::Slot::default(),
         }));
         routes.configure(config);
@@ -116,6 +140,20 @@ impl Routes {
     fn helped(&self, change: impl FnOnce(&mut Helpers)) {
         let _one = self.one_change();
         change(&mut self.0.helpers.write().unwrap_or_else(|e| e.into_inner()));
+        if !self.0.held.load(Ordering::SeqCst) {
+            self.put_again();
+        }
+    }
+
+    /// Other plugins are not in force before the next configuration is, or the handle is dropped: so that both are in
+    /// force at once.
+    pub fn hold(&self) -> Held {
+        self.0.held.store(true, Ordering::SeqCst);
+        Held(self.clone())
+    }
+
+    /// What is in force, with the helpers of now.
+    fn put_again(&self) {
         let now = self.now();
         self.put(now.engine.router().config().clone(), now.scripts.clone());
     }
@@ -149,13 +187,26 @@ impl Routes {
     /// What would be in force with this configuration and these texts in place of the files of those names. Nothing
     /// changes. A script that is missing or broken refuses the whole.
     pub fn prepare(&self, config: Arc<Config>, texts: &[Text]) -> Result<InForce, Refused> {
+        self.prepare_with(config, texts, Instead::default())
+    }
+
+    /// The same with other helpers.
+    pub fn prepare_with(
+        &self,
+        config: Arc<Config>,
+        texts: &[Text],
+        instead: Instead,
+    ) -> Result<InForce, Refused> {
         let now = self.now();
         let same = texts.is_empty() && now.scripts.suit(&config, &self.0.folder);
         let scripts = match same {
             true => now.scripts.clone(),
             false => Scripts::read(&config, &self.0.folder, texts)?,
         };
-        Ok(InForce { engine: self.helpers().engine(config, &scripts), scripts })
+        let mut helpers = self.helpers();
+        helpers.plugins = instead.plugins.unwrap_or(helpers.plugins);
+        helpers.prices = instead.prices.unwrap_or(helpers.prices);
+        Ok(InForce { engine: helpers.engine(config, &scripts), scripts })
     }
 
     /// The next [`Routes::configure`] with this configuration takes these scripts with it.

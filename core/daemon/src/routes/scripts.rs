@@ -141,7 +141,7 @@ impl Scripts {
 pub(super) struct SeenNow(Seen);
 
 /// The scripts that a configuration names, each once.
-pub(super) fn files(config: &Config, folder: &Path) -> Vec<Named> {
+pub(crate) fn files(config: &Config, folder: &Path) -> Vec<Named> {
     let named = |word: &str| {
         let path = folder.join(word);
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
@@ -156,7 +156,7 @@ pub(super) fn limits(config: &Config) -> Limits {
 }
 
 /// Writes a script's file whole or not at all.
-pub(super) fn write(file: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let fresh = file.with_extension("rhai.new");
     std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, file))
 }

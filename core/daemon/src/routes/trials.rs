@@ -12,7 +12,7 @@ use crate::control::ScriptRefused;
 const MAX: u64 = 1 << 20;
 
 /// Runs the tests of all of these scripts.
-pub(super) fn all_pass(scripts: &Scripts, config: &Config) -> Result<(), ScriptRefused> {
+pub(crate) fn all_pass(scripts: &Scripts, config: &Config) -> Result<(), ScriptRefused> {
     scripts.iter().try_for_each(|(named, _)| pass(&named.path, &named.word, scripts, config))
 }
 

@@ -26,6 +26,9 @@ pub struct DraftRecord {
     /// Texts of scripts, by file name.
     #[serde(default)]
     pub scripts: BTreeMap<String, String>,
+    /// Rate decks and plugins that it changes; all others stay as they are.
+    #[serde(default)]
+    pub parts: Parts,
     /// What ran before it was activated, and the version that it became; `None`: it is not active.
     #[serde(default)]
     pub active: Option<Activated>,
@@ -42,6 +45,30 @@ pub struct DraftState {
     /// Texts of the scripts, by file name.
     #[serde(default)]
     pub scripts: BTreeMap<String, String>,
+    /// The decks and plugins that the draft changes, as they stood.
+    #[serde(default)]
+    pub parts: Parts,
+}
+
+/// Rate decks and plugins by name, as they stand or shall stand; `None`: there is none of that name. Their files lie
+/// beside the store, each under its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Parts {
+    /// SHA-256 of each deck's file.
+    #[serde(default)]
+    pub decks: BTreeMap<String, Option<String>>,
+    /// Plugins.
+    #[serde(default)]
+    pub plugins: BTreeMap<String, Option<PluginRecord>>,
+}
+
+/// A plugin as it stands or shall stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginRecord {
+    /// SHA-256 of its package.
+    pub sha256: String,
+    /// Version, rights and settings, in the words of whoever runs plugins. Secrets among them.
+    pub kept: serde_json::Value,
 }
 
 /// A draft that was activated.
@@ -53,6 +80,9 @@ pub struct Activated {
     pub version: u64,
     /// What an undo returns to.
     pub before: DraftState,
+    /// It is being undone.
+    #[serde(default)]
+    pub undoing: bool,
     /// It was undone.
     #[serde(default)]
     pub undone: bool,
@@ -68,6 +98,19 @@ pub enum DraftPhase {
     Active,
     /// It was in force and was taken back.
     Undone,
+}
+
+impl Parts {
+    /// Nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.decks.is_empty() && self.plugins.is_empty()
+    }
+
+    /// The files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let decks = self.decks.values().flatten().map(String::as_str);
+        decks.chain(self.plugins.values().flatten().map(|p| p.sha256.as_str()))
+    }
 }
 
 impl DraftRecord {

@@ -37,7 +37,7 @@ use ringtrip_switch::cdr::Cdr;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-pub use draft::{Activated, DraftPhase, DraftRecord, DraftState};
+pub use draft::{Activated, DraftPhase, DraftRecord, DraftState, Parts, PluginRecord};
 pub use index::IndexLost;
 use index::{Change, Index, key};
 use journal::{Entry, Journal, Position};

@@ -1,0 +1,131 @@
+//! Drafts: routes that are not in force yet. What they would be is built from their parts, compared, proved and replayed
+//! here; activation puts a configuration, its scripts, rate decks and plugins in force together, or none of them.
+//!
+//! * `parts`: decks and plugins of a draft, as they stand and as they shall stand. * `plugins`: those of them.
+//! * `check`: what a draft must pass. * `past`: the calls of the past, for replays.
+//! * `files`: what lies on the disk, and what a cut-short activation leaves there.
+
+mod check;
+mod files;
+mod parts;
+mod past;
+#[cfg(feature = "plugins")]
+mod plugins;
+#[cfg(not(feature = "plugins"))]
+#[path = "no_plugins.rs"]
+mod plugins;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use ringtrip_switch::config::Config;
+
+pub use check::{Checks, Example, checks};
+pub use files::{recover, write};
+pub use parts::{NotTaken, PartDiff};
+pub use past::past;
+
+use crate::config::{Fault, FaultSeverity, read};
+use crate::control::ScriptRefused;
+use crate::money::{Money, Planned, PlannedDeck};
+use crate::routes::{InForce, Instead, Routes, Text};
+use crate::store::{DraftRecord, DraftState, Parts, Store};
+use files::Files;
+
+/// All that drafts are made of and compared with. Cheap to clone.
+#[derive(Clone)]
+pub struct Drafts {
+    routes: Routes,
+    money: Money,
+    #[cfg(feature = "plugins")]
+    plugins: crate::plugins::Plugins,
+    store: Store,
+    files: Files,
+    /// One change at a time: a change is read, made and kept.
+    changing: Arc<tokio::sync::Mutex<()>>,
+    /// Decks that were read lately, by the SHA-256 of their files: a large one takes a second to read.
+    decks: Arc<Mutex<Vec<(String, PlannedDeck)>>>,
+}
+
+/// A draft as meaning.
+pub struct Built {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What would be in force.
+    pub in_force: InForce,
+    /// Its decks.
+    pub decks: Planned,
+    /// Warnings of the document.
+    pub warnings: Vec<Fault>,
+}
+
+impl Drafts {
+    /// The drafts of this exchange.
+    pub fn new(
+        routes: Routes,
+        money: Money,
+        #[cfg(feature = "plugins")] plugins: crate::plugins::Plugins,
+        store: Store,
+    ) -> Drafts {
+        let files = Files::of(routes.folder());
+        Drafts {
+            routes,
+            money,
+            #[cfg(feature = "plugins")]
+            plugins,
+            store,
+            files,
+            changing: Arc::default(),
+            decks: Arc::default(),
+        }
+    }
+
+    /// Whoever changes a draft holds this meanwhile.
+    pub async fn one_change(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.changing.clone().lock_owned().await
+    }
+
+    /// Throws away files that no draft names any more.
+    pub fn tidy(&self) {
+        self.files.tidy(&self.store.drafts());
+    }
+
+    /// The draft as meaning; with everything that is wrong with it if that cannot be.
+    pub fn build(&self, draft: &DraftRecord) -> Result<Built, Vec<Fault>> {
+        let (config, warnings) = read(&draft.config)?;
+        let config = Arc::new(config);
+        let decks = self.planned_decks(&config, &draft.parts).map_err(|f| vec![f])?;
+        let prices = self.money.prices_as_if(config.clone(), &decks);
+        let plugins = self.plugins_as_if(&draft.parts).map_err(|f| vec![f])?;
+        let in_force = self
+            .routes
+            .prepare_with(config.clone(), &texts(&draft.scripts), Instead { plugins, prices: Some(prices) })
+            .map_err(|refused| refused.0.into_iter().map(Fault::from).collect::<Vec<_>>())?;
+        Ok(Built { config, in_force, decks, warnings })
+    }
+
+    /// What is in force, as a draft that changes these parts remembers it.
+    pub fn live_state(&self, parts: &Parts) -> DraftState {
+        let now = self.routes.now();
+        let scripts = now.scripts.iter().map(|(named, text)| (named.name.clone(), text.clone())).collect();
+        DraftState { version: self.store.config_head(), scripts, parts: self.standing(parts) }
+    }
+}
+
+impl From<ScriptRefused> for Fault {
+    fn from(refused: ScriptRefused) -> Fault {
+        Fault {
+            severity: FaultSeverity::Error,
+            line: refused.line as usize,
+            column: refused.column as usize,
+            path: refused.script,
+            what: refused.what,
+            hint: "mend the script; nothing was changed".to_owned(),
+        }
+    }
+}
+
+/// Texts of scripts for [`Routes::prepare`].
+fn texts(scripts: &BTreeMap<String, String>) -> Vec<Text> {
+    scripts.iter().map(|(name, text)| Text { name: name.clone(), text: text.clone() }).collect()
+}

@@ -1,0 +1,54 @@
+//! An exchange that is built without plugins: drafts cannot hold any.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::files::Files;
+use super::{Drafts, PartDiff};
+use crate::config::{Fault, FaultSeverity};
+use crate::store::{Parts, PluginRecord};
+
+type Records = BTreeMap<String, Option<PluginRecord>>;
+
+const NONE: &str = "this exchange is built without plugins";
+
+impl Drafts {
+    pub(super) fn plugins_standing(&self, of: &Records) -> Records {
+        of.keys().map(|name| (name.clone(), None)).collect()
+    }
+
+    pub(super) fn keep_packages<'a>(&self, _: impl Iterator<Item = &'a String>) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn plugins_as_if(
+        &self,
+        parts: &Parts,
+    ) -> Result<Option<Arc<dyn ringtrip_host::Plugins>>, Fault> {
+        if parts.plugins.is_empty() {
+            return Ok(None);
+        }
+        Err(Fault {
+            severity: FaultSeverity::Error,
+            line: 0,
+            column: 0,
+            path: "plugins".to_owned(),
+            what: NONE.to_owned(),
+            hint: "make a draft without plugins".to_owned(),
+        })
+    }
+
+    pub(super) fn exchange_plugins(&self, to: &Parts, _: &str) -> Result<(), String> {
+        if to.plugins.is_empty() { Ok(()) } else { Err(NONE.to_owned()) }
+    }
+
+    pub(super) fn plugin_diffs(&self, _: &Parts, _: &Parts) -> Vec<PartDiff> {
+        Vec::new()
+    }
+}
+
+pub(super) fn put_back(_: &Path, records: &Records, _: &Files) -> io::Result<()> {
+    if records.is_empty() { Ok(()) } else { Err(io::Error::other(NONE)) }
+}

@@ -1,0 +1,128 @@
+//! Rate decks of a draft, and what it removes.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{DraftView, open_for, save};
+use crate::http::auth::Identity;
+use crate::http::rates::LARGEST;
+use crate::http::{Api, Problem, off_loop};
+use crate::money::{ImportAsk, ImportView, is_deck_name};
+use crate::store::{DraftRecord, Parts};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource("/drafts/{name}/decks/{deck}")
+            .app_data(web::PayloadConfig::new(LARGEST))
+            .route(web::put().to(put_deck))
+            .route(web::delete().to(remove_deck)),
+    );
+}
+
+/// How a price list is read into a draft.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct DeckQuery {
+    /// The gateway whose prices they are.
+    #[serde(default)]
+    gateway: String,
+    /// The currency, where the file names none; the draft's if not given.
+    #[serde(default)]
+    currency: Option<String>,
+    /// Leave bad rows out instead of refusing the file.
+    #[serde(default)]
+    skip_bad: bool,
+}
+
+/// A deck that is in the draft now.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(in crate::http) struct DraftDeck {
+    #[serde(flatten)]
+    draft: DraftView,
+    /// What it changes against the deck in force.
+    import: ImportView,
+}
+
+/// How a deck or plugin leaves.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Leave {
+    /// The draft says nothing about it any more, so it stays as it is in force. Without it the draft removes it.
+    #[serde(default)]
+    pub forget: bool,
+}
+
+/// Reads a price list (CSV in the body) into the draft. Nothing is in force.
+#[utoipa::path(put, path = "/api/v1/drafts/{name}/decks/{deck}", tag = "drafts", params(("name" = String, Path),
+    ("deck" = String, Path), ("If-Match" = String, Header), DeckQuery),
+    request_body(content = String, content_type = "text/csv"), responses((status = 200, body = DraftDeck),
+    (status = 412, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn put_deck(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    who: Identity,
+    path: web::Path<(String, String)>,
+    query: web::Query<DeckQuery>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Problem> {
+    let (name, deck) = path.into_inner();
+    let DeckQuery { gateway, currency, skip_bad } = query.into_inner();
+    let _one = api.drafts.one_change().await;
+    let mut record = open_for(&request, &api, &name)?;
+    remember(&api, &mut record, Parts { decks: [(deck.clone(), None)].into(), ..Parts::default() });
+    let ask = ImportAsk { gateway, name: Some(deck), currency, skip_bad, confirm: false };
+    let data = api.clone();
+    let (record, import) = off_loop(move || {
+        let import = data.drafts.put_deck(&mut record, &body, &ask)?;
+        Ok::<_, crate::money::ImportError>((record, import))
+    })
+    .await?;
+    let (tag, draft) = save(&api, &who, record).await?;
+    Ok(HttpResponse::Ok().insert_header(tag).json(DraftDeck { draft, import }))
+}
+
+/// The draft removes a deck, or says nothing about it any more.
+#[utoipa::path(delete, path = "/api/v1/drafts/{name}/decks/{deck}", tag = "drafts", params(("name" = String, Path),
+    ("deck" = String, Path), ("If-Match" = String, Header), Leave), responses((status = 200, body = DraftView),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 412, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn remove_deck(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    who: Identity,
+    path: web::Path<(String, String)>,
+    query: web::Query<Leave>,
+) -> Result<HttpResponse, Problem> {
+    let (name, deck) = path.into_inner();
+    let _one = api.drafts.one_change().await;
+    let mut record = open_for(&request, &api, &name)?;
+    let missing = || Problem::missing("rate deck", &deck);
+    if query.forget {
+        record.parts.decks.remove(&deck).ok_or_else(missing)?;
+        record.base.parts.decks.remove(&deck);
+    } else {
+        let is_there = record.parts.decks.get(&deck).map(Option::is_some);
+        if !is_deck_name(&deck) || !is_there.unwrap_or_else(|| api.money.deck_mark(&deck).is_some()) {
+            return Err(missing());
+        }
+        remember(&api, &mut record, Parts { decks: [(deck.clone(), None)].into(), ..Parts::default() });
+        record.parts.decks.insert(deck, None);
+    }
+    let (tag, draft) = save(&api, &who, record).await?;
+    Ok(HttpResponse::Ok().insert_header(tag).json(draft))
+}
+
+/// The draft is about to change these: how they stand now is a part of what it is made from.
+pub(super) fn remember(api: &Api, record: &mut DraftRecord, touched: Parts) {
+    let standing = api.drafts.live_state(&touched).parts;
+    for (name, mark) in standing.decks {
+        record.base.parts.decks.entry(name).or_insert(mark);
+    }
+    for (name, kept) in standing.plugins {
+        record.base.parts.plugins.entry(name).or_insert(kept);
+    }
+}

@@ -1,0 +1,119 @@
+//! Plugins of a draft.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use ringtrip_wasm::installed::InstallError;
+use ringtrip_wasm::package;
+use utoipa::OpenApi;
+
+use super::parts::{Leave, remember};
+use super::{DraftView, open_for, save};
+use crate::http::auth::Identity;
+use crate::http::plugins::{Confirm, PluginChange};
+use crate::http::{Api, Problem, off_loop};
+use crate::store::{DraftRecord, Parts};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource("/drafts/{name}/plugins/{plugin}")
+            .app_data(web::PayloadConfig::new(package::MOST))
+            .route(web::put().to(put))
+            .route(web::patch().to(change))
+            .route(web::delete().to(remove)),
+    );
+}
+
+/// The description of these paths: an exchange without plugins does not have them.
+#[derive(OpenApi)]
+#[openapi(paths(put, change, remove))]
+pub(in crate::http) struct Description;
+
+/// Puts a package (`.rtp` in the body) into the draft: the plugin is installed or replaced when the draft is activated.
+/// All that it asks for must be confirmed now.
+#[utoipa::path(put, path = "/api/v1/drafts/{name}/plugins/{plugin}", tag = "drafts", params(("name" = String, Path),
+    ("plugin" = String, Path), ("If-Match" = String, Header), Confirm),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    (status = 200, body = DraftView), (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 412, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn put(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    who: Identity,
+    path: web::Path<(String, String)>,
+    query: web::Query<Confirm>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Problem> {
+    let confirmed = query.read()?;
+    edit(&request, &api, &who, path.into_inner(), move |api, record, plugin, by| {
+        api.drafts.put_plugin(record, plugin, &body, &confirmed, by)
+    })
+    .await
+}
+
+/// Enables, disables, sets or grants in the draft.
+#[utoipa::path(patch, path = "/api/v1/drafts/{name}/plugins/{plugin}", tag = "drafts", params(("name" = String, Path),
+    ("plugin" = String, Path), ("If-Match" = String, Header)), request_body = PluginChange, responses(
+    (status = 200, body = DraftView), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 412, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn change(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    who: Identity,
+    path: web::Path<(String, String)>,
+    body: web::Json<PluginChange>,
+) -> Result<HttpResponse, Problem> {
+    let wanted = body.into_inner().read()?;
+    edit(&request, &api, &who, path.into_inner(), move |api, record, plugin, _| {
+        api.drafts.change_plugin(record, plugin, wanted)
+    })
+    .await
+}
+
+/// The draft removes a plugin, or says nothing about it any more.
+#[utoipa::path(delete, path = "/api/v1/drafts/{name}/plugins/{plugin}", tag = "drafts", params(("name" = String, Path),
+    ("plugin" = String, Path), ("If-Match" = String, Header), Leave), responses((status = 200, body = DraftView),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 412, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn remove(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    who: Identity,
+    path: web::Path<(String, String)>,
+    query: web::Query<Leave>,
+) -> Result<HttpResponse, Problem> {
+    let forget = query.forget;
+    edit(&request, &api, &who, path.into_inner(), move |api, record, plugin, _| {
+        let missing = || InstallError::NotThere(plugin.to_owned());
+        if forget {
+            record.parts.plugins.remove(plugin).ok_or_else(missing)?;
+            record.base.parts.plugins.remove(plugin);
+        } else if api.drafts.has_plugin(record, plugin) {
+            record.parts.plugins.insert(plugin.to_owned(), None);
+        } else {
+            return Err(missing());
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn edit(
+    request: &HttpRequest,
+    api: &web::Data<Api>,
+    who: &Identity,
+    (name, plugin): (String, String),
+    work: impl FnOnce(&Api, &mut DraftRecord, &str, &str) -> Result<(), InstallError> + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let _one = api.drafts.one_change().await;
+    let mut record = open_for(request, api, &name)?;
+    remember(api, &mut record, Parts { plugins: [(plugin.clone(), None)].into(), ..Parts::default() });
+    let (data, by) = (api.clone(), who.name.clone());
+    let record = off_loop(move || {
+        work(&data, &mut record, &plugin, &by)?;
+        Ok::<_, InstallError>(record)
+    })
+    .await?;
+    let (tag, draft) = save(api, who, record).await?;
+    Ok(HttpResponse::Ok().insert_header(tag).json(draft))
+}
