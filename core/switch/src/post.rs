@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::ids::{CallId, GatewayId, LegId, LineId, PortRef};
 use crate::leg::{LegCmd, LegEvent};
 use crate::party::{Cause, Key};
-use crate::route::{Found, Keys, RoutePlan, RouteQuery, Target};
+use crate::route::{Found, Keys, RoutePlan, RouteQuery, Step, Target};
 
 /// Something that should now happen.
 #[derive(Debug)]
@@ -143,6 +143,8 @@ pub enum CallInput {
         /// The legs, or why there is none.
         found: Result<Vec<Found>, Cause>,
     },
+    /// One more step of the decision, for the record: why a target was not tried.
+    Noted(Step),
     /// The media plane says something about one of the call's ends.
     Media(MediaEvent),
     /// End the call now: the operator's wish, or a part of the exchange failed. A money limit ([`Cause::Spent`]) says

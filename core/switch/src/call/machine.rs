@@ -196,6 +196,7 @@ impl Call {
             CallInput::Leg { n, event } => self.inbox.push_back((n, event)),
             CallInput::Routed(plan) => self.routed(now, *plan, out),
             CallInput::Found { seq, found } => self.found(now, seq, found, out),
+            CallInput::Noted(step) => self.cdr.provenance.steps.push(step),
             CallInput::Media(event) => self.heard(now, event, out),
             CallInput::Hangup(Cause::Spent) => self.spent(now, out),
             CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),

@@ -30,8 +30,15 @@ pub struct Rates {
 pub struct Offered {
     /// Its rate decks by name; none: the deck that is called as the gateway is, if there is one.
     pub decks: Vec<String>,
-    /// How many calls it carries at once, as far as the choice of the cheapest goes; `None`: no limit is known.
+    /// How many calls it takes at once; one more is not sent to it. `None`: no limit is known.
     pub max_calls: Option<u32>,
+}
+
+impl Rates {
+    /// How many calls a gateway takes at once.
+    pub fn most_calls(&self, gateway: &str) -> Option<u32> {
+        self.offered.get(&gateway.parse::<GatewayId>().ok()?)?.max_calls
+    }
 }
 
 impl Default for Rates {
