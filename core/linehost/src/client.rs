@@ -7,11 +7,11 @@
 //!
 //! ```no_run
 //! # use std::time::Duration;
-//! # use ringtrip_linehost::{Gone, Heard, Host, Stamp};
+//! # use ringtrip_linehost::{Gone, Heard, Host, News, Stamp};
 //! fn words(host: &Host) -> Gone {
 //!     loop {
 //!         match host.recv_within(Duration::from_millis(100)) {
-//!             Ok(Some(Heard::Event { port, event, .. })) => println!("port {port}: {event:?}"),
+//!             Ok(Some(Heard::News(News::Event { port, event, .. }))) => println!("port {port}: {event:?}"),
 //!             Ok(_) => {}
 //!             Err(gone) => return gone,
 //!         }
@@ -46,9 +46,7 @@ use ringtrip_driver::abi::LineDriverV1;
 use crate::ring::{self, Geometry, RxRing, TxRing};
 use crate::serve::{Source, serve};
 use crate::wire::{self, BadPacket, Joiner, Read};
-use crate::words::{
-    BoardInfo, DiagResult, Figures, FromBoard, PortCfg, PortCmd, PortEvent, PortStatus, ToBoard,
-};
+use crate::words::{BoardInfo, FromBoard, News, PortCfg, PortCmd, ToBoard};
 
 /// Which board to start, and how.
 #[derive(Debug, Clone)]
@@ -134,40 +132,8 @@ pub enum Gone {
 /// What a board process says once it runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
-    /// A port saw something.
-    Event {
-        /// Which port; below the number of ports.
-        port: u16,
-        /// `CLOCK_MONOTONIC`, ns.
-        mono_ns: u64,
-        /// Sample index since audio started.
-        sample: u64,
-        /// What.
-        event: PortEvent,
-    },
-    /// Electrical state of a port.
-    Status {
-        /// Which port.
-        port: u16,
-        /// How it is.
-        status: PortStatus,
-    },
-    /// Result of a diagnostic test.
-    Diag {
-        /// Which port.
-        port: u16,
-        /// The readings.
-        results: Vec<DiagResult>,
-    },
-    /// The board did not do as it was told.
-    Refused {
-        /// Which port.
-        port: u16,
-        /// What was asked.
-        what: String,
-        /// Positive errno.
-        errno: i32,
-    },
+    /// Something of its own accord.
+    News(News),
     /// Answer to [`Host::ask`].
     Answer {
         /// What `ask` returned.
@@ -175,15 +141,6 @@ pub enum Heard {
         /// The answer, or why there is none.
         result: Result<Vec<u8>, AskError>,
     },
-    /// A line for the log.
-    Log {
-        /// 1 error, 2 warning, 3 information, 4 debug.
-        level: u8,
-        /// The line.
-        text: String,
-    },
-    /// The heartbeat.
-    Beat(Figures),
 }
 
 /// The driver refused a question.
@@ -407,14 +364,7 @@ impl Host {
         loop {
             let Some((msg, blob)) = self.packet()? else { return Ok(None) };
             let heard = match msg {
-                FromBoard::Event { port, mono_ns, sample, event } => {
-                    Heard::Event { port, mono_ns, sample, event }
-                }
-                FromBoard::Status { port, status } => Heard::Status { port, status },
-                FromBoard::Diag { port, results } => Heard::Diag { port, results },
-                FromBoard::Refused { port, what, errno } => Heard::Refused { port, what, errno },
-                FromBoard::Log { level, text } => Heard::Log { level, text },
-                FromBoard::Beat(figures) => Heard::Beat(figures),
+                FromBoard::News(news) => Heard::News(news),
                 FromBoard::Answer { id, errno, more } => {
                     let joined = lock(&self.inbox).joiner.take(id, &blob, more);
                     let Some(whole) = joined.map_err(|bad| self.garbage(bad))? else { continue };
@@ -429,7 +379,8 @@ impl Host {
                 }
             };
             // A refusal may name a port that does not exist: that was the daemon's own mistake.
-            if let Heard::Event { port, .. } | Heard::Status { port, .. } | Heard::Diag { port, .. } = &heard
+            if let Heard::News(News::Event { port, .. } | News::Status { port, .. } | News::Diag { port, .. }) =
+                &heard
                 && usize::from(*port) >= self.info.ports.len()
             {
                 return Err(self.garbage(BadPacket::Port(*port)));

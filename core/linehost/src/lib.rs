@@ -23,5 +23,5 @@ pub mod words;
 pub use client::{AskError, Gone, Heard, Host, SpawnError, Spec, attach, in_process, spawn};
 pub use ring::{Geometry, RxRing, Stamp, TxRing};
 pub use words::{
-    BoardInfo, Figures, Polarity, PortCaps, PortCfg, PortCmd, PortEvent, PortKind, PortStatus, ToBoard,
+    BoardInfo, Figures, News, Polarity, PortCaps, PortCfg, PortCmd, PortEvent, PortKind, PortStatus, ToBoard,
 };

@@ -19,7 +19,7 @@ use ringtrip_driver::abi::{self, LineDriverV1};
 use crate::board::{self, Board, Ears};
 use crate::ring::{self, Geometry, Reader, Stamp, Writer};
 use crate::wire::{self, BadPacket, Joiner, Read};
-use crate::words::{Figures, FromBoard, PortEvent, ToBoard};
+use crate::words::{Figures, FromBoard, News, PortEvent, ToBoard};
 
 /// Where the function table comes from.
 #[derive(Clone, Copy)]
@@ -281,17 +281,17 @@ impl Loop {
             (std::mem::take(&mut talk.logs), std::mem::take(&mut talk.events), figures)
         };
         for (level, text) in logs {
-            self.say(&FromBoard::Log { level: level.clamp(abi::log::ERROR, abi::log::DEBUG) as u8, text });
+            self.news(News::Log { level: level.clamp(abi::log::ERROR, abi::log::DEBUG) as u8, text });
         }
         for e in events {
             let Ok(port) = u16::try_from(e.port) else { continue };
             let event = PortEvent::from(e.seen);
-            self.say(&FromBoard::Event { port, mono_ns: e.mono_ns, sample: e.sample, event });
+            self.news(News::Event { port, mono_ns: e.mono_ns, sample: e.sample, event });
         }
         let now = board::now_ns();
         if now >= self.beat_at {
             self.beat_at = now + BEAT_NS;
-            self.say(&FromBoard::Beat(figures));
+            self.news(News::Beat(figures));
         }
         self.flush()
     }
@@ -317,11 +317,11 @@ impl Loop {
                     self.refused(port, &format!("{cmd:?}"), rc);
                 }
                 ToBoard::Status { port } => match self.board.status(port) {
-                    Ok(status) => self.say(&FromBoard::Status { port, status }),
+                    Ok(status) => self.news(News::Status { port, status }),
                     Err(rc) => self.refused(port, "status", rc),
                 },
                 ToBoard::Diag { port, test } => match self.board.diag(port, test) {
-                    Ok(results) => self.say(&FromBoard::Diag { port, results }),
+                    Ok(results) => self.news(News::Diag { port, results }),
                     Err(rc) => self.refused(port, "diag", rc),
                 },
                 ToBoard::Ask { id, name, more } => {
@@ -341,12 +341,12 @@ impl Loop {
 
     fn refused(&mut self, port: u16, what: &str, rc: i32) {
         if rc < 0 {
-            self.say(&FromBoard::Refused { port, what: what.to_owned(), errno: rc.saturating_neg() });
+            self.news(News::Refused { port, what: what.to_owned(), errno: rc.saturating_neg() });
         }
     }
 
-    fn say(&mut self, msg: &FromBoard) {
-        self.outbox.push_back(wire::packet(msg, &[]));
+    fn news(&mut self, news: News) {
+        self.outbox.push_back(wire::packet(&FromBoard::News(news), &[]));
     }
 
     fn flush(&mut self) -> Result<(), Ended> {

@@ -96,6 +96,23 @@ pub enum FromBoard {
         /// Why.
         text: String,
     },
+    /// Answer to [`ToBoard::Ask`]; its bytes follow the JSON, in several packets when `more`.
+    Answer {
+        /// Of which question.
+        id: u64,
+        /// 0, or a positive errno; then the bytes say why.
+        errno: i32,
+        /// Another packet of this answer follows.
+        more: bool,
+    },
+    /// Anything else.
+    News(News),
+}
+
+/// What a board process says of its own accord once its board is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum News {
     /// A port saw something.
     Event {
         /// Which port.
@@ -129,15 +146,6 @@ pub enum FromBoard {
         what: String,
         /// Positive errno.
         errno: i32,
-    },
-    /// Answer to [`ToBoard::Ask`]; its bytes follow the JSON, in several packets when `more`.
-    Answer {
-        /// Of which question.
-        id: u64,
-        /// 0, or a positive errno; then the bytes say why.
-        errno: i32,
-        /// Another packet of this answer follows.
-        more: bool,
     },
     /// A line for the log.
     Log {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::*;
 use ringtrip_driver::abi::{LineAudioCfgV1, LineDriverV1, LinePortCfgV1, LinePortStatusV1};
 use ringtrip_driver::{BoardInfo, Command, Driver, Event, Face, Host, PortCaps, Refused, Seen};
-use ringtrip_linehost::{Gone, Heard, PortCmd, PortEvent, PortKind, RxRing, Spec, TxRing, in_process};
+use ringtrip_linehost::{Gone, Heard, News, PortCmd, PortEvent, PortKind, RxRing, Spec, TxRing, in_process};
 
 /// One FXS port that panics when asked to.
 struct Moody {
@@ -101,7 +101,7 @@ fn a_panic_in_a_driver_is_an_error_number_and_the_board_goes_on() {
     assert_eq!(refused.errno, nix::errno::Errno::EIO as i32);
     host.command(0, PortCmd::RingStop).unwrap();
     let errno = until(&host, "a refusal", |heard| match heard {
-        Heard::Refused { errno, .. } => Some(errno),
+        Heard::News(News::Refused { errno, .. }) => Some(errno),
         _ => None,
     });
     assert_eq!(errno, nix::errno::Errno::EIO as i32);
@@ -124,7 +124,7 @@ fn a_reading_that_is_no_number_is_zero() {
     let host = in_process(&spec(""), &MOODY).unwrap();
     host.send(&ringtrip_linehost::ToBoard::Status { port: 0 }).unwrap();
     let volts = until(&host, "a status", |heard| match heard {
-        Heard::Status { status, .. } => Some(status.volts),
+        Heard::News(News::Status { status, .. }) => Some(status.volts),
         _ => None,
     });
     assert_eq!(volts, 0.0);

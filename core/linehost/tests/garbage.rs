@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use ringtrip_linehost::wire::{self, Joiner};
 use ringtrip_linehost::words::{FromBoard, ToBoard};
 use ringtrip_linehost::{
-    BoardInfo, Figures, Gone, Heard, PortCaps, PortEvent, PortKind, SpawnError, Spec, attach, spawn,
+    BoardInfo, Figures, Gone, Heard, News, PortCaps, PortEvent, PortKind, SpawnError, Spec, attach, spawn,
 };
 
 /// A "board process" that is a shell script answering with these bytes.
@@ -42,7 +42,7 @@ fn nonsense_before_hello_ends_the_process() {
         ("not JSON", [&3u32.to_le_bytes()[..], &b"{{{"[..]].concat()),
         ("unknown word", [&15u32.to_le_bytes()[..], &br#"{"say":"hullo"}"#[..]].concat()),
         ("too long", vec![0; 140_000]),
-        ("an event", wire::packet(&FromBoard::Log { level: 1, text: "early".into() }, &[])),
+        ("an event", wire::packet(&FromBoard::News(News::Log { level: 1, text: "early".into() }), &[])),
     ];
     for (name, bytes) in cases {
         let e = answered_with(&bytes);
@@ -126,7 +126,10 @@ fn after_hello(packets: Vec<Vec<u8>>) -> (Vec<Heard>, Gone) {
 #[test]
 fn nonsense_after_hello_ends_the_board() {
     let event = |port| {
-        wire::packet(&FromBoard::Event { port, mono_ns: 1, sample: 1, event: PortEvent::OffHook }, &[])
+        wire::packet(
+            &FromBoard::News(News::Event { port, mono_ns: 1, sample: 1, event: PortEvent::OffHook }),
+            &[],
+        )
     };
     let (heard, gone) = after_hello(vec![event(0), event(1), event(0)]);
     assert_eq!(heard.len(), 1, "what came before counts");
@@ -136,7 +139,7 @@ fn nonsense_after_hello_ends_the_board() {
     assert!(matches!(after_hello(vec![vec![0; 140_000]]).1, Gone::Garbage(wire::BadPacket::Long)));
     let endless = wire::packet(&FromBoard::Answer { id: 1, errno: 0, more: true }, &vec![0; wire::CHUNK]);
     assert!(matches!(after_hello(vec![endless; 300]).1, Gone::Garbage(wire::BadPacket::Flood)));
-    let beat = wire::packet(&FromBoard::Beat(Figures::default()), &[]);
+    let beat = wire::packet(&FromBoard::News(News::Beat(Figures::default())), &[]);
     let (heard, gone) = after_hello(vec![beat; 3]);
     assert_eq!(heard.len(), 3);
     assert!(matches!(gone, Gone::Ended(_)), "{gone}");

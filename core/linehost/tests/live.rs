@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use nix::poll::{PollFd, PollFlags, poll};
-use ringtrip_linehost::{Gone, Heard, Host, PortCmd, PortEvent, PortKind, SpawnError, Spec, spawn};
+use ringtrip_linehost::{Gone, Heard, Host, News, PortCmd, PortEvent, PortKind, SpawnError, Spec, spawn};
 
 #[test]
 fn a_board_opens_and_says_what_it_is() {
@@ -22,7 +22,7 @@ fn a_board_opens_and_says_what_it_is() {
     assert_eq!(refused.text, "ask me lift or hangup");
     host.command(0, PortCmd::Flash { ms: 100 }).unwrap();
     let errno = until(&host, "a refusal", |heard| match heard {
-        Heard::Refused { port: 0, errno, .. } => Some(errno),
+        Heard::News(News::Refused { port: 0, errno, .. }) => Some(errno),
         _ => None,
     });
     assert_eq!(errno, nix::errno::Errno::EOPNOTSUPP as i32);
@@ -34,7 +34,9 @@ fn hook_events_come_up_with_time_and_sample() {
     let host = start(&c_driver(dir.path(), "loopback"));
     host.ask("lift", b"0").unwrap();
     let (mono_ns, sample) = until(&host, "off-hook", |heard| match heard {
-        Heard::Event { port: 0, event: PortEvent::OffHook, mono_ns, sample } => Some((mono_ns, sample)),
+        Heard::News(News::Event { port: 0, event: PortEvent::OffHook, mono_ns, sample }) => {
+            Some((mono_ns, sample))
+        }
         _ => None,
     });
     assert!(mono_ns > 0 && sample.is_multiple_of(80));

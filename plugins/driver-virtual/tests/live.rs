@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
-use ringtrip_linehost::{Gone, Heard, Host, PortCmd, PortEvent, PortKind, Spec, in_process, spawn};
+use ringtrip_linehost::{Gone, Heard, Host, News, PortCmd, PortEvent, PortKind, Spec, in_process, spawn};
 use serde_json::Value;
 
 const CFG: &str = r#"{"fxs":2,"fxo":1,"office":{"subscribers":[{"number":"42","rings":0,"says":"echo"}]}}"#;
@@ -73,7 +73,8 @@ fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Heard) -> Option<T>) -
 
 fn until_event(host: &Host, port: u16, wanted: PortEvent) {
     until(host, &format!("{wanted:?}"), |heard| {
-        matches!(heard, Heard::Event { port: p, event, .. } if p == port && event == wanted).then_some(())
+        matches!(heard, Heard::News(News::Event { port: p, event, .. }) if p == port && event == wanted)
+            .then_some(())
     });
 }
 
@@ -181,7 +182,7 @@ fn pulses_reach_the_office_and_the_call_is_answered() {
     office("talking");
     host.ask("sim", br#"{"do":"office.hangup","port":2,"how":"cpc"}"#).unwrap();
     until(&host, "CPC", |heard| {
-        matches!(heard, Heard::Event { port: 2, event: PortEvent::Cpc { .. }, .. }).then_some(())
+        matches!(heard, Heard::News(News::Event { port: 2, event: PortEvent::Cpc { .. }, .. })).then_some(())
     });
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringtrip_linehost::words::{self, PortCfg, PortCmd, PortEvent};
-use ringtrip_linehost::{BoardInfo, Heard, Host, Spec, spawn};
+use ringtrip_linehost::{BoardInfo, Heard, Host, News, Spec, spawn};
 use ringtrip_switch::board::{BoardCmd, BoardEvent, Polarity, PortKind};
 use ringtrip_switch::config::{Config, LineKind, Region};
 use ringtrip_switch::event::Event;
@@ -245,7 +245,22 @@ pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Heard
         return;
     }
     match heard {
-        Heard::Event { port, event, .. } => {
+        Heard::News(news) => told(dir, id, news),
+        Heard::Answer { id: ask, result } => {
+            let ask = dir.0.boards.borrow_mut().get_mut(id).and_then(|b| b.asks.remove(&ask));
+            if let Some(ask) = ask {
+                let _ = ask.reply.send(result.map(sim_answer).map_err(|e| ControlError::Bad {
+                    what: e.text,
+                    hint: "see the verbs of the board's driver".to_owned(),
+                }));
+            }
+        }
+    }
+}
+
+fn told(dir: &Directory, id: &BoardId, news: News) {
+    match news {
+        News::Event { port, event, .. } => {
             let hook = match &event {
                 PortEvent::OffHook | PortEvent::RingTrip => Some(true),
                 PortEvent::OnHook => Some(false),
@@ -261,38 +276,29 @@ pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Heard
                 dir.deliver(Post::Line { line, input: LineInput::Board(event) });
             }
         }
-        Heard::Status { port, status } => {
+        News::Status { port, status } => {
             if let Some(line) = line_on(dir, id, port) {
                 let event = BoardEvent::Reading { volts: status.volts, milliamps: status.milliamps };
                 dir.deliver(Post::Line { line, input: LineInput::Board(event) });
             }
         }
-        Heard::Refused { port, what, errno } => {
+        News::Refused { port, what, errno } => {
             tracing::warn!(board = %id, port, what, errno, "the board refused a command");
         }
-        Heard::Answer { id: ask, result } => {
-            let ask = dir.0.boards.borrow_mut().get_mut(id).and_then(|b| b.asks.remove(&ask));
-            if let Some(ask) = ask {
-                let _ = ask.reply.send(result.map(sim_answer).map_err(|e| ControlError::Bad {
-                    what: e.text,
-                    hint: "see the verbs of the board's driver".to_owned(),
-                }));
-            }
-        }
-        Heard::Log { level, text } => match level {
+        News::Log { level, text } => match level {
             1 => tracing::error!(board = %id, "{text}"),
             2 => tracing::warn!(board = %id, "{text}"),
             3 => tracing::info!(board = %id, "{text}"),
             _ => tracing::debug!(board = %id, "{text}"),
         },
-        Heard::Beat(figures) => {
+        News::Beat(figures) => {
             let counters = dir.0.exchange.counters();
             let labels = format!("board=\"{id}\"");
             counters.set("board_tx_underruns_total", &labels, figures.tx_underruns as f64);
             counters.set("board_rx_overruns_total", &labels, figures.rx_overruns as f64);
             counters.set("board_ppm", &labels, f64::from(figures.ppm));
         }
-        Heard::Diag { .. } => {}
+        News::Diag { .. } => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringtrip_linehost::{Gone, Heard, Host, PortEvent, Spec, spawn};
+use ringtrip_linehost::{Gone, Heard, Host, News, PortEvent, Spec, spawn};
 
 /// Compiles an example driver in C into `dir`.
 pub fn c_driver(dir: &Path, name: &str) -> PathBuf {
@@ -59,7 +59,8 @@ pub fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Heard) -> Option<T
 /// Reads until a port sees this.
 pub fn until_event(host: &Host, port: u16, wanted: &PortEvent) {
     until(host, &format!("{wanted:?}"), |heard| {
-        matches!(heard, Heard::Event { port: p, event, .. } if p == port && event == *wanted).then_some(())
+        matches!(heard, Heard::News(News::Event { port: p, event, .. }) if p == port && event == *wanted)
+            .then_some(())
     });
 }
 
