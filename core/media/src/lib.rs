@@ -25,6 +25,7 @@ pub mod mix;
 pub mod progress;
 pub mod silence;
 pub mod tone;
+pub mod voice;
 pub mod wav;
 
 // Scripts and countries.

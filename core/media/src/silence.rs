@@ -39,8 +39,8 @@ impl Threshold {
 const LOOK: u32 = 160;
 /// Voice rises above steady noise by this, dB.
 const ABOVE: f32 = 6.0;
-/// Noise louder than this is no comfort noise but a tone or music.
-const LOUDEST_NOISE: f32 = -30.0;
+/// What is louder than this is no noise of a line but a tone, music, or a fax from far away, however steady.
+const LOUDEST_NOISE: f32 = -38.0;
 /// How fast the floor follows a level that stays, dB a look: 5 dB a second.
 const RISE: f32 = 0.1;
 
@@ -98,7 +98,7 @@ impl SilenceDetector {
             true => now.max(-90.0),
             false => (self.floor + RISE).min(now).min(LOUDEST_NOISE),
         };
-        let voice = now > self.threshold && now > self.floor + ABOVE;
+        let voice = now > self.threshold && (now > LOUDEST_NOISE || now > self.floor + ABOVE);
         self.voiced = if voice { self.voiced + 1 } else { 0 };
         // Noise that begins takes a while to be known as such; then its time counts as silence from there on.
         self.silent_for = if self.voiced >= 2 { 0 } else { self.silent_for.saturating_add(LOOK) };
@@ -184,6 +184,8 @@ mod tests {
         let mut tone = vec![0; 320_000];
         crate::tone::ToneGen::new(&"440@-19;*(*/0/1)".parse().expect("script")).fill(&mut tone);
         check("a tone", &tone);
+        crate::tone::ToneGen::new(&"1800@-35;*(*/0/1)".parse().expect("script")).fill(&mut tone);
+        check("a fax from far away", &tone);
     }
 
     #[test]

@@ -5,19 +5,12 @@ use std::time::Duration;
 
 use ringtrip_media::callerid::{Caller, FskReceiver, Received};
 use ringtrip_media::dtmf::{DtmfDetector, Heard};
-use ringtrip_media::level;
-use ringtrip_media::tone::{ToneDetector, ToneMatch};
+use ringtrip_media::progress::DialToneDetector;
+use ringtrip_media::silence::{SilenceDetector, Threshold};
+use ringtrip_media::tone::ToneDetector;
+use ringtrip_media::voice::VoiceDetector;
 use ringtrip_switch::party::{CallerId, Key};
 use ringtrip_switch::post::{End, Listen, MediaEvent};
-
-/// Below this a line is silent (SPA `PSTN_Silence_Threshold` medium), dBm0.
-const SILENT: f32 = -42.0;
-/// Dial tone is a steady tone for this long.
-const DIAL_TONE_MS: u32 = 500;
-/// Dial tones of the world: North America, UK and most others near 425 Hz.
-const DIAL_TONES: [[f32; 2]; 4] = [[350.0, 440.0], [425.0, 425.0], [400.0, 425.0], [400.0, 400.0]];
-/// A voice is loud for this long in all and never as steady as a tone.
-const VOICE: Duration = Duration::from_millis(250);
 
 /// The detectors of one port.
 #[derive(Default)]
@@ -25,22 +18,15 @@ pub struct Ears {
     dtmf: Option<DtmfDetector>,
     caller_id: Option<FskReceiver>,
     disconnect: Option<ToneDetector>,
-    dial: Vec<ToneDetector>,
-    voice: Option<Voice>,
+    dial: Option<DialToneDetector>,
+    voice: Option<VoiceDetector>,
     silence: Option<Silence>,
 }
 
 struct Silence {
-    limit: u64,
-    quiet: u64,
-    told: bool,
-}
-
-/// Tells a voice from the tones of an office: tones keep their level and their zero crossings, voices do not.
-#[derive(Default)]
-struct Voice {
-    loud: u64,
-    last_crossings: Option<u32>,
+    detector: SilenceDetector,
+    /// In samples.
+    limit: u32,
 }
 
 impl Ears {
@@ -48,18 +34,10 @@ impl Ears {
     pub fn set(&mut self, what: &Listen) {
         keep(&mut self.dtmf, what.dtmf, DtmfDetector::new);
         keep(&mut self.caller_id, what.caller_id, FskReceiver::new);
-        keep(&mut self.voice, what.voice, Voice::default);
+        keep(&mut self.voice, what.voice, VoiceDetector::default);
         self.disconnect = what.disconnect_tone.as_ref().map(ToneDetector::new);
-        self.dial = if what.dial_tone {
-            DIAL_TONES.iter().map(|hz| ToneDetector::new(&ToneMatch::steady(*hz, DIAL_TONE_MS))).collect()
-        } else {
-            Vec::new()
-        };
-        self.silence = what.silence.map(|limit| Silence {
-            limit: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).saturating_mul(8),
-            quiet: 0,
-            told: false,
-        });
+        self.dial = what.dial_tone.then(DialToneDetector::default);
+        self.silence = what.silence.map(Silence::new);
     }
 
     /// Is a key sounding now?
@@ -89,8 +67,10 @@ impl Ears {
         {
             tell(MediaEvent::DisconnectTone { end: end.clone() });
         }
-        if self.dial.iter_mut().any(|tone| tone.push(samples)) {
-            self.dial.clear();
+        if let Some(dial) = &mut self.dial
+            && dial.push(samples)
+        {
+            self.dial = None;
             tell(MediaEvent::DialTone { end: end.clone() });
         }
         if let Some(voice) = &mut self.voice
@@ -117,32 +97,16 @@ fn keep<T>(slot: &mut Option<T>, wanted: bool, new: impl FnOnce() -> T) {
 }
 
 impl Silence {
-    fn push(&mut self, samples: &[i16]) -> bool {
-        if level::of(samples) > SILENT {
-            self.quiet = 0;
-            self.told = false;
-            return false;
-        }
-        self.quiet += samples.len() as u64;
-        let now = self.quiet >= self.limit && !self.told;
-        self.told |= now;
-        now
+    fn new(limit: Duration) -> Silence {
+        let samples = limit.as_millis().saturating_mul(8);
+        let limit = u32::try_from(samples).unwrap_or(u32::MAX).max(1);
+        Silence { detector: SilenceDetector::new(Threshold::Medium), limit }
     }
-}
 
-impl Voice {
+    /// Has it just been silent for long enough? Said once; again after somebody was heard.
     fn push(&mut self, samples: &[i16]) -> bool {
-        if level::of(samples) < -38.0 {
-            self.last_crossings = None;
-            return false;
-        }
-        let crossings = samples.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0)).count() as u32;
-        let steady = self.last_crossings.is_some_and(|last| last.abs_diff(crossings) <= 1);
-        self.last_crossings = Some(crossings);
-        if !steady {
-            self.loud += samples.len() as u64;
-        }
-        self.loud >= VOICE.as_millis() as u64 * 8
+        let before = self.detector.silent_for();
+        self.detector.push(samples) >= self.limit && before < self.limit
     }
 }
 
