@@ -6,8 +6,8 @@
 //!   Uzbekistan (00 begins international calls), 03 in Lithuania (037 is Kaunas), 2611 in India (an exchange of Delhi's)
 //!   and 320221 in Micronesia (seven digits begin so).
 //! - Here without it as a source, from general knowledge: 061, 062, 080, 091, 092 (Spain), 114, 196 (France),
-//!   118 (Japan), 122 (China), 911 (Kenya), 112 (Nigeria, Singapore), and 112 for the European Union as a whole.
-//! - It names no number for Guinea, which is missing here.
+//!   118 (Japan), 122 (China), 911 (Kenya), 112 (Nigeria, Singapore, Isle of Man, San Marino), 15, 17, 112 (Saint
+//!   Barthélemy), 17, 18 (Mayotte), 911, 912 (Sint Maarten), 117, 18 (Guinea), and 112 for the European Union.
 //!
 //! The metadata does not tell services apart. The first number of a country is the one that a button for help calls
 //! (`urn:service:sos`): 112, 911, 999 or the police, from general knowledge.
@@ -59,7 +59,7 @@ macro_rules! countries {
     };
 }
 
-countries! { 241:
+countries! { 242:
     "US" "United States" "911" "112";
     "GB" "United Kingdom" "999" "112";
     "AC" "Ascension Island" "911" "999";
@@ -87,7 +87,7 @@ countries! { 241:
     "BH" "Bahrain" "999" "199";
     "BI" "Burundi" "112" "113" "117";
     "BJ" "Benin" "112" "114" "116" "117" "118";
-    "BL" "Saint Barthélemy" "18";
+    "BL" "Saint Barthélemy" "112" "18" "15" "17";
     "BM" "Bermuda" "911";
     "BN" "Brunei" "993" "991" "995";
     "BO" "Bolivia" "110" "118" "119";
@@ -153,6 +153,7 @@ countries! { 241:
     "GI" "Gibraltar" "112" "190" "199";
     "GL" "Greenland" "112";
     "GM" "Gambia" "17" "16" "18" "116" "117" "118";
+    "GN" "Guinea" "117" "18";
     "GP" "Guadeloupe" "17" "15" "18";
     "GR" "Greece" "112" "100" "166" "199";
     "GT" "Guatemala" "110" "120" "123";
@@ -167,7 +168,7 @@ countries! { 241:
     "ID" "Indonesia" "112" "110" "113" "118" "119";
     "IE" "Ireland" "112" "999";
     "IL" "Israel" "100" "101" "102" "112";
-    "IM" "Isle of Man" "999";
+    "IM" "Isle of Man" "999" "112";
     "IN" "India" "112" "100" "101" "102" "108" "1298";
     "IQ" "Iraq" "104" "100" "115" "122";
     "IR" "Iran" "110" "112" "911" "115" "125";
@@ -265,14 +266,14 @@ countries! { 241:
     "SJ" "Svalbard and Jan Mayen" "112" "110" "113";
     "SK" "Slovakia" "112" "150" "155" "158";
     "SL" "Sierra Leone" "999" "019";
-    "SM" "San Marino" "113" "115" "118";
+    "SM" "San Marino" "112" "113" "115" "118";
     "SN" "Senegal" "17" "18";
     "SO" "Somalia" "999" "555" "888";
     "SR" "Suriname" "115";
     "SS" "South Sudan" "999";
     "ST" "São Tomé and Príncipe" "112";
     "SV" "El Salvador" "911" "913";
-    "SX" "Sint Maarten" "919";
+    "SX" "Sint Maarten" "911" "919" "912";
     "SY" "Syria" "112" "110" "113";
     "SZ" "Eswatini" "999";
     "TC" "Turks and Caicos Islands" "911" "999";
@@ -304,7 +305,7 @@ countries! { 241:
     "WS" "Samoa" "911" "999" "994" "995" "996";
     "XK" "Kosovo" "112" "192" "193" "194";
     "YE" "Yemen" "199" "191" "194" "195";
-    "YT" "Mayotte" "112" "15";
+    "YT" "Mayotte" "112" "15" "17" "18";
     "ZA" "South Africa" "112" "10111" "10177";
     "ZM" "Zambia" "112" "999" "991" "993";
     "ZW" "Zimbabwe" "112" "999" "993" "994" "995";
