@@ -149,6 +149,10 @@ fn level(event: &Event) -> Option<Level> {
         Event::GatewayState { up: false, .. } | Event::BoardState { up: false, .. } => Level::WARN,
         Event::Restarted { .. } | Event::ScriptRefused { .. } | Event::ScriptFailed { .. } => Level::WARN,
         Event::PluginFailed { .. } | Event::PluginRefused { .. } => Level::WARN,
+        Event::PluginHealth { state: "usable", .. } | Event::PluginBalance { state: "left", .. } => {
+            Level::INFO
+        }
+        Event::PluginHealth { .. } | Event::PluginBalance { .. } => Level::WARN,
         Event::PluginInstalled { .. } => Level::INFO,
         Event::AuthFailed { .. } | Event::Emergency { .. } => Level::WARN,
         Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,

@@ -43,6 +43,10 @@ pub enum Event {
     PluginInstalled { plugin: String, by: String, what: String },
     /// A plugin was refused at install, or could not be started; nothing was changed.
     PluginRefused { plugin: String, why: String },
+    /// The provider of a gateway plugin became `usable`, `unusable`, or `unanswered`: three questions in a row were.
+    PluginHealth { plugin: String, state: &'static str, why: String },
+    /// What a gateway plugin tells of its money became `left`, `spent`, or `unanswered`; `balance`: how much, or why not.
+    PluginBalance { plugin: String, state: &'static str, balance: String },
     /// A configuration version is active.
     ConfigActive { version: u64, by: String, summary: String },
     /// An emergency call is made.
@@ -94,6 +98,8 @@ impl Event {
             PluginFailed "plugin.failed" { plugin, call, why };
             PluginInstalled "plugin.installed" { plugin, by, what };
             PluginRefused "plugin.refused" { plugin, why };
+            PluginHealth "plugin.health" { plugin, state, why };
+            PluginBalance "plugin.balance" { plugin, state, balance };
             ConfigActive "config.active" { version, by, summary };
             Emergency "emergency" { call, from, number };
             AuthFailed "auth.failed" { what, who, from };

@@ -3,6 +3,7 @@
 //! A file is named by the engine (version, configuration, CPU) and by the SHA-256 of its component, and sealed: a file
 //! that was damaged, exchanged or written by anybody else is compiled anew. The folder belongs to the daemon alone.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
@@ -66,6 +67,17 @@ impl Cache {
     /// Throws away the compiled form of a component that is gone.
     pub(crate) fn forget(&self, source: &Source) {
         let _ = fs::remove_file(self.file(source));
+    }
+
+    /// Throws away the compiled forms of all but these.
+    pub(crate) fn keep_only(&self, sources: &BTreeSet<Source>) {
+        let names = sources.iter().map(|source| self.file(source)).collect::<BTreeSet<_>>();
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let file = entry.path();
+            if file.extension().is_some_and(|e| e == "cwasm") && !names.contains(&file) {
+                let _ = fs::remove_file(file);
+            }
+        }
     }
 
     fn file(&self, source: &Source) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The engine of all plugins: Wasmtime with a pool of instances, one linker, the tick, and the cache.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::{clock, dns, host, http, store};
-use crate::cache::Cache;
+use crate::cache::{Cache, Source};
 use crate::fault::first_line;
 use crate::guest::{Guest, INSTANCES, MEMORIES, TABLE, TABLES};
 use crate::package::grant::MOST_MEMORY;
@@ -116,6 +117,13 @@ impl Runtime {
     pub fn forget(&self, source: &[u8; 32]) {
         if let Some(cache) = &self.0.cache {
             cache.forget(source);
+        }
+    }
+
+    /// Forgets the compiled forms of all but these.
+    pub(crate) fn keep_only(&self, sources: &BTreeSet<Source>) {
+        if let Some(cache) = &self.0.cache {
+            cache.keep_only(sources);
         }
     }
 

@@ -1,127 +1,23 @@
 //! Installing: everything is looked at before anything is written, and what is refused changes nothing.
 #![allow(clippy::disallowed_methods)] // Looks at the clock.
 
+mod bench;
 mod guests;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringtrip_host::Plugins;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{CallId, LineId};
-use ringtrip_switch::party::{CallerId, Digits, Source};
-use ringtrip_switch::route::{RoutePlan, RouteQuery, WallTime};
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
-use ringtrip_wasm::host::NoDns;
-use ringtrip_wasm::installed::{Change, Confirmed, InstallError, Installed, Options};
+use ringtrip_switch::router::{PolicyAnswer, PolicyVerdict};
+use ringtrip_wasm::installed::{Change, Confirmed, InstallError, Installed};
 use ringtrip_wasm::package::Package;
 use ringtrip_wasm::package::grant::Grants;
-use ringtrip_wasm::package::key::{PublicKey, SecretKey};
+use ringtrip_wasm::package::key::SecretKey;
 use ringtrip_wasm::package::manifest::Settings;
 
-use guests::{policy, verdict};
-
-const REFUSES: (u32, u32, u32) = (2, 110, 17);
-
-/// A box with plugins, and what was told of them.
-struct Bench {
-    folder: tempfile::TempDir,
-    key: SecretKey,
-    told: Arc<Mutex<Vec<Event>>>,
-}
-
-impl Bench {
-    fn new() -> Bench {
-        Bench { folder: tempfile::tempdir().unwrap(), key: SecretKey::new(), told: Arc::default() }
-    }
-
-    fn open(&self, developer: bool) -> Installed {
-        self.open_with(developer, vec![self.key.public()])
-    }
-
-    fn open_with(&self, developer: bool, trust: Vec<PublicKey>) -> Installed {
-        let told = self.told.clone();
-        Installed::open(Options {
-            folder: self.folder.path().join("plugins"),
-            developer,
-            trust,
-            dns: Arc::new(NoDns),
-            tell: Arc::new(move |event| told.lock().unwrap().push(event)),
-            prices: Arc::new(|_, _| {}),
-        })
-        .unwrap()
-    }
-
-    fn events(&self) -> Vec<String> {
-        let told = std::mem::take(&mut *self.told.lock().unwrap());
-        let said = |event: &Event| {
-            let (name, fields) = event.describe();
-            let last = fields.last().map(|(_, field)| format!("{field:?}")).unwrap_or_default();
-            format!("{name} {last}")
-        };
-        told.iter().map(said).collect()
-    }
-
-    /// All files but the cache's, with their contents.
-    fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        fn walk(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>) {
-            for entry in fs::read_dir(folder).unwrap().flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    walk(&path, into);
-                } else if !path.display().to_string().contains("/cache/") {
-                    into.insert(path.display().to_string(), fs::read(&path).unwrap());
-                }
-            }
-        }
-        let mut files = BTreeMap::new();
-        walk(self.folder.path(), &mut files);
-        files
-    }
-}
-
-fn toml(version: &str, rest: &str) -> String {
-    format!("name = \"test\"\nversion = \"{version}\"\nworlds = [\"policy\"]\nlicence = \"MIT\"\n{rest}")
-}
-
-fn package(version: &str, rest: &str, (tag, at, len): (u32, u32, u32)) -> Package {
-    Package::new(&toml(version, rest), policy("", &verdict(tag, at, len)), None).unwrap()
-}
-
-fn question() -> PolicyCall {
-    let line: LineId = "fxs1".parse().unwrap();
-    PolicyCall {
-        query: RouteQuery {
-            call: CallId(1),
-            source: Source::Line(line),
-            caller: CallerId::default(),
-            dialled: Digits::new("123"),
-            planned: None,
-            at: WallTime::default(),
-            pin: None,
-            entered: None,
-            user: String::new(),
-            asked: Default::default(),
-        },
-        number: Digits::new("123"),
-        default: RoutePlan {
-            verdict: ringtrip_switch::route::Verdict::Stages(Vec::new()),
-            provenance: Default::default(),
-            extras: Default::default(),
-        },
-        script: None,
-        holiday: None,
-        e164: None,
-        facts: Default::default(),
-    }
-}
-
-fn asked(plugins: &dyn Plugins) -> Vec<(String, Result<PolicyAnswer, String>)> {
-    plugins.route(&question()).into_iter().map(|said| (said.plugin, said.answer)).collect()
-}
+use bench::{Bench, REFUSES, asked, package, passes, remembers, toml};
+use guests::policy;
 
 #[test]
 fn a_plugin_is_installed_asked_updated_switched_and_removed() {
@@ -372,22 +268,11 @@ fn one_that_fails_again_and_again_rests() {
 
 #[test]
 fn what_a_plugin_keeps_survives_a_restart() {
-    // Refuses with what it finds under "gw1", then keeps "no calls at night" there.
-    let imports = r#"
-        (import "ringtrip:plugin/store@0.1.0" "set" (func $set (param i32 i32 i32 i32) (result i32)))
-        (import "ringtrip:plugin/store@0.1.0" "get" (func $get (param i32 i32 i32)))"#;
-    let body = "(call $get (i32.const 100) (i32.const 3) (i32.const 4020)) \
-        (drop (call $set (i32.const 100) (i32.const 3) (i32.const 110) (i32.const 17))) \
-        (if (i32.eqz (i32.load8_u (i32.const 4020))) (then (return (i32.const 1024)))) \
-        (i32.store8 (i32.const 1024) (i32.const 2)) \
-        (i32.store (i32.const 1028) (i32.load (i32.const 4024))) \
-        (i32.store (i32.const 1032) (i32.load (i32.const 4028))) (i32.const 1024)";
-    let grant = "[[grants]]\ngrant = \"store\"\nwhy = \"Remembers.\"\n";
     let bench = Bench::new();
     let plugins = bench.open(false);
-    let package = Package::new(&toml("1.0.0", grant), policy(imports, body), None).unwrap();
+    let package = remembers("1.0.0");
     plugins.install(&package.write(Some(&bench.key)), &Confirmed::All, Settings::new(), "ann").unwrap();
-    let passes = |plugins: &Installed| matches!(&asked(&*plugins.set())[0].1, Ok(answer) if answer.verdict == PolicyVerdict::Pass);
+    let passes = |plugins: &Installed| passes(&*plugins.set());
     assert!(passes(&plugins), "there is nothing yet");
     assert!(!passes(&plugins));
     drop(plugins);
@@ -396,4 +281,31 @@ fn what_a_plugin_keeps_survives_a_restart() {
     plugins.remove("test", "ann").unwrap();
     plugins.install(&package.write(Some(&bench.key)), &Confirmed::All, Settings::new(), "ann").unwrap();
     assert!(passes(&plugins), "removed, it has forgotten");
+}
+
+#[test]
+fn a_provider_that_cannot_be_used_or_has_no_money_left_is_told_of() {
+    let bench = Bench::new();
+    let plugins = bench.open(false);
+    let version = |version: &str, usable: bool, micros: i64| {
+        let toml = toml(version, "").replace("\"policy\"", "\"gateway\"");
+        Package::new(&toml, guests::gateway(usable, micros), None).unwrap().write(Some(&bench.key))
+    };
+    plugins.install(&version("1.0.0", false, 0), &Confirmed::All, Settings::new(), "ann").unwrap();
+    let told = |wanted: &[&str]| {
+        let until = Instant::now() + Duration::from_secs(30);
+        let mut said = Vec::new();
+        while Instant::now() < until && said.len() < wanted.len() {
+            said.extend(bench.events().into_iter().filter(|e| !e.starts_with("plugin.installed")));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(said, wanted);
+    };
+    told(&[r#"plugin.health Text("no calls at night")"#, r#"plugin.balance Text("0.000000 EUR")"#]);
+    let view = plugins.show("test").unwrap();
+    assert_eq!((view.usable, view.balance.as_deref()), (Some(false), Some("0.000000 EUR")));
+    // The next version is asked at once; it is told of because the one before stood otherwise.
+    plugins.update("test", &version("1.1.0", true, 5_000_000), &Confirmed::All, "ann").unwrap();
+    told(&[r#"plugin.health Text("")"#, r#"plugin.balance Text("5.000000 EUR")"#]);
+    assert_eq!(plugins.show("test").unwrap().usable, Some(true));
 }

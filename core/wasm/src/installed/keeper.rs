@@ -1,14 +1,18 @@
 //! What goes on beside the calls: values that plugins keep come to the disk within a second, and gateway plugins are
 //! asked for their health each minute, their balance each quarter of an hour, and their prices once a day.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::TellPrices;
+use ringtrip_switch::event::Event;
+
+use super::standing::Standing;
 use super::values::Values;
+use super::{Tell, TellPrices};
 use crate::fault::PluginFault;
 use crate::package::manifest::World;
 use crate::set::{Seat, Set};
@@ -28,14 +32,14 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub fn start(values: Arc<Values>, prices: TellPrices) -> io::Result<Keeper> {
+    pub fn start(values: Arc<Values>, prices: TellPrices, tell: Tell) -> io::Result<Keeper> {
         let set: Arc<Mutex<Arc<Set>>> = Arc::default();
         let asked = set.clone();
         let keep = every(KEEP, Last::Once, "plugin-values", move || values.keep())?;
         let mut chores = Chores::default();
         let ask = every(LOOK, Last::No, "plugin-chores", move || {
             let set = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            chores.run(&set, &*prices);
+            chores.run(&set, &*prices, &*tell);
         })?;
         Ok(Keeper { set, stop: vec![keep, ask] })
     }
@@ -88,30 +92,39 @@ fn every(
 #[derive(Default)]
 struct Chores {
     asked: Vec<(Arc<Seat>, [Option<Instant>; 3])>,
+    /// By name: a new seat of a plugin may be why its provider can be used again.
+    standings: BTreeMap<String, Standing>,
 }
 
 impl Chores {
-    fn run(&mut self, set: &Set, told: &dyn Fn(&str, &[Price])) {
+    fn run(&mut self, set: &Set, priced: &dyn Fn(&str, &[Price]), tell: &dyn Fn(Event)) {
         let seats: Vec<&Arc<Seat>> = set.seats().filter(|seat| seat.plugin.speaks(World::Gateway)).collect();
         self.asked.retain(|(seat, _)| seats.iter().any(|s| Arc::ptr_eq(s, seat)));
+        self.standings.retain(|name, _| seats.iter().any(|seat| seat.plugin.name() == name));
         for seat in seats {
             if !self.asked.iter().any(|(known, _)| Arc::ptr_eq(known, seat)) {
                 self.asked.push((seat.clone(), [None; 3]));
             }
         }
         for (seat, [health, balance, prices]) in &mut self.asked {
+            let name = seat.plugin.name();
+            let standing = self.standings.entry(name.to_owned()).or_default();
             if due(health, HEALTH) {
                 let said = noted(seat, "health", seat.plugin.health());
+                let event = standing.health(name, &said);
                 seat.learn(|learned| learned.health = Some(said));
+                event.into_iter().for_each(tell);
             }
             if due(balance, BALANCE) {
                 let said = noted(seat, "balance", seat.plugin.balance());
+                let event = standing.balance(name, &said);
                 seat.learn(|learned| learned.balance = Some(said));
+                event.into_iter().for_each(tell);
             }
             if due(prices, PRICES) {
                 let said = noted(seat, "prices", seat.plugin.prices());
                 if let Ok(prices) = &said {
-                    told(seat.plugin.name(), prices);
+                    priced(name, prices);
                 }
                 seat.learn(|learned| learned.prices = Some(said));
             }

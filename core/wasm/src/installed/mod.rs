@@ -8,6 +8,7 @@ mod exchange;
 mod keeper;
 mod ledger;
 mod planned;
+mod standing;
 mod values;
 mod vet;
 mod view;
@@ -140,6 +141,10 @@ impl Installed {
             keeper: Mutex::default(),
         };
         let shelf: Vec<Shelved> = ledger.plugins.into_iter().map(|entry| inner.restore(entry)).collect();
+        if let Some(runtime) = &*inner.runtime.lock().unwrap_or_else(PoisonError::into_inner) {
+            // What drafts have had compiled is compiled again if they still want it.
+            runtime.keep_only(&shelf.iter().filter_map(|s| s.code).collect());
+        }
         *inner.shelf.write().unwrap_or_else(PoisonError::into_inner) = shelf;
         let installed = Installed(Arc::new(inner));
         installed.0.announce();
@@ -295,7 +300,7 @@ impl Inner {
             return;
         }
         if keeper.is_none() {
-            *keeper = Keeper::start(self.values.clone(), self.prices.clone())
+            *keeper = Keeper::start(self.values.clone(), self.prices.clone(), self.tell.clone())
                 .inspect_err(|e| tracing::warn!("no thread for plugins: {e}; what they keep is not written"))
                 .ok();
         }

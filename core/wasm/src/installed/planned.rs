@@ -156,6 +156,7 @@ pub fn put_back(folder: &Path, plan: &Plan, package: &dyn Fn(&str) -> io::Result
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     ledger::make(folder)?;
     let mut plugins = Ledger::read(folder)?.plugins;
+    let mut files = Vec::new();
     for (name, kept) in plan {
         let Some(kept) = kept else {
             plugins.retain(|p| p.name != *name);
@@ -174,10 +175,11 @@ pub fn put_back(folder: &Path, plan: &Plan, package: &dyn Fn(&str) -> io::Result
                     kept.label()
                 )));
             }
-            ledger::write_package(folder, kept.sha256(), &file)?;
+            files.push((kept.sha256(), file));
         }
         put(&mut plugins, |p| &p.name, kept.entry.clone(), kept.behind.as_deref());
     }
+    files.iter().try_for_each(|(sha256, file)| ledger::write_package(folder, sha256, file))?;
     Ledger { plugins }.write(folder)
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Shelved;
+use super::standing::shown;
 use crate::package::grant::Grant;
 use crate::package::manifest::{Kind, World};
 
@@ -142,11 +143,7 @@ impl PluginView {
                 .collect(),
             missing: manifest.missing(&values).into_iter().map(str::to_owned).collect(),
             usable: health.map(|h| h.is_ok_and(|condition| condition.usable)),
-            balance: learned.balance.and_then(Result::ok).flatten().map(|money| {
-                let sign = if money.micros < 0 { "-" } else { "" };
-                let micros = money.micros.unsigned_abs();
-                format!("{sign}{}.{:06} {}", micros / 1_000_000, micros % 1_000_000, money.currency)
-            }),
+            balance: learned.balance.and_then(Result::ok).flatten().map(|money| shown(&money)),
             prices: learned.prices.and_then(Result::ok).map(|prices| prices.len()),
         }
     }

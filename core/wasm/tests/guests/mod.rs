@@ -54,6 +54,31 @@ pub fn policy_text(imports: &str, pages: &str, body: &str) -> String {
     )
 }
 
+/// A gateway that never places a call. It can be used, or not, as it says at 110; and has so much money.
+pub fn gateway(usable: bool, micros: i64) -> Vec<u8> {
+    let why = if usable { 0 } else { 17 };
+    let usable = u32::from(usable);
+    let text = format!(
+        r#"(module
+          (memory (export "memory") 1)
+          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768))
+          (data (i32.const 110) "no calls at night")
+          (data (i32.const 170) "EUR")
+          (func (export "ringtrip:plugin/gateway@0.1.0#prepare") (param i32) (result i32) unreachable)
+          (func (export "ringtrip:plugin/gateway@0.1.0#prices") (result i32) (i32.const 1024))
+          (func (export "ringtrip:plugin/gateway@0.1.0#balance") (result i32)
+            (i32.store8 (i32.const 2008) (i32.const 1))
+            (i64.store (i32.const 2016) (i64.const {micros}))
+            (i32.store (i32.const 2024) (i32.const 170)) (i32.store (i32.const 2028) (i32.const 3))
+            (i32.const 2000))
+          (func (export "ringtrip:plugin/gateway@0.1.0#health") (result i32)
+            (i32.store8 (i32.const 3000) (i32.const {usable}))
+            (i32.store (i32.const 3004) (i32.const 110)) (i32.store (i32.const 3008) (i32.const {why}))
+            (i32.const 3000)))"#
+    );
+    component("gateway-plugin", &text)
+}
+
 /// Writes an answer at 1024 with this verdict: tag, pointer, length.
 pub fn verdict(tag: u32, at: u32, len: u32) -> String {
     format!(
