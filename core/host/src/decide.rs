@@ -8,7 +8,9 @@ use std::time::Duration;
 use ringtrip_switch::emergency;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::{Attempt, RoutePlan, RouteQuery, Stage, StepKind, Verdict};
+use ringtrip_switch::route::{
+    Attempt, Prelude, Question, RoutePlan, RouteQuery, Stage, StepKind, Verdict, Wanted,
+};
 use ringtrip_switch::router::{Gateways, PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
 
 use crate::plugins::Plugins;
@@ -260,7 +262,17 @@ impl Engine {
     }
 }
 
-/// The plan with its stages among its steps.
+/// What a caller is asked for, in words.
+fn asked(question: &Question) -> String {
+    let wanted = match question.wanted {
+        Wanted::Pin => "for a PIN",
+        Wanted::Number => "for a number",
+    };
+    let prompt = question.prompt.as_ref().map(|prompt| format!(" with {prompt}")).unwrap_or_default();
+    format!("{wanted}{prompt}, at most {} times", question.tries)
+}
+
+/// The plan with its stages, and what comes beside them, among its steps.
 fn noted(mut plan: RoutePlan) -> RoutePlan {
     let mut steps = Vec::new();
     match &plan.verdict {
@@ -276,13 +288,30 @@ fn noted(mut plan: RoutePlan) -> RoutePlan {
             }
         }
         Verdict::Refuse(cause) => {
-            steps.push((StepKind::Stage, "refused".to_owned(), cause.word().to_owned()));
+            let said = plan.extras.say.as_ref().map(|prompt| format!("; {prompt} is said to the caller"));
+            let said = format!("{}{}", cause.word(), said.unwrap_or_default());
+            steps.push((StepKind::Stage, "refused".to_owned(), said));
         }
-        Verdict::Ask(_) => steps.push((StepKind::Stage, "the caller is asked".to_owned(), String::new())),
+        Verdict::Ask(question) => {
+            steps.push((StepKind::Stage, "the caller is asked".to_owned(), asked(question)));
+        }
         Verdict::Emergency(_) => {}
+    }
+    if let Verdict::Stages(_) = &plan.verdict {
+        let first = plan.extras.before.iter().map(|prelude| match prelude {
+            Prelude::Delay(time) => format!("waits {} s", time.as_secs_f32()),
+            Prelude::Play(prompt) => format!("{prompt} is played to the caller"),
+        });
+        let before = first.map(|said| (StepKind::Stage, "first".to_owned(), said));
+        let recorded = || (StepKind::Stage, "the talk".to_owned(), "is recorded".to_owned());
+        let recorded = plan.extras.record.then(recorded);
+        steps.splice(0..0, before.chain(recorded));
     }
     for (kind, subject, said) in steps {
         plan.provenance.step(kind, subject, said);
     }
     plan
 }
+
+#[cfg(test)]
+mod tests;

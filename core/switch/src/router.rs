@@ -8,6 +8,7 @@
 //! takes the answer. The shell holds the deadline.
 
 mod facts;
+mod fit;
 mod pin;
 mod policy;
 mod prepare;
@@ -98,7 +99,8 @@ impl Router {
             Some(inbound) => self.inbound(&query, &inbound, &mut steps),
             None => self.planned(&query, query.planned.clone(), &mut steps),
         };
-        let (number, mut plan) = default;
+        let (number, plan) = default;
+        let mut plan = self.helped(&query, plan);
         steps.append(&mut plan.provenance.steps);
         plan.provenance.steps = steps;
         if !matches!(plan.verdict, Verdict::Emergency(_)) {
@@ -126,7 +128,8 @@ impl Router {
     ) -> (RoutePlan, Option<Event>) {
         let id = call.query.call;
         match answer.and_then(|answer| self.merge(&call, answer)) {
-            Ok(mut plan) => {
+            Ok(plan) => {
+                let mut plan = self.helped(&call.query, plan);
                 if !matches!(plan.verdict, Verdict::Emergency(_)) {
                     plan.extras.pin = call.query.pin;
                 }
@@ -383,38 +386,6 @@ impl Router {
 
     fn is_landline(&self, id: &LineId) -> bool {
         self.config.line(id).is_some_and(|l| l.fxo().is_some())
-    }
-
-    /// The number as the own plan of the landline or of the gateway wants it, where it has one.
-    fn fit(&self, target: &Target, number: &Digits) -> Result<Digits, String> {
-        if let Target::Gateway(id) = target {
-            let Some((name, plan)) = self.config.plan_towards(id) else { return Ok(number.clone()) };
-            return match plan.whole(number, &self.config.dialling) {
-                Outcome::Send { number, .. } => Ok(number),
-                refused => {
-                    let why = refused.why().words();
-                    Err(format!("the plan {name} of gateway {id} does not take {number}: {why}"))
-                }
-            };
-        }
-        let line = match target {
-            Target::Landline => self.config.landlines().next().map(|(line, _)| line),
-            Target::Line(id) => self.config.line(id).filter(|l| l.fxo().is_some()),
-            Target::Extension(_) | Target::Gateway(_) | Target::Uri(_) => None,
-        };
-        // An empty number is two-stage dialling; a number with pauses was written for this line on purpose.
-        let raw = number.is_empty() || number.as_str().contains(',');
-        let plan = line
-            .and_then(|l| l.plan.as_deref())
-            .filter(|_| !raw)
-            .and_then(|name| self.config.plans.get(name).map(|plan| (name, plan)));
-        let Some((name, plan)) = plan else { return Ok(number.clone()) };
-        match plan.whole(number, &self.config.dialling) {
-            Outcome::Send { number, .. } => Ok(number),
-            refused => {
-                Err(format!("the landline's plan {name} does not take {number}: {}", refused.why().words()))
-            }
-        }
     }
 
     /// Who is shown: inside the extension itself, outside its outside number.

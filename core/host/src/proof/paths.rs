@@ -63,6 +63,13 @@ impl Work<'_> {
         }
         let (engine, go_on) = (self.engine, self.given.go_on);
         let probe = shrink(probe, |p| go_on() && !engine.decide(p.query()).events.is_empty());
+        // Once more, to hear in which line.
+        let again = engine.explaining().decide(probe.query()).events.into_iter();
+        let placed = again.filter_map(|event| match event {
+            Event::ScriptFailed { script, why, .. } if path == format!("script {script}") => Some(why),
+            _ => None,
+        });
+        let why = placed.last().unwrap_or(why);
         self.found(Finding {
             rule: Rule::Terminates,
             stops: true,

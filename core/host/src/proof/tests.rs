@@ -149,11 +149,14 @@ fn scripts_that_would_touch_emergency_numbers_stop() {
 fn a_script_that_fails_is_shown_with_a_small_call() {
     let mut config = house();
     with_plan(&mut config, "([12]01S0|0xx.<:@gw1>)");
-    let looping = "fn route(c) { if c.number.starts_with(\"08\") { loop { } } pass() }";
+    let looping =
+        "fn route(c) {\n    if c.number.starts_with(\"08\") {\n        loop { }\n    }\n    pass()\n}";
     let proof = proof(config, looping);
     let finding = proof.findings.iter().find(|f| f.rule == Rule::Terminates).expect("it loops for ever");
     let example = finding.example.as_ref().expect("a call");
     assert_eq!(example.number.as_str(), "08", "{finding:#?}");
+    // An endless loop is found by its line.
+    assert!(finding.what.contains("test.rhai:3: it did too much"), "{finding:#?}");
     assert!(finding.stops && finding.path.contains("test.rhai"));
 }
 

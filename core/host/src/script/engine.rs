@@ -52,6 +52,8 @@ pub(super) struct Run {
     pub printed: Vec<String>,
     /// The lines that ran, each once, in the order in which they first did.
     pub lines: Vec<usize>,
+    /// The line that was begun last.
+    pub last_line: Option<usize>,
 }
 
 thread_local! {
@@ -108,6 +110,7 @@ fn note_print(text: &str) {
 fn note_line(line: INT) {
     let Ok(line) = usize::try_from(line) else { return };
     RUN.with_borrow_mut(|run| {
+        run.last_line = Some(line);
         if run.lines.len() < MAX_LINES && !run.lines.contains(&line) {
             run.lines.push(line);
         }

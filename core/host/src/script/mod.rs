@@ -130,16 +130,22 @@ impl Script {
     }
 
     /// The same as [`Script::run`], noting each line that was run. The answer is that of [`Script::run`]; the lines are
-    /// those of a second run.
+    /// those of a second run. A failure whose place the language does not tell names the last line that was begun.
     pub fn explain(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
-        let mut answer = self.run(call)?;
+        let answer = self.run(call);
+        // A script that knows its place needs no second run.
+        if answer.as_ref().is_err_and(|fault| fault.line.is_some()) {
+            return answer;
+        }
         let noting = self.noting.get_or_init(|| {
             let mut ast = self.engine.compile(lines::noting(&self.text)).ok()?;
             ast.set_source(self.name.as_str());
             Some(ast)
         });
-        let Some(noting) = noting else { return Ok(answer) };
+        let Some(noting) = noting else { return answer };
         let (_, run) = self.enter(noting, call);
+        // Where it was when it had done too much.
+        let mut answer = answer.map_err(|fault| ScriptFault { line: run.last_line, ..fault })?;
         let texts: Vec<&str> = self.text.lines().collect();
         let ran = run.lines.into_iter().map(|line| Step {
             kind: StepKind::Line,

@@ -79,7 +79,9 @@ pub(super) fn register(engine: &mut Engine) {
         under(&ctx, decision, &price)
     });
     engine.register_fn("block", |ctx: NativeCallContext, reason: &str| {
-        let because: String = reason.chars().take(MAX_REASON).collect();
+        // It stands in records, lists and logs, on one line.
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let because: String = reason.chars().map(plain).take(MAX_REASON).collect();
         decide(&ctx, PolicyVerdict::Refuse { cause: Cause::Barred, because })
     });
     engine.register_fn("busy", |ctx: NativeCallContext| {

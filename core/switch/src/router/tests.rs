@@ -308,3 +308,34 @@ fn the_record_names_plan_and_script() {
     assert_eq!(plan.provenance.alternative.as_deref(), Some("xx.<:@gw1>"));
     assert_eq!(plan.provenance.script.as_deref(), Some("default.rhai:7"));
 }
+
+#[test]
+fn what_a_gateways_own_plan_makes_an_emergency_number_is_one() {
+    let mut config = config("([12]0x|xx.<:@gw1>)");
+    config.plans.insert("out".to_owned(), Arc::new(Plan::parse("(<9:>xx.|xx.)").unwrap()));
+    config.gateways[0].outbound_plan = Some("out".to_owned());
+    check(&config, phone(), "9112", "emergency 112");
+    check(&config, phone(), "90123", "gw1 0123");
+    // A script that sends it there meets the same.
+    let policy = match Router::new(Arc::new(Config { script: Some("x".into()), ..config.clone() }))
+        .before_policy(query(phone(), "201"))
+    {
+        Step::AskPolicy(policy) => *policy,
+        Step::Done(plan) => panic!("the script is not asked: {plan:?}"),
+    };
+    let targets = vec![PolicyTarget { name: "gw1".into(), number: Some(Digits::new("9999")) }];
+    let stage = PolicyItem::Ring(PolicyStage { targets, timeout: None });
+    let answer = PolicyAnswer { verdict: PolicyVerdict::Stages(vec![stage]), ..PolicyAnswer::default() };
+    let (plan, _) = Router::new(Arc::new(config)).after_policy(policy, "x", Ok(answer));
+    assert_eq!(shown(&plan), "emergency 999");
+}
+
+#[test]
+fn a_provider_is_not_called_without_a_number() {
+    let mut config = config("([12]0x|S0<:@gw1>)");
+    config.plans.insert("hot".to_owned(), Arc::new(Plan::parse("(<1:>x.<:@gw1>|<2:>x.<:@gw0>)").unwrap()));
+    config.default_plan = "hot".to_owned();
+    check(&config, phone(), "1", "refuse invalid");
+    check(&config, phone(), "15", "gw1 5");
+    check(&config, phone(), "2", "gw0 ");
+}
