@@ -147,9 +147,9 @@ impl Directory {
                 if !emergency {
                     let (may, told) = self.0.money.may_try(call, &target);
                     self.money_told(told);
-                    if !may {
-                        let input = CallInput::Found { seq, found: Err(Cause::Spent) };
-                        return self.to_call(call, input);
+                    if let Err((cause, step)) = may {
+                        self.to_call(call, CallInput::Noted(step));
+                        return self.to_call(call, CallInput::Found { seq, found: Err(cause) });
                     }
                 }
                 find::find(self, call, seq, target, emergency);

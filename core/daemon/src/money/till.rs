@@ -3,6 +3,10 @@
 //! A plan is looked at before it is carried out: attempts that a limit cannot pay are taken out of it. Money is set
 //! aside when an attempt is made, which is when its target is looked for. When a later stage is tried, what the
 //! earlier ones had set aside is free again.
+//!
+//! Who counts attempts can also say when a gateway has as many as it may: that is asked at the same moment, whoever named
+//! the gateway and whatever it costs. An attempt counts until its call goes on to the next stage, is answered elsewhere
+//! or ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,7 +25,7 @@ use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{Cause, Source};
 use ringtrip_switch::prompt;
-use ringtrip_switch::route::{RoutePlan, StepKind, Target, Verdict};
+use ringtrip_switch::route::{RoutePlan, Step, StepKind, Target, Verdict};
 
 use super::lesson::{heard, outcome};
 use super::who::{extension_of, gateway_of, is_called, number_of};
@@ -242,15 +246,16 @@ impl Money {
         (!calling.attempts.is_empty()).then_some(calling)
     }
 
-    /// A target is about to be tried: is there still money for it? It is set aside now.
-    pub fn may_try(&self, call: CallId, target: &Target) -> (bool, Says) {
+    /// A target is about to be tried: is its gateway free for one more, and is there still money for it? It is set aside
+    /// now. If not: what the call has failed with there, and why in words.
+    pub fn may_try(&self, call: CallId, target: &Target) -> (Result<(), (Cause, Step)>, Says) {
         let mut says = Says::default();
         let mut till = self.till();
         let waiting = |a: &Paying| matches!(a.state, State::Waiting) && a.target == *target;
-        let Some(mut calling) = till.calls.remove(&call) else { return (true, says) };
+        let Some(mut calling) = till.calls.remove(&call) else { return (Ok(()), says) };
         let Some(leg) = calling.attempts.iter().position(waiting) else {
             till.calls.insert(call, calling);
-            return (true, says);
+            return (Ok(()), says);
         };
         let (now, mut out) = (at(&wall::now()), Vec::new());
         let stage = calling.attempts[leg].stage;
@@ -263,18 +268,24 @@ impl Money {
             }
         }
         let attempt = &mut calling.attempts[leg];
-        let may = match (attempt.price, u8::try_from(leg)) {
-            (Some(price), Ok(leg)) => {
+        let full =
+            attempt.gateways().find_map(|gateway| Some((gateway.clone(), self.full(&till, &gateway)?)));
+        let may = match (full, attempt.price, u8::try_from(leg)) {
+            (Some((gateway, said)), ..) => Err((Cause::Congestion, rejected(&gateway, said))),
+            (None, Some(price), Ok(leg)) => {
                 let key = Key { call: call.0, leg };
                 let (gateway, number) = (&attempt.gateway, &attempt.number);
                 let ask = Ask { key, extension: &calling.extension, gateway, number, price };
-                matches!(till.brake.admit(now, &ask, &mut out), May::Go { .. })
+                match till.brake.admit(now, &ask, &mut out) {
+                    May::Go { .. } => Ok(()),
+                    May::Refuse { sentence, .. } => Err((Cause::Spent, step(gateway, sentence))),
+                }
             }
-            _ => true,
+            _ => Ok(()),
         };
-        if may {
+        if may.is_ok() {
             attempt.state = State::Trying { since: Instant::now(), rang_after: None };
-            self.count(&mut till, &attempt.gateway, true);
+            self.count(&mut till, attempt, true);
         } else {
             attempt.state = State::Over;
             self.market_mut().bundles.settle(hold(call, u8::try_from(leg).unwrap_or(u8::MAX)), 0);
@@ -456,7 +467,7 @@ impl Money {
     ) {
         let Ok(leg) = u8::try_from(n) else { return };
         if matches!(attempt.state, State::Trying { .. } | State::Talking { .. }) {
-            self.count(till, &attempt.gateway, false);
+            self.count(till, attempt, false);
         }
         if !matches!(attempt.state, State::Over) && attempt.price.is_some() {
             till.brake.end(now, Key { call: call.0, leg }, cost, out);
@@ -467,12 +478,20 @@ impl Money {
         attempt.state = State::Over;
     }
 
-    /// One call more by this gateway, or one less.
-    fn count(&self, till: &mut Till, gateway: &Arc<str>, more: bool) {
-        let busy = till.busy.entry(gateway.clone()).or_default();
-        *busy = if more { busy.saturating_add(1) } else { busy.saturating_sub(1) };
-        if let Some(gateway) = self.market_mut().gateway(gateway) {
-            gateway.busy = *busy;
+    /// Has this gateway as many calls as it may have? Then in words.
+    fn full(&self, till: &Till, gateway: &str) -> Option<String> {
+        let (busy, most) = (till.busy(gateway), self.config().rates.most_calls(gateway)?);
+        (busy >= most).then(|| format!("{busy} of its {most} calls are taken"))
+    }
+
+    /// One call more by the gateways of this attempt, or one less.
+    fn count(&self, till: &mut Till, attempt: &Paying, more: bool) {
+        for name in attempt.gateways() {
+            let busy = till.busy.entry(name.clone()).or_default();
+            *busy = if more { busy.saturating_add(1) } else { busy.saturating_sub(1) };
+            if let Some(gateway) = self.market_mut().gateway(&name) {
+                gateway.busy = *busy;
+            }
         }
     }
 
@@ -509,6 +528,17 @@ impl Money {
     }
 }
 
+impl Paying {
+    /// The gateway that is paid, and the one that carries the call to it where that is another.
+    fn gateways(&self) -> impl Iterator<Item = Arc<str>> + use<> {
+        let carrier = match &self.target {
+            Target::Gateway(id) if id.as_str() != &*self.gateway => Some(id.as_str().into()),
+            _ => None,
+        };
+        [self.gateway.clone()].into_iter().chain(carrier)
+    }
+}
+
 impl Says {
     fn hear(&mut self, out: Vec<Output>) {
         for output in out {
@@ -526,8 +556,12 @@ impl Says {
     }
 }
 
-fn step(gateway: &str, said: String) -> ringtrip_switch::route::Step {
-    ringtrip_switch::route::Step { kind: StepKind::Money, subject: gateway.to_owned(), said }
+fn step(gateway: &str, said: String) -> Step {
+    Step { kind: StepKind::Money, subject: gateway.to_owned(), said }
+}
+
+fn rejected(gateway: &str, said: String) -> Step {
+    Step { kind: StepKind::Rejected, subject: gateway.to_owned(), said }
 }
 
 /// The name under which an attempt holds seconds of a bundle.
