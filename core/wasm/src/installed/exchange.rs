@@ -18,7 +18,7 @@ use crate::set::{Seat, Set};
 pub(super) enum Turn {
     /// It comes, or becomes another.
     In {
-        ready: Ready,
+        ready: Box<Ready>,
         /// Its package, unless that lies there already.
         package: Option<Vec<u8>>,
     },
@@ -135,10 +135,10 @@ impl Inner {
         }
         let own = ledger::read_package(&self.folder, kept.sha256());
         if let Some(own) = own.ok().filter(|file| sha256(file) == kept.sha256()) {
-            return Ok(Turn::In { ready: self.vet_kept(kept, &own)?, package: None });
+            return Ok(Turn::In { ready: Box::new(self.vet_kept(kept, &own)?), package: None });
         }
         let given = package(kept.sha256())?;
-        Ok(Turn::In { ready: self.vet_kept(kept, &given)?, package: Some(given) })
+        Ok(Turn::In { ready: Box::new(self.vet_kept(kept, &given)?), package: Some(given) })
     }
 
     /// What is told of it.
@@ -167,7 +167,8 @@ fn after(
     for turn in turns {
         match turn {
             Turn::Out(name) => shelf.retain(|s| s.entry.name != name),
-            Turn::In { ready: Ready { kept, manifest, signer, code, plugin }, .. } => {
+            Turn::In { ready, .. } => {
+                let Ready { kept, manifest, signer, code, plugin } = *ready;
                 let seat = plugin.map(|plugin| Arc::new(seat(plugin, signer.as_deref())));
                 let Kept { entry, behind } = kept;
                 let shelved = Shelved { entry, manifest, signer, code: Some(code), seat: Ok(seat) };

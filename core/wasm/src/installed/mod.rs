@@ -243,7 +243,7 @@ impl Inner {
             }
             (_, before) => Ok(before),
         };
-        let ready = self.vet_install(file, before, confirmed, settings, by)?;
+        let ready = Box::new(self.vet_install(file, before, confirmed, settings, by)?);
         let name = ready.kept.name().to_owned();
         self.put_in_force(vec![Turn::In { ready, package: Some(file.to_vec()) }], by)?;
         self.show(&name)
@@ -253,7 +253,7 @@ impl Inner {
         let _changing = self.one_at_a_time();
         let before = self.kept(name).ok_or_else(|| InstallError::NotThere(name.to_owned()))?;
         let file = ledger::read_package(&self.folder, before.sha256())?;
-        let ready = self.vet_change(&before, &file, change)?;
+        let ready = Box::new(self.vet_change(&before, &file, change)?);
         self.put_in_force(vec![Turn::In { ready, package: None }], by)?;
         self.show(name)
     }
