@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::sound;
 use crate::live::{free_port, wait};
+use crate::sound;
 
 /// How a phone is set up.
 pub struct Account<'a> {
@@ -57,8 +57,8 @@ impl Baresip {
              ctrl_tcp_listen 127.0.0.1:{control}\n",
             rtp.saturating_add(40)
         );
-        fs::write(dir.path().join("mouth.wav"), sound::wav(&sound::tone(account.says.into(), 60)))
-            .expect("the folder can be written");
+        let says = sound::sine(account.says.into(), 60_000, -9.0);
+        sound::write_wav(&dir.path().join("mouth.wav"), &says, 8_000);
         fs::write(dir.path().join("config"), config).expect("the folder can be written");
         let line = format!(
             "<sip:{}@{}{}>;auth_pass={};regint=60{}\n",
@@ -102,27 +102,21 @@ impl Baresip {
         panic!("baresip did not answer {command}:\n{}", self.log());
     }
 
-    /// What it has heard so far: samples and rate.
-    pub fn heard(&self) -> (Vec<f32>, u32) {
+    /// What it has heard so far.
+    pub fn heard(&self) -> Vec<i16> {
         let parts = self.ears().into_iter().filter_map(|ear| fs::read(ear).ok());
-        (parts.flat_map(|wav| sound::samples(&wav).0).collect(), 8_000)
+        parts.flat_map(|wav| sound::try_wav(&wav)).collect()
     }
 
     /// Waits until it has heard mostly this tone for half a second.
     #[track_caller]
-    pub fn hears(&self, hz: f32) {
-        wait(
-            &format!("{hz} Hz in the ear of {}", self.dir.path().display()),
-            Duration::from_secs(20),
-            || {
-                let (samples, rate) = self.heard();
-                let window = (rate / 2) as usize;
-                samples
-                    .chunks_exact(window.max(1))
-                    .any(|part| sound::level(part, rate, hz).0 > 0.9)
-                    .then_some(())
-            },
-        );
+    pub fn hears(&self, hz: f64) {
+        let what = format!("{hz} Hz in the ear of {}", self.dir.path().display());
+        wait(&what, Duration::from_secs(20), || {
+            let heard = self.heard();
+            let mut halves = heard.chunks_exact(sound::RATE / 2);
+            halves.any(|half| sound::is_tone(half, &[hz], -30.0)).then_some(())
+        });
     }
 
     /// Its recorder writes files `dump-…-enc.wav` and `dump-…-dec.wav`, a new one each time that sound begins anew.

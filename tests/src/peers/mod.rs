@@ -1,20 +1,18 @@
-//! Peers for live tests: a SIP user agent of our own that says exactly what a test wants, baresip, sipp,
-//! and an ear for the sound that comes through.
+//! Peers for live tests: a SIP user agent of our own that says exactly what a test wants, baresip, sipp, a name server,
+//! and whoever listens to events.
 
 mod baresip;
 mod dns;
 mod events;
 mod message;
 mod sipp;
-mod sound;
 mod ua;
 mod way;
 
 pub use baresip::{Account, Baresip};
 pub use dns::NameServer;
 pub use events::Events;
-pub use message::Message;
+pub use message::{COOKIE, Dialog, Message, Request, prove};
 pub use sipp::Sipp;
-pub use sound::{level, samples, tone, wav};
 pub use ua::{Talk, Ua, sdp};
 pub use way::Peer;

@@ -1,15 +1,13 @@
-//! A telephone as a test plays it: registers with digest, calls, answers, and says in a dialog what it is told to.
+//! A telephone as a test plays it: registers with digest, calls, answers, and says in a dialog what it is told to. It
+//! does nothing by itself; a phone that does is [`crate::ua::Ua`].
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ringtrip_sip::digest::{Client, Credentials};
-use ringtrip_sip::message::{Headers, Method};
-use ringtrip_sip::name::Name;
 
-use super::message::{Message, inside};
+use super::message::{Dialog, Message, Request, inside, prove};
 use super::way::Peer;
 
 /// A user agent.
@@ -88,24 +86,21 @@ impl Ua {
     }
 
     fn write(&self, talk: &Talk, method: &str, branch: &str, cseq: u32, more: &str, body: &str) {
-        let (transport, at) = (self.peer.transport(), self.peer.at);
         let Talk { uri, from, to, call_id, .. } = talk;
         let id = call_id.split('@').next().unwrap_or_default();
-        let kind = match body {
-            "" => "",
-            _ if more.contains("Content-Type") => "",
-            _ => "Content-Type: application/sdp\r\n",
-        };
         let contact = match more.contains("Contact:") {
             true => String::new(),
             false => self.peer.contact(&self.user),
         };
-        let text = format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {at};branch=z9hG4bK{id}{branch};rport\r\n\
-             From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{contact}\
-             Max-Forwards: 70\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let text = Request {
+            method,
+            via: (self.peer.transport(), self.peer.at),
+            branch: &format!("{id}{branch}"),
+            dialog: &Dialog { uri, from, to, call_id, cseq },
+            more: &format!("{contact}{more}"),
+            body,
+        }
+        .text();
         self.peer.send(self.exchange, &text);
     }
 
@@ -144,16 +139,10 @@ impl Ua {
 
     /// The header line that answers a challenge.
     pub fn proof(&self, method: &str, uri: &str, challenge: &Message) -> String {
-        let mut headers = Headers::with_capacity(2);
-        for value in challenge.all("www-authenticate") {
-            headers.push(Name::WwwAuthenticate, Bytes::from(value.to_owned()));
-        }
         let mut auth = self.auth.borrow_mut();
-        auth.challenged(&headers).expect("a challenge that can be answered");
-        let method = Method::read(&Bytes::from(method.to_owned()));
-        let (name, value) = auth.authorize(&method, uri.as_bytes(), "0a4f113b").expect("a proof");
+        let proof = prove(&mut auth, method, uri, challenge, "0a4f113b");
         auth.accepted();
-        format!("{}: {}\r\n", String::from_utf8_lossy(name.as_bytes()), String::from_utf8_lossy(&value))
+        proof.expect("a challenge that can be answered")
     }
 
     /// Acknowledges a refusal of an INVITE.

@@ -159,16 +159,8 @@ impl Peer {
 
     /// Answers a request; `more` are header lines with CRLF.
     pub fn answer(&self, request: &Message, status: &str, more: &str, body: &str) {
-        let mut text = format!("SIP/2.0 {status}\r\n");
-        for name in ["via", "from", "to", "call-id", "cseq", "record-route"] {
-            for value in request.all(name) {
-                let tag = name == "to" && !value.contains(";tag=") && !status.starts_with("100");
-                let tag = if tag { ";tag=peer" } else { "" };
-                text += &format!("{name}: {value}{tag}\r\n");
-            }
-        }
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        text += &format!("{more}{kind}Content-Length: {}\r\n\r\n{body}", body.len());
+        let tag = if status.starts_with("100") { "" } else { "peer" };
+        let text = request.answer(status, tag, more, body);
         self.send(request.from, &text);
     }
 
