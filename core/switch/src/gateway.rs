@@ -2,32 +2,27 @@
 //! OPTIONS whether it lives, and says how a call goes out by it.
 //!
 //! A provider has several servers as a rule. What becomes of a request says something of the server that it went to and
-//! of no other: each request that is under way carries its server. What follows from a failure is in `gateway/failure.rs`, which
-//! server is next in `gateway/servers.rs`, the requests themselves in `gateway/requests.rs`.
+//! of no other: each request that is under way carries its server. What an answer means is in `gateway/answer.rs`, what
+//! follows from a failure in `gateway/failure.rs`, which server is next in `gateway/servers.rs`, the requests themselves in
+//! `gateway/requests.rs`, and what a call is told in `gateway/way.rs`.
 
+mod answer;
 mod failure;
 mod requests;
 mod servers;
+mod way;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use ringtrip_sip::address::Contacts;
 use ringtrip_sip::digest;
 use ringtrip_sip::endpoint::{ClientTx, Flow, Told, Transport};
-use ringtrip_sip::message::Response;
-use ringtrip_sip::name::Name;
 
 use crate::config::{Config, Gateway as Settings, HostPort};
 use crate::event::Event;
 use crate::ids::{CallId, GatewayId};
-use crate::leg::sip::identity::escape_user;
-use crate::party::Cause;
-use crate::post::{CallInput, GatewayInput, Post};
+use crate::post::{GatewayInput, Post};
 use crate::rand::Rand;
-use crate::route::{Found, Identity, SipWay};
 
 use servers::Servers;
 
@@ -304,59 +299,6 @@ impl Gateway {
         &self.setup.settings.id
     }
 
-    /// May a call be tried? Unknown is worth a try, down is not.
-    fn is_usable(&self) -> bool {
-        !self.servers.is_empty() && !matches!(self.health, Health::Down { .. })
-    }
-
-    /// Is it being found out for the first time where the provider is? Who asks then waits: after a restart that is a
-    /// matter of milliseconds, and a call is more patient than that.
-    fn is_new(&self) -> bool {
-        self.servers.is_empty()
-            && self.last_error.is_none()
-            && matches!(self.resolve, Resolve::Asked { .. })
-            && self.early.len() < EARLY
-    }
-
-    fn found(&self, now: Instant, asker: Asker, out: &mut Vec<Post>) {
-        let found = self.way(now, asker.emergency).map(|way| vec![Found::Sip(Arc::new(way))]);
-        out.push(Post::Call { call: asker.call, input: CallInput::Found { seq: asker.seq, found } });
-    }
-
-    /// Answers those who asked early.
-    fn answer_early(&mut self, now: Instant, out: &mut Vec<Post>) {
-        for asker in std::mem::take(&mut self.early) {
-            self.found(now, asker, out);
-        }
-    }
-
-    fn way(&self, now: Instant, emergency: bool) -> Result<SipWay, Cause> {
-        if self.servers.is_empty() {
-            return Err(Cause::Congestion);
-        }
-        // A call for help tries what seems dead: it may have come back a moment ago.
-        if !self.is_usable() && !emergency {
-            return Err(Cause::Failure);
-        }
-        let settings = &self.setup.settings;
-        let user = settings.caller_id.clone().unwrap_or_else(|| settings.user.clone());
-        Ok(SipWay {
-            uri: format!("sip:{{number}}@{}{}", settings.server, self.transport()),
-            flows: self.servers.for_call(now),
-            answer_within: settings.answer_within,
-            credentials: settings.credentials(),
-            identity: Identity {
-                user: Some(user),
-                domain: settings.domain().to_owned(),
-                contact_user: escape_user(&settings.user),
-            },
-            routes: self.routes(),
-            trusted: settings.trusted,
-            name: settings.id.to_string(),
-            gateway: Some(settings.id.clone()),
-        })
-    }
-
     fn target(&self) -> &HostPort {
         self.setup.settings.proxy.as_ref().unwrap_or(&self.setup.settings.server)
     }
@@ -450,108 +392,6 @@ impl Gateway {
         Some(Asked { tx, server, since: now, by })
     }
 
-    fn answered(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
-        if response.code < 200 {
-            return;
-        }
-        match (self.registration, self.probe) {
-            (Registration::Trying(asked), _) if asked.tx == tx => {
-                self.latency = Some(now.saturating_duration_since(asked.since));
-                self.registered(now, response, out);
-            }
-            (_, Probe::Trying(asked)) if asked.tx == tx => {
-                self.probe_later(now);
-                self.latency = Some(now.saturating_duration_since(asked.since));
-                match response.code {
-                    503 if self.servers.is_current(asked.server) => {
-                        self.next_server(now, "503 to OPTIONS".to_owned(), out);
-                    }
-                    503 => {}
-                    _ => self.lives(now, asked.server, out),
-                }
-            }
-            _ => self.answered_late(now, tx, response, out),
-        }
-    }
-
-    /// An answer to what was given up. It counts as long as nothing else was begun: a provider that is always slow would
-    /// never be registered at otherwise.
-    fn answered_late(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
-        let Some(at) = self.late.iter().position(|(_, asked)| asked.tx == tx) else { return };
-        let (purpose, asked) = self.late.swap_remove(at);
-        if response.code >= 500 || !self.servers.is_current(asked.server) {
-            return;
-        }
-        self.latency = Some(now.saturating_duration_since(asked.since));
-        match (purpose, self.registration) {
-            (Purpose::Register, Registration::Wait { .. }) => self.registered(now, response, out),
-            (Purpose::Register, _) => {}
-            (Purpose::Options, _) => self.lives(now, asked.server, out),
-        }
-    }
-
-    /// It answered OPTIONS. Any answer shows that it lives, and many providers answer with 4xx; but where we must
-    /// register, only a registration makes calls possible.
-    fn lives(&mut self, now: Instant, server: SocketAddr, out: &mut Vec<Post>) {
-        let registered = matches!(self.registration, Registration::Off | Registration::Up { .. });
-        if registered && self.servers.is_current(server) {
-            self.up(now, out);
-        }
-    }
-
-    fn registered(&mut self, now: Instant, response: &Response, out: &mut Vec<Post>) {
-        match response.code {
-            200..=299 => {
-                if let Some(auth) = &mut self.auth {
-                    auth.accepted();
-                }
-                let granted = Duration::from_secs(u64::from(self.granted(response).max(1)));
-                // Half time, as said; a few seconds before the end where half would be too late for a lost packet.
-                self.registration = Registration::Up { refresh: now + granted / 2, until: now + granted };
-                self.up(now, out);
-            }
-            401 | 407 => match self.auth.as_mut().map(|auth| auth.challenged(&response.headers)) {
-                Some(Ok(())) => self.register(now, out),
-                Some(Err(why)) => self.refused(now, why.to_string(), out),
-                None => self.refused(now, "it asks for a password, and none is configured".to_owned(), out),
-            },
-            423 => {
-                let min = response.headers.text(&Name::MinExpires).and_then(|v| v.trim().parse::<u32>().ok());
-                match min.filter(|min| *min > self.expires) {
-                    Some(min) => {
-                        self.expires = min;
-                        self.register(now, out);
-                    }
-                    None => self.refused(now, "423 without a longer Min-Expires".to_owned(), out),
-                }
-            }
-            500..=599 => self.next_server(now, words(response), out),
-            _ => self.refused(now, words(response), out),
-        }
-    }
-
-    /// The seconds granted: at our own Contact, else in Expires, else what we asked for.
-    fn granted(&self, response: &Response) -> u32 {
-        let ours = Bytes::from(self.contact());
-        let ours = ringtrip_sip::address::NameAddr::read(&ours).ok();
-        let at_contact = match Contacts::read(&response.headers) {
-            Ok(Contacts::Each(contacts)) => {
-                let own = contacts.iter().find(|c| ours.as_ref().is_some_and(|o| o.uri == c.uri));
-                // Behind a router the provider may show the address that it sees; a single contact is ours then.
-                own.or(contacts.first().filter(|_| contacts.len() == 1)).and_then(|c| c.expires())
-            }
-            _ => None,
-        };
-        let header = || response.headers.text(&Name::Expires).and_then(|v| v.trim().parse().ok());
-        at_contact.or_else(header).unwrap_or(self.expires)
-    }
-
-    fn refused(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
-        self.auth = client(&self.setup.settings);
-        self.registration = Registration::Wait { until: now + RETRY_REFUSED };
-        self.down(now, why, out);
-    }
-
     fn probe_later(&mut self, now: Instant) {
         if let Some(interval) = self.setup.settings.options_interval {
             self.probe = Probe::Wait { until: now + interval };
@@ -592,10 +432,6 @@ fn client(settings: &Settings) -> Option<digest::Client> {
     let c = settings.credentials()?;
     let realm = settings.realm.clone();
     Some(digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm }))
-}
-
-fn words(response: &Response) -> String {
-    format!("{} {}", response.code, String::from_utf8_lossy(&response.reason))
 }
 
 #[cfg(test)]
