@@ -331,9 +331,10 @@ impl Found<'_> {
             numbers.chain(config.emergency.extra.iter().map(|e| e.dialled.as_str())).collect();
         for e in &config.extensions {
             let id = e.id.as_str();
-            let Some(number) = numbers.iter().find(|n| !n.is_empty() && id.starts_with(**n)) else {
-                continue;
-            };
+            // Where a country has 112 and 1122, an extension 1122 is one, and does not only begin like one.
+            let same = numbers.iter().find(|n| **n == id);
+            let begins = || numbers.iter().find(|n| !n.is_empty() && id.starts_with(**n));
+            let Some(number) = same.or_else(begins) else { continue };
             let at = format!("extension.{id}");
             if *number == id {
                 let what = format!("{id} is an emergency number: this extension can never be called");

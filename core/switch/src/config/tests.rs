@@ -63,6 +63,10 @@ fn problems_are_named() {
     check("emergency.providers", "no way to make an emergency call", |c| c.lines.truncate(2));
     check("extension.101", "begins with the emergency number 10", |c| c.emergency.extra.push(extra("10")));
     check("extension.101", "can never be called", |c| c.emergency.extra.push(extra("101")));
+    check("extension.1122", "can never be called", |c| {
+        c.emergency.country = crate::emergency::Country::of("PK").unwrap();
+        c.extensions[0].id = "1122".parse().unwrap();
+    });
     check("emergency.extra.0", "no number", |c| c.emergency.extra.push(extra("")));
     check("plans.home", "it bars 999", |c| plan(c, "(999!|xx.)"));
     check("plans.home", "gateway gw3, which does not exist", |c| plan(c, "(xx.<:@gw3>)"));
