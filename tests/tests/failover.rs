@@ -182,6 +182,18 @@ fn a_call_goes_on_when_a_server_says_503_and_ends_when_it_says_busy() {
 }
 
 #[test]
+fn the_last_server_is_waited_for_when_it_is_slow() {
+    let house = House::new(STILL);
+    let mut talk = house.phone.dial(NUMBER, "", &sdp(rtp(), "sendrecv", 1));
+    // Its fourth copy leaves 3.5 s after the first: the first server was left after less than half of that.
+    let invites = || house.second.peer.seen().into_iter().filter(|m| m.asks("INVITE"));
+    let fourth = wait("a fourth INVITE", Duration::from_secs(20), || invites().nth(3));
+    let invite = house.second.called();
+    assert_eq!(invite.header("via"), fourth.header("via"));
+    house.talk(&mut talk, &house.second, &invite);
+}
+
+#[test]
 fn a_server_that_dies_is_left_by_calls_and_by_the_registration() {
     let house = House::new("options_interval = \"off\"");
     grants(&house.first);
