@@ -14,6 +14,7 @@ mod media;
 mod net;
 pub mod peers;
 mod phone;
+pub mod publisher;
 pub mod rtp;
 pub mod sound;
 pub mod ua;

@@ -66,6 +66,8 @@ fn files_of_page() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let script = blocks("rhai,default.rhai").pop().expect("the page has a script");
     fs::write(dir.path().join("default.rhai"), script).expect("the folder can be written");
+    let prices = blocks("csv,gw2.csv").pop().expect("the page has a price list");
+    fs::write(dir.path().join("gw2.csv"), prices).expect("the folder can be written");
     dir
 }
 
@@ -131,16 +133,20 @@ fn the_page_is_walked_over_the_command_line() {
         if line.contains("draft replay") {
             assert!(said.starts_with("1 calls: "), "{said}");
         }
-        if line.contains("draft activate") {
+        if line.contains("draft activate night") {
             assert_eq!(
                 (verdict(&daemon, 2), verdict(&daemon, 14)),
                 ("refuse".to_owned(), "stages".to_owned())
             );
             assert_ne!(state(&daemon), before);
         }
+        if line.contains("rates list") {
+            assert!(said.contains("gw2"), "{said}");
+        }
         if line.contains("draft undo") {
             assert_eq!(verdict(&daemon, 2), "stages");
             assert_eq!(state(&daemon), before, "both are as they were");
+            assert_eq!(daemon.get("/rates").to_string(), "[]", "no deck either");
         }
         walked += 1;
     }

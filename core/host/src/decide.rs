@@ -58,6 +58,11 @@ impl Engine {
         Engine { router: self.router.clone().with_gateways(gateways), ..self.clone() }
     }
 
+    /// The same engine with other prices.
+    pub fn with_prices(&self, prices: Arc<dyn Prices>) -> Engine {
+        Engine { router: self.router.clone().with_prices(prices), ..self.clone() }
+    }
+
     /// Its router, for what needs no foreign code.
     pub fn router(&self) -> &Router {
         &self.router
@@ -118,6 +123,7 @@ impl Engine {
                 Ok(answer) => {
                     let what = match &answer.verdict {
                         PolicyVerdict::Refuse { because, .. } => format!("refuses: {because}"),
+                        PolicyVerdict::Stages(stages) if stages.len() == 1 => "names one stage".to_owned(),
                         PolicyVerdict::Stages(stages) => format!("names {} stages", stages.len()),
                         PolicyVerdict::Ask(_) => "asks the caller".to_owned(),
                         PolicyVerdict::Pass => "no opinion".to_owned(),

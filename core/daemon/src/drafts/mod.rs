@@ -18,7 +18,9 @@ mod plugins;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use ringtrip_host::Engine;
 use ringtrip_switch::config::Config;
+use ringtrip_switch::router::NoGateways;
 
 pub use check::{Checks, Example, checks};
 pub use files::{recover, write};
@@ -27,7 +29,7 @@ pub use past::past;
 
 use crate::config::{Fault, FaultSeverity, read};
 use crate::control::ScriptRefused;
-use crate::money::{Money, Planned, PlannedDeck};
+use crate::money::{Money, Planned, PlannedDeck, Seen};
 use crate::routes::{InForce, Instead, Routes, Text};
 use crate::store::{DraftRecord, DraftState, Parts, Store};
 use files::Files;
@@ -95,13 +97,23 @@ impl Drafts {
         let (config, warnings) = read(&draft.config)?;
         let config = Arc::new(config);
         let decks = self.planned_decks(&config, &draft.parts).map_err(|f| vec![f])?;
-        let prices = self.money.prices_as_if(config.clone(), &decks);
+        let prices = self.money.prices_as_if(config.clone(), &decks, Seen::AsNow);
         let plugins = self.plugins_as_if(&draft.parts).map_err(|f| vec![f])?;
         let in_force = self
             .routes
             .prepare_with(config.clone(), &texts(&draft.scripts), Instead { plugins, prices: Some(prices) })
             .map_err(|refused| refused.0.into_iter().map(Fault::from).collect::<Vec<_>>())?;
         Ok(Built { config, in_force, decks, warnings })
+    }
+
+    /// What is in force, and this draft, as if all gateways worked: for calls of other days.
+    pub fn fair(&self, built: &Built) -> (Engine, Engine) {
+        let live = self.routes.engine();
+        let fair = |engine: &Engine, decks: &Planned| {
+            let prices = self.money.prices_as_if(engine.router().config().clone(), decks, Seen::AllWell);
+            engine.with_gateways(Arc::new(NoGateways)).with_prices(prices)
+        };
+        (fair(&live, &Planned::new()), fair(&built.in_force.engine, &built.decks))
     }
 
     /// What is in force, as a draft that changes these parts remembers it.

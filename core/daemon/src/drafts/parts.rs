@@ -110,10 +110,10 @@ impl Drafts {
         self.exchange_plugins(to, by).map_err(NotTaken::Other)?;
         let Err(why) = self.money.exchange_decks(&new) else { return Ok(()) };
         let why = NotTaken::from(why);
-        let restored = decks(back)
-            .and_then(|old| Ok(self.money.exchange_decks(&old)?))
-            .and_then(|()| self.exchange_plugins(back, by).map_err(NotTaken::Other));
-        match restored {
+        // Each for itself: one that cannot be put back does not keep the other.
+        let plugins = self.exchange_plugins(back, by).map_err(NotTaken::Other);
+        let decks = decks(back).and_then(|old| Ok(self.money.exchange_decks(&old)?));
+        match plugins.and(decks) {
             Ok(()) => Err(why),
             Err(back) => Err(NotTaken::Torn { why: Box::new(why), back: Box::new(back) }),
         }

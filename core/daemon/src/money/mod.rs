@@ -36,7 +36,7 @@ use ringtrip_switch::router::{self, Prices, RankAsk, Ranking};
 use tokio::sync::Notify;
 
 pub use decks::{ImportAsk, ImportError, is_deck_name};
-pub use planned::{Planned, PlannedDeck, put_back};
+pub use planned::{Planned, PlannedDeck, Seen, put_back};
 pub use till::Says;
 pub use view::{CompareView, DeckView, ImportView, MoneyView, OfferView, RejectedView};
 

@@ -32,6 +32,15 @@ pub struct PlannedDeck {
     pub text: Arc<Vec<u8>>,
 }
 
+/// How gateways are taken to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// As they are at the question.
+    AsNow,
+    /// All work and are idle: the routes of a month say nothing of a provider that is down today.
+    AllWell,
+}
+
 /// Decks by name; `None`: it is removed.
 pub type Planned = BTreeMap<String, Option<PlannedDeck>>;
 
@@ -86,8 +95,9 @@ impl Money {
     }
 
     /// What calls cost in a house of this configuration with these decks: prices of paper, beside what is learned of the
-    /// gateways as they are at each question.
-    pub fn prices_as_if(&self, config: Arc<Config>, planned: &Planned) -> Arc<dyn Prices> {
+    /// gateways as they are at each question, or as if all of them worked.
+    pub fn prices_as_if(&self, config: Arc<Config>, planned: &Planned, gateways: Seen) -> Arc<dyn Prices> {
+        let seen = gateways;
         let mut decks = self.decks();
         for (name, deck) in planned {
             match deck {
@@ -109,12 +119,21 @@ impl Money {
             bundles.set(config.rates.bundles.clone());
             bundles
         });
-        Arc::new(AsIf { money: self.clone(), config, gateways, bundles })
+        Arc::new(AsIf { money: self.clone(), config, gateways, seen, bundles })
     }
 
     /// Puts these decks in force together, their files first. All or none, but for a disk that fails between two renames.
+    /// Those that stand so already are left alone.
     pub fn exchange_decks(&self, planned: &Planned) -> Result<(), ImportError> {
         let _one = self.one_import();
+        let mark = |deck: &PlannedDeck| octets_sha256(&deck.text);
+        let stands =
+            |(name, deck): &(&String, &Option<PlannedDeck>)| self.deck_mark(name) == deck.as_ref().map(mark);
+        let new = planned.iter().filter(|part| !stands(part));
+        let planned: Planned = new.map(|(name, deck)| (name.clone(), deck.clone())).collect();
+        if planned.is_empty() {
+            return Ok(());
+        }
         let at = |name: &str| {
             let path = self.file_of(name);
             |why| ImportError::Disk { path, why }
@@ -127,7 +146,7 @@ impl Money {
                 planned.keys().for_each(|name| drop(fs::remove_file(self.beside(name))));
             })?;
         }
-        for (name, deck) in planned {
+        for (name, deck) in &planned {
             let done = match deck {
                 Some(_) => fs::rename(self.beside(name), self.file_of(name)),
                 None => fs::remove_file(self.file_of(name)).or_else(|e| match e.kind() {
@@ -140,7 +159,7 @@ impl Money {
         let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|why| ImportError::Disk { path: folder.clone(), why })?;
         self.swap_all(planned.iter().map(|(name, deck)| {
-            let deck = deck.as_ref().map(|d| (d.deck.clone(), octets_sha256(&d.text)));
+            let deck = deck.as_ref().map(|d| (d.deck.clone(), mark(d)));
             (name.clone(), deck)
         }));
         Ok(())
@@ -177,6 +196,7 @@ struct AsIf {
     config: Arc<Config>,
     /// With its decks; sorted by name.
     gateways: Vec<Gateway>,
+    seen: Seen,
     /// Where they are others than those in force.
     bundles: Option<Bundles>,
 }
@@ -186,8 +206,10 @@ impl AsIf {
     fn ask<T>(&self, ask: impl FnOnce(View<'_>, u32) -> T) -> T {
         let market = self.money.market();
         let as_now = |gateway: &Gateway| match market.view().of(&gateway.name) {
-            Some(now) => Gateway { busy: now.busy, health: now.health.clone(), ..gateway.clone() },
-            None => gateway.clone(),
+            Some(now) if self.seen == Seen::AsNow => {
+                Gateway { busy: now.busy, health: now.health.clone(), ..gateway.clone() }
+            }
+            _ => gateway.clone(),
         };
         let gateways: Vec<Gateway> = self.gateways.iter().map(as_now).collect();
         let rates = &self.config.rates;

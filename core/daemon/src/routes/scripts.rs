@@ -1,6 +1,7 @@
 //! The scripts of a configuration: what their folder holds, compiled together, and what was saved since.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -158,7 +159,11 @@ pub(super) fn limits(config: &Config) -> Limits {
 /// Writes a script's file whole or not at all.
 pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let fresh = file.with_extension("rhai.new");
-    std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, file))
+    // To the disk before it takes its place: after a power cut one of the two is there, whole.
+    let mut out = std::fs::File::create(&fresh)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    std::fs::rename(&fresh, file)
 }
 
 /// The scripts' own files, and all of the scripts folder: modules and tables.

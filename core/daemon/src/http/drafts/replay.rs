@@ -95,7 +95,7 @@ pub(in crate::http) async fn replay(
     let since = now_micros().saturating_sub(i64::from(body.days) * 86_400_000_000);
     off_loop(move || {
         let built = api.drafts.build(&record).map_err(|f| Problem::faulty("draft", f))?;
-        let live = api.routes.engine();
+        let (live, next) = api.drafts.fair(&built);
         let began = Instant::now();
         let go_on = || began.elapsed() < REPLAY_TIME;
         let mut calls = Vec::new();
@@ -111,7 +111,7 @@ pub(in crate::http) async fn replay(
             }
         }
         let asked = Instant::now();
-        let found = replay::replay(calls, &live, &built.in_force.engine, go_on);
+        let found = replay::replay(calls, &live, &next, go_on);
         Ok::<_, Problem>(ReplayView::of(found, asked.elapsed(), began.elapsed() >= REPLAY_TIME))
     })
     .await
