@@ -79,14 +79,37 @@ pub fn wait<T>(what: &str, most: Duration, mut look: impl FnMut() -> Option<T>) 
     }
 }
 
+/// What many documents have: a telephone 101 on the first virtual port; phones, of which 201 and 202 are those of
+/// [`crate::ua::Canary::at_home`] and all others are had by [`crate::ua::Ua::at_home`]; SIP on the loopback.
+const PHONES: &str = r#"[extension.101]
+line = "fxs1"
+[extension.201]
+password = "pw-201-phones"
+[extension.202]
+password = "pw-202-phones"
+[extension.203]
+password = "pw-203-phones"
+[extension.204]
+password = "pw-204-phones"
+[line.fxs1]
+kind = "fxs"
+port = "virtual:0"
+[sip]
+listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
+"#;
+
+/// A document with the house's phones for `PHONES` and this port for `SIP_PORT`.
+pub fn filled(config: &str, sip: u16) -> String {
+    config.replace("PHONES\n", PHONES).replace("SIP_PORT", &sip.to_string())
+}
+
 impl Daemon {
-    /// Starts with this document; `SIP_PORT` and `RTP_FIRST`/`RTP_LAST` in it are filled in, HTTP takes a free port.
+    /// Starts with this document; what [`filled`] knows is filled in, HTTP takes a free port.
     #[track_caller]
     pub fn start(config: &str) -> Daemon {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let sip = free_port();
-        let text = config.replace("SIP_PORT", &sip.to_string());
-        fs::write(dir.path().join("ringtrip.toml"), text).expect("the folder can be written");
+        fs::write(dir.path().join("ringtrip.toml"), filled(config, sip)).expect("the folder can be written");
         Daemon::start_in(dir, sip)
     }
 

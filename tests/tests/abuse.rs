@@ -16,38 +16,14 @@ region = "us"
 default_plan = "home"
 [plans]
 home = "(1xx|2xx)"
-[extension.101]
-line = "fxs1"
-[extension.201]
-password = "pw-201-canary"
-[extension.202]
-password = "pw-202-canary"
-[extension.203]
-password = "pw-203-phones"
-[extension.204]
-password = "pw-204-phones"
-[line.fxs1]
-kind = "fxs"
-port = "virtual:0"
+PHONES
 [line.fxo1]
 kind = "fxo"
 port = "virtual:1"
-[sip]
-listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 [limits]
 calls = 5
 calls_per_source = 5
 "#;
-
-fn sing(daemon: &Daemon) -> Canary {
-    Canary::sing(daemon, ("201", "pw-201-canary"), ("202", "pw-202-canary"))
-}
-
-fn phone(daemon: &Daemon, user: &str) -> Ua {
-    let phone = Ua::start(daemon.sip, user, &format!("pw-{user}-phones"));
-    phone.register();
-    phone
-}
 
 /// A stranger at another address of the loopback.
 fn stranger(last: u8) -> UdpSocket {
@@ -109,7 +85,7 @@ fn flood(socket: &UdpSocket, server: SocketAddr, first: u64) -> (usize, u64, f64
 #[test]
 fn a_flood_of_calls_by_strangers_is_answered_and_costs_little() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let socket = stranger(2);
     let server: SocketAddr = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let is_long = std::env::var_os("RINGTRIP_LONG").is_some();
@@ -131,7 +107,7 @@ fn a_flood_of_calls_by_strangers_is_answered_and_costs_little() {
         }
     }
     canary.sings("a flood of strangers");
-    let (one, two) = (phone(&daemon, "203"), phone(&daemon, "204"));
+    let (one, two) = (Ua::at_home(&daemon, "203"), Ua::at_home(&daemon, "204"));
     let call = one.call("204");
     two.bye(&two.up()[0]);
     assert_eq!(one.ended(&call), 200);
@@ -188,8 +164,8 @@ fn a_stranger_cannot_tell_who_exists() {
 #[test]
 fn calls_beyond_the_limit_are_told_503_and_when_to_try_again() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
-    let (one, two) = (phone(&daemon, "203"), phone(&daemon, "204"));
+    let canary = Canary::at_home(&daemon);
+    let (one, two) = (Ua::at_home(&daemon, "203"), Ua::at_home(&daemon, "204"));
     // The canary's call is one of five.
     let calls: Vec<String> = (0..12).map(|_| one.invite("204")).collect();
     let settled = |call: &String| matches!(one.stage(call), Some(Stage::Up | Stage::Over(_)));
@@ -224,7 +200,7 @@ fn calls_beyond_the_limit_are_told_503_and_when_to_try_again() {
 #[test]
 fn slow_connections_keep_nobody_else_out() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let server: SocketAddr = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let slow: Vec<TcpStream> = (0..100)
         .filter_map(|_| {
@@ -267,7 +243,7 @@ fn connect_from(ip: IpAddr, to: SocketAddr) -> TcpStream {
 #[test]
 fn nobody_hears_or_says_what_is_not_theirs() {
     let daemon = Daemon::start(HOUSE);
-    let (one, two) = (phone(&daemon, "203"), phone(&daemon, "204"));
+    let (one, two) = (Ua::at_home(&daemon, "203"), Ua::at_home(&daemon, "204"));
     let call = one.call("204");
     let other = wait("the called side", Duration::from_secs(5), || two.up().pop());
     let at_one = one.media_of(&call).expect("sound is offered");
@@ -319,7 +295,7 @@ fn nobody_hears_or_says_what_is_not_theirs() {
 #[test]
 fn messages_made_to_hurt_are_answered_or_closed_at_once() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let server: SocketAddr = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let socket = stranger(6);
     let from = socket.local_addr().expect("bound");
@@ -388,7 +364,7 @@ fn messages_made_to_hurt_are_answered_or_closed_at_once() {
 #[test]
 fn two_hundred_http_connections_are_all_served() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let host = daemon.url.strip_prefix("http://").unwrap_or_default().trim_end_matches('/').to_owned();
     let mut all: Vec<TcpStream> =
         (0..200).map(|_| TcpStream::connect(&host).expect("a connection")).collect();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, free_port, programs, wait};
+use ringtrip_tests::live::{Daemon, filled, free_port, programs, wait};
 use ringtrip_tests::ua::{Canary, Ua};
 use ringtrip_tests::watch::Watch;
 use serde_json::{Value, json};
@@ -21,32 +21,8 @@ script = "policy.rhai"
 [plans]
 home = "(1xx|2xx)"
 
-[extension.101]
-line = "fxs1"
-
-[extension.201]
-password = "pw-201-canary"
-
-[extension.202]
-password = "pw-202-canary"
-
-[extension.203]
-password = "pw-203-phones"
-
-[extension.204]
-password = "pw-204-phones"
-
-[line.fxs1]
-kind = "fxs"
-port = "virtual:0"
-
-[sip]
-listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
+PHONES
 "#;
-
-fn sing(daemon: &Daemon) -> Canary {
-    Canary::sing(daemon, ("201", "pw-201-canary"), ("202", "pw-202-canary"))
-}
 
 fn problem(body: &str) -> Value {
     let problem: Value =
@@ -70,7 +46,7 @@ fn cli(daemon: &Daemon, args: &[&str]) -> (i32, String) {
 #[test]
 fn a_bad_document_is_refused_with_its_place_and_changes_nothing() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let text = daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
     let line_of = |text: &str, part: &str| text.lines().position(|l| l.contains(part)).map_or(0, |n| n + 1);
     let cases = [
@@ -123,7 +99,7 @@ fn a_bad_document_is_refused_with_its_place_and_changes_nothing() {
 #[test]
 fn two_who_change_the_same_version_are_told_and_undo_goes_back() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let first = daemon.get("/config?secrets=true");
     let (text, version) =
         (first["text"].as_str().expect("text").to_owned(), first["version"].as_u64().expect("version"));
@@ -202,7 +178,7 @@ type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a [u16]
 #[test]
 fn wrong_requests_get_the_answer_that_http_has_for_them() {
     let daemon = Daemon::start(HOUSE);
-    let canary = sing(&daemon);
+    let canary = Canary::at_home(&daemon);
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
     let big = vec![b'x'; 3 << 20];
     let json = ("Content-Type", "application/json");
@@ -288,8 +264,7 @@ fn a_disk_that_is_really_full_refuses_changes_and_stops_no_call() {
         return;
     };
     let sip = free_port();
-    fs::write(dir.path().join("ringtrip.toml"), HOUSE.replace("SIP_PORT", &sip.to_string()))
-        .expect("a document");
+    fs::write(dir.path().join("ringtrip.toml"), filled(HOUSE, sip)).expect("a document");
     let daemon = Daemon::start_in(dir, sip);
     let filler = data.join("filler");
     full_disk(&daemon, &|| fill_up(&filler), &|| fs::remove_file(&filler).expect("the filler can go"));
@@ -298,8 +273,8 @@ fn a_disk_that_is_really_full_refuses_changes_and_stops_no_call() {
 #[track_caller]
 fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
     let watch = Watch::start(daemon);
-    let canary = sing(daemon);
-    let (one, two) = (phone(daemon, "203"), phone(daemon, "204"));
+    let canary = Canary::at_home(daemon);
+    let (one, two) = (Ua::at_home(daemon, "203"), Ua::at_home(daemon, "204"));
     let text = daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
     let before = (daemon.get("/config?secrets=true"), daemon.get("/config/versions"));
     let changed = text.replace("[extension.203]", "[extension.203]\nname = \"Ann\"");
@@ -345,12 +320,6 @@ fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
     assert_eq!(daemon.put_config(&changed, "*").0, 200);
     assert_eq!(daemon.get("/extensions/203")["name"], "Ann");
     canary.sings("a disk with room again");
-}
-
-fn phone(daemon: &Daemon, user: &str) -> Ua {
-    let phone = Ua::start(daemon.sip, user, &format!("pw-{user}-phones"));
-    phone.register();
-    phone
 }
 
 /// Writes until nothing fits any more.

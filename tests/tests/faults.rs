@@ -18,21 +18,9 @@ default_plan = "home"
 script = "policy.rhai"
 [plans]
 home = "(1xx|2xx|<8:>xxx<:@gw1>)"
-[extension.101]
-line = "fxs1"
+PHONES
 [extension.102]
 line = "fxs2"
-[extension.201]
-password = "pw-201-canary"
-[extension.202]
-password = "pw-202-canary"
-[extension.203]
-password = "pw-203-phones"
-[extension.204]
-password = "pw-204-phones"
-[line.fxs1]
-kind = "fxs"
-port = "virtual:0"
 [line.fxs2]
 kind = "fxs"
 port = "virtual:1"
@@ -43,8 +31,6 @@ port = "virtual:2"
 server = "127.0.0.9:GW_PORT"
 user = "acct"
 register = false
-[sip]
-listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 "#;
 
 /// What a good policy says here: all as the plan decided.
@@ -68,14 +54,12 @@ impl House {
         let daemon = Daemon::start(&config);
         let watch = Watch::start(&daemon);
         put_script(&daemon, GOOD);
-        let canary = Canary::sing(&daemon, ("201", "pw-201-canary"), ("202", "pw-202-canary"));
+        let canary = Canary::at_home(&daemon);
         House { daemon, canary, watch, provider }
     }
 
     fn phone(&self, user: &str) -> Ua {
-        let phone = Ua::start(self.daemon.sip, user, &format!("pw-{user}-phones"));
-        phone.register();
-        phone
+        Ua::at_home(&self.daemon, user)
     }
 
     fn fault(&self, part: &str, kind: &str) {
