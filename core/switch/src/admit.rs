@@ -14,6 +14,7 @@ use ringtrip_sip::nonce::Nonces;
 use ringtrip_sip::uri::Uri;
 
 use crate::config::{self, Config};
+use crate::emergency;
 use crate::extension;
 use crate::ids::{ExtId, GatewayId};
 use crate::leg::sip::identity;
@@ -124,13 +125,38 @@ fn guard(now: Instant, config: &Config, key: [u8; 32]) -> Guard {
     Guard::new(&config.sip.realm, &algorithms, Nonces::new(key, now, NONCE_LIFE, NONCES))
 }
 
+/// The emergency number for a phone whose button calls a service, not a number (RFC 5031: `urn:service:sos.fire`). From here
+/// on it is a number like any other to all who look for one.
+fn service(config: &Config, uri: &Uri) -> Option<Digits> {
+    let Uri::Other(_) = uri else { return None };
+    let call = emergency::decide(config, &CallerId::default(), &Digits::new(&uri.to_string()))?;
+    Some(call.number().clone())
+}
+
+/// A telephone number in the user part of a SIP URI may bring parameters and visual separators (RFC 3261 §19.1.6, RFC 3966
+/// §5.1.1): `112;phone-context=+44`, `(01480)-123.456`. What has letters is a name, and stays; so does an extension's.
+fn telephone_number(config: &Config, dialled: Digits) -> Digits {
+    let text = dialled.as_str();
+    let bare = text.split(';').next().unwrap_or(text);
+    let is_number = |c: char| c.is_ascii_digit() || "+*#-.()".contains(c);
+    let digits = bare.contains(|c: char| c.is_ascii_digit());
+    if !digits || !bare.chars().all(is_number) || config.extension(text).is_some() {
+        return dialled;
+    }
+    let plain: String = bare.chars().filter(|c| !"-.()".contains(*c)).collect();
+    if plain == text { dialled } else { Digits::new(&plain) }
+}
+
 /// The caller and the number of an INVITE that was admitted.
 pub(crate) fn parties(config: &Config, who: &Source, invite: &Request) -> (CallerId, Digits) {
-    let dialled = Uri::read(&invite.uri).ok().and_then(|uri| uri.user());
+    let uri = Uri::read(&invite.uri).ok();
+    let dialled = uri.as_ref().and_then(Uri::user);
     let dialled = dialled.map(|user| Digits::new(&String::from_utf8_lossy(&user))).unwrap_or_default();
     match who {
         Source::Extension(id) => {
             let extension = config.extension(id.as_str());
+            let dialled = uri.as_ref().and_then(|uri| service(config, uri)).unwrap_or(dialled);
+            let dialled = telephone_number(config, dialled);
             let said = identity::of_invite(invite, false);
             let caller = CallerId {
                 // The phone says whether to withhold, never who it is: that was proven.
@@ -157,3 +183,6 @@ pub(crate) fn parties(config: &Config, who: &Source, invite: &Request) -> (Calle
         Source::Line(_) | Source::Operator => (CallerId::default(), dialled),
     }
 }
+
+#[cfg(test)]
+mod tests;
