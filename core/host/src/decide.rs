@@ -58,6 +58,12 @@ impl Engine {
         Engine { router: self.router.clone().with_gateways(gateways), ..self.clone() }
     }
 
+    /// The same engine for questions on paper: what plugins keep of them, and how they do, is not seen by calls.
+    pub fn on_paper(&self) -> Engine {
+        let plugins = self.plugins.on_paper().unwrap_or_else(|| self.plugins.clone());
+        Engine { plugins, ..self.clone() }
+    }
+
     /// The same engine with other prices.
     pub fn with_prices(&self, prices: Arc<dyn Prices>) -> Engine {
         Engine { router: self.router.clone().with_prices(prices), ..self.clone() }

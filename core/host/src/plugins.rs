@@ -1,5 +1,7 @@
 //! What the exchange asks of Wasm plugins. The runtime stands behind this, so that an exchange can be built without it.
 
+use std::sync::Arc;
+
 use ringtrip_switch::party::{CallerId, Digits};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Preparation};
 
@@ -7,6 +9,12 @@ use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Preparation};
 pub trait Plugins: Send + Sync {
     /// Is a policy plugin among them?
     fn has_policies(&self) -> bool;
+
+    /// The same plugins for questions on paper: whatever they keep or count then is not seen by calls. `None`: asking these
+    /// changes nothing.
+    fn on_paper(&self) -> Option<Arc<dyn Plugins>> {
+        None
+    }
 
     /// Asks the policy plugins in their order, until one has an opinion. Each that was asked is in the answer, the last
     /// one being that with the opinion, if there is any. An emergency call is never asked about.

@@ -27,6 +27,7 @@ const HANDED: usize = 512 << 10;
 const HANDED_PRICES: usize = 32 << 20;
 
 /// A loaded plugin. A call holds its `Arc` and stays with this version whatever is installed meanwhile.
+#[derive(Clone)]
 pub struct Plugin {
     runtime: Runtime,
     context: Arc<Context>,
@@ -90,6 +91,13 @@ impl Plugin {
         let context =
             Context::new(plugin.clone(), &self.manifest.version, grants.clone(), settings.clone(), outside);
         Plugin { context: Arc::new(context), ..self }
+    }
+
+    /// The same with a copy of what it keeps.
+    pub(crate) fn on_paper(&self) -> Plugin {
+        let outside = &self.context.outside;
+        let store = outside.store.on_paper(self.name());
+        self.clone().with_outside(Outside { store, ..outside.clone() })
     }
 
     /// Its name, `policy-quiet-hours`.

@@ -53,6 +53,16 @@ impl Seat {
         Seat { plugin, failures: AtomicU32::new(0), rests: Mutex::default(), learned: Mutex::default() }
     }
 
+    /// The same with a copy of what it keeps, and of how it does: what happens on paper puts nobody to rest.
+    fn on_paper(&self) -> Seat {
+        Seat {
+            plugin: self.plugin.on_paper(),
+            failures: AtomicU32::new(self.failures.load(Ordering::Relaxed)),
+            rests: Mutex::new(*self.rests.lock().unwrap_or_else(PoisonError::into_inner)),
+            learned: Mutex::new(self.learned()),
+        }
+    }
+
     pub(crate) fn learned(&self) -> Learned {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -114,6 +124,12 @@ impl Set {
 impl Plugins for Set {
     fn has_policies(&self) -> bool {
         self.seats.iter().any(|seat| seat.plugin.speaks(World::Policy))
+    }
+
+    fn on_paper(&self) -> Option<Arc<dyn Plugins>> {
+        let one = |seat: &Arc<Seat>| Arc::new(seat.on_paper());
+        let seats = self.seats.iter().map(one).collect();
+        Some(Arc::new(Set { seats, landlines: self.landlines.clone() }))
     }
 
     fn route(&self, call: &PolicyCall) -> Vec<PluginSaid> {

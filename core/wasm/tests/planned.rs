@@ -300,8 +300,12 @@ fn on_paper_nothing_is_kept() {
     assert!(passes(&*paper) && !passes(&*paper), "it keeps a value, on paper");
     assert!(passes(&*draft.as_if(&plugins).unwrap()), "each paper is a new one");
     draft.exchange(&plugins).unwrap();
+    // What is in force is asked on paper, too.
+    let paper = plugins.set().on_paper().unwrap();
+    assert!(passes(&*paper) && !passes(&*paper));
     assert!(passes(&*plugins.set()), "nothing was kept");
     assert!(!passes(&*plugins.set()));
+    assert!(!passes(&*plugins.set().on_paper().unwrap()), "paper has a copy");
     let mut update = Draft::default();
     update.package(&plugins, &remembers("1.1.0").write(Some(&bench.key))).unwrap();
     assert!(!passes(&*update.as_if(&plugins).unwrap()), "a planned one has a copy of its values");

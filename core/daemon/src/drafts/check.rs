@@ -66,8 +66,9 @@ impl Drafts {
         let began = Instant::now();
         let go_on = || began.elapsed() < TIME;
         let known = Known { now: &now, texts: &texts, dialled, seed: SEED };
-        let given = Given { known, live: Some(&live.engine), most: MOST, go_on: &go_on };
-        let proof = proof::prove(&built.in_force.engine, given);
+        let live = live.engine.on_paper();
+        let given = Given { known, live: Some(&live), most: MOST, go_on: &go_on };
+        let proof = proof::prove(&built.in_force.engine.on_paper(), given);
         let mut checks = checks(&draft.config, proof);
         if let Err(refused) = trials::all_pass(&built.in_force.scripts, &built.config) {
             checks.ok = false;

@@ -111,7 +111,7 @@ impl Drafts {
         let live = self.routes.engine();
         let fair = |engine: &Engine, decks: &Planned| {
             let prices = self.money.prices_as_if(engine.router().config().clone(), decks, Seen::AllWell);
-            engine.with_gateways(Arc::new(NoGateways)).with_prices(prices)
+            engine.on_paper().with_gateways(Arc::new(NoGateways)).with_prices(prices)
         };
         (fair(&live, &Planned::new()), fair(&built.in_force.engine, &built.decks))
     }

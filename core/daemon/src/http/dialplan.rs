@@ -98,7 +98,9 @@ pub(super) async fn try_route(
     let engine = api.routes.engine();
     let source = source_of(engine.router().config(), &from)?;
     let probe = Probe { source, number: Digits::new(&number), at: wall::now() };
-    off_loop(move || Ok::<_, Problem>(view(engine.decide(probe.query()).plan))).await.map(web::Json)
+    off_loop(move || Ok::<_, Problem>(view(engine.on_paper().decide(probe.query()).plan)))
+        .await
+        .map(web::Json)
 }
 
 fn view(plan: RoutePlan) -> RouteView {

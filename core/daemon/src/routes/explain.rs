@@ -130,7 +130,7 @@ pub fn source_of(config: &Config, name: &str) -> Result<Source, ControlError> {
 /// Decides, and explains.
 pub fn explain(engine: &Engine, money: &Money, exchange: &Exchange, question: &Question) -> Explained {
     let gateways = Arc::new(Assumed { exchange: exchange.clone(), assumed: question.assumed.clone() });
-    let engine = engine.explaining().with_gateways(gateways);
+    let engine = engine.on_paper().explaining().with_gateways(gateways);
     let probe = Probe { source: question.source.clone(), number: question.number.clone(), at: question.at };
     let began = Instant::now();
     let decision = engine.decide(probe.query());

@@ -24,8 +24,9 @@ pub fn quick(next: &InForce, live: &InForce) -> Proof {
     let texts = texts(next);
     let began = Instant::now();
     let go_on = || began.elapsed() < TIME;
-    let given = Given { known: known(&now, &texts), live: Some(&live.engine), most: MOST, go_on: &go_on };
-    proof::guard(&next.engine, given)
+    let live = live.engine.on_paper();
+    let given = Given { known: known(&now, &texts), live: Some(&live), most: MOST, go_on: &go_on };
+    proof::guard(&next.engine.on_paper(), given)
 }
 
 /// May these scripts run? Only what they themselves do counts: a plan that was wrong before is no fault of a script.

@@ -1,7 +1,7 @@
 //! `store`: values of a plugin's own. What it may keep is bounded here, whoever keeps it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bindings::store::Host;
 use crate::guest::Guest;
@@ -20,6 +20,8 @@ pub trait KeyValue: Send + Sync {
     fn set(&self, plugin: &str, key: &str, value: String) -> bool;
     /// Forgets a value.
     fn remove(&self, plugin: &str, key: &str);
+    /// What this plugin keeps, for questions on paper: whoever changes it, changes nothing here.
+    fn on_paper(&self, plugin: &str) -> Arc<dyn KeyValue>;
 }
 
 /// Values in memory. Whoever wants them on a disk takes [`MemoryStore::changed`] from time to time.
@@ -75,6 +77,12 @@ impl KeyValue for MemoryStore {
         own.values.insert(key.to_owned(), value);
         own.changed = true;
         true
+    }
+
+    fn on_paper(&self, plugin: &str) -> Arc<dyn KeyValue> {
+        let paper = MemoryStore::default();
+        paper.put(plugin, self.copy(plugin).unwrap_or_default());
+        Arc::new(paper)
     }
 
     fn remove(&self, plugin: &str, key: &str) {
