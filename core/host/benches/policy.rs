@@ -1,13 +1,17 @@
 //! What a policy costs a call: the budget is 25 µs for 30 lines.
 
+#[path = "../../rates/benches/common/cpu.rs"]
+mod cpu;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringtrip_host::{Engine, Library, Limits, NoPlugins, Pool, PrefixTable, Script};
-use ringtrip_switch::config::{Config, DemoSecrets, Region};
+use ringtrip_switch::config::{Config, DemoSecrets, Gateway, Region};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
 use ringtrip_switch::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
@@ -46,7 +50,7 @@ fn route(c) {
 "#;
 
 #[allow(clippy::disallowed_methods)]
-fn policy(c: &mut Criterion) {
+fn policy(c: &mut Criterion<Cpu>) {
     let start = Instant::now();
     let clock = move || start.elapsed();
     // As many prefixes as a rate deck has.
@@ -87,10 +91,14 @@ fn policy(c: &mut Criterion) {
 
 /// The whole decision: emergency, plan, script. The budgets are 5 µs for an internal call and 25 µs with a script.
 #[allow(clippy::disallowed_methods)]
-fn decision(c: &mut Criterion) {
+fn decision(c: &mut Criterion<Cpu>) {
     let start = Instant::now();
     let secrets = DemoSecrets { first: String::new(), second: String::new() };
     let mut config = Config::demo(Region::Uk, secrets);
+    for id in ["gw1", "gw2"] {
+        let server = "sip.example.com".parse().expect("a host");
+        config.gateways.push(Gateway::new(id.parse().expect("a name"), server, "user"));
+    }
     let query = |dialled: &str| RouteQuery {
         call: CallId(1),
         source: Source::Extension("201".parse().expect("a name")),
@@ -119,8 +127,12 @@ fn decision(c: &mut Criterion) {
     }
     config.script = Some("bench.rhai".to_owned());
     let scripted = engine(config, Library::shipped().with("bench.rhai", THIRTY_LINES));
-    for (name, number) in [("an extension", "202"), ("the landline", "01480123123")] {
+    for (name, number) in
+        [("an extension", "202"), ("the landline", "01480123123"), ("abroad", "0012125551234")]
+    {
         let query = query(number);
+        let decided = scripted.decide(query.clone());
+        assert!(decided.events.is_empty(), "{decided:?}");
         let name = format!("decision with a script of 30 lines, {name}");
         c.bench_function(&name, |b| b.iter(|| scripted.decide(black_box(query.clone()))));
         c.bench_function(&format!("{name}, explained"), |b| {
@@ -130,5 +142,9 @@ fn decision(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, policy, decision);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(Cpu);
+    targets = policy, decision
+}
 criterion_main!(benches);

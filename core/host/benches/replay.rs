@@ -1,10 +1,14 @@
 //! How many call records a replay looks at in a second: the budget is 20,000, each through what runs and through a draft.
 
+#[path = "../../rates/benches/common/cpu.rs"]
+mod cpu;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cpu::Cpu;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringtrip_host::replay::{PastCall, replay};
 use ringtrip_host::{Engine, Limits, NoPlugins, Script};
@@ -71,7 +75,7 @@ fn past() -> Vec<PastCall> {
     (0..CALLS).map(call).collect()
 }
 
-fn replays(c: &mut Criterion) {
+fn replays(c: &mut Criterion<Cpu>) {
     let (plain, scripted) = (engine(false), engine(true));
     let calls = past();
     let mut group = c.benchmark_group("replay");
@@ -85,5 +89,9 @@ fn replays(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, replays);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(Cpu);
+    targets = replays
+}
 criterion_main!(benches);

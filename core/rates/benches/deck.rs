@@ -135,16 +135,16 @@ fn look_ups(c: &mut Criterion<Cpu>, deck: &Deck, rates: &[Rate]) {
         assert_eq!(ours, trie.find(number).map(by_place));
         assert_eq!(ours, find_fst(&fst, number).map(|i| by_place(i as u32)));
     }
-    let per = |octets: usize| octets as f64 / PREFIXES as f64;
     // What the others need beside their index to say price, name and date: one row of ours.
-    eprintln!("octets a prefix: this deck {:.1}, all counted", per(deck.bytes()));
-    eprintln!("indexes alone: sorted array {:.1}", per(size_of_val(&*sorted.0)));
-    eprintln!(
-        "  hash table about {:.1}",
-        per(hashed.0.capacity() * 8 / 7 * (size_of::<(Prefix, u32)>() + 1))
-    );
-    eprintln!("  trie of digits {:.1}", per(size_of_val(&*trie.0)));
-    eprintln!("  fst {:.1}", per(fst.as_fst().as_bytes().len()));
+    for (name, octets) in [
+        ("this deck", deck.bytes()),
+        ("sorted array", size_of_val(&*sorted.0)),
+        ("hash table", hashed.0.capacity() * 8 / 7 * (size_of::<(Prefix, u32)>() + 1)),
+        ("trie of digits", size_of_val(&*trie.0)),
+        ("fst", fst.as_fst().as_bytes().len()),
+    ] {
+        println!("figure: octets a prefix, {name} = {:.1} octets", octets as f64 / PREFIXES as f64);
+    }
 
     let mut group = c.benchmark_group("longest prefix of 1,000,000");
     let mut place = 0;

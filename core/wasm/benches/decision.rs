@@ -4,6 +4,8 @@
 //!
 //! The guests are those of `cargo xtask plugins`, in `target/plugins` or in the folder `RINGTRIP_PLUGINS`.
 
+#[path = "../../rates/benches/common/cpu.rs"]
+mod cpu;
 #[path = "../tests/guests/mod.rs"]
 mod guests;
 
@@ -13,6 +15,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
 use guests::{ONE_STAGE, call, load, policy, runtime, verdict};
 use ringtrip_host::Engine;
@@ -32,7 +35,7 @@ struct Guest {
     manifest: Manifest,
 }
 
-fn decision(c: &mut Criterion) {
+fn decision(c: &mut Criterion<Cpu>) {
     let pass = load(&policy("", "(i32.const 1024)")).expect("it loads");
     let stage = load(&policy("", &format!("{ONE_STAGE} {}", verdict(1, 2000, 1)))).expect("it loads");
     let call = call();
@@ -47,7 +50,7 @@ fn decision(c: &mut Criterion) {
 }
 
 /// The policy that keeps nights quiet.
-fn policies(c: &mut Criterion, guest: &Guest) {
+fn policies(c: &mut Criterion<Cpu>, guest: &Guest) {
     let plugin = guest.load(runtime(), &[("exceptions", "+441632960123, 01632*")]);
     let night = Call { origin: Origin::Gateway, default_route: Some("101".to_owned()), ..call() };
     let mut day = night.clone();
@@ -82,7 +85,7 @@ fn policies(c: &mut Criterion, guest: &Guest) {
 }
 
 /// The gateway that is a calling card.
-fn gateways(c: &mut Criterion, guest: &Guest) {
+fn gateways(c: &mut Criterion<Cpu>, guest: &Guest) {
     let plugin = guest.load(runtime(), &[("access", "0800 123456"), ("pin", "4711")]);
     let call = call();
     assert_eq!(plugin.prepare(&call).expect("it answers").number, "0800123456");
@@ -157,5 +160,9 @@ fn resident() -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or_default()
 }
 
-criterion_group!(benches, decision);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(Cpu);
+    targets = decision
+}
 criterion_main!(benches);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::exchange::{self, CALLED, CALLERS, Exchange};
 use super::procs::{Proc, answers_sip, free_port, wait_for};
-use super::report::{Report, Row};
+use super::report::{Bound, Report, Row};
 use crate::run::root;
 
 /// Users of the registration benchmark.
@@ -26,7 +26,7 @@ pub fn calls(report: &mut Report) -> Result<()> {
             ours: ours.cpu_ms,
             other: Some(("kamailio".into(), peer.cpu_ms)),
             unit: "ms CPU",
-            bound: Some(1.0),
+            bound: Some(Bound::Ratio(1.0)),
         });
     }
     // Held calls: rate x hold = calls at once.
@@ -37,14 +37,14 @@ pub fn calls(report: &mut Report) -> Result<()> {
         ours: many.cpu_ms,
         other: Some(("at 10".into(), few.cpu_ms)),
         unit: "ms CPU",
-        bound: Some(1.1),
+        bound: Some(Bound::Ratio(1.1)),
     });
     report.add(Row {
         what: "memory a call, 1,000 at once".into(),
         ours: many.resident_kb_a_call,
         other: None,
         unit: "kB",
-        bound: Some(30.0),
+        bound: Some(Bound::Most(30.0)),
     });
     Ok(())
 }
@@ -63,7 +63,7 @@ pub fn register(report: &mut Report) -> Result<()> {
         ours: ours.cpu_ms,
         other: Some(("kamailio".into(), peer.cpu_ms)),
         unit: "ms CPU",
-        bound: Some(1.0),
+        bound: Some(Bound::Ratio(1.0)),
     });
     let fast = registrations(Side::Ours, 4000, 80_000)?;
     report.add(Row {
@@ -71,7 +71,7 @@ pub fn register(report: &mut Report) -> Result<()> {
         ours: f64::from(fast.failed),
         other: None,
         unit: "lost",
-        bound: Some(0.0),
+        bound: Some(Bound::Most(0.0)),
     });
     Ok(())
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::procs::{Proc, free_port, wait_for};
-use super::report::{Report, Row};
+use super::report::{Bound, Report, Row};
 use crate::run::target;
 
 /// Lifts in a row.
@@ -39,7 +39,7 @@ pub fn dialtone(report: &mut Report) -> Result<()> {
     let mut all = measured?;
     all.sort_by(f64::total_cmp);
     for (what, ours, bound) in [
-        ("off-hook to first dial-tone sample, median", all[all.len() / 2], Some(30.0)),
+        ("off-hook to first dial-tone sample, median", all[all.len() / 2], Some(Bound::Most(30.0))),
         ("off-hook to first dial-tone sample, worst", all[all.len() - 1], None),
     ] {
         report.add(Row { what: what.into(), ours, other: None, unit: "ms", bound });

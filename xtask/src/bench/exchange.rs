@@ -12,7 +12,7 @@ use md5::{Digest, Md5};
 
 use super::calls::USERS;
 use super::procs::{Proc, answers_sip, free_port, wait_for};
-use super::report::{Report, Row};
+use super::report::{Bound, Report, Row};
 use crate::run::target;
 
 /// Where calls come from: another address than the phones', for the exchange knows providers by their addresses.
@@ -26,6 +26,8 @@ pub struct Exchange {
     pub proc: Proc,
     /// Its SIP port on the loopback.
     pub sip_port: u16,
+    /// Its HTTP port on the loopback.
+    pub http_port: u16,
 }
 
 /// A configuration without boards. What `CALLERS` sends is dialled through the plan and goes to the provider on
@@ -83,7 +85,7 @@ pub fn start(dir: &Path, config: &str) -> Result<Exchange> {
 }
 
 /// Starts it on the data folder as it is, and waits for nothing.
-fn launch(dir: &Path, config: &str) -> Result<Exchange> {
+pub fn launch(dir: &Path, config: &str) -> Result<Exchange> {
     let data = dir.join("data");
     fs::create_dir_all(&data)?;
     let (sip_port, http_port) = (free_port()?, free_port()?);
@@ -95,7 +97,7 @@ fn launch(dir: &Path, config: &str) -> Result<Exchange> {
     command.arg("--drivers").arg(target().join("release"));
     command.env("RUST_LOG", "warn");
     let proc = Proc::start(command, &dir.join("ringtrip.log"))?;
-    Ok(Exchange { proc, sip_port })
+    Ok(Exchange { proc, sip_port, http_port })
 }
 
 /// From start to the first accepted REGISTER, and memory at rest.
@@ -123,7 +125,7 @@ pub fn boot(report: &mut Report) -> Result<()> {
             ours: time.as_secs_f64() * 1000.0,
             other: None,
             unit: "ms",
-            bound: Some(100.0),
+            bound: Some(Bound::Most(100.0)),
         });
     }
     let exchange = start(&dir, &config)?;
@@ -133,7 +135,7 @@ pub fn boot(report: &mut Report) -> Result<()> {
         ours: exchange.proc.resident_kb() as f64 / 1024.0,
         other: None,
         unit: "MB",
-        bound: Some(40.0),
+        bound: Some(Bound::Most(40.0)),
     });
     Ok(())
 }

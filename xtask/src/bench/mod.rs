@@ -3,10 +3,13 @@
 mod calls;
 mod dialtone;
 mod exchange;
+mod explain;
+mod measured;
 mod phones;
 mod procs;
 mod relay;
 mod report;
+mod routes;
 
 use anyhow::{Result, bail};
 
@@ -14,9 +17,9 @@ use crate::run::{cargo, run};
 use crate::tools;
 use report::Report;
 
-/// Runs the benchmarks named, or all: `micro`, `boot`, `dialtone`, `calls`, `register`, `relay`.
+/// Runs the benchmarks named, or all: `micro`, `routes`, `boot`, `dialtone`, `calls`, `register`, `relay`.
 pub fn bench(args: &[String]) -> Result<()> {
-    const ALL: &[&str] = &["micro", "boot", "dialtone", "register", "calls", "relay"];
+    const ALL: &[&str] = &["micro", "routes", "boot", "dialtone", "register", "calls", "relay"];
     if args.first().is_some_and(|a| a == "bare-relay") {
         return relay::bare(args.get(1..).unwrap_or_default());
     }
@@ -24,14 +27,29 @@ pub fn bench(args: &[String]) -> Result<()> {
         bail!("there is no benchmark {wrong:?}; there are {}", ALL.join(", "));
     }
     let wanted = |name: &str| args.is_empty() || args.iter().any(|a| a == name);
-    tools::need(tools::BENCH)?;
-    run(
-        &cargo(),
-        &["build", "--release", "-p", "ringtrip", "-p", "ringtrip-linehost", "-p", "ringtrip-driver-virtual"],
-    )?;
+    // What routes cost is measured without a peer, and `cargo bench` builds the exchange beside the benches.
+    if args.is_empty() || args.iter().any(|a| a != "routes") {
+        tools::need(tools::BENCH)?;
+        run(
+            &cargo(),
+            &[
+                "build",
+                "--release",
+                "-p",
+                "ringtrip",
+                "-p",
+                "ringtrip-linehost",
+                "-p",
+                "ringtrip-driver-virtual",
+            ],
+        )?;
+    }
     let mut report = Report::default();
     if wanted("micro") {
         run(&cargo(), &["bench", "-p", "ringtrip-sip", "-p", "ringtrip-media", "-p", "ringtrip-switch"])?;
+    }
+    if wanted("routes") {
+        routes::routes(&mut report)?;
     }
     if wanted("boot") {
         exchange::boot(&mut report)?;

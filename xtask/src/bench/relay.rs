@@ -14,7 +14,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::exchange;
 use super::phones::{self, Ends};
 use super::procs::{Proc, free_port, wait_for};
-use super::report::{Report, Row};
+use super::report::{Bound, Report, Row};
 
 /// How long packets flow while CPU is counted.
 const FLOW: Duration = Duration::from_secs(10);
@@ -31,14 +31,14 @@ pub fn relay(report: &mut Report) -> Result<()> {
             ours: ours.micros,
             other: Some(("bare".into(), bare.micros)),
             unit: "µs/pkt",
-            bound: Some(1.3),
+            bound: Some(Bound::Ratio(1.3)),
         });
         report.add(Row {
             what: format!("RTP relay, {calls} calls, lost"),
             ours: ours.lost_percent,
             other: None,
             unit: "%",
-            bound: Some(0.1),
+            bound: Some(Bound::Most(0.1)),
         });
         match rtpengine_side(calls) {
             Ok(peer) => report.add(Row {

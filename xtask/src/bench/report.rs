@@ -1,5 +1,6 @@
 //! What was measured: rows of a table, and the same as JSON in `target/bench.json`.
 
+use std::fmt;
 use std::fs;
 
 use anyhow::Result;
@@ -17,8 +18,19 @@ pub struct Row {
     pub other: Option<(String, f64)>,
     /// The unit of both.
     pub unit: &'static str,
-    /// The bound: on the ratio if there is a peer, else on the figure itself.
-    pub bound: Option<f64>,
+    /// What is wanted.
+    pub bound: Option<Bound>,
+}
+
+/// What is wanted of a figure.
+#[derive(Debug, Clone, Copy)]
+pub enum Bound {
+    /// Not more than this.
+    Most(f64),
+    /// Not less than this.
+    Least(f64),
+    /// Not more than so many times the floor or the peer.
+    Ratio(f64),
 }
 
 /// All rows of a run.
@@ -30,10 +42,10 @@ pub struct Report {
 impl Row {
     /// Is it within its bound?
     fn holds(&self) -> Option<bool> {
-        let bound = self.bound?;
-        Some(match &self.other {
-            Some((_, other)) => self.ours / other <= bound,
-            None => self.ours <= bound,
+        Some(match self.bound? {
+            Bound::Most(bound) => self.ours <= bound,
+            Bound::Least(bound) => self.ours >= bound,
+            Bound::Ratio(bound) => self.ours / self.other.as_ref()?.1 <= bound,
         })
     }
 }
@@ -47,7 +59,7 @@ impl Report {
 
     /// Prints the table and writes the JSON.
     pub fn close(self) -> Result<()> {
-        println!("\n{:<46} {:>12} {:>12} {:>8} {:>8}  unit", "what", "ours", "other", "ratio", "bound");
+        println!("\n{:<58} {:>14} {:>24} {:>8} {:>10}  unit", "what", "ours", "other", "ratio", "wanted");
         for row in &self.rows {
             println!("{}", line(row));
         }
@@ -56,7 +68,8 @@ impl Report {
             .iter()
             .map(|r| {
                 serde_json::json!({
-                    "what": r.what, "ours": r.ours, "unit": r.unit, "bound": r.bound, "holds": r.holds(),
+                    "what": r.what, "ours": r.ours, "unit": r.unit, "wanted": r.bound.map(|b| b.to_string()),
+                    "holds": r.holds(),
                     "other": r.other.as_ref().map(|(name, value)| serde_json::json!({"name": name, "value": value})),
                 })
             })
@@ -68,19 +81,61 @@ impl Report {
     }
 }
 
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Most(bound) => write!(f, "≤ {bound}"),
+            Bound::Least(bound) => write!(f, "≥ {bound}"),
+            Bound::Ratio(bound) => write!(f, "≤ {bound} x"),
+        }
+    }
+}
+
 fn line(row: &Row) -> String {
     let (other, ratio) = match &row.other {
         Some((name, value)) => (format!("{value:.3} {name}"), format!("{:.2}", row.ours / value)),
         None => (String::new(), String::new()),
     };
-    let bound = row.bound.map_or(String::new(), |b| format!("{b}"));
+    let bound = row.bound.map_or(String::new(), |b| b.to_string());
     let verdict = match row.holds() {
         Some(true) => "ok",
-        Some(false) => "MISSED",
+        Some(false) => "missed",
         None => "",
     };
     format!(
-        "{:<46} {:>12.3} {:>22} {:>8} {:>8}  {:<6} {verdict}",
+        "{:<58} {:>14.3} {:>24} {:>8} {:>10}  {:<6} {verdict}",
         row.what, row.ours, other, ratio, bound, row.unit
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bound, Row};
+
+    #[test]
+    fn what_is_wanted_is_looked_at() {
+        let row = |bound| Row {
+            what: String::new(),
+            ours: 5.0,
+            other: Some((String::new(), 4.0)),
+            unit: "",
+            bound,
+        };
+        for (bound, holds) in [
+            (None, None),
+            (Some(Bound::Most(5.0)), Some(true)),
+            (Some(Bound::Most(4.9)), Some(false)),
+            (Some(Bound::Least(5.0)), Some(true)),
+            (Some(Bound::Least(5.1)), Some(false)),
+            (Some(Bound::Ratio(1.25)), Some(true)),
+            (Some(Bound::Ratio(1.2)), Some(false)),
+        ] {
+            assert_eq!(row(bound).holds(), holds, "{bound:?}");
+        }
+        assert_eq!(
+            Row { other: None, ..row(Some(Bound::Ratio(1.0))) }.holds(),
+            None,
+            "nothing to compare with"
+        );
+    }
 }
