@@ -223,14 +223,34 @@ impl FromStr for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let micros = self.0.unsigned_abs();
-        let (whole, fraction) = (micros / UNIT.unsigned_abs(), micros % UNIT.unsigned_abs());
-        let mut digits = format!("{fraction:06}");
-        while digits.len() > 2 && digits.ends_with('0') {
-            digits.pop();
+        // Written from the end: a sign, fourteen digits, a point and six places are the most that there can be. Decks are
+        // exported and offers explained by the million, so nothing is asked of the heap.
+        let mut text = [0; 24];
+        let mut at = text.len();
+        let mut put = |byte: u8| {
+            at -= 1;
+            text[at] = byte;
+        };
+        let digit = |number: u64| b'0' + (number % 10) as u8;
+        let (mut rest, mut places) = (self.0.unsigned_abs(), 6);
+        // Zeros at the end go, but for two.
+        while places > 2 && rest.is_multiple_of(10) {
+            (rest, places) = (rest / 10, places - 1);
         }
-        f.pad(&format!("{sign}{whole}.{digits}"))
+        for _ in 0..places {
+            put(digit(rest));
+            rest /= 10;
+        }
+        put(b'.');
+        put(digit(rest));
+        while rest >= 10 {
+            rest /= 10;
+            put(digit(rest));
+        }
+        if self.0 < 0 {
+            put(b'-');
+        }
+        f.pad(std::str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -62,6 +62,7 @@ fn amounts_are_shown_whole() {
     ] {
         assert_eq!(Money(micros).to_string(), shown);
     }
+    assert_eq!(format!("{:>8}|{:<8}|", Money(12_000), Money(-12_000)), "   0.012|-0.012  |");
 }
 
 #[test]
