@@ -44,7 +44,8 @@ pub(super) fn who_reaches(client: &Client, target: &str, draft: Option<&str>, js
         let rule = match (word(way, "script"), word(way, "alternative")) {
             ("", "") => word(way, "because").to_owned(),
             ("", alternative) => alternative.to_owned(),
-            (script, _) => script.to_owned(),
+            (script, "") => script.to_owned(),
+            (script, alternative) => format!("{alternative} and {script}"),
         };
         println!("  {rule}");
         println!("    numbers  {} ({} tried)", list(&way["numbers"]), way["tried"]);
@@ -74,12 +75,18 @@ pub(super) fn show_record(record: &Value) {
         let part = |n: usize| step[n].as_str().unwrap_or("");
         line(part(0), part(1), part(2));
     }
+    println!("{}", outcome(record));
+}
+
+/// What became of a recorded call: who was reached or tried last, or why nobody was.
+fn outcome(record: &Value) -> String {
     let because = word(&record["provenance"], "because");
-    println!(
-        "= {}{}",
-        word(record, "target"),
-        if because.is_empty() { String::new() } else { format!(": {because}") }
-    );
+    let because = if because.is_empty() { String::new() } else { format!(": {because}") };
+    match (word(record, "target"), word(record, "cause")) {
+        ("", "") => format!("= nobody is tried yet{because}"),
+        ("", cause) => format!("= {cause}{because}"),
+        (target, _) => format!("= {target}{because}"),
+    }
 }
 
 /// A decision as indented lines.
@@ -110,12 +117,14 @@ fn tree(answer: &Value) {
     let because = word(answer, "because");
     match word(answer, "verdict") {
         "refuse" => println!("= refused, {}: {because}", word(answer, "cause")),
-        "ask" => println!("= the caller is asked first: {because}"),
+        "ask" => println!("= {because}"),
         verdict => println!("= {verdict}: {because} ({} µs)", answer["took_us"]),
     }
 }
 
 fn line(kind: &str, subject: &str, said: &str) {
+    // Some sentences begin with the name of whom they speak.
+    let said = said.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(said);
     let subject = if subject.is_empty() { String::new() } else { format!("{subject}: ") };
     println!("  {kind:<10} {subject}{said}");
 }
@@ -159,4 +168,22 @@ fn word<'v>(value: &'v Value, key: &str) -> &'v str {
 fn list(values: &Value) -> String {
     let words = values.as_array().into_iter().flatten().filter_map(Value::as_str);
     words.map(|w| if w.is_empty() { "(nothing)" } else { w }).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_says_what_became_of_the_call() {
+        let record = |target: &str, cause: Value, because: &str| {
+            outcome(&json!({ "target": target, "cause": cause, "provenance": { "because": because } }))
+        };
+        assert_eq!(
+            record("gw1", json!("normal"), "the plan names the route"),
+            "= gw1: the plan names the route"
+        );
+        assert_eq!(record("", json!("spent"), "limit children"), "= spent: limit children");
+        assert_eq!(record("", Value::Null, ""), "= nobody is tried yet");
+    }
 }

@@ -45,7 +45,11 @@ impl fmt::Display for Fault {
             FaultSeverity::Error => "error",
             FaultSeverity::Warning => "warning",
         };
-        write!(f, "{}:{}: {severity}: ", self.line, self.column)?;
+        // A fault of a script or a plugin has no place in the document.
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+        write!(f, "{severity}: ")?;
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
@@ -60,4 +64,23 @@ impl fmt::Display for Fault {
 /// All faults as lines for a terminal, each beginning with the file's name.
 pub fn report(file: &str, faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("{file}:{fault}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_without_a_place_names_none() {
+        let fault = |line, column| Fault {
+            severity: FaultSeverity::Error,
+            line,
+            column,
+            path: "default.rhai".to_owned(),
+            what: "it loops".to_owned(),
+            hint: "mend it".to_owned(),
+        };
+        assert_eq!(fault(3, 9).to_string(), "3:9: error: default.rhai: it loops; mend it");
+        assert_eq!(fault(0, 0).to_string(), "error: default.rhai: it loops; mend it");
+    }
 }

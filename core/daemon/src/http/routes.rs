@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use ringtrip_host::Engine;
 use ringtrip_host::probe::Probes;
 use ringtrip_host::reach::{self, Way};
+use ringtrip_switch::config::Config;
 use ringtrip_switch::party::Digits;
 use ringtrip_switch::route::WallTime;
 use serde::{Deserialize, Serialize};
@@ -17,13 +19,17 @@ use utoipa::ToSchema;
 
 use super::{Api, Problem, off_loop};
 use crate::config::read;
+use crate::drafts::Built;
 use crate::exchange::wall;
 use crate::routes::explain::{self, Explained, Question, source_of};
-use crate::routes::known;
+use crate::routes::{Scripts, known};
 use crate::store::{CdrQuery, DraftRecord};
 
 /// A document and scripts in a question.
 const LARGEST: usize = 2 << 20;
+/// States that may be assumed: those in which a call is taken, and those in which it is not.
+const STATES: [&str; 10] =
+    ["free", "idle", "up", "ready", "registered", "busy", "in-use", "down", "unregistered", "full"];
 /// How long faces wait for `who-reaches`.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -86,7 +92,7 @@ pub(super) async fn explain(
         let engine = engine(&api, &ask.instead)?;
         let source = source_of(engine.router().config(), &ask.from)?;
         let at = ask.at.as_deref().map_or_else(|| Ok(wall::now()), time)?;
-        let assumed = ask.lines.into_iter().chain(ask.gateways).collect();
+        let assumed = assumed(engine.router().config(), ask.lines, ask.gateways)?;
         let question = Question { source, number: Digits::new(&ask.number), at, assumed };
         Ok::<_, Problem>(explain::explain(&engine, &api.money, &api.exchange, &question))
     })
@@ -159,7 +165,8 @@ pub(super) async fn who_reaches(
         let probes =
             Probes::new(config, ringtrip_host::probe::Known { dialled: &dialled, ..known(&now, &texts) });
         let began = Instant::now();
-        let found = reach::who_reaches(&engine, &probes, &ask.target, &|| began.elapsed() < PATIENCE);
+        let found =
+            reach::who_reaches(&engine.on_paper(), &probes, &ask.target, &|| began.elapsed() < PATIENCE);
         let ways = found.ways.into_iter().map(WayView::from).collect();
         Ok(ReachedView { target: ask.target, ways, decisions: found.decisions, cut: found.cut })
     })
@@ -204,6 +211,7 @@ fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
         Some(text) => text.clone(),
         None => api.store.config(api.store.config_head())?.text,
     };
+    let scripts = &instead.scripts;
     let record = DraftRecord {
         name: String::new(),
         author: String::new(),
@@ -212,29 +220,126 @@ fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
         revision: 0,
         base: Default::default(),
         config,
-        scripts: instead.scripts.clone(),
+        scripts: scripts.clone(),
         parts: Default::default(),
         active: None,
         discarded: false,
     };
     // Its own faults first: they have better places.
     read(&record.config).map_err(|faults| Problem::faulty("document", faults))?;
-    built(api, &record)
-}
-
-fn built(api: &Api, record: &DraftRecord) -> Result<Arc<Engine>, Problem> {
-    let built = api.drafts.build(record).map_err(|faults| Problem::faulty("draft", faults))?;
+    let built = build(api, &record)?;
+    all_used(scripts.keys(), &built.in_force.scripts)?;
     Ok(built.in_force.engine)
 }
 
-/// A moment as people write it.
-pub(super) fn time(text: &str) -> Result<WallTime, Problem> {
-    let stamp = text.parse::<jiff::Timestamp>().ok().or_else(|| {
-        let local: DateTime = text.parse().ok()?;
-        Some(local.to_zoned(TimeZone::system()).ok()?.timestamp())
+fn built(api: &Api, record: &DraftRecord) -> Result<Arc<Engine>, Problem> {
+    Ok(build(api, record)?.in_force.engine)
+}
+
+fn build(api: &Api, record: &DraftRecord) -> Result<Built, Problem> {
+    api.drafts.build(record).map_err(|faults| Problem::faulty("draft", faults))
+}
+
+/// A text that nothing asks would leave the answer as it is, and whoever asks would believe that it has decided.
+fn all_used<'a>(mut texts: impl Iterator<Item = &'a String>, scripts: &Scripts) -> Result<(), Problem> {
+    let imported = |module: &str| {
+        let import = format!("import \"{module}\"");
+        let library = scripts.library();
+        let mut all = library.scripts.values().chain(library.modules.values());
+        all.any(|text| text.contains(&import))
+    };
+    let unused = texts.find(|name| {
+        let module = name.strip_suffix(".rhai").unwrap_or(name);
+        scripts.text_of(name).is_none() && !imported(module)
     });
+    let Some(name) = unused else { return Ok(()) };
+    let named: Vec<&str> = scripts.iter().map(|(named, _)| named.name.as_str()).collect();
+    let named = if named.is_empty() { "no script".to_owned() } else { named.join(", ") };
+    Err(Problem::bad(format!(
+        "nothing asks {name}: the configuration names {named}. Give the file one of these names, or put it into a \
+         draft whose document names it"
+    )))
+}
+
+/// What is assumed about lines and gateways, by name: each there, each in a state that means something.
+fn assumed(
+    config: &Config,
+    lines: BTreeMap<String, String>,
+    gateways: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let is_line = |name: &str| name == "gw0" || config.lines.iter().any(|l| l.id.as_str() == name);
+    let is_gateway = |name: &str| {
+        name == "gw0"
+            || name.parse().is_ok_and(|id| config.gateway(&id).is_some() || config.plugin_of(&id).is_some())
+    };
+    for (name, state) in lines.iter().chain(&gateways) {
+        let there = if lines.contains_key(name) { is_line(name) } else { is_gateway(name) };
+        if !there {
+            let what = if lines.contains_key(name) { "line" } else { "gateway" };
+            return Err(Problem::missing(what, name));
+        }
+        if !STATES.contains(&state.as_str()) {
+            return Err(Problem::bad(format!(
+                "{state:?} is no state of {name}: write free, busy or down for a line, up or down for a gateway"
+            )));
+        }
+    }
+    Ok(lines.into_iter().chain(gateways).collect())
+}
+
+/// A moment as people write it; without a zone of its own by the box's.
+pub(super) fn time(text: &str) -> Result<WallTime, Problem> {
+    let zone = wall::zone().unwrap_or_else(TimeZone::system);
     let wrong = || {
         Problem::bad(format!("{text:?} is no time: write 2026-12-24T18:00, or with a zone 2026-12-24T18:00Z"))
     };
-    stamp.map(|s| wall::at(s.as_microsecond())).ok_or_else(wrong)
+    moment(text, zone).map(|s| wall::at(s.as_microsecond())).ok_or_else(wrong)
+}
+
+fn moment(text: &str, zone: TimeZone) -> Option<Timestamp> {
+    text.parse::<Timestamp>().ok().or_else(|| {
+        let local: DateTime = text.parse().ok()?;
+        Some(local.to_zoned(zone).ok()?.timestamp())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_a_zone_is_by_the_box() {
+        let hour = |text: &str, zone: &str| moment(text, TimeZone::get(zone).unwrap()).map(|t| t.to_string());
+        let utc = |text: &str| Some(text.to_owned());
+        assert_eq!(hour("2026-07-01T12:00", "America/New_York"), utc("2026-07-01T16:00:00Z"));
+        assert_eq!(hour("2026-07-01T12:00", "Europe/London"), utc("2026-07-01T11:00:00Z"));
+        assert_eq!(hour("2026-07-01T12:00Z", "Europe/London"), utc("2026-07-01T12:00:00Z"));
+        assert_eq!(hour("2026-13-01", "UTC"), None);
+    }
+
+    #[test]
+    fn assumed_states_are_of_what_is_there() {
+        let mut config = Config::demo(
+            ringtrip_switch::config::Region::Uk,
+            ringtrip_switch::config::DemoSecrets { first: String::new(), second: String::new() },
+        );
+        let gateway = ringtrip_switch::config::Gateway::new;
+        config.gateways.push(gateway("gw1".parse().unwrap(), "sip.example.com".parse().unwrap(), "me"));
+        let map = |name: &str, state: &str| BTreeMap::from([(name.to_owned(), state.to_owned())]);
+        let none = BTreeMap::new;
+        for (lines, gateways, wrong) in [
+            (map("fxo1", "busy"), map("gw1", "down"), None),
+            (map("gw0", "free"), none(), None),
+            (map("fxo9", "busy"), none(), Some("fxo9")),
+            (map("gw1", "down"), none(), Some("gw1")),
+            (none(), map("gw9", "down"), Some("gw9")),
+            (none(), map("gw1", "broken"), Some("\"broken\" is no state of gw1")),
+        ] {
+            match (assumed(&config, lines, gateways), wrong) {
+                (Ok(_), None) => {}
+                (Err(problem), Some(words)) => assert!(problem.detail.contains(words), "{problem:?}"),
+                (found, wrong) => panic!("{found:?}, not {wrong:?}"),
+            }
+        }
+    }
 }
