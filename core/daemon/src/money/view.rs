@@ -1,7 +1,9 @@
 //! Prices and money as people see them.
 
-use ringtrip_rates::brake::Per;
-use ringtrip_rates::import::{Absurd, Change, Gap, Line, Listed, Overlap, Preview, Why};
+use ringtrip_rates::brake::{Per, Which};
+use ringtrip_rates::import::{
+    Absurd, Change, Column, Gap, Line, Listed, Options, Overlap, Preview, Scale, When, Why,
+};
 use ringtrip_rates::market::{Ask, Budget, Candidates};
 use ringtrip_rates::money::{Currency, Money as Amount};
 use ringtrip_rates::rate::Shown;
@@ -281,8 +283,15 @@ impl Money {
                 limit_view(&limit.name, extension, gateway, s.per, s.amount, s.spent)
             }));
             if limits.len() == before {
-                let (name, nobody) = (&limit.name, String::new);
-                limits.push(limit_view(name, nobody(), nobody(), limit.per, limit.amount, Amount::ZERO));
+                let (extension, gateway) = (named(&limit.extension), named(&limit.gateway));
+                limits.push(limit_view(
+                    &limit.name,
+                    extension,
+                    gateway,
+                    limit.per,
+                    limit.amount,
+                    Amount::ZERO,
+                ));
             }
         }
         drop(till);
@@ -302,6 +311,14 @@ impl Money {
             limits,
             bundles: bundles.collect(),
         }
+    }
+}
+
+/// For whom a limit is counted, before anybody has spent: the one that it names.
+fn named(which: &Which) -> String {
+    match which {
+        Which::All | Which::Each => String::new(),
+        Which::Only(name) => name.to_string(),
     }
 }
 
@@ -341,9 +358,20 @@ pub(super) fn import(imported: Imported) -> ImportView {
     } else {
         let separator = char::from(p.dialect.separator);
         let decimal = p.dialect.decimal;
-        let columns: Vec<String> =
-            p.dialect.columns.iter().map(|c| format!("{c:?}").to_lowercase()).collect();
-        format!("columns {} parted by {separator:?}, decimal sign {decimal:?}", columns.join(" "))
+        let columns: Vec<&str> = p.dialect.columns.iter().map(column).collect();
+        let mut said = format!("{}; parted by {separator:?}, decimal sign {decimal:?}", columns.join(", "));
+        if p.dialect.columns.iter().any(|c| matches!(c, Column::From | Column::Until)) {
+            let order =
+                if p.dialect.day_first { "03/04 is the 3rd of April" } else { "03/04 is the 4th of March" };
+            said += &format!(", {order}");
+        }
+        if p.dialect.columns.iter().any(|c| matches!(c, Column::Price(When::Peak | When::OffPeak, _))) {
+            said += &format!(", peak is {}", Options::new("", currency).peak);
+        }
+        if p.rounded > 0 {
+            said += &format!(", {} prices finer than a millionth are rounded up", p.rounded);
+        }
+        said
     };
     ImportView {
         deck: name,
@@ -401,12 +429,56 @@ fn listed<T>(list: &Listed<T>, words: impl Fn(&T) -> String) -> ListView {
 }
 
 fn line(line: &Line, currency: Currency) -> String {
-    format!("{} {}: {}", line.prefix, line.destination, Shown(&line.tariff, currency))
+    let hours = line.hours.as_ref().map(|hours| format!(", only {hours}")).unwrap_or_default();
+    let price = Shown(&line.tariff, currency);
+    format!("{} {}: {price}{hours}{}", line.prefix, line.destination, since(line.from))
 }
 
 fn change(change: &Change, currency: Currency) -> String {
     let (old, new) = (Shown(&change.old, currency), Shown(&change.new, currency));
-    format!("{} {}: {old} becomes {new}", change.prefix, change.destination)
+    let tariffs = if change.old == change.new {
+        format!("{new}, other dates or hours")
+    } else {
+        format!("{old} becomes {new}")
+    };
+    format!("{} {}: {tariffs}{}", change.prefix, change.destination, since(change.from))
+}
+
+/// ` from 2026-02-01`, by the calendar of the box.
+fn since(from: Option<i64>) -> String {
+    let Some(from) = from else { return String::new() };
+    let at = wall::at(from.saturating_mul(1_000_000));
+    format!(" from {:04}-{:02}-{:02}", at.year, at.month, at.day)
+}
+
+/// A column in words.
+fn column(column: &Column) -> &'static str {
+    match column {
+        Column::Prefix => "prefix",
+        Column::CountryCode => "country code",
+        Column::Country => "country",
+        Column::Destination => "destination",
+        Column::Price(When::Always, Scale::Unit) => "price",
+        Column::Price(When::Always, Scale::Hundredth) => "price in hundredths",
+        Column::Price(When::Always, Scale::Second) => "price a second",
+        Column::Price(When::Peak, _) => "peak price",
+        Column::Price(When::OffPeak, _) => "off-peak price",
+        Column::Price(When::Weekend, _) => "weekend price",
+        Column::Connection(Scale::Hundredth) => "connection in hundredths",
+        Column::Connection(_) => "connection",
+        Column::Minimum => "minimum",
+        Column::MinimumCharge(Scale::Hundredth) => "minimum charge in hundredths",
+        Column::MinimumCharge(_) => "minimum charge",
+        Column::MinimumSeconds => "minimum seconds",
+        Column::Steps => "billing steps",
+        Column::First => "first step",
+        Column::Next => "next step",
+        Column::From => "from",
+        Column::Until => "until",
+        Column::Currency => "currency",
+        Column::Hours => "hours",
+        Column::Ignored => "(not used)",
+    }
 }
 
 fn gap(gap: &Gap) -> String {

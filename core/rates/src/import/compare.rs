@@ -34,6 +34,8 @@ pub struct Line {
     pub tariff: Tariff,
     /// Since when, in seconds since 1970.
     pub from: Option<i64>,
+    /// Only in these hours; others may have a price of their own.
+    pub hours: Option<Hours>,
 }
 
 /// A price that changes.
@@ -318,6 +320,7 @@ impl Line {
             destination: found.destination().into(),
             tariff: *found.tariff(),
             from: found.validity().from,
+            hours: found.hours().cloned(),
         }
     }
 }
