@@ -20,7 +20,7 @@ use ringtrip_switch::emergency;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
 use ringtrip_switch::leg::{LegCmd, LegEvent};
-use ringtrip_switch::party::{Cause, Source};
+use ringtrip_switch::party::{Cause, Digits, Source};
 use ringtrip_switch::pins::PinGuard;
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
 use ringtrip_switch::prompt;
@@ -278,11 +278,16 @@ impl Directory {
     /// A call is born: leases its ports, opens its actor. Without ports or room it is refused, and told so.
     fn born(&self, mut birth: Birth) {
         let config = self.0.config.borrow().clone();
-        let emergency = emergency::is_exact(&config.emergency, birth.dialled.as_str());
+        let help = |number: &Digits| emergency::decide(&config, &birth.caller, number).is_some();
+        let emergency = help(&birth.dialled) || birth.planned.as_ref().is_some_and(|p| help(&p.number));
         let many = self.0.calls.borrow().len() >= config.limits.calls as usize;
         let full = !emergency
             && (many || self.calls_of(&birth.source) >= usize::from(config.limits.calls_per_source));
-        let lease = if full { None } else { self.0.pool.lease() };
+        let lease = match (full, emergency) {
+            (_, true) => self.0.pool.lease_for_help(),
+            (false, false) => self.0.pool.lease(),
+            (true, false) => None,
+        };
         let Some(lease) = lease else {
             self.refuse(birth);
             return;

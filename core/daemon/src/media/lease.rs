@@ -42,10 +42,14 @@ struct Ports {
     /// Even ports that were never bound yet.
     unbound: std::ops::Range<u16>,
     leased: usize,
+    /// Pairs that only calls for help are given.
+    kept: usize,
 }
 
 /// Sockets that rest bound before the one that rested longest is leased again.
 const RESTING: usize = 256;
+/// Pairs that are kept for calls for help: two calls at once. A range of few ports keeps fewer.
+const KEPT: usize = 4;
 /// Datagrams thrown away at once: a stranger who floods a resting port must not keep the thread.
 const DRAINED: usize = 64;
 
@@ -53,11 +57,21 @@ impl Pool {
     /// A pool over this range of ports, inclusive. The first is rounded up to even.
     pub fn new((first, last): (u16, u16)) -> Pool {
         let first = first.saturating_add(first % 2);
-        Pool(Arc::new(Mutex::new(Ports { free: VecDeque::new(), unbound: first..last, leased: 0 })))
+        let mut ports = Ports { free: VecDeque::new(), unbound: first..last, leased: 0, kept: 0 };
+        ports.kept = KEPT.min(ports.left() / 8);
+        Pool(Arc::new(Mutex::new(ports)))
     }
 
-    /// Two pairs, or `None` when all ports are in use.
+    /// Two pairs, or `None` when all ports are in use, but for those that are kept.
     pub fn lease(&self) -> Option<Lease> {
+        let ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let enough = ports.left() >= 2 + ports.kept;
+        drop(ports);
+        if enough { self.lease_for_help() } else { None }
+    }
+
+    /// The same for an emergency call: it is given the last ports, too.
+    pub fn lease_for_help(&self) -> Option<Lease> {
         let mut ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
         let a = ports.take()?;
         let Some(b) = ports.take() else {
@@ -76,6 +90,11 @@ impl Pool {
 }
 
 impl Ports {
+    /// Pairs that are not on loan.
+    fn left(&self) -> usize {
+        self.free.len() + self.unbound.len().div_ceil(2)
+    }
+
     fn take(&mut self) -> Option<Arc<Pair>> {
         // New ports first while they last: the longer a port rests the better.
         // A port and the one above it, which may be the last.
@@ -202,6 +221,18 @@ mod tests {
         assert_eq!(pool.lease().expect("they came back").ports(), ports);
         drop(two);
         assert_eq!(pool.leased(), 0);
+    }
+
+    #[test]
+    fn the_last_ports_are_for_help() {
+        let pool = pool(16);
+        let ordinary: Vec<Lease> = std::iter::from_fn(|| pool.lease()).collect();
+        assert_eq!(ordinary.len(), 7, "one lease of eight is kept");
+        let help = pool.lease_for_help().expect("the one that is kept");
+        assert!(pool.lease_for_help().is_none() && pool.lease().is_none());
+        drop(ordinary);
+        assert!(pool.lease().is_some());
+        drop(help);
     }
 
     #[test]
