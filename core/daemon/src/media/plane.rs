@@ -1,4 +1,8 @@
-//! The thread: waits for sockets, boards, commands and its ticks, and moves sound.
+//! The thread: waits for sockets, boards, commands and its ticks, and moves sound. What it is told is in
+//! `plane/command.rs`, what it does with the frames of boards in `plane/boards.rs`.
+
+mod boards;
+mod command;
 
 use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
@@ -10,25 +14,23 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-use ringtrip_linehost::{Host, RxRing, Stamp, TxRing, realtime};
 use ringtrip_media::relay::{Step, Verdict, relay};
-use ringtrip_switch::ids::{BoardId, CallId, PortRef};
-use ringtrip_switch::post::{End, MediaCmd, MediaEvent};
+use ringtrip_switch::ids::{CallId, PortRef};
+use ringtrip_switch::post::End;
 
-use super::far::Far;
 use super::lease::Pair;
 use super::leg::{Leg, canonical};
 use super::port::Port;
-use super::prompts::{Clip, Prompts};
+use super::prompts::Prompts;
 use super::record::Recorder;
 use super::{Bell, Tell, Word};
+
+use boards::Board;
 
 /// Datagrams taken from a socket at once.
 const BATCH: usize = 8;
 /// The largest RTP packet that is looked at.
 const LARGEST: usize = 2048;
-/// Samples of one port in the longest frame: 20 ms.
-const LONGEST: usize = 160;
 /// Generated sound goes out every 20 ms.
 const FRAME: Duration = Duration::from_millis(20);
 /// Reports and watchdogs are looked at this often.
@@ -66,17 +68,6 @@ pub(super) struct Plane {
     busy: usize,
     /// Has it asked for its priority?
     is_first: bool,
-}
-
-struct Board {
-    id: BoardId,
-    host: Arc<Host>,
-    rx: RxRing,
-    tx: TxRing,
-    /// Its ports, in order.
-    names: Arc<[PortRef]>,
-    frame: Vec<i16>,
-    out: Vec<i16>,
 }
 
 impl Plane {
@@ -253,96 +244,6 @@ impl Plane {
         }
     }
 
-    /// Frames came from a board: hear all its ports, then speak to all of them.
-    fn board_frames(&mut self, now: Instant, index: usize) {
-        let Some(Some(board)) = self.boards.get_mut(index) else { return };
-        board.host.clear_wake();
-        let samples = board.rx.geometry().samples;
-        // After a stall of this thread all that waited is heard, so that no key is lost; the board drops what is then
-        // too much to play.
-        while let Some(Some(board)) = self.boards.get_mut(index) {
-            let Some(stamp) = board.rx.pop(&mut board.frame) else { return };
-            self.frame_heard(now, index, samples);
-            self.frame_spoken(index, samples, stamp);
-        }
-    }
-
-    /// A frame holds sample `n` of port `p` at `n * ports + p`.
-    fn frame_heard(&mut self, now: Instant, index: usize, samples: usize) {
-        let Some(Some(board)) = self.boards.get_mut(index) else { return };
-        let names = board.names.clone();
-        let frame = std::mem::take(&mut board.frame);
-        let mut one = [0; LONGEST];
-        for (n, name) in names.iter().enumerate() {
-            let Some(port) = self.ports.get_mut(name) else { continue };
-            for (to, from) in one.iter_mut().zip(frame[n..].iter().step_by(names.len())) {
-                *to = *from;
-            }
-            let heard = &one[..samples];
-            let tell = &mut self.tell;
-            port.hear(heard, &mut |event| tell(None, event));
-            if let Some((call, _)) = &port.peer
-                && self.recorder.records(*call)
-            {
-                self.recorder.samples(*call, &port.end, heard);
-            }
-            match port.peer.clone() {
-                Some((_, End::Port(peer))) => {
-                    if let Some(other) = self.ports.get_mut(&peer) {
-                        other.take(heard);
-                    }
-                }
-                Some((_, End::Rtp(peer))) => {
-                    let keys = port.keys_sound();
-                    if let Some(Some(leg)) = self.legs.get_mut(usize::from(peer / 2)) {
-                        let speaks_events = leg.end.face().is_some_and(|face| face.telephone_event.is_some());
-                        // The key goes as an event; its tone must not be heard a second time.
-                        let silence = [0; LONGEST];
-                        let heard = if keys && speaks_events { &silence[..samples] } else { heard };
-                        leg.speak(now, heard, &mut self.buffers[0]);
-                    }
-                }
-                None => {}
-            }
-        }
-        if let Some(Some(board)) = self.boards.get_mut(index) {
-            board.frame = frame;
-        }
-    }
-
-    fn frame_spoken(&mut self, index: usize, samples: usize, stamp: Stamp) {
-        let Some(Some(board)) = self.boards.get_mut(index) else { return };
-        let mut out = std::mem::take(&mut board.out);
-        let names = board.names.clone();
-        out.fill(0);
-        let mut one = [0; LONGEST];
-        for (n, name) in names.iter().enumerate() {
-            let Some(port) = self.ports.get_mut(name) else { continue };
-            let speak = &mut one[..samples];
-            let legs = &mut self.legs;
-            let far = match &port.peer {
-                Some((_, End::Rtp(peer))) => Some(usize::from(peer / 2)),
-                _ => None,
-            };
-            let tell = &mut self.tell;
-            port.speak(
-                speak,
-                |sound| match far.and_then(|i| legs.get_mut(i)).and_then(Option::as_mut) {
-                    Some(leg) => leg.far.as_mut().is_some_and(|far| far.pull(sound)),
-                    None => false,
-                },
-                &mut |call, event| tell(call, event),
-            );
-            for (to, from) in out[n..].iter_mut().step_by(names.len()).zip(&one[..samples]) {
-                *to = *from;
-            }
-        }
-        if let Some(Some(board)) = self.boards.get_mut(index) {
-            board.tx.push(&out, stamp);
-            board.out = out;
-        }
-    }
-
     /// Every 20 ms while something is generated towards RTP.
     fn frame(&mut self, now: Instant) {
         self.next_frame += FRAME;
@@ -369,221 +270,6 @@ impl Plane {
             let (tell, call) = (&mut self.tell, leg.call);
             leg.report(now, &mut self.buffers[0], &mut |event| tell(Some(call), event));
         }
-    }
-
-    /// Takes what waits. Answers whether anything did; `None` when the exchange is gone.
-    fn commands(&mut self, now: Instant) -> Option<bool> {
-        let mut came = false;
-        loop {
-            match self.words.try_recv() {
-                Ok(Word::Cmd(cmd)) => self.command(now, cmd),
-                Ok(Word::Open { call, pairs }) => self.open(now, call, pairs),
-                Ok(Word::Board { board, host }) => self.board(board, host),
-                Ok(Word::BoardGone { board }) => self.board_gone(&board),
-                Ok(Word::Fall(why)) => std::panic::panic_any(why),
-                Err(std::sync::mpsc::TryRecvError::Empty) => return Some(came),
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => return None,
-            }
-            came = true;
-        }
-    }
-
-    fn open(&mut self, now: Instant, call: CallId, pairs: Vec<Arc<Pair>>) {
-        let mut ports = Vec::new();
-        for pair in pairs {
-            let port = pair.port;
-            self.resting.remove(&port);
-            if let Some(slot) = self.legs.get_mut(usize::from(port / 2)) {
-                *slot = Some(Box::new(Leg::new(now, pair, call)));
-            }
-            ports.push(port);
-        }
-        self.calls.insert(call, ports);
-    }
-
-    fn command(&mut self, now: Instant, cmd: MediaCmd) {
-        match cmd {
-            MediaCmd::Face { port, face, .. } => {
-                if let Some(leg) = self.leg(port) {
-                    leg.set_face(now, *face);
-                }
-            }
-            MediaCmd::Join { call, a, b } => self.join(call, &a, &b),
-            MediaCmd::Part { call } => self.part(call),
-            MediaCmd::Tone { end: End::Rtp(port), tone } => {
-                if let Some(leg) = self.leg(port) {
-                    leg.play(&tone);
-                    self.begin(now);
-                }
-            }
-            MediaCmd::Tone { end: End::Port(port), tone } => self.port(&port).play(&tone),
-            MediaCmd::Quiet { end: End::Rtp(port) } => {
-                if let Some(leg) = self.leg(port) {
-                    leg.quiet();
-                }
-            }
-            MediaCmd::Quiet { end: End::Port(port) } => self.port(&port).quiet(),
-            MediaCmd::Digits { end: End::Rtp(port), keys, on, off } => {
-                if let Some(leg) = self.leg(port) {
-                    leg.send_digits(&keys.0, on, off);
-                    self.begin(now);
-                }
-            }
-            MediaCmd::Digits { end: End::Port(port), keys, on, off } => {
-                self.port(&port).send_digits(&keys.0, on, off);
-            }
-            MediaCmd::CallerId { port, burst } => self.port(&port).send_burst(&burst),
-            MediaCmd::Listen { port, what } => self.port(&port).listen(&what),
-            MediaCmd::Play { call, end, prompt } => self.play(now, call, end, &prompt),
-            MediaCmd::Shield { end: End::Rtp(port), on } => {
-                if let Some(leg) = self.leg(port) {
-                    leg.shield(on);
-                    self.begin(now);
-                }
-            }
-            MediaCmd::Shield { end: End::Port(port), on } => self.port(&port).shield(on),
-            MediaCmd::Hear { port, keys } => {
-                if let Some(leg) = self.leg(port) {
-                    leg.hear_keys(keys);
-                }
-            }
-            MediaCmd::Record { call, a, b, file } => {
-                self.recorder.begin(now, call, [a, b], file);
-                self.begin(now);
-            }
-            MediaCmd::Close { call } => self.close(call),
-        }
-    }
-
-    /// Plays an announcement; one that does not exist has ended at once.
-    fn play(&mut self, now: Instant, call: CallId, end: End, prompt: &str) {
-        let Some(sound) = self.prompts.find(prompt) else {
-            tracing::warn!(%call, prompt, "there is no announcement of this name");
-            return (self.tell)(Some(call), MediaEvent::Played { end });
-        };
-        match end {
-            End::Rtp(port) => {
-                if let Some(leg) = self.leg(port) {
-                    leg.play_clip(Clip::new(sound));
-                    self.begin(now);
-                }
-            }
-            End::Port(port) => self.port(&port).play_clip(call, Clip::new(sound)),
-        }
-    }
-
-    /// Something is to be generated: ticks begin.
-    fn begin(&mut self, now: Instant) {
-        if self.busy == 0 {
-            self.next_frame = now;
-        }
-        self.busy += 1;
-    }
-
-    fn leg(&mut self, port: u16) -> Option<&mut Leg> {
-        self.legs.get_mut(usize::from(port / 2)).and_then(Option::as_deref_mut)
-    }
-
-    fn port(&mut self, port: &PortRef) -> &mut Port {
-        self.ports.entry(port.clone()).or_insert_with(|| Port::new(port.clone()))
-    }
-
-    fn join(&mut self, call: CallId, a: &End, b: &End) {
-        self.part(call);
-        for (one, other) in [(a, b), (b, a)] {
-            match one {
-                End::Rtp(port) => {
-                    if let Some(leg) = self.leg(*port) {
-                        leg.peer = Some(other.clone());
-                        leg.far = matches!(other, End::Port(_)).then(Far::new);
-                    }
-                }
-                End::Port(port) => self.port(port).join(Some((call, other.clone()))),
-            }
-        }
-    }
-
-    fn part(&mut self, call: CallId) {
-        for port in self.calls.get(&call).cloned().unwrap_or_default() {
-            if let Some(leg) = self.leg(port) {
-                leg.peer = None;
-                leg.far = None;
-            }
-        }
-        for port in self.ports.values_mut() {
-            if port.peer.as_ref().is_some_and(|(of, _)| *of == call) {
-                port.peer = None;
-            }
-        }
-    }
-
-    fn close(&mut self, call: CallId) {
-        self.recorder.end(call);
-        for port in self.ports.values_mut() {
-            port.forget(call);
-            if port.peer.as_ref().is_some_and(|(of, _)| *of == call) {
-                let event = MediaEvent::Figures { end: port.end.clone(), figures: port.figures() };
-                (self.tell)(Some(call), event);
-                port.peer = None;
-            }
-        }
-        for port in self.calls.remove(&call).unwrap_or_default() {
-            let Some(leg) = self.legs.get_mut(usize::from(port / 2)).and_then(Option::take) else { continue };
-            if leg.end.face().is_some() {
-                (self.tell)(Some(call), MediaEvent::Figures { end: leg.name(), figures: leg.figures() });
-            }
-            self.resting.insert(port, leg.pair);
-        }
-    }
-
-    fn board(&mut self, id: BoardId, host: Arc<Host>) {
-        self.board_gone(&id);
-        self.come_first();
-        let Some((rx, tx)) = host.take_rings() else { return };
-        let index = self.boards.iter().position(Option::is_none).unwrap_or(self.boards.len());
-        if index > 0xFFFF {
-            return;
-        }
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, BOARD | index as u64);
-        if let Err(e) = self.epoll.add(host.wake_fd(), event) {
-            tracing::error!(board = %id, "cannot watch a board: {e}");
-            return;
-        }
-        let geometry = rx.geometry();
-        let len = geometry.frame_len();
-        if geometry.samples > LONGEST {
-            tracing::error!(board = %id, samples = geometry.samples, "its frames are too long");
-            return;
-        }
-        let names = (0..geometry.ports as u16).map(|port| PortRef { board: id.clone(), port }).collect();
-        let board = Board { id, host, rx, tx, names, frame: vec![0; len], out: vec![0; len] };
-        if index == self.boards.len() {
-            self.boards.push(Some(board));
-        } else {
-            self.boards[index] = Some(board);
-        }
-    }
-
-    /// The first board makes this thread one that cannot wait. Without boards a packet that comes 20 ms late is made up
-    /// for by the phones' own buffers, and the thread stays an ordinary one.
-    fn come_first(&mut self) {
-        if std::mem::replace(&mut self.is_first, true) {
-            return;
-        }
-        if let Err(e) = realtime::first() {
-            tracing::info!("telephones may click when this machine is busy: no real-time priority ({e})");
-        }
-    }
-
-    fn board_gone(&mut self, id: &BoardId) {
-        for slot in &mut self.boards {
-            if slot.as_ref().is_some_and(|board| board.id == *id)
-                && let Some(board) = slot.take()
-            {
-                let _ = self.epoll.delete(board.host.wake_fd());
-            }
-        }
-        self.ports.retain(|port, _| port.board != *id);
     }
 }
 

@@ -13,18 +13,20 @@
 //! A full or failing disk never stops a call: CDRs wait in memory (bounded) with an alarm, anything else is
 //! refused whole.
 
+mod cdrs;
 mod draft;
 mod index;
 mod journal;
+mod memory;
+mod open;
 mod record;
 pub mod torture;
 mod writer;
 
-use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::DirBuilder;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -37,12 +39,15 @@ use ringtrip_switch::cdr::Cdr;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-pub use draft::{Activated, DraftPhase, DraftRecord, DraftState, Parts, PluginRecord};
+pub use cdrs::{CdrPage, CdrQuery};
+pub use draft::{Activated, CanaryWish, DraftPhase, DraftRecord, DraftState, Parts, PluginRecord};
 pub use index::IndexLost;
-use index::{Change, Index, key};
-use journal::{Entry, Journal, Position};
+use index::{Index, key};
+use journal::Position;
 pub use journal::{Faults, Recovery};
-use record::{BootRecord, Kind, SecretRecord};
+use memory::Memory;
+use open::{lock, open_both};
+use record::{BootRecord, SecretRecord};
 pub use record::{
     CallerRecord, CdrRecord, ConfigMeta, ConfigVersion, CostRecord, FiguresRecord, ProvenanceRecord,
     QuoteRecord, RegistrationRecord, Scope, SourceRecord, StepRecord, TokenRecord,
@@ -151,15 +156,6 @@ struct Shared {
     orphans: u64,
 }
 
-/// Small things kept in memory whole, so that they are there even when the index is not.
-#[derive(Default)]
-struct Memory {
-    configs: BTreeMap<u64, (ConfigMeta, Position)>,
-    tokens: BTreeMap<String, TokenRecord>,
-    secrets: BTreeMap<String, String>,
-    drafts: BTreeMap<String, DraftRecord>,
-}
-
 type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Job {
@@ -205,39 +201,8 @@ impl Job {
     }
 }
 
-/// Which CDRs to show. Newest first.
-#[derive(Debug, Clone, Default)]
-pub struct CdrQuery {
-    /// Only calls before this one: the cursor of the page before.
-    pub before: Option<u64>,
-    /// Only calls that started at or after this, µs since 1970.
-    pub since_micros: Option<i64>,
-    /// At most so many; 1–500.
-    pub limit: usize,
-    /// Only calls where a party, number or target is or contains this.
-    pub party: Option<String>,
-    /// Only calls that ended so.
-    pub cause: Option<String>,
-    /// Only calls that live (`true`) or ended (`false`).
-    pub open: Option<bool>,
-}
-
-/// A page of CDRs.
-#[derive(Debug, Clone, Default)]
-pub struct CdrPage {
-    /// The records, newest first.
-    pub records: Vec<CdrRecord>,
-    /// Where the next page starts; `None` at the end.
-    pub next: Option<u64>,
-    /// Records that could not be read back.
-    pub damaged: u64,
-}
-
 /// How many jobs may wait for the disk.
 const QUEUE: usize = 16_384;
-/// Records looked at for one page, so that a filter that matches nothing costs a bounded time.
-const EXAMINED: usize = 10_000;
-
 impl Store {
     /// The data folder.
     pub fn folder(&self) -> &Path {
@@ -290,18 +255,6 @@ impl Store {
     /// A panic in the store's thread (developer mode): the process must not outlive it.
     pub fn fall(&self) {
         let _ = self.hurry(Job::Fall);
-    }
-
-    /// Keeps a CDR and answers when it is on the disk. On [`StoreError::Disk`] it waits in memory and is written as
-    /// soon as the disk allows.
-    pub fn put_cdr(&self, record: CdrRecord) -> impl Future<Output = Result<(), StoreError>> + use<> {
-        self.ask(move |ack| Job::Cdr { record: Box::new(record), ack })
-    }
-
-    /// Keeps a CDR without waiting: for calls, which never wait for a disk. `false` means that the queue is full and
-    /// the record was not taken.
-    pub fn keep_cdr(&self, cdr: Arc<Cdr>) -> bool {
-        self.jobs.try_send(Job::Keep(cdr)).is_ok()
     }
 
     /// Keeps a version of the configuration; `expected` is the version that the change was made from, `None` to take
@@ -373,40 +326,6 @@ impl Store {
     /// The draft of this name.
     pub fn draft(&self, name: &str) -> Option<DraftRecord> {
         self.memory().drafts.get(name).filter(|d| !d.discarded).cloned()
-    }
-
-    /// One CDR. Waits until what was kept before can be seen, and reads the disk.
-    pub fn cdr(&self, call: u64) -> Result<CdrRecord, StoreError> {
-        self.catch_up();
-        let at = self.index()?.find(&key::cdr(call))?;
-        let at = at.ok_or_else(|| StoreError::Missing(format!("call {call:016x}")))?;
-        read(&self.shared.dir, at).map_err(|e| disk_error(&self.shared.dir, &e))
-    }
-
-    /// A page of CDRs, newest first. Waits until what was kept before can be seen, and reads the disk.
-    pub fn cdrs(&self, query: &CdrQuery) -> Result<CdrPage, StoreError> {
-        self.catch_up();
-        let limit = query.limit.clamp(1, 500);
-        let mut page = CdrPage::default();
-        let mut examined = 0;
-        let mut last = None;
-        let to = query.before.map_or(vec![b'c' + 1], key::cdr);
-        self.index()?.backwards(vec![b'c'], to, |key, at| {
-            let call = key.get(1..).and_then(|k| Some(u64::from_be_bytes(k.try_into().ok()?)));
-            if page.records.len() == limit || examined == EXAMINED {
-                page.next = last;
-                return false;
-            }
-            examined += 1;
-            last = call;
-            match at.and_then(|at| read::<CdrRecord>(&self.shared.dir, at).ok()) {
-                Some(record) if query.wants(&record) => page.records.push(record),
-                Some(_) => {}
-                None => page.damaged += 1,
-            }
-            true
-        })?;
-        Ok(page)
     }
 
     /// Keeps a contact *soon*.
@@ -519,154 +438,6 @@ impl Store {
     }
 }
 
-impl CdrQuery {
-    fn wants(&self, record: &CdrRecord) -> bool {
-        let parties =
-            [&record.source.name, &record.caller.number, &record.dialled, &record.sent, &record.target];
-        self.since_micros.is_none_or(|since| record.started_micros >= since)
-            && self.cause.as_ref().is_none_or(|cause| record.cause.as_ref() == Some(cause))
-            && self.open.is_none_or(|open| record.is_open() == open)
-            && self.party.as_ref().is_none_or(|party| parties.iter().any(|p| p.contains(party.as_str())))
-    }
-}
-
-impl Memory {
-    fn load(dir: &Path, index: &Index) -> Result<Memory, StoreError> {
-        let mut memory = Memory::default();
-        for prefix in [b'v', b't', b's', b'd'] {
-            index.backwards(vec![prefix], vec![prefix + 1], |_, at| {
-                if let Some(at) = at
-                    && let Ok(entry) = journal::read_at(&dir_of(dir), at)
-                {
-                    memory.learn(at, &entry);
-                }
-                true
-            })?;
-        }
-        Ok(memory)
-    }
-
-    fn learn(&mut self, at: Position, entry: &Entry) {
-        match entry.kind {
-            Kind::Config => {
-                if let Ok(config) = serde_json::from_slice::<ConfigVersion>(&entry.payload) {
-                    self.configs.insert(config.meta.version, (config.meta, at));
-                }
-            }
-            Kind::Token => {
-                if let Ok(token) = serde_json::from_slice::<TokenRecord>(&entry.payload) {
-                    self.tokens.insert(token.id.clone(), token);
-                }
-            }
-            Kind::Secret => {
-                if let Ok(secret) = serde_json::from_slice::<SecretRecord>(&entry.payload) {
-                    self.secrets.insert(secret.name, secret.hash);
-                }
-            }
-            Kind::Draft => {
-                if let Ok(draft) = serde_json::from_slice::<DraftRecord>(&entry.payload) {
-                    self.drafts.insert(draft.name.clone(), draft);
-                }
-            }
-            Kind::Cdr | Kind::Boot => {}
-        }
-    }
-}
-
-/// Opens journal and index together. The index is built anew when it fails, knows more than the journal, or was
-/// last open before the machine lost power (sled's flush does not survive that).
-fn open_both(options: &StoreOptions, faults: &Arc<Faults>) -> Result<(Journal, Index, Recovery), StoreError> {
-    let (journal_dir, index_dir) = (dir_of(&options.dir), options.dir.join("index"));
-    let kernel = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let mut index = Index::open(&index_dir);
-    for fresh in [false, true] {
-        let opened = match index {
-            Ok(opened) => Some(opened),
-            Err(lost) if fresh => return Err(lost.into()),
-            Err(lost) => {
-                tracing::warn!(%lost, "building the index again");
-                None
-            }
-        };
-        let trusted = opened.filter(|index| {
-            let same_power =
-                index.get(key::KERNEL).ok().flatten().is_none_or(|k| k.is_empty() || k == kernel);
-            fresh || (same_power && index.end().is_ok_and(|end| end.is_some()))
-        });
-        let Some(index_now) = trusted else {
-            index = rebuild_dir(&index_dir);
-            continue;
-        };
-        let mut change = Change::default();
-        let mut pending = 0;
-        let mut failed = None;
-        let from = index_now.end()?;
-        let opened =
-            Journal::open(&journal_dir, from, options.segment_limit, faults.clone(), &mut |at, entry| {
-                note(&mut change, at, &entry);
-                pending += 1;
-                if pending == 1000 {
-                    failed = index_now.apply(std::mem::take(&mut change)).err().or(failed.take());
-                    pending = 0;
-                }
-            })
-            .map_err(|e| disk_error(&journal_dir, &e))?;
-        if let (Some((journal, recovery)), None) = (opened, failed) {
-            change.end(journal.end());
-            change.set(key::KERNEL, &kernel);
-            index_now.apply(change)?;
-            index_now.flush()?;
-            return Ok((journal, index_now, recovery));
-        }
-        drop(index_now);
-        index = rebuild_dir(&index_dir);
-    }
-    Err(StoreError::Missing("usable index after building it anew".to_owned()))
-}
-
-/// Sets a distrusted index aside (only the newest such folder is kept) and opens an empty one.
-fn rebuild_dir(index_dir: &Path) -> Result<Index, IndexLost> {
-    let aside = index_dir.with_extension("set-aside");
-    let _ = fs::remove_dir_all(&aside);
-    let _ = fs::rename(index_dir, &aside);
-    Index::open(index_dir)
-}
-
-/// What a journal record means for the index.
-fn note(change: &mut Change, at: Position, entry: &Entry) {
-    if entry.kind != Kind::Cdr {
-        if let Some(key) = key_of(entry) {
-            change.place(key, at);
-        }
-        return;
-    }
-    if let Ok(record) = serde_json::from_slice::<CdrRecord>(&entry.payload)
-        && let Some(call) = record.id()
-    {
-        change.place(key::cdr(call.0), at);
-        if record.is_open() {
-            change.set(&key::open(call.0), &[]);
-        } else {
-            change.remove(key::open(call.0));
-        }
-    }
-}
-
-/// Under which key the index knows a record; `None` for one whose content makes no sense.
-fn key_of(entry: &Entry) -> Option<Vec<u8>> {
-    let payload = &entry.payload;
-    match entry.kind {
-        Kind::Cdr => Some(key::cdr(serde_json::from_slice::<CdrRecord>(payload).ok()?.id()?.0)),
-        Kind::Config => {
-            Some(key::config(serde_json::from_slice::<ConfigVersion>(payload).ok()?.meta.version))
-        }
-        Kind::Token => Some(key::token(&serde_json::from_slice::<TokenRecord>(payload).ok()?.id)),
-        Kind::Secret => Some(key::secret(&serde_json::from_slice::<SecretRecord>(payload).ok()?.name)),
-        Kind::Draft => Some(key::draft(&serde_json::from_slice::<DraftRecord>(payload).ok()?.name)),
-        Kind::Boot => Some(key::BOOT.to_vec()),
-    }
-}
-
 fn read<T: serde::de::DeserializeOwned>(dir: &Path, at: Position) -> io::Result<T> {
     let entry = journal::read_at(&dir_of(dir), at)?;
     serde_json::from_slice(&entry.payload).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
@@ -674,27 +445,6 @@ fn read<T: serde::de::DeserializeOwned>(dir: &Path, at: Position) -> io::Result<
 
 fn dir_of(dir: &Path) -> PathBuf {
     dir.join("journal")
-}
-
-/// One process a store: a lock that the kernel lets go when the process dies, however it dies. A process just
-/// killed may take a moment to go, so the lock is waited for shortly.
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|e| disk_error(&path, &e))?;
-    for _ in 0..20 {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
-            Err(fs::TryLockError::Error(e)) => return Err(disk_error(&path, &e)),
-        }
-    }
-    Err(StoreError::InUse(dir.to_owned()))
 }
 
 fn disk_error(path: &Path, error: &io::Error) -> StoreError {

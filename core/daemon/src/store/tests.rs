@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Mutex;
 
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
 use ringtrip_switch::route::Provenance;
 
+use super::record::Kind;
 use super::torture::sample;
 use super::*;
 

@@ -14,11 +14,9 @@ use ringtrip_switch::cdr::Cdr;
 
 use super::index::{Change, Index, IndexLost, key};
 use super::journal::{Entry, Journal, Position};
+use super::open::{key_of, note, rebuild_dir};
 use super::record::{BootRecord, CdrRecord, ConfigMeta, ConfigVersion, Kind};
-use super::{
-    Ack, Job, Shared, StoreError, StoreNews, StoreOptions, dir_of, disk_error, key_of, note, read,
-    rebuild_dir, sha256_hex,
-};
+use super::{Ack, Job, Shared, StoreError, StoreNews, StoreOptions, dir_of, disk_error, read, sha256_hex};
 
 /// Jobs taken together for one sync.
 const BATCH: usize = 2048;
