@@ -58,6 +58,13 @@ pub enum Post {
         /// May a line in use by a gateway call be freed for it (emergency)?
         emergency: bool,
     },
+    /// To the directory: what it was asked for by [`Post::Find`] has failed, and the call goes on without it.
+    Left {
+        /// Which call.
+        call: CallId,
+        /// The number of that question.
+        seq: u16,
+    },
     /// To the resolver: where is this provider (RFC 3263)? Answered by [`GatewayInput::Resolved`].
     Resolve {
         /// Who asks.

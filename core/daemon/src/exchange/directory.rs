@@ -145,7 +145,7 @@ impl Directory {
             Post::Ask(query) => route::ask(self, query),
             Post::Find { call, seq, target, emergency } => {
                 if !emergency {
-                    let (may, told) = self.0.money.may_try(call, &target);
+                    let (may, told) = self.0.money.may_try(call, seq, &target);
                     self.money_told(told);
                     if let Err((cause, step)) = may {
                         self.to_call(call, CallInput::Noted(step));
@@ -154,6 +154,7 @@ impl Directory {
                 }
                 find::find(self, call, seq, target, emergency);
             }
+            Post::Left { call, seq } => self.money_told(self.0.money.left(call, seq)),
             Post::Resolve { gateway, host, port, transport } => {
                 find::resolve(self, gateway, host, port, transport);
             }

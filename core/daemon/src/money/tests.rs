@@ -159,7 +159,7 @@ fn what_a_limit_cannot_pay_is_taken_out_of_the_plan() {
     // A minute of the dear one fits once.
     let mut plan = house.plan("02079460000", &["gw2", "gw1"]);
     assert_eq!(house.targets(1, &mut plan), ["gw2", "gw1"]);
-    assert!(house.money.may_try(CallId(1), &Target::Gateway("gw2".parse().unwrap())).0.is_ok());
+    assert!(house.money.may_try(CallId(1), 0, &Target::Gateway("gw2".parse().unwrap())).0.is_ok());
     assert_eq!(house.money.standing().limits[0].spent, "0.40");
     let mut second = house.plan("02079460000", &["gw2", "gw1"]);
     assert_eq!(house.targets(2, &mut second), ["gw1"]);
@@ -170,7 +170,7 @@ fn what_a_limit_cannot_pay_is_taken_out_of_the_plan() {
     assert_eq!(third.extras.say.as_deref(), Some("too-expensive"));
     assert!(third.provenance.because.contains("limit kids of extension 201"), "{}", third.provenance.because);
     // The dear gateway fails: what it had set aside is free again, and the next one is tried.
-    assert!(house.money.may_try(CallId(1), &Target::Gateway("gw1".parse().unwrap())).0.is_ok());
+    assert!(house.money.may_try(CallId(1), 1, &Target::Gateway("gw1".parse().unwrap())).0.is_ok());
     assert_eq!(house.money.standing().limits[0].spent, "0.01");
     house.money.gone(CallId(1));
     assert_eq!(house.money.standing().limits[0].spent, "0.00");
@@ -182,7 +182,7 @@ fn what_was_set_aside_outlives_the_exchange() {
     house.import("gw2", Some("gw2"), DEAR).unwrap();
     let mut plan = house.plan("02079460000", &["gw2"]);
     house.targets(1, &mut plan);
-    assert!(house.money.may_try(CallId(1), &Target::Gateway("gw2".parse().unwrap())).0.is_ok());
+    assert!(house.money.may_try(CallId(1), 0, &Target::Gateway("gw2".parse().unwrap())).0.is_ok());
     let house = house.again();
     assert_eq!(house.money.standing().limits[0].spent, "0.40");
 }
@@ -197,10 +197,10 @@ fn a_gateway_that_fails_or_is_full_or_down_is_not_the_first() {
     for call in 1..=2 {
         let mut plan = house.plan("02079460000", &["gw2", "gw1"]);
         house.targets(call, &mut plan);
-        house.money.may_try(CallId(call), &Target::Gateway("gw2".parse().unwrap())).0.unwrap();
+        house.money.may_try(CallId(call), 0, &Target::Gateway("gw2".parse().unwrap())).0.unwrap();
         // It carries one call at most.
         assert_eq!(house.order(number), ["gw1"]);
-        house.money.may_try(CallId(call), &Target::Gateway("gw1".parse().unwrap())).0.unwrap();
+        house.money.may_try(CallId(call), 1, &Target::Gateway("gw1".parse().unwrap())).0.unwrap();
         house.money.gone(CallId(call));
     }
     assert_eq!(house.order(number), ["gw1", "gw2"], "it failed twice");
@@ -257,7 +257,7 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
     let begin = |call: u64| {
         let mut plan = house.plan("02079460000", &["gw2"]);
         assert_eq!(house.targets(call, &mut plan), ["gw2"]);
-        house.money.may_try(CallId(call), &gw2()).0
+        house.money.may_try(CallId(call), 0, &gw2()).0
     };
     // It has no price: it counts all the same.
     assert_eq!(begin(1), Ok(()));
@@ -270,7 +270,7 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
     house.money.gone(CallId(1));
     assert_eq!(begin(4), Ok(()));
     // An emergency call has no attempts here: nothing of it is counted or asked.
-    assert_eq!(house.money.may_try(CallId(5), &gw2()).0, Ok(()));
+    assert_eq!(house.money.may_try(CallId(5), 0, &gw2()).0, Ok(()));
     house.money.gone(CallId(4));
     // A plugin's gateway that is carried by another takes a place there.
     let mut plan = house.plan("02079460000", &["gw2"]);
@@ -279,8 +279,33 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
         stages[0].targets[0].prepared = Some(Arc::new(prepared));
     }
     house.targets(6, &mut plan);
-    assert_eq!(house.money.may_try(CallId(6), &gw2()).0, Ok(()));
+    assert_eq!(house.money.may_try(CallId(6), 0, &gw2()).0, Ok(()));
     assert!(begin(7).is_err());
     house.money.gone(CallId(6));
     assert_eq!(begin(8), Ok(()));
+}
+
+#[test]
+fn an_attempt_that_failed_holds_no_place_while_others_ring() {
+    let house = House::new();
+    house.import("gw2", Some("gw2"), DEAR).unwrap();
+    let gw2 = || Target::Gateway("gw2".parse().unwrap());
+    let mut plan = house.plan("02079460000", &["gw2"]);
+    if let Verdict::Stages(stages) = &mut plan.verdict {
+        let again = Attempt { number: Digits::new("02079460001"), ..stages[0].targets[0].clone() };
+        stages[0].targets.push(again);
+    }
+    house.targets(1, &mut plan);
+    let spent = || house.money.standing().limits[0].spent.clone();
+    assert_eq!(house.money.may_try(CallId(1), 0, &gw2()).0, Ok(()));
+    assert_eq!(spent(), "0.40");
+    // The second is refused, and its failure is not that of the first.
+    assert!(house.money.may_try(CallId(1), 1, &gw2()).0.is_err());
+    house.money.left(CallId(1), 1);
+    assert_eq!((house.order("442079460000"), spent().as_str()), (vec![], "0.40"));
+    house.money.left(CallId(1), 0);
+    assert_eq!((house.order("442079460000"), spent().as_str()), (vec!["gw2".to_owned()], "0.00"));
+    house.money.left(CallId(1), 0);
+    house.money.gone(CallId(1));
+    assert_eq!(house.order("442079460000"), ["gw2"]);
 }

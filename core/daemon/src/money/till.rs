@@ -5,8 +5,8 @@
 //! earlier ones had set aside is free again.
 //!
 //! Who counts attempts can also say when a gateway has as many as it may: that is asked at the same moment, whoever named
-//! the gateway and whatever it costs. An attempt counts until its call goes on to the next stage, is answered elsewhere
-//! or ends.
+//! the gateway and whatever it costs. An attempt counts until it fails, or its call goes on to the next stage, is answered
+//! elsewhere or ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -64,6 +64,8 @@ struct Calling {
 
 struct Paying {
     stage: usize,
+    /// The number under which its target was looked for.
+    asked: Option<u16>,
     target: Target,
     gateway: Arc<str>,
     number: String,
@@ -74,8 +76,18 @@ struct Paying {
 #[derive(Clone, Copy)]
 enum State {
     Waiting,
-    Trying { since: Instant, rang_after: Option<Duration> },
-    Talking { since: Instant, rang_after: Option<Duration> },
+    Trying {
+        since: Instant,
+        rang_after: Option<Duration>,
+    },
+    Talking {
+        since: Instant,
+        rang_after: Option<Duration>,
+    },
+    /// It failed, and others of its stage did not. It holds nothing any more; what it teaches is known when they end.
+    Failed {
+        rang_after: Option<Duration>,
+    },
     Over,
 }
 
@@ -226,6 +238,7 @@ impl Money {
                 }
                 calling.attempts.push(Paying {
                     stage: n,
+                    asked: None,
                     target: attempt.target.clone(),
                     gateway,
                     number,
@@ -248,7 +261,7 @@ impl Money {
 
     /// A target is about to be tried: is its gateway free for one more, and is there still money for it? It is set aside
     /// now. If not: what the call has failed with there, and why in words.
-    pub fn may_try(&self, call: CallId, target: &Target) -> (Result<(), (Cause, Step)>, Says) {
+    pub fn may_try(&self, call: CallId, seq: u16, target: &Target) -> (Result<(), (Cause, Step)>, Says) {
         let mut says = Says::default();
         let mut till = self.till();
         let waiting = |a: &Paying| matches!(a.state, State::Waiting) && a.target == *target;
@@ -260,7 +273,7 @@ impl Money {
         let (now, mut out) = (at(&wall::now()), Vec::new());
         let stage = calling.attempts[leg].stage;
         for (n, earlier) in calling.attempts.iter_mut().enumerate().filter(|(_, a)| a.stage < stage) {
-            if let State::Trying { rang_after, .. } = earlier.state {
+            if let State::Trying { rang_after, .. } | State::Failed { rang_after } = earlier.state {
                 // It rang, and nobody came; or it never got so far.
                 let outcome = if rang_after.is_some() { Outcome::Reached } else { Outcome::Failed };
                 self.learn(&mut till, earlier, outcome, rang_after, None, now);
@@ -268,6 +281,7 @@ impl Money {
             }
         }
         let attempt = &mut calling.attempts[leg];
+        attempt.asked = Some(seq);
         let full =
             attempt.gateways().find_map(|gateway| Some((gateway.clone(), self.full(&till, &gateway)?)));
         let may = match (full, attempt.price, u8::try_from(leg)) {
@@ -297,6 +311,26 @@ impl Money {
         (may, says)
     }
 
+    /// What was tried has failed, and its call goes on without it.
+    pub fn left(&self, call: CallId, seq: u16) -> Says {
+        let mut says = Says::default();
+        let mut till = self.till();
+        let Some(mut calling) = till.calls.remove(&call) else { return says };
+        let mut out = Vec::new();
+        let asked = calling.attempts.iter_mut().enumerate().find(|(_, a)| a.asked == Some(seq));
+        if let Some((n, attempt)) = asked
+            && let State::Trying { rang_after, .. } = attempt.state
+        {
+            self.leave(&mut till, call, n, attempt, 0, Amount::ZERO, at(&wall::now()), &mut out);
+            attempt.state = State::Failed { rang_after };
+        }
+        till.calls.insert(call, calling);
+        says.hear(out);
+        drop(till);
+        self.stir();
+        says
+    }
+
     /// An event passes.
     pub fn heard(&self, event: &Event) -> Says {
         let mut says = Says::default();
@@ -309,6 +343,11 @@ impl Money {
         let Some(mut calling) = till.calls.remove(&call) else { return says };
         let (config, now, mut out) = (self.config(), at(&wall::now()), Vec::new());
         for (n, attempt) in calling.attempts.iter_mut().enumerate() {
+            if let State::Failed { .. } = attempt.state
+                && answered
+            {
+                attempt.state = State::Over;
+            }
             let State::Trying { since, rang_after } = attempt.state else { continue };
             let it_is = is_called(&config, &attempt.gateway, &attempt.target, target);
             match (answered, it_is) {
@@ -355,7 +394,7 @@ impl Money {
                     self.learn(&mut till, attempt, Outcome::Reached, rang_after, heard, now);
                     self.leave(&mut till, cdr.call, n, attempt, seconds, cost, now, &mut out);
                 }
-                State::Trying { rang_after, .. } => {
+                State::Trying { rang_after, .. } | State::Failed { rang_after } => {
                     if let Some(outcome) = outcome(cause, rang_after.is_some()) {
                         self.learn(&mut till, attempt, outcome, rang_after, None, now);
                     }
@@ -469,7 +508,7 @@ impl Money {
         if matches!(attempt.state, State::Trying { .. } | State::Talking { .. }) {
             self.count(till, attempt, false);
         }
-        if !matches!(attempt.state, State::Over) && attempt.price.is_some() {
+        if !matches!(attempt.state, State::Failed { .. } | State::Over) && attempt.price.is_some() {
             till.brake.end(now, Key { call: call.0, leg }, cost, out);
             if attempt.price.is_some_and(|p| p.free > 0) {
                 self.market_mut().bundles.settle(hold(call, leg), seconds);

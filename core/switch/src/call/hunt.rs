@@ -57,6 +57,12 @@ impl Hunt {
         self.find_by.into_iter().chain(self.until).min()
     }
 
+    /// The number of the question that was asked for this attempt.
+    pub(super) fn number_of(&self, attempt: &Arc<Attempt>) -> Option<u16> {
+        let at = self.attempts.iter().position(|other| Arc::ptr_eq(other, attempt))?;
+        u16::try_from(at).ok()
+    }
+
     /// A leg that tried something has ended. Whether another way to the same party is worth a try is a rule of the
     /// configuration.
     pub(super) fn ended(&mut self, cause: Cause, attempt: Option<Arc<Attempt>>, config: &Config) {
@@ -210,8 +216,10 @@ impl Call {
                     self.place(now, leg, placement, 1, Some(Arc::clone(&attempt)), out);
                 }
             }
-            Ok(_) => hunt.failed(Cause::Unregistered),
-            Err(cause) => hunt.failed(cause),
+            none => {
+                hunt.failed(none.err().unwrap_or(Cause::Unregistered));
+                out.push(Post::Left { call: self.id, seq });
+            }
         }
         self.next_if_exhausted(now, out);
     }

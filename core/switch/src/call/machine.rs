@@ -552,6 +552,8 @@ impl Call {
             }
             State::Hunting(hunt) => {
                 let attempt = self.legs.iter().find(|l| l.n == n).and_then(|l| l.attempt.clone());
+                let seq = attempt.as_ref().and_then(|attempt| hunt.number_of(attempt));
+                out.extend(seq.map(|seq| Post::Left { call: self.id, seq }));
                 hunt.ended(cause, attempt, &self.setup.config);
                 self.path.lost(n);
                 self.next_if_exhausted(now, out);
