@@ -9,6 +9,7 @@ pub(super) fn lint(plan: &mut Plan) {
         found.extend(bar_of_exact_length(a));
         found.extend(lost_repeat(a));
         found.extend(empty_hot_line(a));
+        found.extend(hot_line_at_once(a));
     }
     found.extend(slow_beside_catch_all(&plan.alternatives));
     found.sort_by_key(|w| w.at);
@@ -57,6 +58,28 @@ fn empty_hot_line(a: &Alternative) -> Option<Warning> {
     optional.then(|| {
         let what = format!("{} is complete before any key is pressed, and its number is empty", a.text);
         Warning::new(a.at, what, "ask for one key at least: xx.")
+    })
+}
+
+/// `S0<:100>` calls when the handset is lifted: before a person has pressed the first key of 112.
+fn hot_line_at_once(a: &Alternative) -> Option<Warning> {
+    /// A person who is in a hurry presses the first key sooner.
+    const TIME: u16 = 3;
+    let emits = a.tokens.iter().any(|t| matches!(t, Token::Emit(_))) || !a.route_text.is_empty();
+    let waits = a.tokens.iter().map(|t| match t {
+        Token::Pause(seconds) | Token::Short(seconds) => *seconds,
+        _ => 0,
+    });
+    let at_once =
+        a.timed && !a.barred && emits && keys(a).count() == 0 && waits.fold(0, u16::saturating_add) < TIME;
+    at_once.then(|| {
+        let what = format!(
+            "{} calls as soon as the handset is lifted: nobody can dial an emergency number on such a telephone",
+            a.text
+        );
+        let later = a.text.replacen("S0", "P5", 1);
+        let hint = if later == a.text { "wait with P5 for the first key".to_owned() } else { format!("{later} waits 5 s for the first key") };
+        Warning::new(a.at, what, hint)
     })
 }
 

@@ -153,7 +153,9 @@ fn oddities_are_warned_about() {
     check("(1||2)", "empty alternative");
     check("(1471<:@gw0>|xx.)", "waits for the short timer");
     check("(xx.<:@gw1;nat>)", "takes no parameters");
-    assert_eq!(plan("(S0<:100>)").warnings(), []);
+    check("(S0<:100>)", "nobody can dial an emergency number");
+    check("(P1<:@gw0>|xx.)", "nobody can dial an emergency number");
+    assert_eq!(plan("(P5<:100>|xx.)").warnings(), []);
     assert_eq!(plan("(999S0<:@gw0>|0898xx.!|xx.)").warnings(), []);
 }
 
