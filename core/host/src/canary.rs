@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_switch::ids::{CallId, ExtId};
 use ringtrip_switch::party::Source;
+use ringtrip_switch::rand::Rand;
 
 /// Which calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Canary {
         }
         match &self.share {
             Share::Extension(id) => matches!(source, Source::Extension(of) if of == id),
-            Share::Percent(share) => crate::probe::Random(call.0).number() % 100 < u64::from(*share),
+            Share::Percent(share) => Rand::new(call.0).number() % 100 < u64::from(*share),
         }
     }
 
@@ -125,6 +126,11 @@ impl Canary {
         let (canary, rest) = self.sides();
         self.over = self.worse(&canary, &rest);
         self.over.clone()
+    }
+
+    /// It is called back for a reason that no call gave.
+    pub fn call_back(&mut self, why: &str) {
+        self.over.get_or_insert_with(|| why.to_owned());
     }
 
     /// Both sides: the canary, and the rest.

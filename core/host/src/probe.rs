@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use ringtrip_rates::time::Date;
 use ringtrip_switch::config::{Config, LineKind};
 use ringtrip_switch::dialplan::Wins;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
+use ringtrip_switch::rand::Rand;
 use ringtrip_switch::route::{RouteQuery, WallTime};
 
 /// A call on paper.
@@ -70,7 +72,7 @@ const COMMON: [&str; 14] = [
 impl Probes {
     /// The probes for a configuration.
     pub fn new(config: &Config, known: Known<'_>) -> Probes {
-        let mut random = Random(known.seed);
+        let mut random = Rand::new(known.seed);
         let mut numbers: Vec<Digits> = Vec::new();
         let mut seen = BTreeSet::new();
         let mut add = |number: Digits| {
@@ -96,8 +98,8 @@ impl Probes {
             for literal in literals(text) {
                 // A prefix as it stands, and as the beginning of numbers.
                 add(Digits::new(&literal));
-                add(Digits::new(&format!("{literal}{}", random.digits(4))));
-                add(Digits::new(&format!("{literal}{}", random.digits(8))));
+                add(Digits::new(&format!("{literal}{}", digits(&mut random, 4))));
+                add(Digits::new(&format!("{literal}{}", digits(&mut random, 8))));
             }
         }
         COMMON.iter().for_each(|n| add(Digits::new(n)));
@@ -110,7 +112,7 @@ impl Probes {
 
     /// At most so many probes, spread evenly over all: every source and every number as often as can be.
     pub fn spread(&self, most: usize, seed: u64) -> Vec<Probe> {
-        let mut random = Random(seed);
+        let mut random = Rand::new(seed);
         let mut out = Vec::with_capacity(most);
         // Numbers outermost: with little time, each source meets the first numbers, which matter most.
         for (n, number) in self.numbers.iter().enumerate() {
@@ -183,17 +185,17 @@ fn sources(config: &Config) -> Vec<Source> {
 
 /// The week from this day on, hour by hour.
 pub fn week(from: &WallTime) -> Vec<WallTime> {
-    let first = days(i64::from(from.year), i64::from(from.month.max(1)), i64::from(from.day.max(1)));
+    let first = Date { year: from.year.into(), month: from.month.max(1), day: from.day.max(1) }.days();
     let weekday = i64::from(from.weekday.clamp(1, 7)) - 1;
     let hour = |day: i64, hour: u8| {
-        let (year, month, dom) = civil(first + day);
+        let date = Date::of_day(first + day);
         let ahead =
             day * 86_400 + (i64::from(hour) - i64::from(from.hour)) * 3600 - i64::from(from.minute) * 60;
         WallTime {
             unix_micros: from.unix_micros + ahead * 1_000_000,
-            year: i16::try_from(year).unwrap_or(from.year),
-            month,
-            day: dom,
+            year: i16::try_from(date.year).unwrap_or(from.year),
+            month: date.month,
+            day: date.day,
             hour,
             minute: 0,
             // 0 to 6, and one.
@@ -201,29 +203,6 @@ pub fn week(from: &WallTime) -> Vec<WallTime> {
         }
     };
     (0..7).flat_map(|day| (0..24).map(move |h| (day, h))).map(|(day, h)| hour(day, h)).collect()
-}
-
-/// Days since 1970 of a date (Howard Hinnant's days_from_civil).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// The date of a day since 1970.
-fn civil(days: i64) -> (i64, u8, u8) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, u8::try_from(month).unwrap_or(1), u8::try_from(day).unwrap_or(1))
 }
 
 /// Literals in quotes that could be dialled.
@@ -241,28 +220,8 @@ fn literals(text: &str) -> Vec<String> {
     out.into_iter().take(500).collect()
 }
 
-/// SplitMix64: numbers from a seed.
-#[derive(Debug, Clone)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// The next number.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below this; 0 if it is 0.
-    pub fn below(&mut self, n: usize) -> usize {
-        if n == 0 { 0 } else { (self.number() % n as u64) as usize }
-    }
-
-    fn digits(&mut self, n: usize) -> String {
-        (0..n).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
-    }
+fn digits(random: &mut Rand, n: usize) -> String {
+    (0..n).map(|_| char::from(b'0' + random.below(10) as u8)).collect()
 }
 
 #[cfg(test)]

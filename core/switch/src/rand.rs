@@ -24,6 +24,10 @@ impl Rand {
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.number() % (high.saturating_sub(low) + 1)
     }
+    /// A number below this; 0 if it is 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        if n == 0 { 0 } else { (self.number() % n as u64) as usize }
+    }
     /// 16 hex digits.
     pub fn hex(&mut self) -> String {
         let mut text = String::with_capacity(16);

@@ -8,6 +8,7 @@ use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ringtrip_host::script::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -340,8 +341,7 @@ impl<'r, 't> Section<'r, 't> {
             if asked.contains(&name) {
                 continue;
             }
-            let near = asked.iter().min_by_key(|known| distance(known, name));
-            let hint = match near.filter(|known| distance(known, name) <= 1 + known.len() / 4) {
+            let hint = match nearest(name, asked.iter().copied()) {
                 Some(known) => format!("did you mean {known:?}?"),
                 None => format!("known here: {}", sorted(&asked).join(", ")),
             };
@@ -428,22 +428,6 @@ fn sorted(keys: &[&'static str]) -> Vec<&'static str> {
     keys.sort_unstable();
     keys.dedup();
     keys
-}
-
-/// Levenshtein distance, for "did you mean".
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = corner + usize::from(ca != *cb);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// A TOML value as JSON; dates become texts.

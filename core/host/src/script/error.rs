@@ -192,7 +192,7 @@ fn at(position: Position, what: String) -> Box<EvalAltResult> {
 }
 
 /// The known word that was probably meant.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let lower = word.to_lowercase();
     let near = known.map(|k| (distance(&k.to_lowercase(), &lower), k)).min_by_key(|(d, _)| *d)?;
     (near.0 <= 1 + near.1.len() / 4 && near.0 < near.1.len().max(2)).then_some(near.1)

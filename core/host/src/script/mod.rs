@@ -20,7 +20,7 @@ mod trial;
 mod verbs;
 
 pub use engine::Clock;
-pub use error::{ScriptError, ScriptFault};
+pub use error::{ScriptError, ScriptFault, nearest};
 pub use format::{Unbalanced, format};
 pub use library::Library;
 pub use pool::{Pool, PoolError};
