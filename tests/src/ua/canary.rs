@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::stream::Stream;
@@ -39,8 +40,9 @@ impl Canary {
         let there_to = caller.media_of(&call).expect("the exchange offers sound");
         let other = wait("the called side", Duration::from_secs(5), || callee.up().pop());
         let back_to = callee.media_of(&other).expect("the exchange offers sound");
-        let there = Stream::start(&caller.rtp, there_to, 1, 2);
-        let back = Stream::start(&callee.rtp, back_to, 2, 1);
+        let (ours, theirs) = (mark(), mark());
+        let there = Stream::start(&caller.rtp, there_to, ours, theirs);
+        let back = Stream::start(&callee.rtp, back_to, theirs, ours);
         let canary = Canary { caller, callee, call, there, back, looked: Mutex::new([0, 0]) };
         wait("sound both ways", Duration::from_secs(10), || {
             let heard = |s: &Stream| s.diary().heard.len() > 10;
@@ -94,4 +96,10 @@ impl Canary {
             looked[i] = last;
         }
     }
+}
+
+/// A mark that no other canary on this machine has: a packet that strays from one test into another is foreign there.
+fn mark() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (std::process::id() << 8).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
 }
