@@ -21,6 +21,14 @@ impl Client {
         let token = std::env::var("RINGTRIP_TOKEN").ok().filter(|t| !t.is_empty());
         let (url, token) = match (url.map(str::to_owned), token, door) {
             (Some(url), Some(token), _) => (url, token),
+            (Some(url), None, Some(door)) if !is_here(&url, &door.url) => {
+                let why = format!(
+                    "{url} wants a token of its own: set RINGTRIP_TOKEN. The one in {} is for {} and goes nowhere else",
+                    data.display(),
+                    door.url
+                );
+                return Err(Refusal::No(why));
+            }
             (url, token, Some(door)) => (url.unwrap_or(door.url), token.unwrap_or(door.token)),
             _ => {
                 let why = format!(
@@ -174,4 +182,43 @@ fn read<T: DeserializeOwned>(mut answer: ureq::http::Response<ureq::Body>) -> Re
 pub(super) fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Is this the exchange of the data folder, or at least this machine? Its token, which may do everything, is sent nowhere
+/// else.
+fn is_here(url: &str, door: &str) -> bool {
+    let host = |url: &str| {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        match authority.strip_prefix('[').and_then(|six| six.split_once(']')) {
+            Some((six, _)) => six.to_owned(),
+            None => authority.split(':').next().unwrap_or_default().to_owned(),
+        }
+    };
+    let (asked, known) = (host(url), host(door));
+    asked == known
+        || asked == "localhost"
+        || asked.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_here;
+
+    #[test]
+    fn the_token_of_the_data_folder_stays_on_this_machine() {
+        for (url, here) in [
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:9999/", true),
+            ("http://[::1]:8080", true),
+            ("http://192.0.2.1:8080/x", true),
+            ("http://192.0.2.2:8080", false),
+            ("https://pbx.example", false),
+            ("http://127.0.0.1@evil.example", false),
+            ("http://127.0.0.1.evil.example", false),
+        ] {
+            assert_eq!(is_here(url, "http://192.0.2.1:8080"), here, "{url}");
+        }
+    }
 }

@@ -309,3 +309,28 @@ fn an_attempt_that_failed_holds_no_place_while_others_ring() {
     house.money.gone(CallId(1));
     assert_eq!(house.order("442079460000"), ["gw2"]);
 }
+
+#[test]
+fn a_preview_says_how_the_file_was_read() {
+    let house = House::new();
+    let ask = ImportAsk { gateway: "gw1".to_owned(), ..ImportAsk::default() };
+    let read = |csv: &str| house.money.import(csv.as_bytes(), &ask).unwrap();
+    let view =
+        read("Code,Name,First,Next,Peak,Off-Peak,Effective Date\n44,UK,60,1,0.02,0.0112345678,01/31/2026\n");
+    assert_eq!(
+        view.dialect,
+        "prefix, destination, first step, next step, peak price, off-peak price, from; parted by ',', decimal sign \
+         '.', 03/04 is the 4th of March, peak is Mon-Fri 08:00-18:00, 1 prices finer than a millionth are rounded up"
+    );
+    let new = &view.new.some[0];
+    assert!(new.contains("billed 60/1, only Mon-Fri 00:00-08:00") && new.contains(" from 2026-01-3"), "{new}");
+    let view = read("Code;Name;Rate\n44;UK;0,02\n");
+    assert_eq!(view.dialect, "prefix, destination, price; parted by ';', decimal sign ','");
+    assert_eq!(view.new.some, ["44 UK: 0.02 EUR/min"]);
+}
+
+#[test]
+fn a_limit_that_nobody_has_touched_names_its_extension() {
+    let limit = &House::new().money.standing().limits[0];
+    assert_eq!((limit.extension.as_str(), limit.spent.as_str()), ("201", "0.00"));
+}
