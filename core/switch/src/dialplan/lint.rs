@@ -10,6 +10,7 @@ pub(super) fn lint(plan: &mut Plan) {
         found.extend(lost_repeat(a));
         found.extend(empty_hot_line(a));
         found.extend(hot_line_at_once(a));
+        found.extend(swallowed(a));
     }
     found.extend(slow_beside_catch_all(&plan.alternatives));
     found.sort_by_key(|w| w.at);
@@ -58,6 +59,15 @@ fn empty_hot_line(a: &Alternative) -> Option<Warning> {
     optional.then(|| {
         let what = format!("{} is complete before any key is pressed, and its number is empty", a.text);
         Warning::new(a.at, what, "ask for one key at least: xx.")
+    })
+}
+
+/// `<:@host;pwd=hush|0xx.<:@gw1>`: without its `>` a password runs on over the alternatives behind it. What it is, is not
+/// shown.
+fn swallowed(a: &Alternative) -> Option<Warning> {
+    a.route_text.contains(['|', '<']).then(|| {
+        let what = "a parameter of the route goes on over a | or a <, and takes the alternatives behind it along";
+        Warning::new(a.at, what, "write > where the route ends")
     })
 }
 

@@ -155,6 +155,7 @@ fn oddities_are_warned_about() {
     check("(xx.<:@gw1;nat>)", "takes no parameters");
     check("(S0<:100>)", "nobody can dial an emergency number");
     check("(P1<:@gw0>|xx.)", "nobody can dial an emergency number");
+    check("(5x<:@sip.example.com;uid=me;pwd=hush|0xx.<:@gw1>)", "takes the alternatives behind it along");
     assert_eq!(plan("(P5<:100>|xx.)").warnings(), []);
     assert_eq!(plan("(999S0<:@gw0>|0898xx.!|xx.)").warnings(), []);
 }
