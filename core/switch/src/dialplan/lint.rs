@@ -66,7 +66,8 @@ fn empty_hot_line(a: &Alternative) -> Option<Warning> {
 /// shown.
 fn swallowed(a: &Alternative) -> Option<Warning> {
     a.route_text.contains(['|', '<']).then(|| {
-        let what = "a parameter of the route goes on over a | or a <, and takes the alternatives behind it along";
+        let what =
+            "a parameter of the route goes on over a | or a <, and takes the alternatives behind it along";
         Warning::new(a.at, what, "write > where the route ends")
     })
 }
