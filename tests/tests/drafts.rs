@@ -268,7 +268,7 @@ fn a_saved_script_is_in_force_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn drafts_survive_a_kill_and_a_canary_ends_with_it() {
+fn drafts_and_their_canary_survive_a_kill() {
     let mut daemon = Daemon::start(HOUSE);
     draft(&daemon, "night", "scripts/default.rhai", "fn route(c) { pass() } // a draft");
     let canary = daemon.post("/drafts/night/canary", json!({ "extension": "201" }));
@@ -280,5 +280,20 @@ fn drafts_survive_a_kill_and_a_canary_ends_with_it() {
     daemon.kill_and_restart();
     let kept = daemon.get("/drafts/night");
     assert_eq!(kept["script_texts"]["default.rhai"], "fn route(c) { pass() } // a draft");
+    let resumed = wait("the canary", Duration::from_secs(20), || {
+        let (status, body) = daemon.try_get("/drafts/night/canary");
+        (status == 200).then_some(body)
+    });
+    assert!(resumed.contains("extension 201"), "{resumed}");
+    // A change beyond routes calls it back, and no start takes it up again.
+    let text = daemon.get("/config?secrets=true")["text"].as_str().expect("a text").to_owned();
+    let (status, said) = daemon.put_config(&text.replace("acct", "account"), "*");
+    assert_eq!(status, 200, "{said}");
+    let canary = wait("the call-back", Duration::from_secs(20), || {
+        let canary = daemon.get("/drafts/night/canary");
+        canary["returned"].is_string().then_some(canary)
+    });
+    assert!(canary["returned"].to_string().contains("providers changed"), "{canary}");
+    daemon.kill_and_restart();
     assert_eq!(daemon.try_get("/drafts/night/canary").0, 404);
 }

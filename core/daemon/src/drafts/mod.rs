@@ -2,9 +2,10 @@
 //! here; activation puts a configuration, its scripts, rate decks and plugins in force together, or none of them.
 //!
 //! * `parts`: decks and plugins of a draft, as they stand and as they shall stand. * `plugins`: those of them.
-//! * `check`: what a draft must pass. * `past`: the calls of the past, for replays.
+//! * `canary`: those that a start takes up again. * `check`: what a draft must pass. * `past`: the calls of the past, for replays.
 //! * `files`: what lies on the disk, and what a cut-short activation leaves there.
 
+mod canary;
 mod check;
 mod files;
 mod parts;
@@ -22,6 +23,7 @@ use ringtrip_host::Engine;
 use ringtrip_switch::config::Config;
 use ringtrip_switch::router::NoGateways;
 
+pub use canary::wished;
 pub use check::{Checks, Example, checks};
 pub use files::{recover, write};
 pub use parts::{NotTaken, PartDiff};

@@ -11,6 +11,7 @@ use ringtrip_wasm::package::manifest::Settings;
 use super::files::Files;
 use super::{Drafts, PartDiff};
 use crate::config::{DiffLine, Fault, FaultSeverity, diff, summary};
+use crate::plugins::NoPlugins;
 use crate::store::{DraftRecord, Parts, PluginRecord};
 
 /// Plugins by name; `None`: not installed.
@@ -69,6 +70,11 @@ impl Drafts {
             Some(planned) => planned.is_some(),
             None => self.plugins.installed().is_ok_and(|installed| installed.kept(name).is_some()),
         }
+    }
+
+    /// Are they being opened still?
+    pub(super) fn plugins_are_starting(&self) -> bool {
+        matches!(self.plugins.installed(), Err(NoPlugins::Starting))
     }
 
     /// How the plugins of these names stand. One that stands as here is told in the same words.

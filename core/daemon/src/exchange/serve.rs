@@ -170,6 +170,17 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         plugins.clone(),
         store.clone(),
     );
+    let (keeps, runtime) = (drafts.clone(), tokio::runtime::Handle::current());
+    routes.on_call_back(Box::new(move |draft| {
+        let (drafts, draft) = (keeps.clone(), draft.to_owned());
+        runtime.spawn(async move {
+            if let Err(error) = drafts.canary_over(&draft).await {
+                tracing::error!(%error, draft, "a canary that was called back cannot be kept as such");
+            }
+        });
+    }));
+    let told = dir.clone();
+    actix_rt::spawn(drafts.clone().resume_canary(move |event| told.tell(event)));
     let api = Api {
         #[cfg(feature = "plugins")]
         plugins,

@@ -1,5 +1,5 @@
 //! The canary that runs, if one does: which calls a draft decides about, and what became of them. The rule is
-//! [`ringtrip_host::canary`]'s; it ends with the process, and the routes in force decide again.
+//! [`ringtrip_host::canary`]'s. Whoever keeps drafts takes it up again after a start, and hears when it is called back.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -138,10 +138,34 @@ impl Routes {
             per_minute: cdr.quote.as_ref().map(|q| q.per_minute),
         };
         if let Some(why) = running.canary.on(Instant::now(), sample) {
-            let text =
-                format!("draft {} was called back: {why}; the routes in force decide again", running.draft);
+            let draft = running.draft.clone();
             drop(slot);
-            (self.0.tell)(Event::Alarm { what: "canary", text });
+            self.called_back(&draft, &why);
+        }
+    }
+
+    /// Another configuration is in force. A canary that was made beside other lines and providers is called back.
+    pub(super) fn suits_canary(&self, config: &Config) {
+        let mut slot = self.slot();
+        let Some(running) = slot.as_mut().filter(|r| r.canary.over().is_none()) else { return };
+        let Some(what) = beyond_routes(config, running.engine.router().config()) else { return };
+        let why = format!("{what} changed in the configuration");
+        running.canary.call_back(&why);
+        let draft = running.draft.clone();
+        drop(slot);
+        self.called_back(&draft, &why);
+    }
+
+    /// Who hears that a canary was called back: the draft's name.
+    pub fn on_call_back(&self, hear: Box<dyn Fn(&str) + Send + Sync>) {
+        *self.0.called_back.lock().unwrap_or_else(|e| e.into_inner()) = Some(hear);
+    }
+
+    fn called_back(&self, draft: &str, why: &str) {
+        let text = format!("draft {draft} was called back: {why}; the routes in force decide again");
+        (self.0.tell)(Event::Alarm { what: "canary", text });
+        if let Some(hear) = &*self.0.called_back.lock().unwrap_or_else(|e| e.into_inner()) {
+            hear(draft);
         }
     }
 

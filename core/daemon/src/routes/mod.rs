@@ -45,7 +45,11 @@ struct Inner {
     /// Other plugins wait for the configuration that comes with them.
     held: AtomicBool,
     canary: canary::Slot,
+    called_back: Mutex<Option<CalledBack>>,
 }
+
+/// Told the name of a draft whose canary was called back.
+type CalledBack = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What is in force at one moment.
 #[derive(Clone)]
@@ -102,6 +106,7 @@ impl Routes {
             parked: Mutex::default(),
             held: AtomicBool::new(false),
             canary: canary::Slot::default(),
+            called_back: Mutex::default(),
         }));
         routes.configure(config);
         routes
@@ -161,6 +166,7 @@ impl Routes {
     /// A configuration is in force at once, with its scripts. Scripts that cannot be read or do not compile are told; then
     /// those that run stay.
     pub fn configure(&self, config: Arc<Config>) {
+        self.suits_canary(&config);
         let _one = self.one_change();
         let before = self.now();
         let parked = self.0.parked.lock().unwrap_or_else(|e| e.into_inner()).take();

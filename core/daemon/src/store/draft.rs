@@ -29,6 +29,9 @@ pub struct DraftRecord {
     /// Rate decks and plugins that it changes; all others stay as they are.
     #[serde(default)]
     pub parts: Parts,
+    /// It decides about some calls; a start takes that up again.
+    #[serde(default)]
+    pub canary: Option<CanaryWish>,
     /// What ran before it was activated, and the version that it became; `None`: it is not active.
     #[serde(default)]
     pub active: Option<Activated>,
@@ -86,6 +89,24 @@ pub struct Activated {
     /// It was undone.
     #[serde(default)]
     pub undone: bool,
+}
+
+/// Which calls a draft decides about, as somebody wished it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CanaryWish {
+    /// All calls of this extension.
+    #[serde(default)]
+    pub extension: Option<String>,
+    /// Or so many of 100 calls, 1 to 50.
+    #[serde(default)]
+    pub share: Option<u8>,
+    /// Calls of the last hours count; 24 if not given.
+    #[serde(default)]
+    pub hours: Option<u32>,
+    /// Calls needed on each side; 20 if not given.
+    #[serde(default)]
+    pub least: Option<u32>,
 }
 
 /// What a draft is doing.

@@ -14,6 +14,7 @@ fn draft(name: &str, parts: Parts, active: Option<Activated>) -> DraftRecord {
         config: HOUSE.to_owned(),
         scripts: BTreeMap::new(),
         parts,
+        canary: None,
         active,
         discarded: false,
     }

@@ -78,6 +78,7 @@ pub(in crate::http) async fn activate(
     let (checks, built) = proved(&api, &record).await?;
     keep_standing(&api, &before.parts).await?;
     api.routes.end_canary(&record.name);
+    record.canary = None;
     // On the disk before anything is changed: a start after a power cut takes back what was half done.
     record.active = Some(Activated {
         at_micros: now_micros(),

@@ -141,6 +141,7 @@ pub(super) async fn create(
         base,
         config,
         parts: Parts::default(),
+        canary: None,
         active: None,
         discarded: false,
     };
@@ -325,6 +326,7 @@ pub(super) async fn discard(api: web::Data<Api>, name: web::Path<String>) -> Res
         scripts: BTreeMap::new(),
         parts: Parts::default(),
         base: DraftState::default(),
+        canary: None,
         active: None,
         ..record
     };
