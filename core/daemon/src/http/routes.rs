@@ -222,6 +222,7 @@ fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
         config,
         scripts: scripts.clone(),
         parts: Default::default(),
+        canary: None,
         active: None,
         discarded: false,
     };
