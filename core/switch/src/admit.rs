@@ -144,6 +144,9 @@ fn telephone_number(config: &Config, dialled: Digits) -> Digits {
         return dialled;
     }
     let plain: String = bare.chars().filter(|c| !"-.()".contains(*c)).collect();
+    // Some phones write every number with a +. No number of another country is as short as one that calls for help.
+    let bare_of_plus = plain.strip_prefix('+').filter(|rest| emergency::is_exact(&config.emergency, rest));
+    let plain = bare_of_plus.map(str::to_owned).unwrap_or(plain);
     if plain == text { dialled } else { Digits::new(&plain) }
 }
 

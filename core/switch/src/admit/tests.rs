@@ -31,6 +31,9 @@ fn an_emergency_button_is_an_emergency_number() {
         ("tel:112;phone-context=+44", "112"),
         ("sip:1-1-2@ringtrip.local;user=phone", "112"),
         ("sip:%31%31%32@ringtrip.local", "112"),
+        ("sip:+112@ringtrip.local", "112"),
+        ("tel:+999", "999"),
+        ("sip:+1122@ringtrip.local", "+1122"),
     ] {
         check(uri, dialled);
     }
