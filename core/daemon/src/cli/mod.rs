@@ -365,6 +365,11 @@ pub struct ServeOptions {
 pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
     let cli = Cli::parse();
     let data = cli.data.clone().unwrap_or_else(default_data);
+    if !matches!(cli.command, Command::Serve(_)) {
+        end_with_the_reader();
+    }
+    // What is checked without an exchange may name calendars of its data folder.
+    crate::config::calendars_also_in(&data);
     let outcome = match cli.command {
         Command::Serve(options) => start(options, data, serve),
         Command::Dialplan(command) => paper::dialplan(command, cli.json),
@@ -395,6 +400,18 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Whoever reads our output may have read enough (`| head`). Then there is nothing more to say, and nothing has failed.
+fn end_with_the_reader() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let said = info.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        others(info);
+    }));
 }
 
 /// Why a command came to nothing.

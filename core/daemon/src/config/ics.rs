@@ -21,6 +21,16 @@ pub fn calendars_in(folder: &Path) {
     }
 }
 
+/// Where they are looked for when they are not there: a document that is checked may lie anywhere.
+static ALSO: RwLock<Option<PathBuf>> = RwLock::new(None);
+
+/// Says where calendars lie that are not in the folder of [`calendars_in`].
+pub fn calendars_also_in(folder: &Path) {
+    if let Ok(mut known) = ALSO.write() {
+        *known = Some(folder.to_owned());
+    }
+}
+
 /// The largest calendar, the most days, and the longest event.
 const MAX: u64 = 2 << 20;
 const MAX_DAYS: usize = 20_000;
@@ -30,6 +40,8 @@ const MAX_LENGTH: usize = 31;
 pub(super) fn read_file(file: &str) -> Result<Vec<Holiday>, String> {
     let folder = FOLDER.read().ok().and_then(|f| f.clone()).unwrap_or_default();
     let path = folder.join(file);
+    let also = ALSO.read().ok().and_then(|f| f.clone()).map(|folder| folder.join(file));
+    let path = if path.exists() { path } else { also.filter(|path| path.exists()).unwrap_or(path) };
     let size = fs::metadata(&path).map_err(|e| e.to_string())?.len();
     if size > MAX {
         return Err(format!("it has {size} octets; {MAX} are the most that is read"));
@@ -233,6 +245,16 @@ mod tests {
         let shown = |h: &Holiday| format!("{}-{:02}-{:02} {}", h.date.0, h.date.1, h.date.2, h.name);
         let found: Vec<String> = found.iter().map(shown).collect();
         assert_eq!(found, wanted, "{event}");
+    }
+
+    #[test]
+    fn a_calendar_is_found_in_the_data_folder_too() {
+        let data = tempfile::tempdir().unwrap();
+        let text = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:20260101\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        fs::write(data.path().join("only-there.ics"), text).unwrap();
+        assert!(read_file("only-there.ics").is_err());
+        calendars_also_in(data.path());
+        assert_eq!(read_file("only-there.ics").map(|days| days.len()), Ok(1));
     }
 
     #[test]

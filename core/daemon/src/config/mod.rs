@@ -20,7 +20,7 @@ use toml::de::{DeTable, DeValue};
 pub use default::default_toml;
 pub use diff::{DiffLine, diff, summary};
 pub use fault::{Fault, FaultSeverity, report};
-pub use ics::calendars_in;
+pub use ics::{calendars_also_in, calendars_in};
 use read::Reader;
 pub use redact::redact;
 
