@@ -1,4 +1,5 @@
 //! A publisher of Wasm plugins, for tests that install some.
+#![allow(clippy::disallowed_methods)] // Live tests start programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -73,10 +73,10 @@ impl Inner {
     pub(super) fn live(&self) {
         let mut buffer = vec![0; 65_535];
         while !self.stop.load(Ordering::Relaxed) {
-            if let Ok((n, from)) = self.socket.recv_from(&mut buffer) {
-                if let Some(message) = Message::read(&buffer[..n], from) {
-                    self.heard(&message);
-                }
+            if let Ok((n, from)) = self.socket.recv_from(&mut buffer)
+                && let Some(message) = Message::read(&buffer[..n], from)
+            {
+                self.heard(&message);
             }
             self.again();
         }
