@@ -40,10 +40,11 @@ const GOOD: &str = "fn route(c) { pass() }";
 const BACK: Duration = Duration::from_secs(2);
 
 struct House {
-    daemon: Daemon,
+    /// Falls silent before its exchange ends: the next test's may be given the same RTP ports.
     canary: Canary,
-    watch: Watch,
     provider: Ua,
+    watch: Watch,
+    daemon: Daemon,
 }
 
 impl House {
