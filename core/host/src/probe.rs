@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use ringtrip_rates::time::Date;
 use ringtrip_switch::config::{Config, LineKind};
 use ringtrip_switch::dialplan::Wins;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{CallerId, Digits, Source};
 use ringtrip_switch::rand::Rand;
-use ringtrip_switch::route::{RouteQuery, WallTime};
+use ringtrip_switch::route::{Date, RouteQuery, WallTime};
 
 /// A call on paper.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringtrip_rates::rate::Price;
+pub use ringtrip_rates::time::Date;
 use ringtrip_sip::endpoint::Flow;
 
 use crate::emergency::EmergencyCall;
