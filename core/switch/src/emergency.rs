@@ -11,8 +11,8 @@ pub use countries::Country;
 
 use std::time::Duration;
 
-use crate::config::{Config, Emergency};
-use crate::party::{CallerId, Digits};
+use crate::config::{Config, Emergency, Gateway};
+use crate::party::{CallerId, Digits, Source};
 use crate::route::{Attempt, Stage, Target};
 
 /// How long an emergency target may ring. Control rooms queue calls; giving up early helps nobody.
@@ -62,6 +62,17 @@ pub fn decide(config: &Config, caller: &CallerId, dialled: &Digits) -> Option<Em
         false => providers.into_iter().chain(landline).collect(),
     };
     Some(EmergencyCall { number, ways })
+}
+
+/// Is a call that begins with this number an emergency call, before any plan? A provider sends its calls to numbers of the
+/// house and never to 112: one that seems to is a mistake or somebody else's, and would take the landline. Another exchange
+/// of the house may call for help here: its gateway says so (`emergency = true`), or lets it dial what it likes
+/// (`inbound = "dialled"`).
+pub fn begun(config: &Config, source: &Source, caller: &CallerId, dialled: &Digits) -> Option<EmergencyCall> {
+    match source {
+        Source::Gateway(id) if !config.gateway(id).is_some_and(Gateway::may_call_for_help) => None,
+        _ => decide(config, caller, dialled),
+    }
 }
 
 /// Is this, exactly, an emergency number? Costs a few comparisons, so that a telephone asks at every key.

@@ -86,11 +86,21 @@ impl Router {
 
     /// All that is decided before a script is asked. When no script is configured, that is all.
     pub fn before_policy(&self, query: RouteQuery) -> Step {
-        if let Some(call) = emergency::decide(&self.config, &query.caller, &query.dialled) {
+        let RouteQuery { source, caller, dialled, .. } = &query;
+        // Whoever was asked for a number chose it here, wherever he calls from.
+        let help = match query.asked {
+            true => emergency::decide(&self.config, caller, dialled),
+            false => emergency::begun(&self.config, source, caller, dialled),
+        };
+        if let Some(call) = help {
             return Step::Done(Box::new(emergency_plan(call, Provenance::default())));
         }
         let mut steps = Vec::with_capacity(8);
-        note(&mut steps, StepKind::Emergency, query.dialled.as_str(), "no emergency number");
+        let said = match emergency::is_exact(&self.config.emergency, dialled.as_str()) {
+            true => "it comes from a provider: no emergency call, unless its gateway says emergency = true",
+            false => "no emergency number",
+        };
+        note(&mut steps, StepKind::Emergency, dialled.as_str(), said);
         let query = match self.proved(query, &mut steps) {
             Ok(query) => query,
             Err(plan) => return Step::Done(plan),

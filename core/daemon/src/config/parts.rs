@@ -204,6 +204,7 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
             g.accept_from = from;
         }
         s.flag("trusted", &mut g.trusted);
+        s.flag("emergency", &mut g.emergency);
         if let Some(codecs) = s.list("codecs", "known: \"pcma\", \"pcmu\", \"g722\", \"opus\"", codec) {
             g.codecs = codecs;
         }

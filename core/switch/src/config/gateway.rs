@@ -50,6 +50,9 @@ pub struct Gateway {
     pub accept_from: Vec<IpAddr>,
     /// Believe its P-Asserted-Identity and send it ours (RFC 3325).
     pub trusted: bool,
+    /// It is another exchange of the house: an emergency number that it dials is an emergency call. So it is in any case
+    /// where `inbound` is what it dials.
+    pub emergency: bool,
     /// Codecs to offer it, best first.
     pub codecs: Vec<CodecKind>,
     /// The number shown to it when a caller's own is not; `None`: `user`.
@@ -112,6 +115,11 @@ pub struct BadHost(pub String);
 pub struct Password(pub String);
 
 impl Gateway {
+    /// Is it another exchange of the house, whose emergency calls are ours?
+    pub fn may_call_for_help(&self) -> bool {
+        self.emergency || self.inbound == Inbound::Dialled
+    }
+
     /// A provider with the usual settings: it registers, and its calls go nowhere yet.
     pub fn new(id: GatewayId, server: HostPort, user: &str) -> Gateway {
         Gateway {
@@ -132,6 +140,7 @@ impl Gateway {
             dids: Vec::new(),
             accept_from: Vec::new(),
             trusted: true,
+            emergency: false,
             codecs: vec![CodecKind::Pcma, CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus],
             caller_id: None,
             plugin: None,

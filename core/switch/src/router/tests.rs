@@ -160,7 +160,8 @@ fn emergency_cannot_be_barred_rewritten_or_hidden() {
     check(&config, phone(), "999", "emergency 999");
     check(&config, phone(), "112", "emergency 112");
     check(&config, phone(), "9112", "emergency 112");
-    check(&config, gateway("gw1"), "999", "emergency 999");
+    check(&config, gateway("gw1"), "999", "ext 201");
+    check(&config, gateway("gw2"), "999", "emergency 999");
     check(&config, phone(), "9113", "gw1 113");
 }
 
@@ -338,4 +339,25 @@ fn a_provider_is_not_called_without_a_number() {
     check(&config, phone(), "1", "refuse invalid");
     check(&config, phone(), "15", "gw1 5");
     check(&config, phone(), "2", "gw0 ");
+}
+
+#[test]
+fn a_provider_does_not_call_for_help_and_another_exchange_of_the_house_does() {
+    let mut config = config("(xxx)");
+    let from = gateway("gw1");
+    let plan = route(&config, from.clone(), "999");
+    assert!(!matches!(plan.verdict, Verdict::Emergency(_)), "{plan:?}");
+    let said = &plan.provenance.steps[0].said;
+    assert!(said.contains("it comes from a provider") && said.contains("emergency = true"), "{said}");
+    let id = "gw1".parse().expect("a name");
+    let gateway = config.gateways.iter_mut().find(|g| g.id == id).expect("it is there");
+    gateway.emergency = true;
+    assert!(matches!(route(&config, from.clone(), "999").verdict, Verdict::Emergency(_)));
+    // Whoever was asked for a number here chose this one.
+    config.gateways.iter_mut().for_each(|g| g.emergency = false);
+    let asked = RouteQuery { asked: true, ..query(from, "999") };
+    let Step::Done(plan) = Router::new(Arc::new(config)).before_policy(asked) else {
+        panic!("it is decided")
+    };
+    assert!(matches!(plan.verdict, Verdict::Emergency(_)), "{plan:?}");
 }
