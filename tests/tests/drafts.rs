@@ -297,3 +297,38 @@ fn drafts_and_their_canary_survive_a_kill() {
     daemon.kill_and_restart();
     assert_eq!(daemon.try_get("/drafts/night/canary").0, 404);
 }
+
+#[test]
+fn a_draft_in_force_is_not_forgotten_by_mistake() {
+    let daemon = Daemon::start(HOUSE);
+    draft(&daemon, "one", "scripts/default.rhai", "fn route(c) { pass() } // changed");
+    let ask = |method: &str, path: &str, body: &[u8]| daemon.request(method, path, &[], body);
+    for days in ["0", "4294967295"] {
+        let body = format!("{{\"days\":{days}}}");
+        let headers = [("Content-Type", "application/json")];
+        let (status, said) = daemon.request("POST", "/drafts/one/replay", &headers, body.as_bytes());
+        assert!(status == 400 && said.contains("1 to 3650"), "{status} {said}");
+    }
+    assert_eq!(ask("POST", "/drafts/one/activate", b"").0, 200);
+    let (status, said) = ask("DELETE", "/drafts/one", b"");
+    assert!(status == 409 && said.contains("undo it first"), "{status} {said}");
+    assert_eq!(ask("POST", "/drafts/one/undo", b"").0, 200);
+    assert_eq!(ask("DELETE", "/drafts/one", b"").0, 204);
+    // A password is a change, though nobody may read it; and a script that nothing asks decides nothing.
+    let text = daemon.get("/config?secrets=true")["text"].as_str().expect("a text").to_owned();
+    draft(&daemon, "two", "config", &text.replace("pw-201-phones", "pw-201-others"));
+    let diff = daemon.get("/drafts/two/diff").to_string();
+    assert!(diff.contains("a password differs") && !diff.contains("pw-201"), "{diff}");
+    let (status, said) = daemon.request(
+        "PUT",
+        "/drafts/two/scripts/other.rhai",
+        &[("If-Match", "*")],
+        b"fn route(c) { pass() }",
+    );
+    assert_eq!(status, 200, "{said}");
+    let checks = daemon.post("/drafts/two/check", json!({}));
+    assert!(checks["ok"] == true && checks.to_string().contains("nothing asks this script"), "{checks}");
+    let forced = |name: &str| ask("DELETE", &format!("/drafts/{name}?force=true"), b"").0;
+    assert_eq!(ask("POST", "/drafts/two/activate", b"").0, 200);
+    assert_eq!(forced("two"), 204);
+}

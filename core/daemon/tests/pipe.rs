@@ -1,4 +1,5 @@
 //! The command line beside other programs.
+#![allow(clippy::disallowed_methods)] // Runs the program.
 
 use std::process::{Command, Stdio};
 

@@ -74,9 +74,25 @@ impl Drafts {
             checks.ok = false;
             checks.faults.insert(0, refused.into());
         }
+        checks.faults.extend(unused(draft, &built));
         checks.faults.extend(built.warnings.iter().cloned());
         (checks, Some(built))
     }
+}
+
+/// Scripts of the draft that nothing asks: whoever put them there believes that they decide.
+fn unused(draft: &DraftRecord, built: &Built) -> Vec<Fault> {
+    let scripts = &built.in_force.scripts;
+    let unused = draft.scripts.keys().filter(|name| !scripts.asks(name));
+    let fault = |name: &String| Fault {
+        severity: FaultSeverity::Warning,
+        line: 0,
+        column: 0,
+        path: name.clone(),
+        what: "nothing asks this script".to_owned(),
+        hint: format!("name it in the document: script = \"scripts/{name}\""),
+    };
+    unused.map(fault).collect()
 }
 
 /// What a proof found, at places of the document.

@@ -243,17 +243,7 @@ fn build(api: &Api, record: &DraftRecord) -> Result<Built, Problem> {
 
 /// A text that nothing asks would leave the answer as it is, and whoever asks would believe that it has decided.
 fn all_used<'a>(mut texts: impl Iterator<Item = &'a String>, scripts: &Scripts) -> Result<(), Problem> {
-    let imported = |module: &str| {
-        let import = format!("import \"{module}\"");
-        let library = scripts.library();
-        let mut all = library.scripts.values().chain(library.modules.values());
-        all.any(|text| text.contains(&import))
-    };
-    let unused = texts.find(|name| {
-        let module = name.strip_suffix(".rhai").unwrap_or(name);
-        scripts.text_of(name).is_none() && !imported(module)
-    });
-    let Some(name) = unused else { return Ok(()) };
+    let Some(name) = texts.find(|name| !scripts.asks(name)) else { return Ok(()) };
     let named: Vec<&str> = scripts.iter().map(|(named, _)| named.name.as_str()).collect();
     let named = if named.is_empty() { "no script".to_owned() } else { named.join(", ") };
     Err(Problem::bad(format!(

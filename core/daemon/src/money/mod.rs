@@ -139,7 +139,12 @@ impl Money {
         let there = |name: &String| decks.contains_key(name) || loading.contains(name);
         let named =
             config.rates.offered.iter().flat_map(|(id, o)| o.decks.iter().map(move |deck| (id, deck)));
+        let told_by_plugin = |deck: &str| config.plugin_gateways.iter().any(|g| g.plugin == deck);
         for (id, deck) in named.filter(|(_, deck)| !there(deck)) {
+            if told_by_plugin(deck) {
+                tracing::warn!("{id} has no prices yet: the plugin {deck} has told none");
+                continue;
+            }
             let cure = format!("ringtrip rates import FILE --gateway {id} --name {deck}");
             self.alarm(format!(
                 "{id} names the rate deck {deck:?}, which is not there; import it with `{cure}`"

@@ -323,7 +323,10 @@ fn a_preview_says_how_the_file_was_read() {
          '.', 03/04 is the 4th of March, peak is Mon-Fri 08:00-18:00, 1 prices finer than a millionth are rounded up"
     );
     let new = &view.new.some[0];
-    assert!(new.contains("billed 60/1, only Mon-Fri 00:00-08:00") && new.contains(" from 2026-01-3"), "{new}");
+    assert!(
+        new.contains("billed 60/1, only Mon-Fri 00:00-08:00") && new.contains(" from 2026-01-3"),
+        "{new}"
+    );
     let view = read("Code;Name;Rate\n44;UK;0,02\n");
     assert_eq!(view.dialect, "prefix, destination, price; parted by ';', decimal sign ','");
     assert_eq!(view.new.some, ["44 UK: 0.02 EUR/min"]);

@@ -587,7 +587,11 @@ impl Says {
                     self.end.push(CallId(key.call));
                 }
                 Output::Alarm(alarm) => {
-                    let text = format!("{} % of a limit: {}", alarm.percent, alarm.sentence);
+                    let text = match alarm.percent {
+                        // It may be far from spent: what is left is not enough for the call.
+                        100.. => format!("a limit refuses or ends calls: {}", alarm.sentence),
+                        percent => format!("{percent} % of a limit: {}", alarm.sentence),
+                    };
                     self.events.push(Event::Alarm { what: "money", text });
                 }
             }

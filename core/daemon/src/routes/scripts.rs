@@ -109,6 +109,13 @@ impl Scripts {
         self.iter().find(|(named, _)| named.name == name).map(|(_, text)| text)
     }
 
+    /// Is the file of this name asked by anybody: the configuration, or a script that imports it?
+    pub fn asks(&self, name: &str) -> bool {
+        let import = format!("import \"{}\"", name.strip_suffix(".rhai").unwrap_or(name));
+        let mut all = self.library.scripts.values().chain(self.library.modules.values());
+        self.text_of(name).is_some() || all.any(|text| text.contains(&import))
+    }
+
     /// Do these run already as this configuration wants them?
     pub(super) fn suit(&self, config: &Config, folder: &Path) -> bool {
         self.wanted == files(config, folder) && self.limits == limits(config)

@@ -87,7 +87,8 @@ fn verbs() {
     check(r#"to("gw2", "0044" + c.number)"#, "gw2=004401480123123");
     check(r#"ring("101", 20)"#, "101 20s");
     check(r#"ring(["101", "102"], 20)"#, "101+102 20s");
-    check(r#"fork(["101", to("gw1", "5"), ring("102", 9)])"#, "101+gw1=5+102 9s");
+    check(r#"fork(["101", to("gw1", "5"), ring("102", 9)])"#, "101+gw1=5+102");
+    check(r#"fork([ring("101", 20), ring("102", 9)])"#, "101+102 20s");
     check(r#"try_in_order([ring("101", 10), "gw1", fork(["102", "103"])])"#, "101 10s then gw1 then 102+103");
     check(r#"block("too dear")"#, "barred: too dear");
     check("busy()", "busy: the script says busy");

@@ -138,9 +138,11 @@ fn items_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyItem>> {
     }
 }
 
-/// All targets of these in one stage, for the longest of their times.
+/// All targets of these in one stage, for the longest of their times. Where one of them has no time of its own, the usual
+/// time is longest: a time for one telephone does not silence the others.
 fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
     let mut all = stage(Vec::new(), None);
+    let mut usual = false;
     for item in items {
         for item in items_of(ctx, item)? {
             let PolicyItem::Ring(stage) = item else {
@@ -148,8 +150,12 @@ fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
                 return Err(fault(ctx, what.to_owned()));
             };
             all.targets.extend(stage.targets);
+            usual |= stage.timeout.is_none();
             all.timeout = all.timeout.max(stage.timeout);
         }
+    }
+    if usual {
+        all.timeout = None;
     }
     if all.targets.is_empty() || all.targets.len() > MAX_TARGETS {
         return Err(fault(

@@ -113,6 +113,9 @@ pub(in crate::cli) enum Draft {
     Discard {
         /// Its name.
         name: String,
+        /// Though it is in force, and can then not be undone.
+        #[arg(long)]
+        force: bool,
     },
     /// Let it decide about some calls; it is called back by itself when they go worse.
     Canary {

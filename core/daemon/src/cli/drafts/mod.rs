@@ -115,8 +115,8 @@ pub(super) fn run(client: &Client, command: Draft, json: bool) -> Outcome {
             let now: Value = client.post(&format!("{}/undo", path(&name)), &json!({}))?;
             said(&now, json, || show::in_force(&now))
         }
-        Draft::Discard { name } => {
-            client.delete(&path(&name))?;
+        Draft::Discard { name, force } => {
+            client.delete(&format!("{}?force={force}", path(&name)))?;
             yes(json)
         }
         Draft::Canary { name, stop: true, .. } => {

@@ -27,11 +27,8 @@ pub(super) fn faults(checks: &Value) {
 }
 
 pub(super) fn in_force(now: &Value) {
-    let scripts: Vec<&str> =
-        now["scripts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let scripts = if scripts.is_empty() { "no script changed".to_owned() } else { scripts.join(", ") };
-    println!("version {} is active: {}; {scripts}", now["version"], now["summary"].as_str().unwrap_or(""));
-    for (key, what) in [("decks", "rate decks"), ("plugins", "plugins")] {
+    println!("version {} is active: document: {}", now["version"], now["summary"].as_str().unwrap_or(""));
+    for (key, what) in [("scripts", "scripts"), ("decks", "rate decks"), ("plugins", "plugins")] {
         let names: Vec<&str> = now[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if !names.is_empty() {
             println!("{what} changed: {}", names.join(", "));

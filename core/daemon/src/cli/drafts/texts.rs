@@ -18,6 +18,10 @@ pub(super) fn put(client: &Client, name: &str, file: &Path, json: bool) -> Outco
 /// `None` for a document, the name for a script.
 fn script_of(file: &Path) -> Result<Option<String>, Refusal> {
     match file.extension().and_then(|e| e.to_str()) {
+        Some("toml") if file.to_string_lossy().ends_with(".test.toml") => Err(Refusal::Misuse(format!(
+            "{} has the tests of a script; they lie beside the script's own file, not in a draft",
+            file.display()
+        ))),
         Some("toml") => Ok(None),
         Some("rhai") => Ok(file.file_name().and_then(|n| n.to_str()).map(str::to_owned)),
         _ => Err(Refusal::Misuse(format!(

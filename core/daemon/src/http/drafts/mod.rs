@@ -288,7 +288,11 @@ pub(super) async fn compare(
                 out.push(TextDiff { what: what.to_owned(), summary: summary(&lines), lines });
             }
         };
-        add("config", &redact(&config), &redact(&record.config));
+        let (before, after) = (redact(&config), redact(&record.config));
+        add("config", &before, &after);
+        if before == after && config != record.config {
+            add("config", "", "a password differs");
+        }
         let names: BTreeSet<&String> = live.scripts.keys().chain(record.scripts.keys()).collect();
         for name in names {
             let text = |of: &BTreeMap<String, String>| of.get(name).cloned().unwrap_or_default();
@@ -313,12 +317,34 @@ pub(super) async fn check(
     off_loop(move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)).0)).await.map(web::Json)
 }
 
+/// How it is discarded.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Discard {
+    /// Though it is in force, and can then not be undone.
+    #[serde(default)]
+    force: bool,
+}
+
 /// Forgets the draft. What is in force stays.
-#[utoipa::path(delete, path = "/api/v1/drafts/{name}", tag = "drafts", params(("name" = String, Path)), responses(
-    (status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn discard(api: web::Data<Api>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(delete, path = "/api/v1/drafts/{name}", tag = "drafts", params(("name" = String, Path), Discard),
+    responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn discard(
+    api: web::Data<Api>,
+    name: web::Path<String>,
+    how: web::Query<Discard>,
+) -> Result<HttpResponse, Problem> {
     let _one = api.drafts.one_change().await;
     let record = find(&api, &name)?;
+    if record.phase() == DraftPhase::Active && !how.force {
+        let detail = format!(
+            "draft {name} is in force, and what stood before it could not be taken back any more: undo it first, or discard \
+             it with force=true"
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "draft-active", detail));
+    }
     api.routes.end_canary(&record.name);
     let gone = DraftRecord {
         discarded: true,
@@ -331,7 +357,12 @@ pub(super) async fn discard(api: web::Data<Api>, name: web::Path<String>) -> Res
         ..record
     };
     api.store.put_draft(gone).await?;
-    off_loop(move || Ok::<_, Problem>(api.drafts.tidy())).await?;
+    let drafts = api.drafts.clone();
+    off_loop(move || {
+        drafts.tidy();
+        Ok::<_, Problem>(())
+    })
+    .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

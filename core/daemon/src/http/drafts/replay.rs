@@ -12,6 +12,8 @@ use crate::drafts::past;
 use crate::http::{Api, Problem, off_loop};
 use crate::store::{CdrQuery, now_micros};
 
+/// Ten years.
+const MOST_DAYS: u32 = 3650;
 /// A replay stops after so long and says so.
 const REPLAY_TIME: Duration = Duration::from_secs(20);
 
@@ -23,7 +25,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct ReplayAsk {
-    /// The last days.
+    /// The last days, 1 to 3,650.
     #[serde(default = "month")]
     days: u32,
 }
@@ -92,6 +94,9 @@ pub(in crate::http) async fn replay(
     body: web::Json<ReplayAsk>,
 ) -> Result<web::Json<ReplayView>, Problem> {
     let record = find(&api, &name)?;
+    if !(1..=MOST_DAYS).contains(&body.days) {
+        return Err(Problem::bad(format!("{} days: 1 to {MOST_DAYS} can be replayed", body.days)));
+    }
     let since = now_micros().saturating_sub(i64::from(body.days) * 86_400_000_000);
     off_loop(move || {
         let built = api.drafts.build(&record).map_err(|f| Problem::faulty("draft", f))?;
