@@ -228,8 +228,7 @@ fn offered(
     let one = |name: &str| {
         let named = decks_of(config, name);
         let found: Vec<_> = named.iter().filter_map(|deck| decks.get(deck).cloned()).collect();
-        let most = name.parse::<GatewayId>().ok().and_then(|id| config.rates.offered.get(&id)?.max_calls);
-        (name.to_owned(), found, most)
+        (name.to_owned(), found, config.rates.most_calls(name))
     };
     names.map(one).filter(|(_, decks, _)| !decks.is_empty()).collect()
 }

@@ -1,104 +1,24 @@
-//! What each call tries outside, what it sets aside and costs, and what its end teaches about the gateways.
-//!
-//! A plan is looked at before it is carried out: attempts that a limit cannot pay are taken out of it. Money is set
-//! aside when an attempt is made, which is when its target is looked for. When a later stage is tried, what the
-//! earlier ones had set aside is free again.
-//!
-//! Who counts attempts can also say when a gateway has as many as it may: that is asked at the same moment, whoever named
-//! the gateway and whatever it costs. An attempt counts until it fails, or its call goes on to the next stage, is answered
-//! elsewhere or ends.
+//! Calls as they pass: money is set aside when an attempt is made, which is when its target is looked for. When a later stage
+//! is tried, what the earlier ones had set aside is free again.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_rates::brake::{Alarm, Ask, Brake, Key, Output, Verdict as May};
-use ringtrip_rates::market::Health;
+use ringtrip_rates::brake::{Ask, Key, Output, Verdict as May};
 use ringtrip_rates::money::Money as Amount;
-use ringtrip_rates::prefix::Prefix;
 use ringtrip_rates::quality::{Finished, Heard, Outcome};
-use ringtrip_rates::rate::{FOREVER, Price};
 use ringtrip_rates::time::At;
 use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::Config;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{Cause, Source};
-use ringtrip_switch::prompt;
-use ringtrip_switch::route::{RoutePlan, Step, StepKind, Target, Verdict};
+use ringtrip_switch::party::Cause;
+use ringtrip_switch::route::{Step, Target};
 
-use super::lesson::{heard, outcome};
-use super::who::{extension_of, gateway_of, is_called, number_of};
-use super::{Money, at, down};
+use super::weigh::{rejected, step};
+use super::{DOUBT, Paying, State, Till, hold};
 use crate::exchange::wall;
-
-/// A bundle's seconds are kept for a call up to this length, so that calls at the same time do not count on the same ones.
-const LONGEST_HELD: u32 = 3600;
-/// After so many failures in a row a gateway is used only if nothing better is left,
-const FAILURES: u32 = 2;
-/// for so long after the last one.
-const DOUBT: Duration = Duration::from_secs(60);
-
-/// The calls that may cost money, and the gateways as they were of late.
-pub(super) struct Till {
-    pub brake: Brake,
-    calls: HashMap<CallId, Calling>,
-    /// Attempts by each gateway that live.
-    busy: BTreeMap<Arc<str>, u32>,
-    /// Failures in a row, and when the last one was.
-    failures: BTreeMap<Arc<str>, (u32, Instant)>,
-    /// Gateways that are out of order, and why.
-    down: BTreeMap<String, String>,
-    /// Limits or bundles have changed since they were kept.
-    pub stirred: bool,
-    /// So has what was learned.
-    pub learned: bool,
-    pub kept_learned: Option<Instant>,
-}
-
-/// A call with attempts outside.
-struct Calling {
-    extension: String,
-    attempts: Vec<Paying>,
-}
-
-struct Paying {
-    stage: usize,
-    /// The number under which its target was looked for.
-    asked: Option<u16>,
-    target: Target,
-    gateway: Arc<str>,
-    number: String,
-    price: Option<Price>,
-    state: State,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Waiting,
-    Trying {
-        since: Instant,
-        rang_after: Option<Duration>,
-    },
-    Talking {
-        since: Instant,
-        rang_after: Option<Duration>,
-    },
-    /// It failed, and others of its stage did not. It holds nothing any more; what it teaches is known when they end.
-    Failed {
-        rang_after: Option<Duration>,
-    },
-    Over,
-}
-
-/// Why a plan is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// It is carried out: seconds of bundles are kept for it.
-    Call,
-    /// Somebody asks.
-    Paper,
-}
+use crate::money::lesson::{heard, outcome};
+use crate::money::who::is_called;
+use crate::money::{Money, at};
 
 /// What the money wants done.
 #[derive(Debug, Default)]
@@ -111,154 +31,7 @@ pub struct Says {
     pub events: Vec<Event>,
 }
 
-impl Till {
-    pub fn new(brake: Brake) -> Till {
-        Till {
-            brake,
-            calls: HashMap::new(),
-            busy: BTreeMap::new(),
-            failures: BTreeMap::new(),
-            down: BTreeMap::new(),
-            stirred: false,
-            learned: false,
-            kept_learned: None,
-        }
-    }
-
-    pub fn busy(&self, gateway: &str) -> u32 {
-        self.busy.get(gateway).copied().unwrap_or(0)
-    }
-
-    /// The calls that talk and spend what this alarm is about.
-    fn concerned(&self, alarm: &Alarm) -> Vec<CallId> {
-        let settings = self.brake.settings();
-        let Some(limit) = settings.limits.iter().find(|l| l.name == alarm.limit) else { return Vec::new() };
-        let class = limit.class.as_ref().and_then(|name| settings.classes.iter().find(|c| c.name == *name));
-        let is = |whose: &Arc<str>, one: &str| whose.is_empty() || **whose == *one;
-        let pays = |attempt: &Paying| {
-            matches!(attempt.state, State::Talking { .. })
-                && attempt.price.is_some()
-                && is(&alarm.gateway, &attempt.gateway)
-                && class.is_none_or(|c| c.prefixes.covers(Prefix::leading(&attempt.number)))
-        };
-        let of =
-            |calling: &Calling| is(&alarm.extension, &calling.extension) && calling.attempts.iter().any(pays);
-        self.calls.iter().filter(|(_, calling)| of(calling)).map(|(call, _)| *call).collect()
-    }
-
-    pub fn health(&self, gateway: &str) -> Health {
-        if let Some(why) = self.down.get(gateway) {
-            return down(why);
-        }
-        match self.failures.get(gateway) {
-            Some((count, last)) if *count >= FAILURES && last.elapsed() < DOUBT => {
-                Health::Doubtful(format!("its last {count} calls failed").into())
-            }
-            _ => Health::Well,
-        }
-    }
-}
-
 impl Money {
-    /// A plan is about to be carried out: what a limit cannot pay is taken out of it.
-    pub fn routed(&self, call: CallId, source: &Source, plan: &mut RoutePlan) -> Says {
-        let mut says = Says::default();
-        let mut till = self.till();
-        self.drop_call(&mut till, call, &mut says);
-        let mut out = Vec::new();
-        let config = self.config();
-        if let Some(calling) =
-            self.weigh(&config, &mut till.brake, Purpose::Call, call, source, plan, &mut out)
-        {
-            till.calls.insert(call, calling);
-        }
-        says.hear(out);
-        drop(till);
-        self.stir();
-        says
-    }
-
-    /// What would become of a plan now, by the limits of this configuration. Nothing is set aside, and nobody is told.
-    pub fn on_paper(&self, config: &Config, source: &Source, plan: &mut RoutePlan) {
-        let mut brake = self.till().brake.clone();
-        if *brake.settings() != config.rates.brake {
-            brake.set(config.rates.brake.clone());
-        }
-        self.weigh(config, &mut brake, Purpose::Paper, CallId(0), source, plan, &mut Vec::new());
-    }
-
-    /// Takes out of a plan what a limit cannot pay; the attempts that are left.
-    #[allow(clippy::too_many_arguments)]
-    fn weigh(
-        &self,
-        config: &Config,
-        brake: &mut Brake,
-        purpose: Purpose,
-        call: CallId,
-        source: &Source,
-        plan: &mut RoutePlan,
-        out: &mut Vec<Output>,
-    ) -> Option<Calling> {
-        let Verdict::Stages(stages) = &mut plan.verdict else { return None };
-        let now = at(&wall::now());
-        let mut calling = Calling { extension: extension_of(config, source), attempts: Vec::new() };
-        let (steps, mut refused) = (&mut plan.provenance.steps, None);
-        for (n, stage) in stages.iter_mut().enumerate() {
-            stage.targets.retain_mut(|attempt| {
-                let Some(gateway) = gateway_of(config, attempt) else { return true };
-                // No plan of people has as many; what cannot be counted is not tried.
-                let Ok(leg) = u8::try_from(calling.attempts.len()) else { return false };
-                let number = number_of(config, attempt);
-                if let Some(quote) = &mut attempt.quote {
-                    if purpose == Purpose::Call && quote.price.free > 0 {
-                        let (most, prefix) = (quote.price.free.min(LONGEST_HELD), Prefix::leading(&number));
-                        let held =
-                            self.market_mut().bundles.hold(hold(call, leg), &gateway, prefix, now, most);
-                        Arc::make_mut(quote).price.free = held;
-                    }
-                    let (key, price) = (Key { call: call.0, leg }, quote.price);
-                    let extension = &calling.extension;
-                    let ask = Ask { key, extension, gateway: &gateway, number: &number, price };
-                    match brake.admit(now, &ask, out) {
-                        May::Go { until } => {
-                            brake.end(now, key, Amount::ZERO, out);
-                            if until != FOREVER {
-                                steps.push(step(&gateway, format!("the limits leave money for {until} s")));
-                            }
-                        }
-                        May::Refuse { sentence, .. } => {
-                            if purpose == Purpose::Call {
-                                self.market_mut().bundles.settle(hold(call, leg), 0);
-                            }
-                            steps.push(step(&gateway, sentence.clone()));
-                            refused = Some(sentence);
-                            return false;
-                        }
-                    }
-                }
-                calling.attempts.push(Paying {
-                    stage: n,
-                    asked: None,
-                    target: attempt.target.clone(),
-                    gateway,
-                    number,
-                    price: attempt.quote.as_ref().map(|q| q.price),
-                    state: State::Waiting,
-                });
-                true
-            });
-        }
-        stages.retain(|stage| !stage.targets.is_empty());
-        if let Some(sentence) = refused
-            && stages.is_empty()
-        {
-            plan.verdict = Verdict::Refuse(Cause::Spent);
-            plan.provenance.because = sentence;
-            plan.extras.say = Some(prompt::TOO_EXPENSIVE.to_owned());
-        }
-        (!calling.attempts.is_empty()).then_some(calling)
-    }
-
     /// A target is about to be tried: is its gateway free for one more, and is there still money for it? It is set aside
     /// now. If not: what the call has failed with there, and why in words.
     pub fn may_try(&self, call: CallId, seq: u16, target: &Target) -> (Result<(), (Cause, Step)>, Says) {
@@ -270,7 +43,7 @@ impl Money {
             till.calls.insert(call, calling);
             return (Ok(()), says);
         };
-        let (now, mut out) = (at(&wall::now()), Vec::new());
+        let (config, now, mut out) = (self.config(), at(&wall::now()), Vec::new());
         let stage = calling.attempts[leg].stage;
         for (n, earlier) in calling.attempts.iter_mut().enumerate().filter(|(_, a)| a.stage < stage) {
             if let State::Trying { rang_after, .. } | State::Failed { rang_after } = earlier.state {
@@ -283,7 +56,7 @@ impl Money {
         let attempt = &mut calling.attempts[leg];
         attempt.asked = Some(seq);
         let full =
-            attempt.gateways().find_map(|gateway| Some((gateway.clone(), self.full(&till, &gateway)?)));
+            attempt.gateways().find_map(|gateway| Some((gateway.clone(), till.full(&config, &gateway)?)));
         let may = match (full, attempt.price, u8::try_from(leg)) {
             (Some((gateway, said)), ..) => Err((Cause::Congestion, rejected(&gateway, said))),
             (None, Some(price), Ok(leg)) => {
@@ -467,13 +240,13 @@ impl Money {
         till.stirred || till.learned || !till.failures.is_empty() || till.brake.deadline().is_some()
     }
 
-    fn stir(&self) {
+    pub(super) fn stir(&self) {
         self.till().stirred = true;
         self.0.stirred.notify_one();
     }
 
     /// Gives back all that a call holds; one that talks has cost what it lasted.
-    fn drop_call(&self, till: &mut Till, call: CallId, says: &mut Says) {
+    pub(super) fn drop_call(&self, till: &mut Till, call: CallId, says: &mut Says) {
         let Some(mut calling) = till.calls.remove(&call) else { return };
         let (now, mut out) = (at(&wall::now()), Vec::new());
         for (n, attempt) in calling.attempts.iter_mut().enumerate() {
@@ -515,12 +288,6 @@ impl Money {
             }
         }
         attempt.state = State::Over;
-    }
-
-    /// Has this gateway as many calls as it may have? Then in words.
-    fn full(&self, till: &Till, gateway: &str) -> Option<String> {
-        let (busy, most) = (till.busy(gateway), self.config().rates.most_calls(gateway)?);
-        (busy >= most).then(|| format!("{busy} of its {most} calls are taken"))
     }
 
     /// One call more by the gateways of this attempt, or one less.
@@ -567,19 +334,8 @@ impl Money {
     }
 }
 
-impl Paying {
-    /// The gateway that is paid, and the one that carries the call to it where that is another.
-    fn gateways(&self) -> impl Iterator<Item = Arc<str>> + use<> {
-        let carrier = match &self.target {
-            Target::Gateway(id) if id.as_str() != &*self.gateway => Some(id.as_str().into()),
-            _ => None,
-        };
-        [self.gateway.clone()].into_iter().chain(carrier)
-    }
-}
-
 impl Says {
-    fn hear(&mut self, out: Vec<Output>) {
+    pub(super) fn hear(&mut self, out: Vec<Output>) {
         for output in out {
             match output {
                 Output::End { key, sentence, .. } => {
@@ -597,17 +353,4 @@ impl Says {
             }
         }
     }
-}
-
-fn step(gateway: &str, said: String) -> Step {
-    Step { kind: StepKind::Money, subject: gateway.to_owned(), said }
-}
-
-fn rejected(gateway: &str, said: String) -> Step {
-    Step { kind: StepKind::Rejected, subject: gateway.to_owned(), said }
-}
-
-/// The name under which an attempt holds seconds of a bundle.
-fn hold(call: CallId, leg: u8) -> u64 {
-    call.0.rotate_left(8) ^ u64::from(leg)
 }

@@ -1,0 +1,147 @@
+//! A plan is looked at before it is carried out: attempts that a limit cannot pay are taken out of it.
+
+use std::sync::Arc;
+
+use ringtrip_rates::brake::{Ask, Brake, Key, Output, Verdict as May};
+use ringtrip_rates::money::Money as Amount;
+use ringtrip_rates::prefix::Prefix;
+use ringtrip_rates::rate::FOREVER;
+use ringtrip_switch::config::Config;
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{Cause, Source};
+use ringtrip_switch::prompt;
+use ringtrip_switch::route::{RoutePlan, Step, StepKind, Verdict};
+
+use super::{Calling, Paying, Says, State, hold};
+use crate::exchange::wall;
+use crate::money::who::{extension_of, gateway_of, number_of};
+use crate::money::{Money, at};
+
+/// A bundle's seconds are kept for a call up to this length, so that calls at the same time do not count on the same ones.
+const LONGEST_HELD: u32 = 3600;
+
+/// Why a plan is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It is carried out: seconds of bundles are kept for it.
+    Call,
+    /// Somebody asks.
+    Paper,
+}
+
+impl Money {
+    /// A plan is about to be carried out: what a limit cannot pay is taken out of it.
+    pub fn routed(&self, call: CallId, source: &Source, plan: &mut RoutePlan) -> Says {
+        let mut says = Says::default();
+        let mut till = self.till();
+        self.drop_call(&mut till, call, &mut says);
+        let mut out = Vec::new();
+        let config = self.config();
+        if let Some(calling) =
+            self.weigh(&config, &mut till.brake, Purpose::Call, call, source, plan, &mut out)
+        {
+            till.calls.insert(call, calling);
+        }
+        says.hear(out);
+        drop(till);
+        self.stir();
+        says
+    }
+
+    /// What would become of a plan now, by the limits of this configuration. Nothing is set aside, and nobody is told.
+    pub fn on_paper(&self, config: &Config, source: &Source, plan: &mut RoutePlan) {
+        let mut brake = self.till().brake.clone();
+        if *brake.settings() != config.rates.brake {
+            brake.set(config.rates.brake.clone());
+        }
+        let calling =
+            self.weigh(config, &mut brake, Purpose::Paper, CallId(0), source, plan, &mut Vec::new());
+        let till = self.till();
+        for gateway in calling.iter().flat_map(|c| &c.attempts).flat_map(Paying::gateways) {
+            if let Some(why) = till.full(config, &gateway) {
+                let said = format!("{why}: it is passed over as long as that is so");
+                plan.provenance.step(StepKind::Rejected, gateway.to_string(), said);
+            }
+        }
+    }
+
+    /// Takes out of a plan what a limit cannot pay; the attempts that are left.
+    #[allow(clippy::too_many_arguments)]
+    fn weigh(
+        &self,
+        config: &Config,
+        brake: &mut Brake,
+        purpose: Purpose,
+        call: CallId,
+        source: &Source,
+        plan: &mut RoutePlan,
+        out: &mut Vec<Output>,
+    ) -> Option<Calling> {
+        let Verdict::Stages(stages) = &mut plan.verdict else { return None };
+        let now = at(&wall::now());
+        let mut calling = Calling { extension: extension_of(config, source), attempts: Vec::new() };
+        let (steps, mut refused) = (&mut plan.provenance.steps, None);
+        for (n, stage) in stages.iter_mut().enumerate() {
+            stage.targets.retain_mut(|attempt| {
+                let Some(gateway) = gateway_of(config, attempt) else { return true };
+                // No plan of people has as many; what cannot be counted is not tried.
+                let Ok(leg) = u8::try_from(calling.attempts.len()) else { return false };
+                let number = number_of(config, attempt);
+                if let Some(quote) = &mut attempt.quote {
+                    if purpose == Purpose::Call && quote.price.free > 0 {
+                        let (most, prefix) = (quote.price.free.min(LONGEST_HELD), Prefix::leading(&number));
+                        let held =
+                            self.market_mut().bundles.hold(hold(call, leg), &gateway, prefix, now, most);
+                        Arc::make_mut(quote).price.free = held;
+                    }
+                    let (key, price) = (Key { call: call.0, leg }, quote.price);
+                    let extension = &calling.extension;
+                    let ask = Ask { key, extension, gateway: &gateway, number: &number, price };
+                    match brake.admit(now, &ask, out) {
+                        May::Go { until } => {
+                            brake.end(now, key, Amount::ZERO, out);
+                            if until != FOREVER {
+                                steps.push(step(&gateway, format!("the limits leave money for {until} s")));
+                            }
+                        }
+                        May::Refuse { sentence, .. } => {
+                            if purpose == Purpose::Call {
+                                self.market_mut().bundles.settle(hold(call, leg), 0);
+                            }
+                            steps.push(step(&gateway, sentence.clone()));
+                            refused = Some(sentence);
+                            return false;
+                        }
+                    }
+                }
+                calling.attempts.push(Paying {
+                    stage: n,
+                    asked: None,
+                    target: attempt.target.clone(),
+                    gateway,
+                    number,
+                    price: attempt.quote.as_ref().map(|q| q.price),
+                    state: State::Waiting,
+                });
+                true
+            });
+        }
+        stages.retain(|stage| !stage.targets.is_empty());
+        if let Some(sentence) = refused
+            && stages.is_empty()
+        {
+            plan.verdict = Verdict::Refuse(Cause::Spent);
+            plan.provenance.because = sentence;
+            plan.extras.say = Some(prompt::TOO_EXPENSIVE.to_owned());
+        }
+        (!calling.attempts.is_empty()).then_some(calling)
+    }
+}
+
+pub(super) fn step(gateway: &str, said: String) -> Step {
+    Step { kind: StepKind::Money, subject: gateway.to_owned(), said }
+}
+
+pub(super) fn rejected(gateway: &str, said: String) -> Step {
+    Step { kind: StepKind::Rejected, subject: gateway.to_owned(), said }
+}
