@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::call::Call;
-use crate::call::machine::{Kind, State};
+use crate::call::legs::Kind;
+use crate::call::machine::State;
 use crate::leg::LegCmd;
 use crate::party::Key;
 use crate::post::{MediaCmd, Post};

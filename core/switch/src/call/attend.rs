@@ -14,7 +14,8 @@ use ringtrip_media::sound::Sound;
 
 use crate::call::Call;
 use crate::call::hunt::Hunt;
-use crate::call::machine::{Kind, LegStage, State};
+use crate::call::legs::{Kind, LegStage};
+use crate::call::machine::State;
 use crate::emergency;
 use crate::event::Event;
 use crate::leg::LegCmd;

@@ -8,7 +8,8 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use crate::call::Call;
-use crate::call::machine::{LegStage, State};
+use crate::call::legs::LegStage;
+use crate::call::machine::State;
 use crate::call::setup::{EMERGENCY_WAIT, FIND_WAIT};
 use crate::config::{Config, Rule};
 use crate::emergency::EmergencyCall;
@@ -253,7 +254,7 @@ impl Call {
         hunt.until = None;
         if hunt.emergency {
             // One that shows a sign of life keeps its chance alone; a silent one gets company.
-            let alive = |l: &super::machine::Leg| matches!(l.stage, LegStage::Ringing | LegStage::Early);
+            let alive = |l: &super::legs::Leg| matches!(l.stage, LegStage::Ringing | LegStage::Early);
             if self.living(|l| l.n != a && alive(l)).is_empty() {
                 self.next_stage(now, out);
             }

@@ -8,7 +8,7 @@
 //!   └─ Summoning: the operator's own phones
 //! ```
 //!
-//! * `machine`: birth, the words that legs say, the end.
+//! * `machine`: birth, the words that legs say, the end. * `legs`: what a leg is, and how one is placed, told and ended.
 //! * `attend`: what the exchange says to the caller and asks of him. * `after`: what is sent after the answer.
 //! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
 //! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's end, its cost, the recording.
@@ -17,6 +17,7 @@ mod after;
 mod attend;
 mod close;
 mod hunt;
+mod legs;
 mod machine;
 mod setup;
 mod sound;

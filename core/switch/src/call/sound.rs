@@ -5,7 +5,8 @@ use std::time::Instant;
 use ringtrip_media::sound::Sound;
 
 use crate::call::Call;
-use crate::call::machine::{Kind, LegStage, State};
+use crate::call::legs::{Kind, LegStage};
+use crate::call::machine::State;
 use crate::event::Event;
 use crate::leg::LegCmd;
 use crate::party::{Cause, Key};
