@@ -109,7 +109,11 @@ pub(super) async fn compare(
     };
     let found = api.money.compare(&query.number, &at, query.seconds);
     let number = &query.number;
-    let bad = || Problem::bad(format!("{number:?} is no public number: it has no country code, too few digits, or letters"));
+    let bad = || {
+        Problem::bad(format!(
+            "{number:?} is no public number: it has no country code, too few digits, or letters"
+        ))
+    };
     found.map(web::Json).ok_or_else(bad)
 }
 
