@@ -3,7 +3,7 @@
 use ringtrip_host::{Library, Limits, Pool, script};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let _ = Pool::check(&Library::shipped(), "fuzz.rhai", text, Limits::default());
+    let _ = Pool::check(&Library::default(), "fuzz.rhai", text, Limits::default());
     let _ = script::Trials::read(text);
     if let Ok(once) = script::format(text) {
         assert_eq!(script::format(&once).ok().as_deref(), Some(once.as_str()));
