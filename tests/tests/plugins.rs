@@ -272,7 +272,14 @@ options_interval = "off"
     let ended = wait("the end of the calls", Duration::from_secs(55), || asks.try_wait().ok().flatten());
     let _ = answers.kill();
     let _ = answers.wait();
-    assert!(ended.success(), "sipp: {ended}; some of {calls} calls failed");
+    let failed = || {
+        let page = exchange.get("/cdrs?limit=500&open=false");
+        let all = page["cdrs"].as_array().cloned().unwrap_or_default();
+        let told = |c: &Value| format!("{} {} {:?}", c["call"], c["cause"], c["provenance"]["because"]);
+        let failed: Vec<String> = all.iter().filter(|c| c["cause"] != "normal").map(told).collect();
+        format!("{} records; {failed:#?}", all.len())
+    };
+    assert!(ended.success(), "sipp: {ended}; some of {calls} calls failed: {}", failed());
     assert_eq!(exchange.get(&format!("/plugins/{name}"))["version"], "0.1.3");
     let page = exchange.get("/cdrs?limit=100");
     let asked = page["cdrs"].as_array().expect("records").iter().filter(|cdr| {
