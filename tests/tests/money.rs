@@ -224,7 +224,8 @@ fn a_limit_ends_a_call_and_refuses_the_next_but_not_an_emergency() {
     let micros = cdr["cost"]["micros"].as_i64().unwrap();
     assert!((4_000_000..=8_000_000).contains(&micros), "{cdr:#}");
     for begins in ["80 % of a limit", "a limit refuses or ends calls"] {
-        let says = |e: &Value| e["text"].as_str().is_some_and(|t| t.starts_with(begins) && t.contains("kids"));
+        let says =
+            |e: &Value| e["text"].as_str().is_some_and(|t| t.starts_with(begins) && t.contains("kids"));
         events.expect("alarm", |e| e["what"] == "money" && says(e));
     }
 
