@@ -294,6 +294,9 @@ fn drafts_and_their_canary_survive_a_kill() {
         canary["returned"].is_string().then_some(canary)
     });
     assert!(canary["returned"].to_string().contains("providers changed"), "{canary}");
+    wait("the wish to be forgotten", Duration::from_secs(20), || {
+        daemon.get("/drafts/night")["canary"].is_null().then_some(())
+    });
     daemon.kill_and_restart();
     assert_eq!(daemon.try_get("/drafts/night/canary").0, 404);
 }

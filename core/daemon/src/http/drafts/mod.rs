@@ -23,7 +23,7 @@ use super::routes::dialled;
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, diff, redact, summary};
 use crate::drafts::{Built, Checks};
-use crate::store::{DraftPhase, DraftRecord, DraftState, Parts, Scope, StoreError, now_micros};
+use crate::store::{CanaryWish, DraftPhase, DraftRecord, DraftState, Parts, Scope, StoreError, now_micros};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -75,6 +75,8 @@ pub(super) struct DraftView {
     plugins: Vec<String>,
     /// Rate decks and plugins that it removes: `deck gw1`, `plugin policy-quiet-hours`.
     removes: Vec<String>,
+    /// Which calls it decides about, if it does; a start takes that up again.
+    canary: Option<CanaryWish>,
 }
 
 /// A draft with its texts.
@@ -412,5 +414,6 @@ fn view(api: &Api, record: &DraftRecord) -> DraftView {
         decks: decks.collect(),
         plugins: plugins.collect(),
         removes: removes.collect(),
+        canary: record.canary.clone(),
     }
 }
