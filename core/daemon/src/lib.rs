@@ -8,6 +8,7 @@ mod dns;
 pub mod drafts;
 pub mod events;
 pub mod exchange;
+mod files;
 pub mod http;
 pub mod logging;
 mod media;

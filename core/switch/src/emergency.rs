@@ -67,10 +67,16 @@ pub fn decide(config: &Config, caller: &CallerId, dialled: &Digits) -> Option<Em
 /// Is a call that begins with this number an emergency call, before any plan? A provider sends its calls to numbers of the
 /// house and never to 112: one that seems to is a mistake or somebody else's, and would take the landline. Another exchange
 /// of the house may call for help here: its gateway says so (`emergency = true`), or lets it dial what it likes
-/// (`inbound = "dialled"`).
-pub fn begun(config: &Config, source: &Source, caller: &CallerId, dialled: &Digits) -> Option<EmergencyCall> {
+/// (`inbound = "dialled"`). Whoever was `asked` for a number chose it here, wherever he calls from.
+pub fn begun(
+    config: &Config,
+    source: &Source,
+    asked: bool,
+    caller: &CallerId,
+    dialled: &Digits,
+) -> Option<EmergencyCall> {
     match source {
-        Source::Gateway(id) if !config.gateway(id).is_some_and(Gateway::may_call_for_help) => None,
+        Source::Gateway(id) if !asked && !config.gateway(id).is_some_and(Gateway::may_call_for_help) => None,
         _ => decide(config, caller, dialled),
     }
 }

@@ -87,12 +87,7 @@ impl Router {
     /// All that is decided before a script is asked. When no script is configured, that is all.
     pub fn before_policy(&self, query: RouteQuery) -> Step {
         let RouteQuery { source, caller, dialled, .. } = &query;
-        // Whoever was asked for a number chose it here, wherever he calls from.
-        let help = match query.asked {
-            true => emergency::decide(&self.config, caller, dialled),
-            false => emergency::begun(&self.config, source, caller, dialled),
-        };
-        if let Some(call) = help {
+        if let Some(call) = emergency::begun(&self.config, source, query.asked, caller, dialled) {
             return Step::Done(Box::new(emergency_plan(call, Provenance::default())));
         }
         let mut steps = Vec::with_capacity(8);

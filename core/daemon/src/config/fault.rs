@@ -33,6 +33,12 @@ pub enum FaultSeverity {
 }
 
 impl Fault {
+    /// An error that is at no place of the document: in a script, a deck, a plugin.
+    pub fn elsewhere(path: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Fault {
+        let (path, what, hint) = (path.into(), what.into(), hint.into());
+        Fault { severity: FaultSeverity::Error, line: 0, column: 0, path, what, hint }
+    }
+
     pub(super) fn at_start(what: String, hint: &str) -> Fault {
         let severity = FaultSeverity::Error;
         Fault { severity, line: 1, column: 1, path: String::new(), what, hint: hint.to_owned() }

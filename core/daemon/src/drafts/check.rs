@@ -84,13 +84,10 @@ impl Drafts {
 fn unused(draft: &DraftRecord, built: &Built) -> Vec<Fault> {
     let scripts = &built.in_force.scripts;
     let unused = draft.scripts.keys().filter(|name| !scripts.asks(name));
-    let fault = |name: &String| Fault {
-        severity: FaultSeverity::Warning,
-        line: 0,
-        column: 0,
-        path: name.clone(),
-        what: "nothing asks this script".to_owned(),
-        hint: format!("name it in the document: script = \"scripts/{name}\""),
+    let fault = |name: &String| {
+        let hint = format!("name it in the document: script = \"scripts/{name}\"");
+        let severity = FaultSeverity::Warning;
+        Fault { severity, ..Fault::elsewhere(name, "nothing asks this script", hint) }
     };
     unused.map(fault).collect()
 }
@@ -103,14 +100,11 @@ pub fn checks(document: &str, proof: Proof) -> Checks {
     let severity = |f: &Finding| if f.stops { FaultSeverity::Error } else { FaultSeverity::Warning };
     let found = in_document.iter().map(|f| (severity(f), path(&f.path), f.what.clone(), f.hint.clone()));
     let mut faults = placed(document, found.collect());
-    faults.extend(elsewhere.iter().map(|f| Fault {
-        severity: severity(f),
-        line: 0,
-        column: 0,
-        path: f.path.clone(),
-        what: f.what.clone(),
-        hint: f.hint.clone(),
-    }));
+    faults.extend(
+        elsewhere
+            .iter()
+            .map(|f| Fault { severity: severity(f), ..Fault::elsewhere(&f.path, &f.what, &f.hint) }),
+    );
     faults.sort_by_key(|f| f.severity != FaultSeverity::Error);
     let example = |f: &Finding| {
         let probe = f.example.as_ref()?;

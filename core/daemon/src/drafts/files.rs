@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use ringtrip_switch::config::Config;
 
 use super::plugins;
 use crate::config::read;
+use crate::files::replace;
 use crate::routes::scripts;
 use crate::secrets::octets_sha256;
 use crate::store::{Activated, DraftRecord, Parts, Store};
@@ -38,14 +39,8 @@ impl Files {
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&*self.0)?;
         let beside = self.0.join(format!(".{name}.{:08x}", rand::random::<u32>()));
-        let write = || {
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-            file.write_all(octets)?;
-            file.sync_all()?;
-            fs::rename(&beside, self.0.join(&name))?;
-            fs::File::open(&*self.0)?.sync_all()
-        };
-        write().inspect_err(|_| drop(fs::remove_file(&beside)))?;
+        // The folder is its owner's alone, and so are its files.
+        replace(&beside, &self.0.join(&name), octets).inspect_err(|_| drop(fs::remove_file(&beside)))?;
         Ok(name)
     }
 

@@ -100,7 +100,8 @@ impl Drafts {
         let config = Arc::new(config);
         let decks = self.planned_decks(&config, &draft.parts).map_err(|f| vec![f])?;
         let prices = self.money.prices_as_if(config.clone(), &decks, Seen::AsNow);
-        let plugins = self.plugins_as_if(&draft.parts).map_err(|f| vec![f])?;
+        let changes = !draft.parts.plugins.is_empty();
+        let plugins = changes.then(|| self.plugins_as_if(&draft.parts)).transpose().map_err(|f| vec![f])?;
         let in_force = self
             .routes
             .prepare_with(config.clone(), &texts(&draft.scripts), Instead { plugins, prices: Some(prices) })
@@ -116,6 +117,15 @@ impl Drafts {
             engine.on_paper().with_gateways(Arc::new(NoGateways)).with_prices(prices)
         };
         (fair(&live, &Planned::new()), fair(&built.in_force.engine, &built.decks))
+    }
+
+    /// Is what is in force still what a draft was made from?
+    pub fn stands(&self, base: &DraftState) -> bool {
+        let now = self.routes.now();
+        let scripts = now.scripts.iter().map(|(named, text)| (&named.name, text));
+        base.version == self.store.config_head()
+            && base.scripts.iter().eq(scripts.collect::<BTreeMap<_, _>>())
+            && base.parts == self.standing(&base.parts)
     }
 
     /// What is in force, as a draft that changes these parts remembers it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::{Drafts, PartDiff};
-use crate::config::{Fault, FaultSeverity};
+use crate::config::Fault;
 use crate::store::{Parts, PluginRecord};
 
 type Records = BTreeMap<String, Option<PluginRecord>>;
@@ -27,21 +27,8 @@ impl Drafts {
         Ok(())
     }
 
-    pub(super) fn plugins_as_if(
-        &self,
-        parts: &Parts,
-    ) -> Result<Option<Arc<dyn ringtrip_host::Plugins>>, Fault> {
-        if parts.plugins.is_empty() {
-            return Ok(None);
-        }
-        Err(Fault {
-            severity: FaultSeverity::Error,
-            line: 0,
-            column: 0,
-            path: "plugins".to_owned(),
-            what: NONE.to_owned(),
-            hint: "make a draft without plugins".to_owned(),
-        })
+    pub(super) fn plugins_as_if(&self, _: &Parts) -> Result<Arc<dyn ringtrip_host::Plugins>, Fault> {
+        Err(Fault::elsewhere("plugins", NONE, "make a draft without plugins"))
     }
 
     pub(super) fn exchange_plugins(&self, to: &Parts, _: &str) -> Result<(), String> {

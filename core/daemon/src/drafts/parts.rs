@@ -3,7 +3,7 @@
 use ringtrip_switch::config::Config;
 
 use super::{Drafts, PlannedDeck};
-use crate::config::{DiffLine, Fault, FaultSeverity};
+use crate::config::{DiffLine, Fault};
 use crate::money::{ImportAsk, ImportError, ImportView, Planned};
 use crate::store::{DraftRecord, Parts};
 
@@ -41,7 +41,7 @@ pub struct PartDiff {
 
 impl Drafts {
     /// How the decks and plugins that these name stand now.
-    pub(super) fn standing(&self, parts: &Parts) -> Parts {
+    pub fn standing(&self, parts: &Parts) -> Parts {
         let deck = |name: &String| (name.clone(), self.money.deck_mark(name));
         Parts {
             decks: parts.decks.keys().map(deck).collect(),
@@ -66,8 +66,7 @@ impl Drafts {
         file: &[u8],
         ask: &ImportAsk,
     ) -> Result<ImportView, ImportError> {
-        let config = crate::config::read(&draft.config).map_or_else(|_| Config::default(), |(c, _)| c);
-        let (view, deck) = self.money.plan_deck(&config, file, ask)?;
+        let (view, deck) = self.money.plan_deck(&config_of(draft), file, ask)?;
         let path = || self.routes.folder().join("drafts");
         let mark = self.files.keep(&deck.text).map_err(|why| ImportError::Disk { path: path(), why })?;
         self.remember(mark.clone(), deck);
@@ -88,13 +87,8 @@ impl Drafts {
         };
         let one = |(name, mark): (&String, &Option<String>)| {
             let deck = mark.as_ref().map(|mark| read(name, mark)).transpose();
-            let deck = deck.map_err(|what: String| Fault {
-                severity: FaultSeverity::Error,
-                line: 0,
-                column: 0,
-                path: format!("deck {name}"),
-                what,
-                hint: "put the price list into the draft again".to_owned(),
+            let deck = deck.map_err(|what: String| {
+                Fault::elsewhere(format!("deck {name}"), what, "put the price list into the draft again")
             })?;
             Ok((name.clone(), deck))
         };
@@ -123,7 +117,7 @@ impl Drafts {
     pub fn part_diffs(&self, draft: &DraftRecord) -> Vec<PartDiff> {
         let standing = self.standing(&draft.parts);
         let mut out = Vec::new();
-        let config = crate::config::read(&draft.config).map_or_else(|_| Config::default(), |(c, _)| c);
+        let config = config_of(draft);
         for (name, mark) in &draft.parts.decks {
             if standing.decks.get(name) == Some(mark) {
                 continue;
@@ -184,4 +178,9 @@ impl Drafts {
             decks.remove(0);
         }
     }
+}
+
+/// The draft's configuration; the usual one while its document cannot be read.
+fn config_of(draft: &DraftRecord) -> Config {
+    crate::config::read(&draft.config).map_or_else(|_| Config::default(), |(config, _)| config)
 }

@@ -10,7 +10,7 @@ use ringtrip_wasm::package::manifest::Settings;
 
 use super::files::Files;
 use super::{Drafts, PartDiff};
-use crate::config::{DiffLine, Fault, FaultSeverity, diff, summary};
+use crate::config::{DiffLine, Fault, diff, summary};
 use crate::plugins::NoPlugins;
 use crate::store::{DraftRecord, Parts, PluginRecord};
 
@@ -97,26 +97,15 @@ impl Drafts {
         Ok(())
     }
 
-    /// The plugins as the draft wants them; `None`: it changes none.
-    pub(super) fn plugins_as_if(
-        &self,
-        parts: &Parts,
-    ) -> Result<Option<Arc<dyn ringtrip_host::Plugins>>, Fault> {
-        if parts.plugins.is_empty() {
-            return Ok(None);
-        }
-        let refused = |what: String| Fault {
-            severity: FaultSeverity::Error,
-            line: 0,
-            column: 0,
-            path: "plugins".to_owned(),
-            what,
-            hint: "change the draft's plugins; nothing is in force".to_owned(),
+    /// The plugins as a draft wants them that changes some.
+    pub(super) fn plugins_as_if(&self, parts: &Parts) -> Result<Arc<dyn ringtrip_host::Plugins>, Fault> {
+        let refused = |what: String| {
+            Fault::elsewhere("plugins", what, "change the draft's plugins; nothing is in force")
         };
         let installed = self.plugins.installed().map_err(|e| refused(e.to_string()))?;
         let plan = plan(&parts.plugins).map_err(|e| refused(e.to_string()))?;
         let set = installed.as_if(&plan, &|name| self.files.get(name)).map_err(|e| refused(e.to_string()))?;
-        Ok(Some(set))
+        Ok(set)
     }
 
     pub(super) fn exchange_plugins(&self, to: &Parts, by: &str) -> Result<(), String> {

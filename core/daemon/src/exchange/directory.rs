@@ -279,8 +279,9 @@ impl Directory {
     /// A call is born: leases its ports, opens its actor. Without ports or room it is refused, and told so.
     fn born(&self, mut birth: Birth) {
         let config = self.0.config.borrow().clone();
-        let help =
-            |number: &Digits| emergency::begun(&config, &birth.source, &birth.caller, number).is_some();
+        let help = |number: &Digits| {
+            emergency::begun(&config, &birth.source, false, &birth.caller, number).is_some()
+        };
         let emergency = help(&birth.dialled) || birth.planned.as_ref().is_some_and(|p| help(&p.number));
         let many = self.0.calls.borrow().len() >= config.limits.calls as usize;
         let full = !emergency

@@ -1,7 +1,7 @@
 //! Rate decks: files in the data folder, imported beside the calls and swapped in whole.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use ringtrip_switch::event::Event;
 
 use super::{Money, at, decks_of};
 use crate::exchange::wall;
+use crate::files::replace;
 use crate::panics::caught;
 use crate::secrets::octets_sha256;
 
@@ -199,14 +200,12 @@ impl Money {
     }
 
     fn load_one(&self, file: &DeckFile) {
-        let options = Options::new(&file.name, self.config().rates.settings.currency);
         let read = || {
             let text = fs::read(&file.path).map_err(|e| e.to_string())?;
-            let import = import::read(&text, &options, None, &mut |_, _| true).map_err(|e| e.to_string())?;
-            let deck = import.accept(Bad::Refuse).map_err(|e| e.to_string())?;
-            Ok((Arc::new(deck), octets_sha256(&text)))
+            let deck = read_back(&file.name, &text, self.config().rates.settings.currency)?;
+            Ok::<_, String>((Arc::new(deck), octets_sha256(&text)))
         };
-        match caught(read).and_then(|read| read) {
+        match read() {
             // What was imported meanwhile is newer.
             Ok(_) if self.decks().contains_key(&file.name) => {}
             Ok(deck) => self.swap(&file.name, Some(deck)),
@@ -248,10 +247,7 @@ impl Money {
         let path = self.file_of(name);
         let write = || {
             fs::create_dir_all(&self.0.folder)?;
-            let beside = self.beside(name);
-            write_synced(&beside, text)?;
-            fs::rename(&beside, &path)?;
-            fs::File::open(&self.0.folder)?.sync_all()
+            replace(&self.beside(name), &path, text)
         };
         write().map_err(|why| ImportError::Disk { path: path.clone(), why })
     }
@@ -275,10 +271,14 @@ impl Money {
     }
 }
 
-pub(super) fn write_synced(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(text)?;
-    file.sync_all()
+/// Reads the file of a deck that was accepted before.
+pub(super) fn read_back(name: &str, text: &[u8], currency: Currency) -> Result<Deck, String> {
+    let read = || {
+        let options = Options::new(name, currency);
+        let import = import::read(text, &options, None, &mut |_, _| true).map_err(|e| e.to_string())?;
+        import.accept(Bad::Refuse).map_err(|e| e.to_string())
+    };
+    caught(read).and_then(|read| read)
 }
 
 pub(super) fn accepted(import: Import, skip_bad: bool) -> Result<Deck, ImportError> {

@@ -10,16 +10,17 @@ use std::sync::{Arc, PoisonError};
 use ringtrip_rates::bundle::Bundles;
 use ringtrip_rates::deck::Deck;
 use ringtrip_rates::export;
-use ringtrip_rates::import::{self, Bad, Options};
+use ringtrip_rates::import::{self, Options};
 use ringtrip_rates::market::{Gateway, Health, View};
 use ringtrip_switch::config::Config;
 use ringtrip_switch::ids::GatewayId;
 use ringtrip_switch::route::{Quote, WallTime};
 use ringtrip_switch::router::{Prices, RankAsk, Ranking};
 
-use super::decks::{accepted, is_deck_name, write_synced};
+use super::decks::{accepted, is_deck_name, read_back};
 use super::view::{DeckChanges, ImportView, changes, import as shown};
 use super::{FOLDER, ImportAsk, ImportError, Money, offered, quote_of, rank};
+use crate::files::{replace, write_synced};
 use crate::panics::caught;
 use crate::secrets::octets_sha256;
 
@@ -30,6 +31,8 @@ pub struct PlannedDeck {
     pub deck: Arc<Deck>,
     /// Its file: our own CSV.
     pub text: Arc<Vec<u8>>,
+    /// The SHA-256 of it.
+    mark: String,
 }
 
 /// How gateways are taken to be.
@@ -47,13 +50,13 @@ pub type Planned = BTreeMap<String, Option<PlannedDeck>>;
 impl PlannedDeck {
     /// Reads back a file that an import has made.
     pub fn read(name: &str, text: Vec<u8>, config: &Config) -> Result<PlannedDeck, String> {
-        let options = Options::new(name, config.rates.settings.currency);
-        let read = || {
-            let import = import::read(&text, &options, None, &mut |_, _| true).map_err(|e| e.to_string())?;
-            import.accept(Bad::Refuse).map_err(|e| e.to_string())
-        };
-        let deck = Arc::new(caught(read).and_then(|read| read)?);
-        Ok(PlannedDeck { deck, text: Arc::new(text) })
+        let deck = read_back(name, &text, config.rates.settings.currency)?;
+        Ok(PlannedDeck::new(deck, text))
+    }
+
+    fn new(deck: Deck, text: Vec<u8>) -> PlannedDeck {
+        let mark = octets_sha256(&text);
+        PlannedDeck { deck: Arc::new(deck), text: Arc::new(text), mark }
     }
 }
 
@@ -68,9 +71,9 @@ impl Money {
         let _one = self.one_import();
         let work = || {
             let (imported, import) = self.look_at(config, file, ask)?;
-            let deck = Arc::new(accepted(import, ask.skip_bad)?);
-            let text = Arc::new(export::to_string(&deck).into_bytes());
-            Ok((shown(imported), PlannedDeck { deck, text }))
+            let deck = accepted(import, ask.skip_bad)?;
+            let text = export::to_string(&deck).into_bytes();
+            Ok((shown(imported), PlannedDeck::new(deck, text)))
         };
         caught(work).unwrap_or_else(|why| Err(ImportError::Fell(why)))
     }
@@ -96,8 +99,7 @@ impl Money {
 
     /// What calls cost in a house of this configuration with these decks: prices of paper, beside what is learned of the
     /// gateways as they are at each question, or as if all of them worked.
-    pub fn prices_as_if(&self, config: Arc<Config>, planned: &Planned, gateways: Seen) -> Arc<dyn Prices> {
-        let seen = gateways;
+    pub fn prices_as_if(&self, config: Arc<Config>, planned: &Planned, seen: Seen) -> Arc<dyn Prices> {
         let mut decks = self.decks();
         for (name, deck) in planned {
             match deck {
@@ -126,7 +128,7 @@ impl Money {
     /// Those that stand so already are left alone.
     pub fn exchange_decks(&self, planned: &Planned) -> Result<(), ImportError> {
         let _one = self.one_import();
-        let mark = |deck: &PlannedDeck| octets_sha256(&deck.text);
+        let mark = |deck: &PlannedDeck| deck.mark.clone();
         let stands =
             |(name, deck): &(&String, &Option<PlannedDeck>)| self.deck_mark(name) == deck.as_ref().map(mark);
         let new = planned.iter().filter(|part| !stands(part));
@@ -178,9 +180,7 @@ pub fn put_back(
         match mark {
             Some(mark) => {
                 fs::create_dir_all(&folder)?;
-                let beside = folder.join(format!(".{name}.new"));
-                write_synced(&beside, &file(mark)?)?;
-                fs::rename(&beside, &path)?;
+                replace(&folder.join(format!(".{name}.new")), &path, &file(mark)?)?;
             }
             None if path.exists() => fs::remove_file(&path)?,
             None => {}

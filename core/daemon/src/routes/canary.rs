@@ -114,7 +114,8 @@ impl Routes {
         let taken = slot.as_ref().filter(|running| {
             let config = live.router().config();
             running.canary.takes(query.call, &query.source)
-                && emergency::begun(config, &query.source, &query.caller, &query.dialled).is_none()
+                && emergency::begun(config, &query.source, query.asked, &query.caller, &query.dialled)
+                    .is_none()
         });
         match taken {
             Some(running) => (running.engine.clone(), true),

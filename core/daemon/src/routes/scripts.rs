@@ -1,7 +1,6 @@
 //! The scripts of a configuration: what their folder holds, compiled together, and what was saved since.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -12,6 +11,7 @@ use ringtrip_switch::event::Event;
 
 use super::active;
 use crate::control::{ControlError, ScriptRefused};
+use crate::files::replace;
 
 /// Scripts as they run.
 #[derive(Clone)]
@@ -166,11 +166,7 @@ pub(super) fn limits(config: &Config) -> Limits {
 /// Writes a script's file whole or not at all.
 pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let fresh = file.with_extension("rhai.new");
-    // To the disk before it takes its place: after a power cut one of the two is there, whole.
-    let mut out = std::fs::File::create(&fresh)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()?;
-    std::fs::rename(&fresh, file)
+    replace(&fresh, file, text.as_bytes())
 }
 
 /// The scripts' own files, and all of the scripts folder: modules and tables.

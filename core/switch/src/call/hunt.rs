@@ -130,11 +130,9 @@ impl Call {
     pub(super) fn route_is_late(&mut self, now: Instant, out: &mut Vec<Post>) {
         let because = "the route did not answer in time".to_owned();
         self.cdr.provenance = Provenance { because, ..Provenance::default() };
-        let (config, dialled) = (&self.setup.config, &self.cdr.dialled);
-        let emergency = match self.number_asked {
-            true => crate::emergency::decide(config, self.caller(), dialled),
-            false => crate::emergency::begun(config, &self.cdr.source, self.caller(), dialled),
-        };
+        let (source, dialled) = (&self.cdr.source, &self.cdr.dialled);
+        let emergency =
+            crate::emergency::begun(&self.setup.config, source, self.number_asked, self.caller(), dialled);
         if let Some(emergency) = emergency {
             return self.emergency(now, &emergency, out);
         }

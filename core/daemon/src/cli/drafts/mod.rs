@@ -158,6 +158,11 @@ fn is(file: &Path, extension: &str) -> bool {
     file.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
+/// A draft was changed.
+fn at_revision(draft: &Value, name: &str, json: bool) -> Outcome {
+    said(draft, json, || println!("draft {name} is at revision {}", draft["revision"]))
+}
+
 /// The revision of a draft, as `If-Match` wants it.
 fn revision(client: &Client, name: &str) -> Result<String, Refusal> {
     Ok(format!("\"{}\"", client.get::<Value>(&path(name))?["revision"]))

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::args::{Deck, Part};
-use super::{path, revision, said};
+use super::{at_revision, path, revision, said};
 use crate::cli::client::{Client, quoted};
 #[cfg(feature = "plugins")]
 use crate::cli::plugin;
@@ -47,7 +47,7 @@ pub(super) fn put_plugin(
     let to = format!("{}/plugins/{}?{}", path(name), quoted(&package.manifest.name), confirm.query());
     let revision = revision(client, name)?;
     let draft: Value = client.change("PUT", &to, &revision, "application/octet-stream", &octets[..])?;
-    said(&draft, json, || println!("draft {name} is at revision {}", draft["revision"]))
+    at_revision(&draft, name, json)
 }
 
 #[cfg(feature = "plugins")]
@@ -63,7 +63,7 @@ pub(super) fn set_plugin(
     let to = format!("{}/plugins/{}", path(name), quoted(plugin));
     let revision = revision(client, name)?;
     let draft: Value = client.change("PATCH", &to, &revision, "application/json", body.to_string())?;
-    said(&draft, json, || println!("draft {name} is at revision {}", draft["revision"]))
+    at_revision(&draft, name, json)
 }
 
 /// The draft removes it, or says nothing about it any more.
@@ -75,5 +75,5 @@ pub(super) fn remove(client: &Client, name: &str, part: &Part, forget: bool, jso
     let to = format!("{}/{part}?forget={forget}", path(name));
     let revision = revision(client, name)?;
     let draft: Value = client.change("DELETE", &to, &revision, "text/plain", ())?;
-    said(&draft, json, || println!("draft {name} is at revision {}", draft["revision"]))
+    at_revision(&draft, name, json)
 }

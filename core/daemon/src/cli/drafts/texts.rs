@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{path, revision, said};
+use super::{at_revision, path, revision};
 use crate::cli::client::{Client, quoted};
 use crate::cli::remote::text_of;
 use crate::cli::{Outcome, Refusal};
@@ -41,7 +41,7 @@ fn put_from(
 ) -> Outcome {
     let part = script.map_or_else(|| "config".to_owned(), |s| format!("scripts/{}", quoted(s)));
     let draft: Value = client.put(&format!("{}/{part}", path(name)), revision, text)?;
-    said(&draft, json, || println!("draft {name} is at revision {}", draft["revision"]))
+    at_revision(&draft, name, json)
 }
 
 /// Changes one of them in $EDITOR.

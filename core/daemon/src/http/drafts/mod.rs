@@ -217,14 +217,38 @@ async fn edit(
     api: &web::Data<Api>,
     who: &Identity,
     name: &str,
-    change: impl FnOnce(&mut DraftRecord),
+    change: impl FnOnce(&mut DraftRecord) + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let _one = api.drafts.one_change().await;
-    let mut record = open_for(request, api, name)?;
-    change(&mut record);
-    let (tag, shown) = save(api, who, record).await?;
+    let work = |_: &Api, record: &mut DraftRecord| {
+        change(record);
+        Ok::<_, Problem>(())
+    };
+    let (tag, shown, ()) = changed(request, api, who, name, work).await?;
     Ok(HttpResponse::Ok().insert_header(tag).json(shown))
 }
+
+/// Changes a draft at the revision that the request names, and keeps it: its tag, its view, and what the work gives. What
+/// is refused changes nothing.
+async fn changed<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+    request: &HttpRequest,
+    api: &web::Data<Api>,
+    who: &Identity,
+    name: &str,
+    work: impl FnOnce(&Api, &mut DraftRecord) -> Result<T, E> + Send + 'static,
+) -> Result<(Tag, DraftView, T), Problem> {
+    let _one = api.drafts.one_change().await;
+    let mut record = open_for(request, api, name)?;
+    let data = api.clone();
+    let (record, made) = off_loop(move || {
+        let made = work(&data, &mut record)?;
+        Ok::<_, E>((record, made))
+    })
+    .await?;
+    let (tag, shown) = save(api, who, record).await?;
+    Ok((tag, shown, made))
+}
+
+type Tag = (actix_web::http::header::HeaderName, String);
 
 /// The draft that a request changes, at the revision that it names.
 fn open_for(request: &HttpRequest, api: &Api, name: &str) -> Result<DraftRecord, Problem> {
@@ -244,11 +268,7 @@ fn open_for(request: &HttpRequest, api: &Api, name: &str) -> Result<DraftRecord,
 }
 
 /// Keeps a changed draft as its next revision.
-async fn save(
-    api: &Api,
-    who: &Identity,
-    mut record: DraftRecord,
-) -> Result<((actix_web::http::header::HeaderName, String), DraftView), Problem> {
+async fn save(api: &Api, who: &Identity, mut record: DraftRecord) -> Result<(Tag, DraftView), Problem> {
     let octets = record.config.len() + record.scripts.values().map(String::len).sum::<usize>();
     if octets > LARGEST {
         return Err(Problem::bad(format!("the draft would have {octets} octets; {LARGEST} are the most")));
@@ -392,7 +412,6 @@ fn must_be_open(record: &DraftRecord) -> Result<(), Problem> {
 }
 
 fn view(api: &Api, record: &DraftRecord) -> DraftView {
-    let is_stale = || record.base != api.drafts.live_state(&record.base.parts);
     let named = |there: bool| {
         let decks = record.parts.decks.iter().filter(move |(_, d)| d.is_some() == there);
         let plugins = record.parts.plugins.iter().filter(move |(_, p)| p.is_some() == there);
@@ -408,7 +427,7 @@ fn view(api: &Api, record: &DraftRecord) -> DraftView {
         revision: record.revision,
         phase: record.phase(),
         base_version: record.base.version,
-        stale: record.phase() == DraftPhase::Open && is_stale(),
+        stale: record.phase() == DraftPhase::Open && !api.drafts.stands(&record.base),
         version: record.active.as_ref().map(|a| a.version),
         scripts: record.scripts.keys().cloned().collect(),
         decks: decks.collect(),

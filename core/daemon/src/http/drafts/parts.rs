@@ -4,10 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{DraftView, open_for, save};
+use super::{DraftView, changed};
 use crate::http::auth::Identity;
 use crate::http::rates::LARGEST;
-use crate::http::{Api, Problem, off_loop};
+use crate::http::{Api, Problem};
 use crate::money::{ImportAsk, ImportView, is_deck_name};
 use crate::store::{DraftRecord, Parts};
 
@@ -71,17 +71,12 @@ pub(in crate::http) async fn put_deck(
 ) -> Result<HttpResponse, Problem> {
     let (name, deck) = path.into_inner();
     let DeckQuery { gateway, currency, skip_bad } = query.into_inner();
-    let _one = api.drafts.one_change().await;
-    let mut record = open_for(&request, &api, &name)?;
-    remember(&api, &mut record, Parts { decks: [(deck.clone(), None)].into(), ..Parts::default() });
-    let ask = ImportAsk { gateway, name: Some(deck), currency, skip_bad, confirm: false };
-    let data = api.clone();
-    let (record, import) = off_loop(move || {
-        let import = data.drafts.put_deck(&mut record, &body, &ask)?;
-        Ok::<_, crate::money::ImportError>((record, import))
+    let (tag, draft, import) = changed(&request, &api, &who, &name, move |api, record| {
+        remember(api, record, touched(&deck));
+        let ask = ImportAsk { gateway, name: Some(deck), currency, skip_bad, confirm: false };
+        api.drafts.put_deck(record, &body, &ask)
     })
     .await?;
-    let (tag, draft) = save(&api, &who, record).await?;
     Ok(HttpResponse::Ok().insert_header(tag).json(DraftDeck { draft, import }))
 }
 
@@ -98,27 +93,33 @@ pub(in crate::http) async fn remove_deck(
     query: web::Query<Leave>,
 ) -> Result<HttpResponse, Problem> {
     let (name, deck) = path.into_inner();
-    let _one = api.drafts.one_change().await;
-    let mut record = open_for(&request, &api, &name)?;
-    let missing = || Problem::missing("rate deck", &deck);
-    if query.forget {
-        record.parts.decks.remove(&deck).ok_or_else(missing)?;
-        record.base.parts.decks.remove(&deck);
-    } else {
+    let forget = query.forget;
+    let (tag, draft, ()) = changed(&request, &api, &who, &name, move |api, record| {
+        let missing = || Problem::missing("rate deck", &deck);
+        if forget {
+            record.parts.decks.remove(&deck).ok_or_else(missing)?;
+            record.base.parts.decks.remove(&deck);
+            return Ok::<_, Problem>(());
+        }
         let is_there = record.parts.decks.get(&deck).map(Option::is_some);
         if !is_deck_name(&deck) || !is_there.unwrap_or_else(|| api.money.deck_mark(&deck).is_some()) {
             return Err(missing());
         }
-        remember(&api, &mut record, Parts { decks: [(deck.clone(), None)].into(), ..Parts::default() });
+        remember(api, record, touched(&deck));
         record.parts.decks.insert(deck, None);
-    }
-    let (tag, draft) = save(&api, &who, record).await?;
+        Ok(())
+    })
+    .await?;
     Ok(HttpResponse::Ok().insert_header(tag).json(draft))
+}
+
+fn touched(deck: &str) -> Parts {
+    Parts { decks: [(deck.to_owned(), None)].into(), ..Parts::default() }
 }
 
 /// The draft is about to change these: how they stand now is a part of what it is made from.
 pub(super) fn remember(api: &Api, record: &mut DraftRecord, touched: Parts) {
-    let standing = api.drafts.live_state(&touched).parts;
+    let standing = api.drafts.standing(&touched);
     for (name, mark) in standing.decks {
         record.base.parts.decks.entry(name).or_insert(mark);
     }

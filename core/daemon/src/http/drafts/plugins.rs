@@ -6,10 +6,10 @@ use ringtrip_wasm::package;
 use utoipa::OpenApi;
 
 use super::parts::{Leave, remember};
-use super::{DraftView, open_for, save};
+use super::{DraftView, changed};
 use crate::http::auth::Identity;
 use crate::http::plugins::{Confirm, PluginChange};
-use crate::http::{Api, Problem, off_loop};
+use crate::http::{Api, Problem};
 use crate::store::{DraftRecord, Parts};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -105,15 +105,11 @@ async fn edit(
     (name, plugin): (String, String),
     work: impl FnOnce(&Api, &mut DraftRecord, &str, &str) -> Result<(), InstallError> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let _one = api.drafts.one_change().await;
-    let mut record = open_for(request, api, &name)?;
-    remember(api, &mut record, Parts { plugins: [(plugin.clone(), None)].into(), ..Parts::default() });
-    let (data, by) = (api.clone(), who.name.clone());
-    let record = off_loop(move || {
-        work(&data, &mut record, &plugin, &by)?;
-        Ok::<_, InstallError>(record)
+    let by = who.name.clone();
+    let (tag, draft, ()) = changed(request, api, who, &name, move |api, record| {
+        remember(api, record, Parts { plugins: [(plugin.clone(), None)].into(), ..Parts::default() });
+        work(api, record, &plugin, &by)
     })
     .await?;
-    let (tag, draft) = save(api, who, record).await?;
     Ok(HttpResponse::Ok().insert_header(tag).json(draft))
 }
