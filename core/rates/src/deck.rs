@@ -169,6 +169,11 @@ impl Deck {
 
     /// As [`find`](Self::find), for a number that is read already.
     pub fn find_prefix(&self, number: Prefix, at: At) -> Option<Found<'_>> {
+        self.find_listed(number, at).filter(|found| !found.tariff().barred)
+    }
+
+    /// As [`find_prefix`](Self::find_prefix), also where the longest prefix is [not for sale](Tariff::barred).
+    pub fn find_listed(&self, number: Prefix, at: At) -> Option<Found<'_>> {
         // Most numbers have a price behind their fifth digit; only for the others is the way gone from its beginning.
         let below = self.jump.get(number.first_five()).filter(|place| **place != 0);
         if let Some(found) = below.and_then(|place| self.descend(self.node(*place)?, FIVE, number, at)) {

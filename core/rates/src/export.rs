@@ -15,11 +15,15 @@ pub fn write(deck: &Deck, out: &mut dyn Write) -> fmt::Result {
         let tariff = rate.tariff();
         write!(out, "{},", rate.prefix)?;
         cell(rate.destination(), out)?;
-        write!(
-            out,
-            ",{},{},{},{},{},",
-            tariff.per_minute, tariff.connection, tariff.minimum, tariff.minimum_seconds, tariff.steps,
-        )?;
+        if tariff.barred {
+            out.write_str(",blocked,,,,,")?;
+        } else {
+            write!(
+                out,
+                ",{},{},{},{},{},",
+                tariff.per_minute, tariff.connection, tariff.minimum, tariff.minimum_seconds, tariff.steps,
+            )?;
+        }
         moment(rate.validity().from, out)?;
         out.write_char(',')?;
         moment(rate.validity().until, out)?;

@@ -14,7 +14,7 @@ mod text;
 pub use compare::{Absurd, Change, Gap, Line, Listed, Overlap, Why};
 pub use dialect::{Dialect, Encoding};
 pub(crate) use header::CANONICAL;
-pub use header::{Column, Scale, When};
+pub use header::{Column, Flag, Scale, When};
 
 use std::sync::Arc;
 
@@ -46,12 +46,50 @@ pub struct Options {
     pub day_first: Option<bool>,
     /// Forced: what the columns are, from the left.
     pub columns: Option<Vec<Column>>,
+    /// Forced: what single columns are.
+    pub picks: Vec<(Column, Pick)>,
     /// How many examples each list of the preview holds.
     pub listed: usize,
     /// How many prefixes one cell may stand for.
     pub most_in_cell: usize,
     /// How many rates a file may make: ranges in small files can make very many.
     pub most: usize,
+}
+
+/// A column, as an operator names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pick {
+    /// By its heading, in upper or lower case.
+    Heading(String),
+    /// By its number, from 1.
+    Number(usize),
+}
+
+/// A text that says nothing about a column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid column {0:?}: expected WHAT=HEADING or WHAT=NUMBER, as in price=\"New Rate\"; WHAT is one of {names}", names = Column::NAMES)]
+pub struct BadPick(pub String);
+
+/// Reads `price=New Rate`, `price=4`.
+pub fn pick(text: &str) -> Result<(Column, Pick), BadPick> {
+    let bad = || BadPick(text.to_owned());
+    let (what, which) = text.split_once('=').ok_or_else(bad)?;
+    let column = Column::named(what).ok_or_else(bad)?;
+    let which = which.trim();
+    match which.parse::<usize>() {
+        Ok(number) if number > 0 => Ok((column, Pick::Number(number))),
+        _ if which.is_empty() => Err(bad()),
+        _ => Ok((column, Pick::Heading(which.to_owned()))),
+    }
+}
+
+impl std::fmt::Display for Pick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Pick::Heading(text) => write!(f, "{text:?}"),
+            Pick::Number(n) => write!(f, "{n}"),
+        }
+    }
 }
 
 /// Why a file is no price list at all.
@@ -64,11 +102,23 @@ pub enum Unreadable {
     #[error("the file is no text: save the table as CSV, not as a spreadsheet or an archive")]
     Binary,
     /// No column of prefixes.
-    #[error("no column of prefixes was found among {0}: name one `prefix`, or say which column it is")]
+    #[error(
+        "no column of prefixes was found among {0}: name one `prefix`, or say which it is with --column prefix=HEADING"
+    )]
     NoPrefix(String),
     /// No column of prices.
-    #[error("no column of prices was found among {0}: name one `rate`, or say which column it is")]
+    #[error(
+        "no column of prices was found among {0}: name one `rate`, or say which it is with --column price=HEADING"
+    )]
     NoPrice(String),
+    /// Several columns could be the price.
+    #[error(
+        "{0} could each be the price: say which it is with --column price=HEADING, or by its number as in --column price=4"
+    )]
+    Rivals(String),
+    /// A column that was asked for.
+    #[error("there is no column {0}: the columns are {1}")]
+    NoColumn(String, String),
     /// Too many prefixes.
     #[error("the file makes more than {0} prefixes: split it, or name shorter prefixes instead of ranges")]
     TooMany(usize),
@@ -107,6 +157,8 @@ pub struct Preview {
     pub changed: Listed<Change>,
     /// Prefixes of the old deck that are no more.
     pub removed: Listed<Line>,
+    /// Prefixes that are not for sale: the gateway takes no call to them, whatever a shorter prefix costs.
+    pub barred: Listed<Line>,
     /// Prefixes that stay as they are.
     pub same: usize,
     /// Numbers without a price.
@@ -178,6 +230,7 @@ impl Default for Options {
             decimal: None,
             day_first: None,
             columns: None,
+            picks: Vec::new(),
             listed: 1_000,
             most_in_cell: 10_000,
             most: 5_000_000,
@@ -217,7 +270,7 @@ impl Import {
             let RowError { line, column, what, hint } = first.clone();
             return Err(Refused::Rows { count: self.preview.errors.count, line, column, what, hint });
         }
-        if self.deck.is_empty() { Err(Refused::Nothing) } else { Ok(self.deck) }
+        if self.deck.rates().all(|r| r.tariff().barred) { Err(Refused::Nothing) } else { Ok(self.deck) }
     }
 
     /// The deck as it would be, bad rows left out: to ask it for prices before it is taken.

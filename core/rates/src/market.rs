@@ -282,6 +282,9 @@ impl View<'_> {
             [one] => format!("deck {} has no price for {} now", one.name(), ask.number),
             many => format!("none of its {} decks has a price for {} now", many.len(), ask.number),
         })?;
+        if found.tariff().barred {
+            return Err(format!("{} is not for sale in deck {}", found.prefix, deck.name()));
+        }
         let tariff = match self.worth(deck.currency()) {
             None => *found.tariff(),
             Some(Some(worth)) => found.tariff().exchanged(worth),
@@ -367,11 +370,11 @@ impl View<'_> {
 }
 
 impl Gateway {
-    /// The deck and row that price a number.
+    /// The deck and row that price a number, or say that it is [not for sale](crate::rate::Tariff::barred).
     pub fn price(&self, number: Prefix, at: At) -> Option<(&Arc<Deck>, Found<'_>)> {
         let mut best: Option<(&Arc<Deck>, Found)> = None;
         for deck in &self.decks {
-            if let Some(found) = deck.find_prefix(number, at)
+            if let Some(found) = deck.find_listed(number, at)
                 && best.as_ref().is_none_or(|(_, b)| found.prefix.len() > b.prefix.len())
             {
                 best = Some((deck, found));

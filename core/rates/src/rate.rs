@@ -38,6 +38,8 @@ pub struct Tariff {
     pub minimum_seconds: u32,
     /// The steps.
     pub steps: Steps,
+    /// Not for sale: no call to these numbers goes by this gateway, and no shorter prefix prices them.
+    pub barred: bool,
 }
 
 /// When a price holds: in seconds since 1970, from (included) until (excluded).
@@ -115,6 +117,10 @@ impl FromStr for Steps {
             *slot = part.parse().ok().filter(|n| (1..=3600).contains(n)).ok_or_else(bad)?;
             count += 1;
         }
+        // `01/02/2026` is a date.
+        if count == 3 && numbers.iter().any(|n| (1900..2100).contains(n)) {
+            return Err(bad());
+        }
         match (count, numbers) {
             (1, [n, ..]) => Ok(Steps { first: n, next: n }),
             (2, [first, next, _]) => Ok(Steps { first, next }),
@@ -131,6 +137,16 @@ impl fmt::Display for Steps {
 }
 
 impl Tariff {
+    /// Listed, and not for sale.
+    pub const BARRED: Tariff = Tariff {
+        per_minute: Money::ZERO,
+        connection: Money::ZERO,
+        minimum: Money::ZERO,
+        minimum_seconds: 0,
+        steps: Steps::SECOND,
+        barred: true,
+    };
+
     /// So much a minute, billed by the second.
     pub fn per_minute(per_minute: Money) -> Tariff {
         Tariff { per_minute, ..Tariff::default() }
@@ -223,6 +239,9 @@ pub struct Shown<'a>(pub &'a Tariff, pub Currency);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shown(tariff, currency) = self;
+        if tariff.barred {
+            return f.write_str("not for sale");
+        }
         write!(f, "{} {currency}/min", tariff.per_minute)?;
         if tariff.connection != Money::ZERO {
             write!(f, ", {} {currency} to connect", tariff.connection)?;

@@ -56,6 +56,9 @@ pub(super) struct Import {
     /// The currency, where the file names none.
     #[arg(long)]
     currency: Option<String>,
+    /// What a column is, by its heading or its number: price="New Rate", prefix=3. May be given several times.
+    #[arg(long = "column", value_name = "WHAT=HEADING")]
+    columns: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -119,6 +122,9 @@ fn import(client: &Client, ask: &Import, json: bool) -> Outcome {
         if let Some(value) = value {
             path += &format!("&{key}={}", quoted(value));
         }
+    }
+    if !ask.columns.is_empty() {
+        path += &format!("&columns={}", quoted(&ask.columns.join("\n")));
     }
     path += &format!("&skip_bad={}", ask.skip_bad);
     let preview: Value = sent(client, &path, &file)?;
@@ -205,6 +211,7 @@ pub(super) fn show_import(preview: &Value) {
         ("new", "new prefixes"),
         ("changed", "changed prices"),
         ("removed", "removed prefixes"),
+        ("not_for_sale", "prefixes that are not for sale"),
         ("overlaps", "prefixes twice"),
         ("gaps", "gaps"),
         ("absurd", "prices that want a second look"),

@@ -52,6 +52,10 @@ pub(super) struct ImportQuery {
     /// The currency, where the file names none; the box's if not given.
     #[serde(default)]
     currency: Option<String>,
+    /// What single columns are, one a line: `price=New Rate` by heading, `prefix=3` by number from 1. As the headings say
+    /// if not given.
+    #[serde(default)]
+    columns: String,
     /// Leave bad rows out instead of refusing the file.
     #[serde(default)]
     skip_bad: bool,
@@ -70,8 +74,8 @@ pub(super) async fn import(
     query: web::Query<ImportQuery>,
     body: web::Bytes,
 ) -> Result<web::Json<ImportView>, Problem> {
-    let ImportQuery { gateway, name, currency, skip_bad, confirm } = query.into_inner();
-    let ask = ImportAsk { gateway, name, currency, skip_bad, confirm };
+    let ImportQuery { gateway, name, currency, columns, skip_bad, confirm } = query.into_inner();
+    let ask = ImportAsk { gateway, name, currency, columns, skip_bad, confirm };
     off_loop(move || api.money.import(&body, &ask)).await.map(web::Json)
 }
 

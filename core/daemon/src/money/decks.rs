@@ -30,6 +30,8 @@ pub struct ImportAsk {
     pub name: Option<String>,
     /// The currency, where the file names none.
     pub currency: Option<String>,
+    /// What single columns are, one a line: `price=New Rate`, `prefix=3`; empty: as their headings say.
+    pub columns: String,
     /// Leave bad rows out instead of refusing the file.
     pub skip_bad: bool,
     /// Put it in force; else only say what would change.
@@ -138,8 +140,10 @@ impl Money {
             Some(text) => text.parse::<Currency>().map_err(|e| ImportError::Bad(e.to_string()))?,
             None => config.rates.settings.currency,
         };
+        let picks = ask.columns.lines().filter(|l| !l.trim().is_empty()).map(import::pick);
+        let picks = picks.collect::<Result<_, _>>().map_err(|e| ImportError::Bad(e.to_string()))?;
         let options =
-            Options { listed: 20, offset: at(&wall::now()).offset, ..Options::new(&name, currency) };
+            Options { listed: 20, offset: at(&wall::now()).offset, picks, ..Options::new(&name, currency) };
         let old = self.0.decks.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let import = import::read(file, &options, old.as_deref(), &mut |_, _| true)?;
         let used = |gateway: &String| decks_of(config, gateway).contains(&name);

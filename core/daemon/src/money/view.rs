@@ -2,7 +2,7 @@
 
 use ringtrip_rates::brake::{Per, Which};
 use ringtrip_rates::import::{
-    Absurd, Change, Column, Gap, Line, Listed, Options, Overlap, Preview, Scale, When, Why,
+    Absurd, Change, Column, Flag, Gap, Line, Listed, Options, Overlap, Preview, Scale, When, Why,
 };
 use ringtrip_rates::market::{Ask, Budget, Candidates};
 use ringtrip_rates::money::{Currency, Money as Amount};
@@ -58,6 +58,9 @@ pub struct ImportView {
     pub changed: ListView,
     /// Prefixes that are no more.
     pub removed: ListView,
+    /// Prefixes that the list bars: the gateway takes no call to them, whatever a shorter prefix costs.
+    #[serde(default)]
+    pub not_for_sale: ListView,
     /// Prefixes that stay as they are.
     pub same: usize,
     /// Numbers without a price.
@@ -384,6 +387,7 @@ pub(super) fn import(imported: Imported) -> ImportView {
         new: listed(&p.new, |l| line(l, currency)),
         changed: listed(&p.changed, |c| change(c, currency)),
         removed: listed(&p.removed, |l| line(l, currency)),
+        not_for_sale: listed(&p.barred, |l| format!("{} {}{}", l.prefix, l.destination, since(l.from))),
         same: p.same,
         gaps: listed(&p.gaps, gap),
         overlaps: listed(&p.overlaps, |o| overlap(o, currency)),
@@ -477,6 +481,12 @@ fn column(column: &Column) -> &'static str {
         Column::Until => "until",
         Column::Currency => "currency",
         Column::Hours => "hours",
+        Column::NorthAmerica => "prefix without the 1 of North America",
+        Column::AreaCode => "area code of North America",
+        Column::Before(_) => "price until then",
+        Column::Sale(Flag::Sold) => "for sale",
+        Column::Sale(Flag::Barred) => "not for sale",
+        Column::Sale(Flag::Said) => "status",
         Column::Ignored => "(not used)",
     }
 }
@@ -487,7 +497,7 @@ fn gap(gap: &Gap) -> String {
             "{country}: {prefixes} prefixes have a price, such as {example}, and the rest of the country has none"
         ),
         Gap::NoPrice { line, prefix, destination } => {
-            format!("line {line}: {prefix} {destination} has no price")
+            format!("line {line}: {prefix} {destination} has no price, so it is not for sale")
         }
     }
 }

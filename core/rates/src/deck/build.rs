@@ -10,7 +10,7 @@ use crate::prefix::Prefix;
 use crate::rate::{Rate, Tariff, Validity};
 use crate::time::Hours;
 
-/// Two rates of the same prefix, date and hours: the dearer one counts, so that no estimate is too low. Compared by a
+/// Two rates of the same prefix, date and hours: one that is not for sale counts, else the dearer one, so that no estimate is too low. Compared by a
 /// call of this length.
 const USUAL_CALL: u32 = 180;
 
@@ -122,6 +122,7 @@ impl Builder {
                     .cmp(&x.from)
                     .then_with(|| (x.hours == 0).cmp(&(y.hours == 0)))
                     .then_with(|| hours(x).cmp(&hours(y)))
+                    .then_with(|| y.tariff.barred.cmp(&x.tariff.barred))
                     .then_with(|| y.tariff.cost(USUAL_CALL).cmp(&x.tariff.cost(USUAL_CALL)))
                     .then_with(|| a.line.cmp(&b.line))
             })

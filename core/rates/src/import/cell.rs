@@ -1,12 +1,13 @@
 //! What stands in a cell: prefixes with lists and ranges, dates, amounts.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use crate::money::{BadMoney, Money};
 use crate::prefix::Prefix;
 use crate::time::Date;
 
-use super::header::Scale;
+use super::header::{Flag, Scale};
 
 /// What is wrong with a cell, and how to mend it.
 pub(super) type Complaint = (String, &'static str);
@@ -17,9 +18,15 @@ const CODES: &str =
 const SHORTENED: &str =
     "a spreadsheet has shortened it and its digits are lost; make the column text there, and save it again";
 
+const ZERO: &str =
+    "a prefix begins with the country code, and none begins with 0: write 44 for the United Kingdom";
+
+const TWO_WAYS: &str = "write all digits of the prefix together, or one row for each";
+
 /// Adds the prefixes that a cell stands for: `447400`, `+44 7400`, `0044`, `44 7400-7409, 7500`, `447400 - 447409`.
 /// `base` is the country code where it stands in a cell of its own. Every number of a list that stands for itself needs
-/// the country code; behind "44 7400" the 44 holds for the rest of the list.
+/// the country code; behind "44 7400" or "44-7400" the 44 holds for the rest of the list. A hyphen behind nothing but a
+/// country code is for the eye: `82-10` is 8210. A range stays in the country that it begins in.
 pub(super) fn prefixes(
     cell: &str,
     base: Prefix,
@@ -30,29 +37,46 @@ pub(super) fn prefixes(
     if base == Prefix::ALL
         && let Ok(prefix) = Prefix::from_str(cell)
         && prefix != Prefix::ALL
-        && !cell.starts_with("00")
+        && !cell.starts_with('0')
     {
         out.push(prefix);
         return Ok(());
     }
     let before = out.len();
     let mut base = base;
+    // `+44 (0)20`: the bracketed zero belongs to no number.
+    let cell: Cow<str> = if cell.contains('(') { cell.replace("(0)", " ").into() } else { cell.into() };
     for part in cell.split([',', ';', '/', '|', '\n', '&']).map(str::trim).filter(|p| !p.is_empty()) {
-        let (codes, range) = match part.split_once(['-', '–', '—', ':']) {
-            Some((from, to)) => (from.trim(), Some(to.trim())),
-            None => (part, None),
-        };
+        let mut groups = part.split(['-', '–', '—', ':']).map(str::trim);
+        let (codes, mut range) = (groups.next().unwrap_or_default(), groups.next());
         let codes = codes.strip_prefix('+').or_else(|| codes.strip_prefix("00")).unwrap_or(codes);
         // `44 7400`: what stands before the last gap is the country's.
         let mut words: Vec<&str> =
             codes.split([' ', '\u{a0}', '.', '(', ')']).filter(|w| !w.is_empty()).collect();
-        let last = words.pop().ok_or_else(|| no_code(part))?;
+        let mut last = words.pop().ok_or_else(|| no_code(part))?;
         if !words.is_empty() {
             base = Prefix::ALL.join(&words.concat()).ok_or_else(|| no_code(part))?;
+        } else if let (true, Some(to)) = (base == Prefix::ALL, range)
+            && is_country(last)
+            && !to.is_empty()
+        {
+            if may_be_countries(last, to) {
+                let what = format!("{part:?} can be read as {last}{to} or as the countries {last} to {to}");
+                return Err((what, TWO_WAYS));
+            }
+            base = Prefix::ALL.join(last).ok_or_else(|| no_code(part))?;
+            (last, range) = (to, groups.next());
         }
+        if groups.next().is_some() {
+            return Err(no_code(part));
+        }
+        let first = out.len();
         match range {
             None => out.push(base.join(last).filter(|p| p.len() < 16).ok_or_else(|| no_code(part))?),
             Some(to) => self::range(part, base, last, to, most, out)?,
+        }
+        if out[first..].iter().any(|p| p.digits().next() == Some(0)) {
+            return Err((format!("{:?} begins with 0", clipped(part)), ZERO));
         }
         if out.len() - before > most {
             return Err((
@@ -62,6 +86,44 @@ pub(super) fn prefixes(
         }
     }
     if out.len() == before { Err(("the prefix is missing".to_owned(), CODES)) } else { Ok(()) }
+}
+
+/// Nothing but a country code?
+fn is_country(digits: &str) -> bool {
+    Prefix::from_str(digits)
+        .is_ok_and(|p| p != Prefix::ALL && !digits.starts_with('0') && p.country_digits() == p.len())
+}
+
+/// `61-62`: an area code of Australia, or Australia and Indonesia? Far apart, as in `34-91`, nobody means a range.
+fn may_be_countries(from: &str, to: &str) -> bool {
+    let number = |s: &str| s.parse::<u32>().ok();
+    from.len() == to.len()
+        && from.len() > 1
+        && is_country(to)
+        && matches!((number(from), number(to)), (Some(a), Some(b)) if a < b && b - a < 10)
+}
+
+/// Adds the prefixes of a North American cell, which has no country code: `212555`, `212-555`, `(212) 555`, `1212555`.
+/// `area` is the area code where it stands in a cell of its own.
+pub(super) fn north_american(cell: &str, area: &str, out: &mut Vec<Prefix>) -> Result<(), Complaint> {
+    const HINT: &str = "write the area code and the exchange, as in 212555";
+    let before = out.len();
+    for part in cell.split([',', ';', '/', '|', '\n', '&']).map(str::trim) {
+        let digits: String = area
+            .chars()
+            .chain(part.chars())
+            .filter(|c| !matches!(c, ' ' | '\u{a0}' | '-' | '.' | '(' | ')' | '+'))
+            .collect();
+        // No area code begins with 1: where it stands, it is the country's.
+        let national = digits.strip_prefix('1').unwrap_or(&digits);
+        let good = national.len() >= 3 && national.len() <= 10 && !national.starts_with(['0', '1']);
+        let prefix = Prefix::ALL.join("1").and_then(|one| one.join(national)).filter(|_| good);
+        out.push(prefix.ok_or_else(|| {
+            let hint = if is_shortened(part) { SHORTENED } else { HINT };
+            (format!("{:?} is no area code and exchange of North America", clipped(part)), hint)
+        })?);
+    }
+    if out.len() == before { Err(("the prefix is missing".to_owned(), HINT)) } else { Ok(()) }
 }
 
 fn no_code(part: &str) -> Complaint {
@@ -106,6 +168,13 @@ fn range(
         (t, f) => format!("{}{to}", &from[..f - t]),
     };
     let (Ok(first), Ok(last)) = (from.parse::<u64>(), to.parse::<u64>()) else { return Err(no_code(part)) };
+    let country = |n: u64| {
+        let prefix = base.join(&format!("{n:0width$}", width = from.len()));
+        prefix.map(|p| p.first(p.country_digits()))
+    };
+    if base == Prefix::ALL && country(first) != country(last) {
+        return Err((format!("the range {part:?} leaves the country that it begins in"), TWO_WAYS));
+    }
     let count = last.checked_sub(first).map(|n| n + 1);
     match count {
         None => Err((format!("the range {part:?} ends before it begins"), CODES)),
@@ -259,4 +328,125 @@ pub(super) fn day_first(cell: &str) -> Option<bool> {
 pub(super) fn clipped(text: &str) -> &str {
     let end = text.char_indices().nth(80).map_or(text.len(), |(i, _)| i);
     &text[..end]
+}
+
+/// What a cell says of being for sale, in words that need no heading. `None`: nothing.
+fn said(cell: &str) -> Option<bool> {
+    const BARRED: &[&str] = &[
+        "blocked",
+        "block",
+        "closed",
+        "close",
+        "barred",
+        "forbidden",
+        "discontinued",
+        "deleted",
+        "delete",
+        "removed",
+        "suspended",
+        "disabled",
+        "inactive",
+        "unavailable",
+        "not available",
+        "not active",
+        "n a",
+        "na",
+        "not for sale",
+        "not sold",
+        "no sale",
+        "not supported",
+        "unsupported",
+        "not offered",
+        "not allowed",
+        "not permitted",
+        "rejected",
+        "reject",
+        "denied",
+        "prohibited",
+        "terminated",
+        "withdrawn",
+        "out of service",
+        "stopped",
+        "no service",
+        "no route",
+        "not reachable",
+        "no access",
+        "on request",
+        "tba",
+        "tbd",
+        "none",
+        "null",
+        "gesperrt",
+        "nicht verfügbar",
+        "geschlossen",
+        "inaktiv",
+        "bloqueado",
+        "inactivo",
+        "no disponible",
+        "bloqué",
+        "bloque",
+        "fermé",
+        "interdit",
+        "non disponible",
+        "chiuso",
+        "bloccato",
+    ];
+    const SOLD: &[&str] = &[
+        "active",
+        "open",
+        "opened",
+        "available",
+        "enabled",
+        "allowed",
+        "permitted",
+        "supported",
+        "offered",
+        "aktiv",
+        "actif",
+        "activo",
+        "attivo",
+        "for sale",
+        "offen",
+        "verfügbar",
+    ];
+    let text: String =
+        cell.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect::<String>().to_lowercase();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // `Blocked (fraud)`, `not available in this plan`.
+    let begins = |list: &[&str]| {
+        list.iter().any(|w| {
+            text.strip_prefix(w).is_some_and(|rest| rest.is_empty() || w.len() > 5 && rest.starts_with(' '))
+        })
+    };
+    if begins(BARRED) {
+        Some(false)
+    } else if begins(SOLD) {
+        Some(true)
+    } else {
+        None
+    }
+}
+
+/// Where a price should stand: does the cell say that there is none?
+pub(super) fn is_barred(price: &str) -> bool {
+    let dashes = !price.is_empty() && price.chars().all(|c| matches!(c, '-' | '–' | '—'));
+    dashes || !price.bytes().any(|b| b.is_ascii_digit()) && said(price) == Some(false)
+}
+
+/// Is a row for sale, by what stands in such a column? `None`: the cell does not say.
+pub(super) fn is_sold(cell: &str, flag: Flag) -> Option<bool> {
+    let text = cell.trim().to_lowercase();
+    let truth = match text.as_str() {
+        "yes" | "y" | "true" | "t" | "1" | "x" | "on" | "ja" | "j" | "oui" | "si" | "sí" | "✓" | "✔" => {
+            Some(true)
+        }
+        "no" | "n" | "false" | "f" | "0" | "off" | "nein" | "non" => Some(false),
+        _ => None,
+    };
+    said(&text).or(match flag {
+        Flag::Sold => truth,
+        Flag::Barred => truth.map(|t| !t),
+        // `N` in a column of states is "new" as often as "no".
+        Flag::Said => truth.filter(|_| matches!(text.as_str(), "0" | "false" | "no" | "off")),
+    })
 }

@@ -159,6 +159,7 @@ pub(super) fn preview(
         new: Listed::new(most),
         changed: Listed::new(most),
         removed: Listed::new(most),
+        barred: Listed::new(most),
         same: 0,
         gaps: found.gaps,
         overlaps,
@@ -185,7 +186,13 @@ fn compare(deck: &Deck, old: Option<&Deck>, preview: &mut Preview) {
             }
         }
         let Some(new) = rates.next() else { continue };
+        if new.tariff().barred {
+            preview.barred.push(|| Line::of(prefix, &new));
+        }
         let Some((_, _, mut rates_before)) = olds.next_if(|(p, ..)| *p == prefix) else {
+            if new.tariff().barred {
+                continue;
+            }
             preview.new.push(|| Line::of(prefix, &new));
             continue;
         };
@@ -210,7 +217,7 @@ fn compare(deck: &Deck, old: Option<&Deck>, preview: &mut Preview) {
             from: new.validity().from,
         });
         let (a, b) = (before.tariff().per_minute, new.tariff().per_minute);
-        let (small, large) = (a.min(b).0, a.max(b).0);
+        let (small, large) = (a.min(b).0, a.max(b).0); // 0 where it is not for sale: no jump.
         if alike && small > 0 && large >= small.saturating_mul(JUMP_RATIO) {
             preview.absurd.push(|| Absurd {
                 prefix,
@@ -254,7 +261,7 @@ fn outliers(deck: &Deck, absurd: &mut Listed<Absurd>) {
     let price = |f: &Found| f.tariff().per_minute.0;
     let mut all: Vec<i64> = deck.rates().map(|f| price(&f)).filter(|p| *p > 0).collect();
     let deck_middle = middle(&mut all);
-    let mut rates = deck.rates().peekable();
+    let mut rates = deck.rates().filter(|f| !f.tariff().barred).peekable();
     let mut country: Vec<Found> = Vec::new();
     let mut prices: Vec<i64> = Vec::new();
     while let Some(first) = rates.next() {

@@ -6,7 +6,7 @@ use crate::prefix::Prefix;
 use crate::rate::Steps;
 
 use super::header::{self, CANONICAL, Column, Scale, When};
-use super::{Options, Unreadable, cell};
+use super::{Options, Pick, Unreadable, cell};
 
 /// How much of a file is looked at.
 const SAMPLE: usize = 65_536;
@@ -57,6 +57,10 @@ struct Reading {
     header: Option<usize>,
     skipped: usize,
     columns: Vec<Column>,
+    /// Columns that could each be the price.
+    rivals: Vec<String>,
+    /// Columns that were asked for and are not there.
+    missing: Vec<String>,
     /// How much sense it makes.
     sense: usize,
 }
@@ -74,12 +78,17 @@ pub(super) fn detect(text: &str, encoding: Encoding, options: &Options) -> Resul
     // Of equals the first: a comma is in many cells that it does not part.
     let best = readings.reduce(|best, next| if next.sense > best.sense { next } else { best });
     let mut reading = best.filter(|r| !r.rows.is_empty()).ok_or(Unreadable::Empty)?;
+    if let Some(missing) = reading.missing.first() {
+        let headings = reading.header.and_then(|h| reading.rows.get(h)).cloned().unwrap_or_default();
+        return Err(Unreadable::NoColumn(missing.clone(), quoted(&headings)));
+    }
+    if !reading.rivals.is_empty() {
+        return Err(Unreadable::Rivals(quoted(&reading.rivals)));
+    }
     if !header::is_enough(&reading.columns) {
         let cells = reading.rows.iter().take(HEADER_WITHIN).rev().max_by_key(|r| r.len());
-        let shown: Vec<String> =
-            cells.into_iter().flatten().map(|c| format!("{:?}", cell::clipped(c.trim()))).take(20).collect();
-        let shown = if shown.is_empty() { "no columns".to_owned() } else { shown.join(", ") };
-        return Err(match reading.columns.contains(&Column::Prefix) {
+        let shown = cells.map(|cells| quoted(cells)).unwrap_or_else(|| "no columns".to_owned());
+        return Err(match reading.columns.iter().any(header::is_prefix) {
             false => Unreadable::NoPrefix(shown),
             true => Unreadable::NoPrice(shown),
         });
@@ -101,6 +110,13 @@ pub(super) fn detect(text: &str, encoding: Encoding, options: &Options) -> Resul
         headers,
         columns: reading.columns,
     })
+}
+
+/// Cells for a message.
+fn quoted(cells: &[String]) -> String {
+    let shown: Vec<String> =
+        cells.iter().map(|c| format!("{:?}", cell::clipped(c.trim()))).take(20).collect();
+    shown.join(", ")
 }
 
 /// The first rows of the text, whole ones.
@@ -126,22 +142,84 @@ impl Reading {
         for record in reader.records().take(SAMPLE_ROWS).map_while(Result::ok) {
             rows.push(record.iter().map(str::to_owned).collect::<Vec<_>>());
         }
-        let mut reading =
-            Reading { separator, rows, header: None, skipped: 0, columns: Vec::new(), sense: 0 };
+        let mut reading = Reading {
+            separator,
+            rows,
+            header: None,
+            skipped: 0,
+            columns: Vec::new(),
+            rivals: Vec::new(),
+            missing: Vec::new(),
+            sense: 0,
+        };
         match &options.columns {
             Some(forced) => reading.forced(forced),
-            None => {
-                if !reading.by_header() {
-                    reading.by_content();
-                }
-            }
+            None => reading.found(&options.picks),
         }
         reading
     }
 
+    /// By the header, as far as it is known; what it leaves open, by what the cells look like.
+    fn found(&mut self, picks: &[(Column, Pick)]) {
+        let mut header = self.by_header(picks);
+        if header.is_none() && self.rows.len() > 1 && self.rows.first().is_some_and(|r| is_wordy(r)) {
+            // A row of words only, before others: a header in a language that is not known here.
+            (self.header, self.skipped) = (Some(0), 1);
+        }
+        let width = self.rows.iter().map(Vec::len).max().unwrap_or(0).min(100);
+        let mut columns = header.as_mut().map(|h| std::mem::take(&mut h.columns)).unwrap_or_default();
+        columns.resize(width.max(columns.len()), None);
+        if let Some(header) = &mut header {
+            self.rivals.append(&mut header.rivals);
+        }
+        self.picked(&mut columns, picks);
+        let known: Vec<Column> = columns.iter().map(|c| c.unwrap_or(Column::Ignored)).collect();
+        if header.is_some() && header::is_enough(&known) {
+            self.sense = 1000 + known.iter().filter(|c| **c != Column::Ignored).count();
+            self.columns = known;
+            return;
+        }
+        let known = known.iter().filter(|c| **c != Column::Ignored).count();
+        self.by_content(columns);
+        let enough = header::is_enough(&self.columns);
+        let found = self.columns.iter().filter(|c| **c != Column::Ignored).count();
+        self.sense = found + 10 * known + if enough { 100 } else { 0 };
+    }
+
+    /// What the operator says of single columns.
+    fn picked(&mut self, columns: &mut [Option<Column>], picks: &[(Column, Pick)]) {
+        let headings = self.header.and_then(|h| self.rows.get(h));
+        for (column, pick) in picks {
+            let place = match pick {
+                Pick::Number(n) => n.checked_sub(1).filter(|n| *n < columns.len()),
+                Pick::Heading(text) => headings.and_then(|row| {
+                    row.iter().position(|c| c.trim().to_lowercase() == text.trim().to_lowercase())
+                }),
+            };
+            let Some(place) = place else {
+                self.missing.push(pick.to_string());
+                continue;
+            };
+            // Whoever names the price says which of several it is.
+            if let Column::Price(when, _) = column {
+                self.rivals.clear();
+                for other in columns.iter_mut() {
+                    if matches!(other, Some(Column::Price(w, _)) if w == when) {
+                        *other = Some(Column::Ignored);
+                    }
+                }
+            } else if *column != Column::Ignored {
+                for other in columns.iter_mut().filter(|c| **c == Some(*column)) {
+                    *other = Some(Column::Ignored);
+                }
+            }
+            columns[place] = Some(*column);
+        }
+    }
+
     fn forced(&mut self, columns: &[Column]) {
         self.columns = columns.to_vec();
-        let Some(prefix) = columns.iter().position(|c| *c == Column::Prefix) else { return };
+        let Some(prefix) = columns.iter().position(header::is_prefix) else { return };
         let first =
             self.rows.iter().take(HEADER_WITHIN).position(|r| r.get(prefix).is_some_and(|c| is_code(c)));
         self.skipped = first.unwrap_or(0);
@@ -149,29 +227,39 @@ impl Reading {
         self.sense = 1 + self.rows.iter().filter(|r| r.len() == columns.len()).count();
     }
 
-    /// Finds the header; says whether there is one.
-    fn by_header(&mut self) -> bool {
+    /// Finds the header: the first row that names prefix and price; without one, the row of words that names most.
+    fn by_header(&mut self, picks: &[(Column, Pick)]) -> Option<header::Header> {
+        let mut best: Option<(usize, usize, header::Header)> = None;
         for (n, row) in self.rows.iter().take(HEADER_WITHIN).enumerate() {
-            let columns = header::columns(row.iter().map(String::as_str));
-            if header::is_enough(&columns) {
-                let known = columns.iter().filter(|c| **c != Column::Ignored).count();
-                (self.header, self.skipped, self.columns, self.sense) =
-                    (Some(n), n + 1, columns, 1000 + known);
-                return true;
+            let header = header::header(row.iter().map(String::as_str));
+            let known: Vec<Column> = header.columns.iter().flatten().copied().collect();
+            let is_named = |c: &String| {
+                picks
+                    .iter()
+                    .any(|(_, p)| matches!(p, Pick::Heading(h) if h.trim().eq_ignore_ascii_case(c.trim())))
+            };
+            let named = row.iter().filter(|c| is_named(c)).count();
+            if header::is_enough(&known) {
+                best = Some((usize::MAX, n, header));
+                break;
+            }
+            let useful = known.iter().filter(|c| **c != Column::Ignored).count();
+            let says = known.iter().any(|c| header::is_prefix(c) || matches!(c, Column::Price(..)));
+            let count = useful + 2 * named;
+            if (is_wordy(row) && useful >= 2 && says || named > 0)
+                && best.as_ref().is_none_or(|(most, ..)| count > *most)
+            {
+                best = Some((count, n, header));
             }
         }
-        false
+        let (_, n, header) = best?;
+        (self.header, self.skipped) = (Some(n), n + 1);
+        Some(header)
     }
 
-    /// Without a header, by what the cells look like.
-    fn by_content(&mut self) {
-        // A row of words only, before others: a header in a language that is not known here.
-        let wordy = |r: &Vec<String>| !r.iter().any(|c| c.contains(|c: char| c.is_ascii_digit()));
-        if self.rows.len() > 1 && self.rows.first().is_some_and(wordy) {
-            (self.header, self.skipped) = (Some(0), 1);
-        }
+    /// Fills in prefix, price and the rest among the columns that nobody named, by what the cells look like.
+    fn by_content(&mut self, mut columns: Vec<Option<Column>>) {
         let skipped = self.skipped;
-        let width = self.rows.iter().map(Vec::len).max().unwrap_or(0).min(100);
         let cells = |i: usize| {
             self.rows
                 .iter()
@@ -184,39 +272,55 @@ impl Reading {
             let (all, good) = cells(i).fold((0, 0), |(a, g), c| (a + 1, g + usize::from(is(c))));
             all > 0 && good * 10 >= all * 8
         };
-        let mut columns = vec![Column::Ignored; width];
-        let prefix = (0..width).find(|i| mostly(*i, &is_code));
-        let amount = |c: &str| cell::amount(c, if c.contains('.') { '.' } else { ',' }, Scale::Unit).is_ok();
-        let broken = |c: &str| c.contains(['.', ',']);
-        let price = (0..width)
-            .filter(|i| Some(*i) != prefix && mostly(*i, &amount))
-            .find(|i| cells(*i).any(broken) || width == 2);
-        if let Some(p) = prefix {
-            columns[p] = Column::Prefix;
+        let width = columns.len();
+        if !columns.iter().flatten().any(header::is_prefix) {
+            let open: Vec<usize> = (0..width).filter(|i| columns[*i].is_none()).collect();
+            if let Some(place) = open.into_iter().find(|i| mostly(*i, &is_code)) {
+                columns[place] = Some(Column::Prefix);
+            }
         }
-        if let Some(p) = price {
-            columns[p] = Column::Price(When::Always, Scale::Unit);
+        if !columns.iter().flatten().any(|c| matches!(c, Column::Price(..))) {
+            let amount = |c: &str| {
+                cell::amount(c, if c.contains('.') { '.' } else { ',' }, Scale::Unit).ok().map(|(m, _)| m)
+            };
+            let broken = |c: &str| c.contains(['.', ',']);
+            let open: Vec<usize> = (0..width).filter(|i| columns[*i].is_none()).collect();
+            let priced: Vec<usize> = open
+                .into_iter()
+                .filter(|i| mostly(*i, &|c| amount(c).is_some() && !is_date(c)))
+                // A column of zeros is a fee that nobody takes.
+                .filter(|i| cells(*i).any(|c| amount(c).is_some_and(|m| m != Money::ZERO)))
+                .filter(|i| cells(*i).any(broken) || width == 2)
+                .collect();
+            if let Some(place) = priced.first() {
+                columns[*place] = Some(Column::Price(When::Always, Scale::Unit));
+            }
+            if priced.len() > 1 && self.rivals.is_empty() {
+                let row = self.header.and_then(|h| self.rows.get(h));
+                let name =
+                    |i: &usize| match row.and_then(|r| r.get(*i)).map(|c| c.trim()).filter(|c| !c.is_empty())
+                    {
+                        Some(heading) => heading.to_owned(),
+                        None => format!("column {}", i + 1),
+                    };
+                self.rivals = priced.iter().map(name).collect();
+            }
         }
-        for (i, column) in columns.iter_mut().enumerate().filter(|(_, c)| **c == Column::Ignored) {
-            let dated =
-                |c: &str| c.len() > 5 && cell::moment(c, true, 0).is_ok() || cell::day_first(c).is_some();
-            let stepped = |c: &str| c.contains('/') && c.parse::<Steps>().is_ok();
-            *column = match () {
+        for i in 0..width {
+            if columns[i].is_some() {
+                continue;
+            }
+            let stepped = |c: &str| c.contains('/') && c.parse::<Steps>().is_ok() && !is_date(c);
+            let guess = match () {
                 () if mostly(i, &stepped) => Column::Steps,
-                () if mostly(i, &dated) => Column::From,
+                () if mostly(i, &|c| is_date(c) || cell::day_first(c).is_some()) => Column::From,
                 () if mostly(i, &|c| c.chars().any(char::is_alphabetic)) => Column::Destination,
                 () => Column::Ignored,
             };
+            // The first of each kind counts.
+            columns[i] = Some(if columns.contains(&Some(guess)) { Column::Ignored } else { guess });
         }
-        // The first of each kind counts.
-        for i in (1..columns.len()).rev() {
-            if columns[..i].contains(&columns[i]) {
-                columns[i] = Column::Ignored;
-            }
-        }
-        let enough = header::is_enough(&columns);
-        self.sense = columns.iter().filter(|c| **c != Column::Ignored).count() + if enough { 100 } else { 0 };
-        self.columns = columns;
+        self.columns = columns.into_iter().map(|c| c.unwrap_or(Column::Ignored)).collect();
     }
 
     fn data(&self) -> impl Iterator<Item = &Vec<String>> {
@@ -277,6 +381,22 @@ impl Reading {
             .or_else(|| prices.iter().find_map(|h| Currency::within(h)))
             .or_else(|| self.column(|c| matches!(c, Column::Price(..))).find_map(Currency::within))
     }
+}
+
+/// No cell has a digit: a header, or a greeting.
+fn is_wordy(row: &[String]) -> bool {
+    row.iter().any(|c| !c.trim().is_empty()) && !row.iter().any(|c| c.contains(|c: char| c.is_ascii_digit()))
+}
+
+/// A date with a year of four digits, or one that no billing steps look like. `60/60/1` is none, and `30/6/6` neither.
+fn is_date(cell: &str) -> bool {
+    let year = |part: &str| part.len() == 4 && matches!(part.as_bytes(), [b'1', b'9', ..] | [b'2', b'0', ..]);
+    let parts = || cell.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty());
+    let padded = parts().take(2).any(|p| p.len() == 2 && p.starts_with('0')) && parts().count() > 2;
+    let joined = cell.len() == 8 && cell.parse::<u32>().is_ok_and(|n| (19_000_101..21_000_101).contains(&n));
+    cell.len() > 5
+        && (joined || parts().any(year) || padded || !cell.contains('/') && cell.parse::<u32>().is_err())
+        && cell::moment(cell, true, 0).or_else(|_| cell::moment(cell, false, 0)).is_ok()
 }
 
 /// Digits, perhaps with a plus, gaps and ranges.

@@ -1,18 +1,29 @@
 //! What a column is, by the words that providers head it with.
 
+mod words;
+
+use words::Words;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Column {
     /// The prefix, or what follows the country code; several and ranges are understood.
     Prefix,
+    /// A prefix of North America as carriers there write it: area code and exchange (NPANXX), without the country code 1.
+    NorthAmerica,
+    /// The North American area code (NPA), where it stands by itself.
+    AreaCode,
     /// The country code, where it stands by itself.
     CountryCode,
     /// The country's name.
     Country,
     /// The destination's name.
     Destination,
-    /// The price in these hours.
+    /// The price in these hours. Several of the same hours are for different origins (inter- and intrastate): the dearest
+    /// counts.
     Price(When, Scale),
+    /// The price until the row's date: the current one beside a new one.
+    Before(Scale),
     /// What answering costs.
     Connection(Scale),
     /// At least so much is billed: whole numbers are seconds, others money.
@@ -35,8 +46,21 @@ pub enum Column {
     Currency,
     /// The hours of the week in which it holds.
     Hours,
+    /// Whether the row is for sale.
+    Sale(Flag),
     /// Nothing of interest.
     Ignored,
+}
+
+/// How a column says whether a row is for sale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flag {
+    /// `yes` means for sale: *Enabled*, *Active*.
+    Sold,
+    /// `yes` means not for sale: *Forbidden*, *Discontinued*, *Reject calls*.
+    Barred,
+    /// Words for it: *Status*. Words that say nothing of it are passed over.
+    Said,
 }
 
 /// When a price holds, as the header says it.
@@ -66,219 +90,150 @@ pub enum Scale {
 /// The header of our own exports. A file that begins with it is read without guessing.
 pub(crate) const CANONICAL: &str = "prefix,destination,per_minute,connection,minimum_charge,minimum_seconds,increment,valid_from,valid_until,hours,currency";
 
-/// What a header's word says; `None` if nothing that matters.
-pub(super) fn column(header: &str) -> Option<Column> {
-    let text: String = header
-        .trim()
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c.to_lowercase().next().unwrap_or(c) } else { ' ' })
-        .collect();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let joined = words.concat();
-    let has = |w: &str| words.contains(&w);
-    let any = |list: &[&str]| list.iter().any(|w| has(w));
-    let part = |list: &[&str]| list.iter().any(|w| joined.contains(w));
-    if joined.is_empty()
-        || joined.chars().count() > 60
-        || any(&["old", "previous", "prev", "change", "status", "iso"])
-    {
-        return None;
+impl Column {
+    /// A column by the name that an operator gives it, as in `price=New Rate`.
+    pub fn named(name: &str) -> Option<Column> {
+        let name: String = name.trim().to_lowercase().replace(['_', ' '], "-");
+        Some(match name.as_str() {
+            "prefix" => Column::Prefix,
+            "npanxx" => Column::NorthAmerica,
+            "npa" => Column::AreaCode,
+            "country-code" => Column::CountryCode,
+            "country" => Column::Country,
+            "destination" => Column::Destination,
+            "price" | "rate" => Column::Price(When::Always, Scale::Unit),
+            "price-cents" => Column::Price(When::Always, Scale::Hundredth),
+            "price-second" => Column::Price(When::Always, Scale::Second),
+            "peak" => Column::Price(When::Peak, Scale::Unit),
+            "off-peak" => Column::Price(When::OffPeak, Scale::Unit),
+            "weekend" => Column::Price(When::Weekend, Scale::Unit),
+            "connection" => Column::Connection(Scale::Unit),
+            "minimum-charge" => Column::MinimumCharge(Scale::Unit),
+            "minimum-seconds" => Column::MinimumSeconds,
+            "increment" => Column::Steps,
+            "first" => Column::First,
+            "next" => Column::Next,
+            "from" => Column::From,
+            "until" => Column::Until,
+            "currency" => Column::Currency,
+            "hours" => Column::Hours,
+            "enabled" => Column::Sale(Flag::Sold),
+            "barred" => Column::Sale(Flag::Barred),
+            "ignore" => Column::Ignored,
+            _ => return None,
+        })
     }
-    let scale = if any(&["cent", "cents", "ct", "cts", "pence", "ppm", "p", "cpm"]) {
-        Scale::Hundredth
-    } else if part(&["persec", "ratesec", "pricesec"]) {
-        Scale::Second
-    } else {
-        Scale::Unit
-    };
-    let price =
-        any(&["rate", "price", "cost", "tariff", "charge", "ppm", "cpm", "preis", "prix", "tarif", "precio"])
-            || any(&["tarifa", "prezzo", "prijs", "cena", "pris", "amount", "minutenpreis"])
-            || part(&["permin", "pricemin", "ratemin"]);
-    let when = if part(&["offpeak", "evening", "nebenzeit", "economy"]) || has("night") {
-        When::OffPeak
-    } else if part(&["weekend", "wochenende"]) {
-        When::Weekend
-    } else if part(&["peak", "daytime", "hauptzeit"]) || has("day") && price {
-        When::Peak
-    } else {
-        When::Always
-    };
-    Some(match () {
-        () if part(&[
-            "validuntil",
-            "validto",
-            "effectiveto",
-            "effectiveuntil",
-            "effectivetill",
-            "enddate",
-            "expir",
-        ]) || any(&["until", "expires", "expiry", "end", "bis"]) =>
-        {
-            Column::Until
-        }
-        () if part(&[
-            "effective",
-            "validfrom",
-            "startdate",
-            "activation",
-            "gueltigab",
-            "gültigab",
-            "inkraft",
-        ]) || any(&["date", "from", "datum", "fecha", "start", "begin", "ab"]) =>
-        {
-            Column::From
-        }
-        () if part(&["currency", "waehrung", "währung", "devise", "moneda", "valuta"])
-            || any(&["ccy", "cur"]) =>
-        {
-            Column::Currency
-        }
-        () if part(&["increment", "interval", "pulse", "billing", "takt", "rounding", "granularity"])
-            || has("step") =>
-        {
-            match () {
-                () if any(&["first", "initial", "minimum", "min"]) => Column::First,
-                () if any(&["next", "subsequent", "second", "additional", "n", "following"])
-                    || joined.ends_with("n") && part(&["intervaln"]) =>
-                {
-                    Column::Next
-                }
-                () if joined.ends_with('1') => Column::First,
-                () if joined.ends_with('2') => Column::Next,
-                () => Column::Steps,
-            }
-        }
-        // `First` beside `Next`, as many switches export them.
-        () if is_step(&words, &["first", "initial"]) => Column::First,
-        () if is_step(&words, &["next", "subsequent", "following", "additional"]) => Column::Next,
-        () if part(&[
-            "connect",
-            "setup",
-            "callfee",
-            "flagfall",
-            "accessfee",
-            "verbindungsentgelt",
-            "callcharge",
-            "startcharge",
-        ]) =>
-        {
-            Column::Connection(if scale == Scale::Second { Scale::Unit } else { scale })
-        }
-        () if (has("minimum") || has("mindest") || has("min") && words.first() == Some(&"min"))
-            && !part(&["permin"]) =>
-        {
-            match () {
-                () if part(&["sec", "duration", "time", "length", "dauer"]) => Column::MinimumSeconds,
-                () if price || any(&["fee"]) => Column::MinimumCharge(scale),
-                () => Column::Minimum,
-            }
-        }
-        () if part(&["timeclass", "timeofday", "timeband", "timeperiod"]) || any(&["hours", "zeiten"]) => {
-            Column::Hours
-        }
-        () if any(&["id", "type", "plan", "list", "class", "level", "margin"]) => return None,
-        () if part(&["countrycode", "landesvorwahl", "countryprefix", "countrydial"]) || joined == "cc" => {
-            Column::CountryCode
-        }
-        () if part(&[
-            "prefix",
-            "dialcode",
-            "dialingcode",
-            "diallingcode",
-            "dialedcode",
-            "areacode",
-            "citycode",
-            "breakout",
-        ]) || part(&[
-            "vorwahl",
-            "rufnummer",
-            "indicatif",
-            "prefijo",
-            "prefisso",
-            "numberrange",
-            "dialstring",
-            "dialpattern",
-        ]) || any(&[
-            "code",
-            "codes",
-            "dial",
-            "pattern",
-            "digits",
-            "npanxx",
-            "lata",
-            "kennzahl",
-            "netnummer",
-        ]) && !price =>
-        {
-            Column::Prefix
-        }
-        () if any(&["country", "land", "pays", "pais", "país", "paese", "staat"]) => Column::Country,
-        () if any(&[
-            "name",
-            "description",
-            "destination",
-            "desc",
-            "zone",
-            "region",
-            "operator",
-            "network",
-            "route",
-            "area",
-        ]) || part(&[
-            "destination",
-            "description",
-            "bezeichnung",
-            "libelle",
-            "libellé",
-            "location",
-            "carrier",
-            "ziel",
-            "destino",
-        ]) =>
-        {
-            Column::Destination
-        }
-        () if price || when != When::Always || any(&["minute", "min", "pm"]) => Column::Price(when, scale),
-        () => return None,
-    })
-}
 
-/// One of these words, and beside it nothing but a unit.
-fn is_step(words: &[&str], names: &[&str]) -> bool {
-    let unit = |w: &&str| matches!(*w, "s" | "sec" | "secs" | "seconds" | "period" | "block" | "unit");
-    words.split_first().is_some_and(|(first, rest)| names.contains(first) && rest.iter().all(unit))
-}
+    /// The names that [`named`](Self::named) knows.
+    pub const NAMES: &str = "prefix, npanxx, npa, country-code, country, destination, price, price-cents, price-second, peak, \
+        off-peak, weekend, connection, minimum-charge, minimum-seconds, increment, first, next, from, until, currency, \
+        hours, enabled, barred, ignore";
 
-/// What the cells of a header row say. A column that was found is not found again further right; a price without words
-/// for its hours beats none.
-pub(super) fn columns<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<Column> {
-    let mut found: Vec<Column> = Vec::new();
-    for cell in cells {
-        let column = column(cell).unwrap_or(Column::Ignored);
-        let kind = |c: &Column| match c {
-            Column::Price(when, _) => Column::Price(*when, Scale::Unit),
+    /// Two columns of the same kind cannot both count.
+    fn kind(self) -> Column {
+        match self {
+            Column::Price(when, _) => Column::Price(when, Scale::Unit),
+            Column::Before(_) => Column::Before(Scale::Unit),
             Column::Connection(_) => Column::Connection(Scale::Unit),
             Column::MinimumCharge(_) => Column::MinimumCharge(Scale::Unit),
-            other => *other,
-        };
-        let known = found.iter().any(|f| kind(f) == kind(&column));
-        found.push(if known { Column::Ignored } else { column });
+            other => other,
+        }
     }
-    // A country code without other codes beside it is the prefix.
-    if !found.contains(&Column::Prefix)
-        && let Some(code) = found.iter_mut().find(|c| **c == Column::CountryCode)
-    {
-        *code = Column::Prefix;
+}
+
+/// What a heading says; `None`: nothing that is known here, so what stands below it may be guessed.
+#[cfg(test)]
+pub(super) fn column(header: &str) -> Option<Column> {
+    Words::of(header).column()
+}
+
+/// What the headings of a row say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    /// A column for each cell; `None`: a heading that is not known.
+    pub columns: Vec<Option<Column>>,
+    /// Headings that could each be the price.
+    pub rivals: Vec<String>,
+}
+
+/// What the cells of a header row say. A column that was found is not found again further right. Of several prices the
+/// one whose words are the clearest counts; where two are equally clear, they are rivals and nobody is chosen.
+pub(super) fn header<'a>(cells: impl Iterator<Item = &'a str>) -> Header {
+    let words: Vec<Words> = cells.map(Words::of).collect();
+    let mut columns: Vec<Option<Column>> = Vec::with_capacity(words.len());
+    for cell in &words {
+        let column = cell.column();
+        let again = column.is_some_and(|c| {
+            !matches!(c, Column::Price(..) | Column::Sale(_) | Column::Ignored)
+                && columns.iter().flatten().any(|f| f.kind() == c.kind())
+        });
+        columns.push(if again { Some(Column::Ignored) } else { column });
     }
-    found
+    let mut header = Header { columns, rivals: Vec::new() };
+    for when in [When::Always, When::Peak, When::OffPeak, When::Weekend] {
+        header.choose_price(when, &words);
+    }
+    header.choose_prefix(&words);
+    header
+}
+
+impl Header {
+    fn place(&self, is: impl Fn(&Column) -> bool) -> Option<usize> {
+        self.columns.iter().position(|c| c.as_ref().is_some_and(&is))
+    }
+
+    /// One price for each kind of hours.
+    fn choose_price(&mut self, when: When, words: &[Words]) {
+        let priced: Vec<usize> = (0..self.columns.len())
+            .filter(|i| matches!(self.columns[*i], Some(Column::Price(w, _)) if w == when))
+            .collect();
+        let best = priced.iter().map(|i| words[*i].clarity()).max();
+        let (clear, vague): (Vec<usize>, Vec<usize>) =
+            priced.into_iter().partition(|i| Some(words[*i].clarity()) == best);
+        for i in vague {
+            // `Current rate` beside `New rate` holds until the row's date.
+            self.columns[i] = Some(match self.columns[i] {
+                Some(Column::Price(When::Always, scale))
+                    if words[i].is_current() && self.place(|c| matches!(c, Column::Before(_))).is_none() =>
+                {
+                    Column::Before(scale)
+                }
+                _ => Column::Ignored,
+            });
+        }
+        let by_origin = clear.iter().all(|i| words[*i].has_origin());
+        if clear.len() > 1 && !by_origin {
+            self.rivals.extend(clear.iter().map(|i| words[*i].heading.clone()));
+        }
+    }
+
+    /// A country code or area code without other codes beside it is the prefix.
+    fn choose_prefix(&mut self, words: &[Words]) {
+        let prefix = self.place(|c| *c == Column::Prefix);
+        match (self.place(|c| *c == Column::NorthAmerica), self.place(|c| *c == Column::AreaCode), prefix) {
+            // NPANXX beside a column of whole prefixes says the same again.
+            (Some(short), _, Some(_)) => self.columns[short] = Some(Column::Ignored),
+            (None, Some(area), None) => self.columns[area] = Some(Column::NorthAmerica),
+            // The exchange (NXX) goes on from the area code; a whole prefix has it in it.
+            (None, Some(area), Some(prefix)) if !words[prefix].is_exchange() => {
+                self.columns[area] = Some(Column::Ignored);
+            }
+            _ => {}
+        }
+        if self.place(is_prefix).is_none()
+            && let Some(code) = self.place(|c| *c == Column::CountryCode)
+        {
+            self.columns[code] = Some(Column::Prefix);
+        }
+    }
+}
+
+/// Does a column hold prefixes?
+pub(super) fn is_prefix(column: &Column) -> bool {
+    matches!(column, Column::Prefix | Column::NorthAmerica)
 }
 
 /// Do these columns make a price list?
 pub(super) fn is_enough(columns: &[Column]) -> bool {
-    columns.contains(&Column::Prefix) && has_price(columns)
-}
-
-pub(super) fn has_price(columns: &[Column]) -> bool {
-    columns.iter().any(|c| matches!(c, Column::Price(..)))
+    columns.iter().any(is_prefix) && columns.iter().any(|c| matches!(c, Column::Price(..)))
 }

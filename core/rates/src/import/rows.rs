@@ -13,7 +13,7 @@ use crate::time::Hours;
 use super::cell::{self, Complaint, clipped};
 use super::compare::{Absurd, Gap, Listed, Why};
 use super::dialect::Dialect;
-use super::header::{Column, Scale, When};
+use super::header::{Column, Flag, Scale, When, is_prefix};
 use super::{Options, RowError, Unreadable};
 
 /// The shell is told after so many rows.
@@ -33,10 +33,15 @@ struct Reader<'a> {
     dialect: &'a Dialect,
     options: &'a Options,
     prefix: usize,
+    /// The prefixes are those of North America, without the country code.
+    north_america: bool,
+    area_code: Option<usize>,
     country_code: Option<usize>,
     country: Option<usize>,
     destination: Option<usize>,
     prices: Vec<(usize, Option<Hours>, Scale)>,
+    before: Option<(usize, Scale)>,
+    sale: Vec<(usize, Flag)>,
     connection: Option<(usize, Scale)>,
     minimum: Option<usize>,
     minimum_charge: Option<(usize, Scale)>,
@@ -81,6 +86,7 @@ pub(super) fn read(
     let total = text.len() as u64;
     let mut record = StringRecord::new();
     let mut n = 0u64;
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     // The text is valid UTF-8 and rows may have any length, so no row can fail.
     while let Ok(true) = source.read_record(&mut record) {
         n += 1;
@@ -94,7 +100,7 @@ pub(super) fn read(
         if builder.len() > options.most {
             return Err(Unreadable::TooMany(options.most));
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
         if source.position().byte() >= total
             && let Some(column) = unclosed(&record, text)
         {
@@ -145,11 +151,24 @@ impl<'a> Reader<'a> {
         Ok(Reader {
             dialect,
             options,
-            prefix: at(Column::Prefix).ok_or_else(|| Unreadable::NoPrefix("the columns given".into()))?,
+            prefix: dialect
+                .columns
+                .iter()
+                .position(is_prefix)
+                .ok_or_else(|| Unreadable::NoPrefix("the columns given".into()))?,
+            north_america: at(Column::NorthAmerica).is_some() || at(Column::AreaCode).is_some(),
+            area_code: at(Column::AreaCode),
             country_code: at(Column::CountryCode),
             country: at(Column::Country),
             destination: at(Column::Destination),
             prices,
+            before: scaled(|c| if let Column::Before(s) = c { Some(*s) } else { None }),
+            sale: dialect
+                .columns
+                .iter()
+                .enumerate()
+                .filter_map(|(i, c)| if let Column::Sale(flag) = c { Some((i, *flag)) } else { None })
+                .collect(),
             connection: scaled(|c| if let Column::Connection(s) = c { Some(*s) } else { None }),
             minimum: at(Column::Minimum),
             minimum_charge: scaled(|c| if let Column::MinimumCharge(s) = c { Some(*s) } else { None }),
@@ -192,11 +211,17 @@ impl<'a> Reader<'a> {
         }
         self.check_currency(record, builder.currency)?;
         let own_hours = self.hours(record)?;
+        if !self.is_sold(record)? {
+            self.bar(&destination, Validity { from, until }, own_hours.as_ref(), line, builder);
+            return Ok(());
+        }
         let mut priced: Vec<(Money, Option<&Hours>)> = Vec::new();
-        let (mut single, mut count, mut rounded) = (None, 0, rounded || rounded_too);
+        let (mut single, mut rounded, mut empty): (Option<(Money, Option<&Hours>)>, _, _) =
+            (None, rounded || rounded_too, true);
         for (column, hours, scale) in &self.prices {
             let text = cell_of(record, Some(*column));
-            if is_no_price(text) {
+            empty &= text.is_empty();
+            if text.is_empty() || cell::is_barred(text) {
                 continue;
             }
             let (price, fine) =
@@ -215,29 +240,82 @@ impl<'a> Reader<'a> {
             rounded |= fine;
             self.same_currency(text, *column, builder.currency)?;
             let hours = own_hours.as_ref().or(hours.as_ref());
-            // Nearly every deck has one price a row: no list for that.
-            if count == 0 {
-                single = Some((price, hours))
+            // Nearly every deck has one price a row: no list for that. Of several for the same hours the dearest counts.
+            if single.is_none() {
+                single = Some((price, hours));
+            } else if let Some((known, _)) = single.iter_mut().chain(&mut priced).find(|(_, h)| *h == hours) {
+                *known = (*known).max(price);
             } else {
-                priced.push((price, hours))
+                priced.push((price, hours));
             }
-            count += 1;
         }
         let Some(first) = single else {
-            let prefix = self.prefixes.first().copied().unwrap_or_default();
-            found.gaps.push(|| Gap::NoPrice { line, prefix, destination: destination.as_ref().into() });
+            // Listed and not sold: no shorter prefix may price it.
+            if empty {
+                let prefix = self.prefixes.first().copied().unwrap_or_default();
+                found.gaps.push(|| Gap::NoPrice { line, prefix, destination: destination.as_ref().into() });
+            }
+            self.bar(&destination, Validity { from, until }, own_hours.as_ref(), line, builder);
             return Ok(());
         };
+        let before = self.before(record, from)?;
         self.rounded += u64::from(rounded);
-        let validity = Validity { from, until };
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        for (per_minute, hours) in std::iter::once(first).chain(priced) {
-            let tariff = Tariff { per_minute, connection, minimum, minimum_seconds, steps };
+        let validity = Validity { from, until };
+        let now = std::iter::once(first).chain(priced).map(|(price, hours)| (price, hours, validity));
+        let until_then = before.map(|price| (price, None, Validity { from: None, until: from }));
+        for (per_minute, hours, validity) in now.chain(until_then) {
+            let tariff =
+                Tariff { per_minute, connection, minimum, minimum_seconds, steps, ..Tariff::default() };
             for prefix in &self.prefixes {
                 builder.row(*prefix, &destination, tariff, validity, hours, line);
             }
         }
         Ok(())
+    }
+
+    /// Takes the row's prefixes from the gateway.
+    fn bar(
+        &self,
+        destination: &str,
+        validity: Validity,
+        hours: Option<&Hours>,
+        line: u64,
+        builder: &mut Builder,
+    ) {
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        for prefix in &self.prefixes {
+            builder.row(*prefix, destination, Tariff::BARRED, validity, hours, line);
+        }
+    }
+
+    /// Is the row for sale?
+    fn is_sold(&self, record: &StringRecord) -> Result<bool, Fault> {
+        let mut sold = true;
+        for (column, flag) in &self.sale {
+            let text = cell_of(record, Some(*column));
+            sold &= match (cell::is_sold(text, *flag), flag) {
+                (Some(is), _) => is,
+                (None, Flag::Said) => true,
+                (None, Flag::Barred) if text.is_empty() => true,
+                (None, _) => {
+                    let what = format!("{:?} does not say whether the row is for sale", clipped(text));
+                    return Err((*column, (what, "write yes or no, or leave the column out")));
+                }
+            };
+        }
+        Ok(sold)
+    }
+
+    /// The price until the row's date.
+    fn before(&self, record: &StringRecord, from: Option<i64>) -> Result<Option<Money>, Fault> {
+        let Some((column, scale)) = self.before.filter(|_| from.is_some()) else { return Ok(None) };
+        let text = cell_of(record, Some(column));
+        if text.is_empty() || cell::is_barred(text) {
+            return Ok(None);
+        }
+        let (price, _) = cell::amount(text, self.dialect.decimal, scale).map_err(|c| (column, c))?;
+        Ok(Some(price).filter(|p| !p.is_negative()))
     }
 
     fn read_prefixes(&mut self, record: &StringRecord) -> Result<(), Fault> {
@@ -250,6 +328,11 @@ impl<'a> Reader<'a> {
                 .map_err(|e| (self.prefix, (clipped(&e.to_string()).to_owned(), hint)))?;
             self.prefixes.push(prefix);
             return Ok(());
+        }
+        if self.north_america {
+            let area = cell_of(record, self.area_code);
+            return cell::north_american(text, area, &mut self.prefixes)
+                .map_err(|complaint| (self.prefix, complaint));
         }
         let mut base = Prefix::ALL;
         if let Some(column) = self.country_code {
@@ -283,7 +366,7 @@ impl<'a> Reader<'a> {
     fn money(&self, record: &StringRecord, column: Option<(usize, Scale)>) -> Result<(Money, bool), Fault> {
         let Some((column, scale)) = column else { return Ok((Money::ZERO, false)) };
         let text = cell_of(record, Some(column));
-        if is_no_price(text) {
+        if text.is_empty() || cell::is_barred(text) {
             return Ok((Money::ZERO, false));
         }
         let (money, fine) = cell::amount(text, self.dialect.decimal, scale).map_err(|c| (column, c))?;
@@ -329,7 +412,11 @@ impl<'a> Reader<'a> {
         let both = self.first.filter(|_| self.next.is_none());
         let place = self.steps.or(both.filter(|_| cell_of(record, both).contains('/')));
         let steps = cell_of(record, place);
-        if let (Some(column), false) = (place, steps.is_empty()) {
+        // `Initial increment` beside a plain `Increment`: that one holds for the rest of the call.
+        let plain = !steps.is_empty() && steps.bytes().all(|b| b.is_ascii_digit());
+        let next = if plain && self.first.is_some() && self.next.is_none() { self.steps } else { self.next };
+        if let (true, Some(_)) = (plain, self.first) {
+        } else if let (Some(column), false) = (place, steps.is_empty()) {
             return steps
                 .parse::<Steps>()
                 .map_err(|_| (column, (format!("{:?} are no billing steps", clipped(steps)), HINT)));
@@ -339,7 +426,7 @@ impl<'a> Reader<'a> {
             n if n <= 3600 => Ok(Some(n)),
             n => Err((column.unwrap_or(0), (format!("a billing step of {n} s is too long"), HINT))),
         };
-        let (first, next) = (one(self.first)?, one(self.next)?);
+        let (first, next) = (one(self.first)?, one(next)?);
         Ok(match (first, next) {
             (None, None) => self.options.steps,
             (first, next) => Steps {
@@ -436,8 +523,26 @@ fn cell_of(record: &StringRecord, column: Option<usize>) -> &str {
     column.and_then(|c| record.get(c)).map_or("", str::trim)
 }
 
-/// The destination is listed, but not sold.
-fn is_no_price(text: &str) -> bool {
-    text.is_empty()
-        || ["-", "n/a", "na", "blocked", "closed", "none"].iter().any(|w| text.eq_ignore_ascii_case(w))
+/// Counts the lines of a file, whichever way they end.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins here, or behind the line ends that stand here.
+    fn of(&mut self, byte: u64) -> u64 {
+        let mut end = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
+        while matches!(self.text.get(end), Some(b'\r' | b'\n')) {
+            end += 1;
+        }
+        let new = self.text.get(self.at..end).unwrap_or_default();
+        let ends = |(i, b): (usize, &u8)| {
+            *b == b'\n' || *b == b'\r' && self.text.get(self.at + i + 1) != Some(&b'\n')
+        };
+        self.line += new.iter().enumerate().filter(|x| ends(*x)).count() as u64;
+        self.at = end.max(self.at);
+        self.line
+    }
 }

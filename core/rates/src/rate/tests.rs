@@ -9,6 +9,7 @@ fn tariff(per_minute: i64, connection: i64, minimum: i64, minimum_seconds: u32, 
         minimum: Money(minimum),
         minimum_seconds,
         steps: steps.parse().expect("steps"),
+        barred: false,
     }
 }
 
@@ -75,6 +76,7 @@ fn any_tariff() -> impl Strategy<Value = Tariff> {
             minimum: Money(minimum),
             minimum_seconds: seconds,
             steps: Steps { first, next },
+            barred: false,
         },
     )
 }
@@ -102,6 +104,7 @@ proptest! {
         let tariff = Tariff {
             per_minute: Money(a), connection: Money(b), minimum: Money(b), minimum_seconds: m,
             steps: Steps { first: f, next: n },
+            barred: false,
         };
         let _ = (tariff.cost(m), tariff.longest(Money(b)), tariff.exchanged(Money(a)).cost(n));
     }

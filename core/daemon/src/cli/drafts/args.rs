@@ -151,6 +151,9 @@ pub(in crate::cli) struct Deck {
     /// A price list: the currency, where the file names none.
     #[arg(long)]
     pub currency: Option<String>,
+    /// A price list: what a column is, by its heading or its number: price="New Rate", prefix=3.
+    #[arg(long = "column", value_name = "WHAT=HEADING")]
+    pub columns: Vec<String>,
     /// A price list: leave rows out that cannot be read, instead of refusing the file.
     #[arg(long)]
     pub skip_bad: bool,

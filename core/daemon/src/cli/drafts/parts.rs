@@ -24,6 +24,9 @@ pub(super) fn put_deck(client: &Client, name: &str, file: &Path, how: &Deck, jso
     if let Some(currency) = &how.currency {
         to = format!("{to}&currency={}", quoted(currency));
     }
+    if !how.columns.is_empty() {
+        to = format!("{to}&columns={}", quoted(&how.columns.join("\n")));
+    }
     let revision = revision(client, name)?;
     let mut open = std::fs::File::open(file).map_err(|e| Refusal::No(format!("{}: {e}", file.display())))?;
     let body = ureq::SendBody::from_reader(&mut open);

@@ -31,6 +31,9 @@ pub(in crate::http) struct DeckQuery {
     /// The currency, where the file names none; the draft's if not given.
     #[serde(default)]
     currency: Option<String>,
+    /// What single columns are, one a line: `price=New Rate` by heading, `prefix=3` by number from 1.
+    #[serde(default)]
+    columns: String,
     /// Leave bad rows out instead of refusing the file.
     #[serde(default)]
     skip_bad: bool,
@@ -70,10 +73,10 @@ pub(in crate::http) async fn put_deck(
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let (name, deck) = path.into_inner();
-    let DeckQuery { gateway, currency, skip_bad } = query.into_inner();
+    let DeckQuery { gateway, currency, columns, skip_bad } = query.into_inner();
     let (tag, draft, import) = changed(&request, &api, &who, &name, move |api, record| {
         remember(api, record, touched(&deck));
-        let ask = ImportAsk { gateway, name: Some(deck), currency, skip_bad, confirm: false };
+        let ask = ImportAsk { gateway, name: Some(deck), currency, columns, skip_bad, confirm: false };
         api.drafts.put_deck(record, &body, &ask)
     })
     .await?;
