@@ -9,6 +9,8 @@ mod test;
 mod tools;
 mod up;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 
 const HELP: &str = "\
@@ -23,7 +25,18 @@ cargo xtask COMMAND
   plugins        build the Wasm plugins into target/plugins
   docs           build the book";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            // A sentence for whoever typed the command; a stack trace of this program would not help.
+            eprintln!("cargo xtask: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     match args.first().map(String::as_str) {

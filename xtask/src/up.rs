@@ -1,5 +1,7 @@
 //! `cargo xtask up`: from a fresh clone to a running exchange.
 
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +12,8 @@ use crate::{plugins, tools};
 /// Builds everything and starts the exchange with the virtual board.
 pub fn up(args: &[String]) -> Result<()> {
     let opts = Opts::parse(args)?;
+    // Said now, and not after a build of a quarter of an hour.
+    opts.check_ports()?;
     tools::need(tools::BUILD)?;
     console()?;
     let mut build =
@@ -40,9 +44,34 @@ pub fn up(args: &[String]) -> Result<()> {
         .status()
         .with_context(|| format!("cannot start {}", dir.join("ringtrip").display()))?;
     if !status.success() {
-        bail!("the exchange ended with {status}");
+        bail!("the exchange ended with {status}; what it says above tells why");
     }
     Ok(())
+}
+
+/// Where the exchange listens when neither an option nor a configuration says so.
+const HTTP: &str = "127.0.0.1:8080";
+const SIP: &str = "0.0.0.0:5060";
+
+/// Can these be listened on?
+fn check_port(what: &str, option: &str, text: &str, udp: bool) -> Result<()> {
+    let address: SocketAddr = text.parse().with_context(|| {
+        format!("invalid {option} {text:?}: expected an address and a port, as in 127.0.0.1:8080")
+    })?;
+    let taken = match TcpListener::bind(address) {
+        Err(e) => Some(("TCP", e)),
+        Ok(_) if udp => UdpSocket::bind(address).err().map(|e| ("UDP", e)),
+        Ok(_) => None,
+    };
+    let Some((protocol, why)) = taken else { return Ok(()) };
+    let hint =
+        format!("choose another one with {option}, as in `cargo xtask up {option} {}`", another(address));
+    bail!("{what} cannot listen on {address} ({protocol}): {why}. Stop the program that uses it, or {hint}");
+}
+
+/// The same address with a port that is likely to be free.
+fn another(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), if address.port() == 5060 { 5070 } else { 8090 })
 }
 
 /// Builds the web console into `core/console/dist`.
@@ -92,5 +121,50 @@ impl Opts {
             bail!("--profile is dev or release, not {:?}", opts.profile);
         }
         Ok(opts)
+    }
+
+    /// Ports that are known before anything is built: those of the options, and, where no configuration is kept yet, the
+    /// usual ones.
+    fn check_ports(&self) -> Result<()> {
+        let kept = Path::new(&self.data);
+        let kept = if kept.is_absolute() { kept.to_path_buf() } else { root().join(kept) };
+        let first = !kept.join("journal").exists();
+        let usual = |given: &Option<String>, usual: &str| given.clone().or(first.then(|| usual.to_owned()));
+        if let Some(sip) = usual(&self.sip, SIP) {
+            check_port("SIP", "--sip", &sip, true)?;
+        }
+        if let Some(http) = usual(&self.http, HTTP) {
+            check_port("HTTP", "--http", &http, false)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(args: &[&str]) -> String {
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        up(&args).expect_err("refused before anything is built").to_string()
+    }
+
+    #[test]
+    fn a_taken_port_is_said_before_anything_is_built() {
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = tcp.local_addr().expect("bound").port();
+        let said = refused(&["--http", &format!("127.0.0.1:{port}"), "--sip", "127.0.0.1:0"]);
+        assert!(said.contains("HTTP cannot listen") && said.contains("--http 127.0.0.1:8090"), "{said}");
+        let said = refused(&["--sip", &format!("127.0.0.1:{port}")]);
+        assert!(
+            said.contains("SIP cannot listen") && said.contains("(TCP)") && said.contains("--sip"),
+            "{said}"
+        );
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let port = udp.local_addr().expect("bound").port();
+        let said = refused(&["--sip", &format!("127.0.0.1:{port}")]);
+        assert!(said.contains("(UDP)"), "{said}");
+        assert!(refused(&["--sip", "5061"]).contains("invalid --sip \"5061\""));
+        assert!(refused(&["--profile", "fast"]).contains("--profile is dev or release"));
     }
 }
