@@ -51,6 +51,8 @@ pub struct Phone {
     rand: Rand,
     auth: digest::Client,
     guard: Option<(digest::Guard, digest::Secret)>,
+    /// A proxy before it that asks first, by 407.
+    edge: Option<(digest::Guard, digest::Secret)>,
     call: Call,
     register: Option<(ClientTx, Request)>,
     /// The Contact that somebody registered here.
@@ -61,6 +63,10 @@ pub struct Phone {
     now: Instant,
     /// What became of its calls, in words.
     pub diary: Vec<String>,
+    /// From and P-Asserted-Identity of the last call to it, as they stood there.
+    pub last_from: String,
+    /// It says nothing to OPTIONS.
+    pub deaf_to_options: bool,
 }
 
 /// The one call that it has.
@@ -97,6 +103,7 @@ impl Phone {
             rand,
             auth: digest::Client::new(who),
             guard: None,
+            edge: None,
             call: Call::None,
             register: None,
             contact: None,
@@ -104,6 +111,8 @@ impl Phone {
             sent: 0,
             now,
             diary: Vec::new(),
+            last_from: String::new(),
+            deaf_to_options: false,
         }
     }
 
@@ -116,9 +125,19 @@ impl Phone {
         self
     }
 
+    /// Puts a proxy before it that asks for a proof of its own, in a realm of its own.
+    pub fn has_an_edge(&mut self, user: &str, password: &str) -> &mut Phone {
+        let realm = "edge.example";
+        let nonces = Nonces::new([8; 32], self.now, Duration::from_secs(300), 100);
+        let guard = digest::Guard::new(realm, &[digest::Algorithm::Md5], nonces);
+        self.edge = Some((guard, digest::Secret::of_password(user, realm, password)));
+        self
+    }
+
     /// From now on it asks nobody for a password.
     pub fn lets_in(&mut self) -> &mut Phone {
         self.guard = None;
+        self.edge = None;
         self
     }
 
@@ -227,7 +246,8 @@ impl Phone {
 
     pub(crate) fn arrive(&mut self, now: Instant, bytes: Bytes, out: &mut Vec<Transmit>) {
         self.now = now;
-        if self.manners != Manners::Dead {
+        let ignored = self.deaf_to_options && bytes.starts_with(b"OPTIONS ");
+        if self.manners != Manners::Dead && !ignored {
             let flow = self.flow();
             self.feed(Input::Octets { flow, bytes }, out);
         }
@@ -359,20 +379,26 @@ impl Phone {
         self.asks.push(Ask::Respond { tx, response });
     }
 
-    /// 200, or the challenge.
+    /// 200, or the challenge: first that of the proxy before it, then its own.
     fn proven(&mut self, request: &Request) -> Option<Response> {
-        let Some((guard, secret)) = &mut self.guard else { return Some(build::tagged(request, 200, "p")) };
+        let now = self.now;
         let what = (&request.method, &request.uri[..], &request.headers);
-        match guard.verify(self.now, what, &Name::Authorization, |_| Some(&*secret)) {
-            digest::Verdict::Granted(_) => Some(build::tagged(request, 200, "p")),
-            _ => {
-                let mut response = build::tagged(request, 401, "p");
-                for challenge in guard.challenge(self.now, false) {
-                    response.headers.push(Name::WwwAuthenticate, challenge);
-                }
-                Some(response)
+        let asks = [
+            (&mut self.edge, 407, Name::ProxyAuthorization, Name::ProxyAuthenticate),
+            (&mut self.guard, 401, Name::Authorization, Name::WwwAuthenticate),
+        ];
+        for (asks, code, answer, challenge) in asks {
+            let Some((guard, secret)) = asks else { continue };
+            if let digest::Verdict::Granted(_) = guard.verify(now, what, &answer, |_| Some(&*secret)) {
+                continue;
             }
+            let mut response = build::tagged(request, code, "p");
+            for line in guard.challenge(now, false) {
+                response.headers.push(challenge.clone(), line);
+            }
+            return Some(response);
         }
+        Some(build::tagged(request, 200, "p"))
     }
 
     fn invited(&mut self, tx: ServerTx, invite: Arc<Request>, flow: Flow) {
@@ -381,6 +407,10 @@ impl Phone {
         {
             return self.asks.push(Ask::Respond { tx, response });
         }
+        let shown = [Name::From, Name::PAssertedIdentity];
+        let lines = shown.iter().filter_map(|name| invite.headers.text(name));
+        // Its own parameters begin after the URI.
+        self.last_from = lines.filter_map(|l| l.split('@').next()).collect::<Vec<_>>().join(" ");
         let refusal = match self.manners {
             Manners::Busy => Some(486),
             Manners::Decline => Some(603),
@@ -489,9 +519,7 @@ impl Phone {
     fn again(&mut self, mut request: Request) -> Request {
         let number = number_of(&request.headers) + 1;
         request.headers.set(Name::CSeq, CSeq { number, method: request.method.clone() }.write());
-        if let Some((name, value)) = self.auth.authorize(&request.method, &request.uri, &self.rand.hex()) {
-            request.headers.set(name, value);
-        }
+        self.auth.sign(&mut request, &self.rand.hex());
         request
     }
 

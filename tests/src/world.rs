@@ -586,7 +586,9 @@ impl World {
                 }
                 out.push(Post::Call { call, input: CallInput::Routed(Box::new(plan)) });
             }
-            Post::Find { call, seq, target, emergency } => self.find(call, seq, target, emergency),
+            Post::Find { call, seq, target, emergency, last } => {
+                self.find(call, seq, target, emergency, last);
+            }
             // Nobody counts here.
             Post::Left { .. } => {}
             Post::Resolve { gateway, host, .. } => {
@@ -597,8 +599,8 @@ impl World {
                     _ => &[],
                 };
                 let at = |name: &&str| self.phones.iter().find(|p| p.name == **name).map(Phone::addr);
-                let found = names.iter().filter_map(at).map(|addr| (Transport::Udp, addr)).collect();
-                out.push(Post::Gateway { gateway, input: GatewayInput::Resolved(found) });
+                let servers = names.iter().filter_map(at).map(|addr| (Transport::Udp, addr)).collect();
+                out.push(Post::Gateway { gateway, input: GatewayInput::Resolved { servers, ttl: None } });
             }
             Post::Peer { gateway, addresses } => self.desk(DeskInput::Peer { gateway, addresses }),
             Post::Sip(ask) => self.desk(DeskInput::Ask(ask)),
@@ -624,7 +626,7 @@ impl World {
         self.posts.extend(out);
     }
 
-    fn find(&mut self, call: CallId, seq: u16, target: Target, emergency: bool) {
+    fn find(&mut self, call: CallId, seq: u16, target: Target, emergency: bool, last: bool) {
         let now = self.now;
         let free = |line: &LineId| self.lines.get(line).is_some_and(|l| l.status(now).state == "idle");
         let found = match target {
@@ -641,7 +643,7 @@ impl World {
             Target::Gateway(gateway) => {
                 return self.posts.push_back(Post::Gateway {
                     gateway,
-                    input: GatewayInput::Find { call, seq, emergency },
+                    input: GatewayInput::Find { call, seq, emergency: emergency || last },
                 });
             }
             Target::Uri(_) => Err(Cause::Unallocated),

@@ -211,7 +211,7 @@ fn another_number_is_another_party() {
 fn card(plan: &mut RoutePlan) {
     let Verdict::Stages(stages) = &mut plan.verdict else { return };
     for attempt in stages.iter_mut().flat_map(|s| &mut s.targets) {
-        let credentials = Credentials { user: "acme".to_owned(), password: "sesame".to_owned() };
+        let credentials = Credentials { user: "acme".to_owned(), password: "sesame".to_owned(), realm: None };
         attempt.number = Digits::new("08005550100");
         attempt.prepared = Some(Arc::new(Prepared {
             gateway: Some("gw3".parse().expect("a name")),

@@ -24,6 +24,8 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 const MOST: usize = 16;
 
 type Answer = Vec<(Transport, SocketAddr)>;
+/// With the time at which the first of its records runs out.
+type Looked = (Answer, Option<Instant>);
 type Kept = HashMap<(HostPort, Transport), (Instant, Answer)>;
 
 /// The resolver. Cheap to clone; lives on the control arbiter.
@@ -60,26 +62,34 @@ impl Dns {
 
     /// Addresses in the order to try, or none.
     pub async fn find(&self, host: &HostPort, transport: Transport) -> Answer {
+        self.find_for(host, transport).await.0
+    }
+
+    /// The same, and how long the answer is good; `None` where no name server was needed. An answer that stands in for a
+    /// name server that is silent has run out.
+    pub async fn find_for(&self, host: &HostPort, transport: Transport) -> (Answer, Option<Duration>) {
         if let Ok(ip) = host.host.parse::<IpAddr>() {
-            return vec![(transport, SocketAddr::new(ip, host.port.unwrap_or(5060)))];
+            return (vec![(transport, SocketAddr::new(ip, host.port.unwrap_or(5060)))], None);
         }
         if host.host.eq_ignore_ascii_case("localhost") {
-            return vec![(transport, SocketAddr::from(([127, 0, 0, 1], host.port.unwrap_or(5060))))];
+            return (vec![(transport, SocketAddr::from(([127, 0, 0, 1], host.port.unwrap_or(5060))))], None);
         }
         let key = (host.clone(), transport);
-        let found = actix_rt::time::timeout(PATIENCE, self.look(host, transport)).await.unwrap_or_default();
+        let (found, until) =
+            actix_rt::time::timeout(PATIENCE, self.look(host, transport)).await.unwrap_or_default();
         let mut kept = self.kept.borrow_mut();
+        let now = Instant::now();
         if !found.is_empty() {
-            kept.insert(key, (Instant::now(), found.clone()));
-            return found;
+            kept.insert(key, (now, found.clone()));
+            return (found, Some(until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))));
         }
         match kept.get(&key) {
-            Some((at, old)) if at.elapsed() < STALE => old.clone(),
-            _ => Vec::new(),
+            Some((at, old)) if at.elapsed() < STALE => (old.clone(), Some(Duration::ZERO)),
+            _ => (Vec::new(), None),
         }
     }
 
-    async fn look(&self, host: &HostPort, transport: Transport) -> Answer {
+    async fn look(&self, host: &HostPort, transport: Transport) -> Looked {
         if let Some(port) = host.port {
             return self.addresses(&host.host, port, transport).await;
         }
@@ -88,16 +98,20 @@ impl Dns {
             Transport::Tcp => "_sip._tcp",
         };
         let mut found = Vec::new();
-        for (target, port) in self.services(&format!("{service}.{}.", host.host)).await {
-            found.extend(self.addresses(&target, port, transport).await);
+        let (services, mut until) = self.services(&format!("{service}.{}.", host.host)).await;
+        for (target, port) in services {
+            let (more, its) = self.addresses(&target, port, transport).await;
+            found.extend(more);
+            until = until.into_iter().chain(its).min();
         }
-        if found.is_empty() { self.addresses(&host.host, 5060, transport).await } else { found }
+        if found.is_empty() { self.addresses(&host.host, 5060, transport).await } else { (found, until) }
     }
 
     /// SRV targets by priority; within one by chance, heavier ones more often first (RFC 2782).
-    async fn services(&self, name: &str) -> Vec<(String, u16)> {
-        let Some(resolver) = self.resolver() else { return Vec::new() };
-        let Ok(lookup) = resolver.srv_lookup(name).await else { return Vec::new() };
+    async fn services(&self, name: &str) -> (Vec<(String, u16)>, Option<Instant>) {
+        let Some(resolver) = self.resolver() else { return Default::default() };
+        let Ok(lookup) = resolver.srv_lookup(name).await else { return Default::default() };
+        let until = lookup.valid_until();
         let all = lookup.answers().iter().filter_map(|record| match &record.data {
             RData::SRV(srv) => Some(Service {
                 priority: srv.priority,
@@ -108,14 +122,17 @@ impl Dns {
             _ => None,
         });
         let order = in_order(all.collect(), |below| rand::rng().random_range(0..below));
-        order.into_iter().take(MOST).map(|s| (s.target, s.port)).collect()
+        (order.into_iter().take(MOST).map(|s| (s.target, s.port)).collect(), Some(until))
     }
 
-    async fn addresses(&self, name: &str, port: u16, transport: Transport) -> Answer {
-        let Some(resolver) = self.resolver() else { return Vec::new() };
+    async fn addresses(&self, name: &str, port: u16, transport: Transport) -> Looked {
+        let Some(resolver) = self.resolver() else { return Looked::default() };
         match resolver.lookup_ip(name).await {
-            Ok(ips) => ips.iter().map(|ip| (transport, SocketAddr::new(ip, port))).collect(),
-            Err(_) => Vec::new(),
+            Ok(ips) => {
+                let found = ips.iter().map(|ip| (transport, SocketAddr::new(ip, port))).collect();
+                (found, Some(ips.valid_until()))
+            }
+            Err(_) => Looked::default(),
         }
     }
 }

@@ -185,6 +185,13 @@ struct Entry {
     queued: Option<Instant>,
 }
 
+impl Entry {
+    /// The place of the contact that was refreshed longest ago.
+    fn oldest(&self) -> usize {
+        self.bindings.iter().enumerate().min_by_key(|(_, b)| b.refreshed).map_or(0, |(i, _)| i)
+    }
+}
+
 /// What a REGISTER asks of one contact.
 struct Wish {
     contact: NameAddr,
@@ -195,6 +202,23 @@ impl Registrar {
     /// An empty table.
     pub fn new(rules: Rules) -> Registrar {
         Registrar { rules, ..Registrar::default() }
+    }
+
+    /// Follows other rules from now on; contacts that are there already stay as they are.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// Leaves an address so many contacts, those that were refreshed last.
+    pub fn limit(&mut self, aor: &Bytes, contacts: usize, changes: &mut Vec<Change>) {
+        let Some(entry) = self.records.get_mut(aor) else { return };
+        while entry.bindings.len() > contacts {
+            let gone = entry.bindings.remove(entry.oldest()).uri();
+            changes.push(Change::Unregistered { aor: aor.clone(), contact: gone, why: Why::Removed });
+        }
+        if entry.bindings.is_empty() {
+            self.records.remove(aor);
+        }
     }
 
     /// The address-of-record of a REGISTER: its To, in the canonical form of §10.3 step 5. `null-%00-null` is not `null`.
@@ -329,7 +353,7 @@ impl Registrar {
             }
             Contacts::Each(contacts) => self.wishes(headers, contacts)?,
         };
-        if wishes.len() > self.rules.contacts {
+        if wishes.iter().filter(|w| w.expires > 0).count() > self.rules.contacts {
             return Err(403);
         }
         if wishes.iter().any(|w| held.iter().any(|b| b.is_same_as(&w.contact) && is_late(b))) {
@@ -393,9 +417,7 @@ impl Registrar {
         gone.retain(|old| *old != uri);
         entry.bindings.push(binding);
         while entry.bindings.len() > self.rules.contacts {
-            let oldest =
-                entry.bindings.iter().enumerate().min_by_key(|(_, b)| b.refreshed).map_or(0, |(i, _)| i);
-            gone.push(entry.bindings.remove(oldest).uri());
+            gone.push(entry.bindings.remove(entry.oldest()).uri());
         }
         for contact in gone {
             changes.push(Change::Unregistered { aor: aor.clone(), contact, why: Why::Replaced });

@@ -16,6 +16,8 @@ pub struct Cdr {
     pub source: Source,
     /// How the caller was shown.
     pub caller: CallerId,
+    /// What the carrier found out about the caller's number (STIR): `TN-Validation-Passed`.
+    pub verstat: Option<String>,
     /// What was dialled.
     pub dialled: Digits,
     /// The number sent to the target that answered or was tried last.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::build;
 use ringtrip_sip::endpoint::{
     self, Ask, ClientTx, Endpoint, EndpointConfig, Flow, Held, Input, Output, ServerTx, Told, Transmit,
@@ -125,6 +126,8 @@ pub struct Desk {
     invites: HashMap<ServerTx, LegId>,
     /// Answered INVITEs in the order in which they are forgotten.
     answered: VecDeque<(Instant, ServerTx)>,
+    /// Answers to those who guess passwords, by the time when they are sent.
+    late: VecDeque<(Instant, ServerTx, Response)>,
     /// Gateways by the number that owns their transactions.
     gateways: HashMap<u64, GatewayId>,
     /// Kept between steps for its room.
@@ -144,13 +147,14 @@ impl Desk {
         };
         Desk {
             admission: Admission::new(now, &setup.config, setup.nonce_secret),
-            registrar: Registrar::new(extension::rules(&setup.config)),
+            registrar: Registrar::default(),
             endpoint: Endpoint::new(endpoint, seed),
             gateways: gateways(&setup.config),
             config: setup.config,
             calls: setup.calls,
             invites: HashMap::new(),
             answered: VecDeque::new(),
+            late: VecDeque::new(),
             outputs: Vec::new(),
         }
     }
@@ -187,6 +191,10 @@ impl Desk {
                 self.registrar.expire(now, &mut changes);
                 tell(changes, out);
                 self.feed(now, Input::Timeout, out);
+                while self.late.front().is_some_and(|(due, ..)| *due <= now) {
+                    let Some((_, tx, response)) = self.late.pop_front() else { break };
+                    self.respond(now, tx, response, out);
+                }
             }
         }
         while self.answered.front().is_some_and(|(at, _)| *at <= now) {
@@ -198,7 +206,8 @@ impl Desk {
 
     /// When it wants [`DeskInput::Timeout`].
     pub fn deadline(&self) -> Option<Instant> {
-        self.endpoint.deadline().into_iter().chain(self.registrar.deadline()).min()
+        let late = self.late.front().map(|(due, ..)| *due);
+        self.endpoint.deadline().into_iter().chain(self.registrar.deadline()).chain(late).min()
     }
 
     /// The phones that an extension has registered, best first.
@@ -237,9 +246,15 @@ impl Desk {
 
     fn configure(&mut self, now: Instant, config: Arc<Config>, out: &mut Vec<DeskOut>) {
         let mut changes = Vec::new();
-        let gone = self.config.extensions.iter().filter(|e| config.extension(e.id.as_str()).is_none());
-        for extension in gone {
-            self.registrar.forget(&extension::key(&extension.id), &mut changes);
+        for before in &self.config.extensions {
+            let key = extension::key(&before.id);
+            match config.extension(before.id.as_str()) {
+                // A phone that knows the new password registers again by itself; one that does not is a stranger now.
+                Some(after) if after.secret == before.secret => {
+                    self.registrar.limit(&key, usize::from(after.max_contacts), &mut changes);
+                }
+                _ => self.registrar.forget(&key, &mut changes),
+            }
         }
         tell(changes, out);
         self.admission.configure(now, &config);
@@ -340,9 +355,12 @@ impl Desk {
             }
             _ => return self.respond(now, tx, build::response(&request, 405), out),
         }
-        let who = self.admission.who(now, &self.config, &request, flow);
+        let is_phone = self.is_phone(now, &request, flow);
+        let mut told = None;
+        let who = self.admission.who(now, &self.config, &request, flow, is_phone, &mut told);
+        out.extend(told.map(|told| DeskOut::Post(Post::Tell(guess_event(told, flow)))));
         match (who, &request.method) {
-            (Who::Unproven { challenges, tried }, method) => {
+            (Who::Unproven { challenges, tried, after }, method) => {
                 if let Some(who) = tried {
                     let what = if *method == Method::Register { "register" } else { "call" };
                     let from = flow.remote.ip().to_string();
@@ -352,17 +370,31 @@ impl Desk {
                 for challenge in challenges {
                     response.headers.push(Name::WwwAuthenticate, challenge);
                 }
+                if after.is_zero() {
+                    self.respond(now, tx, response, out);
+                } else {
+                    let at = self.late.partition_point(|(due, ..)| *due <= now + after);
+                    self.late.insert(at, (now + after, tx, response));
+                }
+            }
+            (Who::Busy, _) => {
+                let mut response = build::response(&request, 503);
+                response.headers.push(Name::RetryAfter, "8");
                 self.respond(now, tx, response, out);
             }
             (Who::Refused(code), _) => self.respond(now, tx, build::response(&request, code), out),
             (Who::Extension(ext), Method::Register) => self.register(now, tx, &request, flow, &ext, out),
-            // Providers do not register with us.
-            (Who::Gateway(_), Method::Register) => {
-                self.respond(now, tx, build::response(&request, 403), out);
-            }
             (Who::Extension(ext), _) => self.invite(tx, request, flow, Source::Extension(ext), out),
             (Who::Gateway(gateway), _) => self.invite(tx, request, flow, Source::Gateway(gateway), out),
         }
+    }
+
+    /// Has the extension in From registered by this very way? Then it is its phone, though a provider may share the
+    /// address.
+    fn is_phone(&self, now: Instant, request: &Request, flow: Flow) -> bool {
+        let from = request.headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
+        let Some(user) = from.and_then(|from| from.uri.user()) else { return false };
+        self.registrar.bindings(now, &user).iter().any(|binding| binding.flow.remote == flow.remote)
     }
 
     fn register(
@@ -375,11 +407,15 @@ impl Desk {
         out: &mut Vec<DeskOut>,
     ) {
         let to = request.headers.get(&Name::To);
-        let to = to.and_then(|v| ringtrip_sip::address::NameAddr::read(v).ok()).and_then(|to| to.uri.user());
+        let to = to.and_then(|v| NameAddr::read(v).ok()).and_then(|to| to.uri.user());
         if to.as_deref() != Some(ext.as_str().as_bytes()) {
             // Proven, but for another extension than the one to register (RFC 3261 §10.3 step 4).
             return self.respond(now, tx, build::response(request, 403), out);
         }
+        let Some(extension) = self.config.extension(ext.as_str()) else {
+            return self.respond(now, tx, build::response(request, 403), out);
+        };
+        self.registrar.set_rules(extension::rules(&self.config, extension));
         let mut changes = Vec::new();
         let aor = extension::key(ext);
         let ask = Registration { aor: &aor, request, flow, date: None };
@@ -449,6 +485,20 @@ impl Desk {
 
 fn gateways(config: &Config) -> HashMap<u64, GatewayId> {
     config.gateways.iter().map(|g| (gateway::owner(&g.id), g.id.clone())).collect()
+}
+
+fn guess_event(told: admit::Told, flow: Flow) -> Event {
+    let from = flow.remote.ip();
+    let text = match told {
+        admit::Told::Guessing { user, wrong } => format!(
+            "someone at {from} is guessing the password of {user}: {wrong} wrong ones within a minute; answers are delayed"
+        ),
+        admit::Told::Guessed { user, wrong } => format!(
+            "{from} proved the password of {user} after {wrong} wrong ones from there; if that was not its user, change \
+             the password"
+        ),
+    };
+    Event::Alarm { what: "passwords", text }
 }
 
 fn to_leg(leg: LegId, told: Told) -> DeskOut {

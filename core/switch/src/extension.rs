@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ringtrip_sip::digest;
 use ringtrip_sip::registrar::{Binding, Change, Rules};
 
-use crate::config::{Config, Secret};
+use crate::config::{Config, Extension, Secret};
 use crate::event::Event;
 use crate::ids::ExtId;
 use crate::route::{Found, Identity, SipWay};
@@ -18,9 +18,10 @@ pub(crate) fn secrets(config: &Config) -> HashMap<String, digest::Secret> {
         Secret::Password(password) => {
             Some(digest::Secret::of_password(id.as_str(), &config.sip.realm, password))
         }
-        // One of the two is used: what a phone can answer is limited by what is kept.
+        // What a phone can answer is limited by what is kept.
         Secret::Ha1 { md5, sha256 } => {
-            [md5, sha256].into_iter().flatten().find_map(|hex| digest::Secret::of_ha1(hex))
+            let kept = [md5, sha256].into_iter().flatten().filter_map(|hex| digest::Secret::of_ha1(hex));
+            kept.reduce(digest::Secret::or)
         }
     };
     config
@@ -30,16 +31,15 @@ pub(crate) fn secrets(config: &Config) -> HashMap<String, digest::Secret> {
         .collect()
 }
 
-/// The registrar's rules.
-pub(crate) fn rules(config: &Config) -> Rules {
+/// The registrar's rules for the phones of an extension.
+pub(crate) fn rules(config: &Config, extension: &Extension) -> Rules {
     let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
-    let contacts = config.extensions.iter().map(|e| usize::from(e.max_contacts)).max();
     let expires = &config.sip.expires;
     Rules {
         min: seconds(expires.min),
         max: seconds(expires.max),
         default: seconds(expires.default),
-        contacts: contacts.unwrap_or(1).max(1),
+        contacts: usize::from(extension.max_contacts),
         ..Rules::default()
     }
 }
@@ -60,6 +60,7 @@ pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
         routes: binding.path.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect(),
         // A phone shows what it is told: a withheld number stays away from it.
         trusted: false,
+        codecs: Vec::new(),
         name: ext.to_string(),
         gateway: None,
     }))

@@ -24,13 +24,16 @@ use crate::ids::{CallId, GatewayId};
 use crate::post::{GatewayInput, Post};
 use crate::rand::Rand;
 
-use servers::Servers;
+pub(crate) use answer::seen;
+use servers::{Change, Servers};
 
 /// What a gateway is born with.
 #[derive(Debug, Clone)]
 pub struct GatewaySetup {
     /// Its settings.
     pub settings: Settings,
+    /// User part of the Contact that it registers, its own among all gateways.
+    pub contact_user: String,
     /// Our addresses, one for each transport and family; the one that fits the provider is used.
     pub locals: Vec<(Transport, SocketAddr)>,
     /// Our address as seen from outside, when a router stands between.
@@ -41,7 +44,8 @@ impl GatewaySetup {
     /// The setup of a gateway of this configuration.
     pub fn of(config: &Config, id: &GatewayId, locals: Vec<(Transport, SocketAddr)>) -> Option<GatewaySetup> {
         let settings = config.gateway(id)?.clone();
-        Some(GatewaySetup { settings, locals, external: config.sip.external })
+        let contact_user = config.contact_user(&settings);
+        Some(GatewaySetup { settings, contact_user, locals, external: config.sip.external })
     }
 }
 
@@ -68,6 +72,16 @@ pub struct Gateway {
     failures: u32,
     health: Health,
     latency: Option<Duration>,
+    /// It answered OPTIONS once, so silence to OPTIONS says something. Some providers never do.
+    answers_options: bool,
+    /// Probes in a row without an answer.
+    unanswered: u32,
+    /// Our address as the server saw it that we are registered at.
+    seen: Option<SocketAddr>,
+    /// When it was last registered at because it saw us elsewhere.
+    moved: Option<Instant>,
+    /// Proxies that calls have to pass, as the registrar said (Service-Route, RFC 3608).
+    service_route: Vec<String>,
     last_error: Option<String>,
     /// Calls that asked before it was known where the provider is.
     early: Vec<Asker>,
@@ -113,11 +127,22 @@ enum Registration {
     /// It does not register.
     Off,
     /// The next try.
-    Wait { until: Instant },
+    Wait { until: Instant, why: Why },
     /// A REGISTER is under way.
     Trying(Asked),
     /// Registered; to be refreshed at half time.
     Up { refresh: Instant, until: Instant },
+}
+
+/// Why a registration waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It is due.
+    Due,
+    /// No server answers. A sign of life ends the wait.
+    Silent,
+    /// It was answered, but not with 200: asking sooner makes nothing better.
+    Refused,
 }
 
 /// Asking whether it lives.
@@ -173,8 +198,19 @@ const DOUBT: Duration = Duration::from_secs(60);
 const DOUBT_MAX: Duration = Duration::from_secs(600);
 /// Calls that may wait for the first answer of the resolver.
 const EARLY: usize = 64;
-/// Addresses change seldom; five minutes is what providers use for failover by DNS.
-const RESOLVE_AGAIN: Duration = Duration::from_secs(300);
+/// DNS is asked again when its answer has run out, within bounds; five minutes is what providers use for failover by DNS.
+const RESOLVE_SOONEST: Duration = Duration::from_secs(30);
+const RESOLVE_LATEST: Duration = Duration::from_secs(300);
+/// How long a Retry-After is obeyed at most: a mistyped one must not end telephony for a week.
+const HOLD_MAX: Duration = Duration::from_secs(3600);
+/// A probe that got no answer is repeated after this time at most, each sooner than the one before, down to the second.
+const PROBE_AGAIN: Duration = Duration::from_secs(10);
+const PROBE_SOONEST: Duration = Duration::from_secs(5);
+/// A router that shows another port each time must not make us register without end.
+const MOVED_AGAIN: Duration = Duration::from_secs(30);
+/// When the endpoint sends a request again (timer E): from then on an answer may be to any of the copies.
+const COPY: Duration = Duration::from_millis(500);
+const COPY_MAX: Duration = Duration::from_secs(4);
 
 /// The number that owns a gateway's client transactions: below 2³², where calls are not.
 pub fn owner(id: &GatewayId) -> u64 {
@@ -193,7 +229,7 @@ impl Gateway {
             servers: Servers::default(),
             resolve: Resolve::Asked { by: now + RESOLVE_WAIT },
             registration: if settings.register {
-                Registration::Wait { until: now }
+                Registration::Wait { until: now, why: Why::Due }
             } else {
                 Registration::Off
             },
@@ -211,6 +247,11 @@ impl Gateway {
             failures: 0,
             health: Health::Unknown,
             latency: None,
+            answers_options: false,
+            unanswered: 0,
+            seen: None,
+            moved: None,
+            service_route: Vec::new(),
             last_error: None,
             early: Vec::new(),
             rand,
@@ -223,8 +264,8 @@ impl Gateway {
     /// One step.
     pub fn on(&mut self, now: Instant, input: GatewayInput, out: &mut Vec<Post>) {
         match input {
-            GatewayInput::Resolved(found) => {
-                self.resolved(now, found, out);
+            GatewayInput::Resolved { servers, ttl } => {
+                self.resolved(now, servers, ttl, out);
                 self.answer_early(now, out);
             }
             GatewayInput::Sip(Told::Response { tx, response, .. }) => self.answered(now, tx, &response, out),
@@ -238,6 +279,7 @@ impl Gateway {
                     false => self.found(now, asker, out),
                 }
             }
+            GatewayInput::Alive { server, seen } => self.is_alive(now, server, seen, out),
             GatewayInput::Doubt { server, why } => self.doubted(now, server, why, out),
             GatewayInput::Timeout => self.timeout(now, out),
         }
@@ -251,7 +293,7 @@ impl Gateway {
         };
         let known = !self.servers.is_empty();
         let registration = match self.registration {
-            Registration::Wait { until } if known => Some(until),
+            Registration::Wait { until, .. } if known => Some(until),
             Registration::Up { refresh, .. } => Some(refresh),
             Registration::Trying(asked) => asked.by,
             _ => None,
@@ -314,7 +356,13 @@ impl Gateway {
         });
     }
 
-    fn resolved(&mut self, now: Instant, found: Vec<(Transport, SocketAddr)>, out: &mut Vec<Post>) {
+    fn resolved(
+        &mut self,
+        now: Instant,
+        found: Vec<(Transport, SocketAddr)>,
+        ttl: Option<Duration>,
+        out: &mut Vec<Post>,
+    ) {
         let locals = &self.setup.locals;
         let flow = |(transport, remote): &(Transport, SocketAddr)| {
             let fits =
@@ -337,10 +385,26 @@ impl Gateway {
             }
             return;
         }
-        self.resolve = Resolve::Known { until: now + RESOLVE_AGAIN };
-        if self.servers.set(servers) {
+        let good = ttl.unwrap_or(RESOLVE_LATEST).clamp(RESOLVE_SOONEST, RESOLVE_LATEST);
+        self.resolve = Resolve::Known { until: now + good };
+        let was_empty = self.servers.is_empty();
+        let change = self.servers.set(servers);
+        if change != Change::None {
             let addresses = self.servers.addresses().map(|server| server.ip()).collect();
             out.push(Post::Peer { gateway: self.id().clone(), addresses });
+        }
+        match (change, &mut self.registration) {
+            (Change::None | Change::Order, _) => {}
+            _ if was_empty => {}
+            // The server that we are registered at is gone from DNS.
+            (Change::Others, Registration::Up { refresh, .. }) => *refresh = now,
+            (Change::More { .. }, Registration::Up { .. } | Registration::Off) => {}
+            (Change::More { first }, Registration::Wait { until, why }) if *why != Why::Refused => {
+                self.servers.take(first);
+                *until = now;
+            }
+            (Change::Others, Registration::Wait { until, why }) if *why != Why::Refused => *until = now,
+            _ => {}
         }
         self.timeout(now, out);
     }
@@ -358,7 +422,7 @@ impl Gateway {
             return;
         }
         match self.registration {
-            Registration::Wait { until } if until <= now => self.register(now, out),
+            Registration::Wait { until, .. } if until <= now => self.register(now, out),
             Registration::Up { refresh, .. } if refresh <= now => self.register(now, out),
             Registration::Trying(asked) if asked.is_overdue(now) => {
                 self.unanswered(now, Purpose::Register, asked, out);
@@ -376,8 +440,8 @@ impl Gateway {
 
     fn register(&mut self, now: Instant, out: &mut Vec<Post>) {
         let tx = self.send_register(out);
-        self.registration =
-            self.asked(now, tx).map_or(Registration::Wait { until: now }, Registration::Trying);
+        let due = Registration::Wait { until: now, why: Why::Due };
+        self.registration = self.asked(now, tx).map_or(due, Registration::Trying);
     }
 
     fn ask_alive(&mut self, now: Instant, out: &mut Vec<Post>) {
@@ -392,10 +456,12 @@ impl Gateway {
         Some(Asked { tx, server, since: now, by })
     }
 
+    /// The next probe: in its turn; while nothing answers sooner, since calls wait for it.
     fn probe_later(&mut self, now: Instant) {
-        if let Some(interval) = self.setup.settings.options_interval {
-            self.probe = Probe::Wait { until: now + interval };
-        }
+        let Some(interval) = self.setup.settings.options_interval else { return };
+        let sooner = (PROBE_AGAIN * 3 / (self.unanswered + 2)).max(PROBE_SOONEST).min(interval);
+        let wait = if self.unanswered > 0 && self.answers_options { sooner } else { interval };
+        self.probe = Probe::Wait { until: now + wait };
     }
 
     fn up(&mut self, now: Instant, out: &mut Vec<Post>) {
@@ -429,9 +495,7 @@ impl Asked {
 
 /// The answerer of challenges, before any.
 fn client(settings: &Settings) -> Option<digest::Client> {
-    let c = settings.credentials()?;
-    let realm = settings.realm.clone();
-    Some(digest::Client::new(digest::Credentials { user: c.user, password: c.password, realm }))
+    Some(digest::Client::new(settings.credentials()?.into()))
 }
 
 #[cfg(test)]

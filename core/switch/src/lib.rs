@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod ids;
 pub mod leg;
 pub mod line;
+mod number;
 pub mod party;
 pub mod pins;
 pub mod post;

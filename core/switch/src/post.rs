@@ -57,6 +57,8 @@ pub enum Post {
         target: Target,
         /// May a line in use by a gateway call be freed for it (emergency)?
         emergency: bool,
+        /// Nothing else is left: a gateway is tried even where it seems dead.
+        last: bool,
     },
     /// To the directory: what it was asked for by [`Post::Find`] has failed, and the call goes on without it.
     Left {
@@ -197,15 +199,27 @@ pub enum GatewayInput {
     /// The endpoint says something about one of its own requests (REGISTER, OPTIONS).
     Sip(Told),
     /// DNS answered: addresses in the order to try (RFC 3263), or none.
-    Resolved(Vec<(Transport, SocketAddr)>),
+    Resolved {
+        /// The addresses.
+        servers: Vec<(Transport, SocketAddr)>,
+        /// How long that is good; `None`: it is no matter of DNS.
+        ttl: Option<Duration>,
+    },
     /// A call wants to go out by it. Answered by [`CallInput::Found`].
     Find {
         /// Who asks.
         call: CallId,
         /// The question's number.
         seq: u16,
-        /// An emergency call: it is tried even where nothing else would be.
+        /// It is tried even where it seems dead: for an emergency call, or where nothing else is left to try.
         emergency: bool,
+    },
+    /// A call got an answer from one of its servers, whatever it was.
+    Alive {
+        /// Which server.
+        server: SocketAddr,
+        /// Our address as that server sees it.
+        seen: Option<SocketAddr>,
     },
     /// A call had no luck with one of its servers; calls after it had better begin with another.
     Doubt {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringtrip_media::sound::CodecKind;
 use ringtrip_rates::rate::Price;
 pub use ringtrip_rates::time::Date;
 use ringtrip_sip::endpoint::Flow;
@@ -386,6 +387,8 @@ pub struct SipWay {
     pub routes: Vec<String>,
     /// Believe and send P-Asserted-Identity (RFC 3325)?
     pub trusted: bool,
+    /// The only codecs to speak with it, best first; none: all.
+    pub codecs: Vec<CodecKind>,
     /// The target's name for events and CDRs: `101`, `gw1`, `example.com`.
     pub name: String,
     /// A gateway's name, if it is one.
@@ -410,6 +413,14 @@ pub struct Credentials {
     pub user: String,
     /// Password.
     pub password: String,
+    /// The only realm whose challenges are answered; `None`: any.
+    pub realm: Option<String>,
+}
+
+impl From<Credentials> for ringtrip_sip::digest::Credentials {
+    fn from(c: Credentials) -> Self {
+        Self { user: c.user, password: c.password, realm: c.realm }
+    }
 }
 
 impl std::fmt::Debug for Credentials {

@@ -275,7 +275,7 @@ impl Router {
         let called = query.dialled.clone();
         let inbound = match &query.source {
             Source::Gateway(id) if !query.asked => {
-                self.config.gateway(id).map_or(inbound, |g| g.inbound_for(&called))
+                self.config.gateway(id).map_or(inbound, |g| self.config.did(g, &called).unwrap_or(&g.inbound))
             }
             _ => inbound,
         };

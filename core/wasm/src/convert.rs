@@ -90,7 +90,11 @@ pub(crate) fn preparation(prepared: words::Prepared, label: &str) -> Preparation
         },
         number: Digits::new(&prepared.number),
         headers: prepared.headers,
-        credentials: prepared.credentials.map(|c| route::Credentials { user: c.user, password: c.password }),
+        credentials: prepared.credentials.map(|c| route::Credentials {
+            user: c.user,
+            password: c.password,
+            realm: None,
+        }),
         caller: prepared.caller.map(|caller| party::CallerId {
             number: caller.number,
             name: caller.name,

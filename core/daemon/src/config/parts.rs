@@ -206,6 +206,10 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
         s.flag("trusted", &mut g.trusted);
         s.flag("emergency", &mut g.emergency);
         if let Some(codecs) = s.list("codecs", "known: \"pcma\", \"pcmu\", \"g722\", \"opus\"", codec) {
+            if codecs.is_empty() {
+                let hint = "list at least \"pcma\" or \"pcmu\", or leave the setting out for all";
+                s.error("codecs", "no codec is left to offer".to_owned(), hint);
+            }
             g.codecs = codecs;
         }
         g.caller_id = s.text("caller_id");

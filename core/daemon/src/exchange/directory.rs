@@ -143,7 +143,7 @@ impl Directory {
             Post::Line { line, input } => self.to_line(line, input),
             Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
             Post::Ask(query) => route::ask(self, query),
-            Post::Find { call, seq, target, emergency } => {
+            Post::Find { call, seq, target, emergency, last } => {
                 if !emergency {
                     let (may, told) = self.0.money.may_try(call, seq, &target);
                     self.money_told(told);
@@ -152,7 +152,7 @@ impl Directory {
                         return self.to_call(call, CallInput::Found { seq, found: Err(cause) });
                     }
                 }
-                find::find(self, call, seq, target, emergency);
+                find::find(self, call, seq, target, emergency, last);
             }
             Post::Left { call, seq } => self.money_told(self.0.money.left(call, seq)),
             Post::Resolve { gateway, host, port, transport } => {

@@ -19,14 +19,14 @@ use super::directory::Directory;
 const RESERVED: Duration = Duration::from_secs(2);
 
 /// Answers `Post::Find`, now or when somebody else knows.
-pub(super) fn find(dir: &Directory, call: CallId, seq: u16, target: Target, emergency: bool) {
+pub(super) fn find(dir: &Directory, call: CallId, seq: u16, target: Target, emergency: bool, last: bool) {
     let answer = |found| Post::Call { call, input: CallInput::Found { seq, found } };
     match target {
         Target::Extension(ext) => extension(dir, call, seq, ext),
         Target::Line(line) => dir.deliver(answer(line_free(dir, &line, emergency))),
         Target::Landline => dir.deliver(answer(landline(dir, emergency))),
         Target::Gateway(gateway) => {
-            let input = GatewayInput::Find { call, seq, emergency };
+            let input = GatewayInput::Find { call, seq, emergency: emergency || last };
             dir.deliver(Post::Gateway { gateway, input });
         }
         Target::Uri(to) => ad_hoc(dir, call, seq, to),
@@ -121,7 +121,9 @@ async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
         return Err(Cause::Failure);
     }
     let credentials = match (&to.user, &to.password) {
-        (Some(user), Some(password)) => Some(Credentials { user: user.clone(), password: password.clone() }),
+        (Some(user), Some(password)) => {
+            Some(Credentials { user: user.clone(), password: password.clone(), realm: None })
+        }
         _ => None,
     };
     let config = dir.0.config.borrow().clone();
@@ -138,6 +140,7 @@ async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
         identity,
         routes: Vec::new(),
         trusted: false,
+        codecs: Vec::new(),
         name: host.to_string(),
         gateway: None,
     };
@@ -155,8 +158,8 @@ pub(super) fn resolve(
     let dir = dir.clone();
     actix_rt::spawn(async move {
         let transport = transport.unwrap_or(Transport::Udp);
-        let addresses = dir.0.dns.find(&HostPort { host, port }, transport).await;
-        dir.deliver(Post::Gateway { gateway, input: GatewayInput::Resolved(addresses) });
+        let (servers, ttl) = dir.0.dns.find_for(&HostPort { host, port }, transport).await;
+        dir.deliver(Post::Gateway { gateway, input: GatewayInput::Resolved { servers, ttl } });
     });
 }
 

@@ -53,6 +53,9 @@ pub struct CdrRecord {
     pub source: SourceRecord,
     /// How the caller was shown.
     pub caller: CallerRecord,
+    /// What the provider's network found out about the caller's number, as `TN-Validation-Passed`; null if it said nothing.
+    #[serde(default)]
+    pub verstat: Option<String>,
     /// What was dialled.
     pub dialled: String,
     /// The number sent to the target that answered or was tried last.
@@ -294,6 +297,7 @@ impl From<&Cdr> for CdrRecord {
                 name: cdr.caller.name.clone(),
                 private: cdr.caller.private,
             },
+            verstat: cdr.verstat.clone(),
             dialled: cdr.dialled.to_string(),
             sent: cdr.sent.to_string(),
             target: cdr.target.clone(),

@@ -178,6 +178,7 @@ fn kept(call: u64, ended_after: Option<u64>) -> Arc<Cdr> {
         call: CallId(call),
         source: Source::Operator,
         caller: CallerId::default(),
+        verstat: None,
         dialled: Digits::new("101"),
         sent: Digits::default(),
         target: String::new(),

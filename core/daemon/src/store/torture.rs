@@ -100,6 +100,7 @@ pub fn sample(call: u64, closed: bool) -> CdrRecord {
             name: "Ann".to_owned(),
             private: false,
         },
+        verstat: None,
         dialled: format!("0{:09}", call % 1_000_000_000),
         sent: format!("0{:09}", call % 1_000_000_000),
         target: "gw1".to_owned(),

@@ -450,6 +450,12 @@ fn same_branch(invite: &Request, method: Method) -> Request {
 
 fn failure_ack(invite: &Request, response: &Response) -> Request {
     let mut ack = same_branch(invite, Method::Ack);
+    // It cannot be asked for credentials, so it repeats those of its INVITE (§22.1).
+    for (name, value) in invite.headers.iter() {
+        if matches!(name, Name::Authorization | Name::ProxyAuthorization) {
+            ack.headers.push(name.clone(), value.clone());
+        }
+    }
     if let Some(to) = response.headers.get(&Name::To) {
         ack.headers.set(Name::To, to.clone());
     }

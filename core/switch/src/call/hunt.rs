@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -33,6 +33,12 @@ pub(super) struct Hunt {
     find_by: Option<Instant>,
     /// When the next stage begins.
     until: Option<Instant>,
+    /// Attempts by gateways that were thought dead: tried all the same when nothing else is left.
+    aside: VecDeque<Stage>,
+    /// Nothing else is left: those are tried now.
+    last_round: bool,
+    /// How long the targets of this stage may ring.
+    timeout: Duration,
     /// Attempts outside after which no other way to the same party is tried.
     settled: Vec<Arc<Attempt>>,
     /// The best cause so far.
@@ -48,6 +54,9 @@ impl Hunt {
             open: SmallVec::new(),
             find_by: None,
             until: None,
+            aside: VecDeque::new(),
+            last_round: false,
+            timeout: Duration::ZERO,
             settled: Vec::new(),
             best: None,
             emergency: false,
@@ -86,6 +95,21 @@ impl Hunt {
             self.emergency || !(decided || self.is_settled(next, config))
         };
         self.stages.iter().flat_map(|stage| &stage.targets).any(is_tried)
+    }
+
+    /// What was set aside, once nothing else is left.
+    fn set_aside(&mut self) -> Option<Stage> {
+        let stage = self.aside.pop_front()?;
+        self.last_round = true;
+        Some(stage)
+    }
+
+    /// A gateway cannot be used as far as it knows. Whether it answers, only a call can prove.
+    fn put_aside(&mut self, cause: Cause, attempt: &Arc<Attempt>) {
+        if cause == Cause::Failure && matches!(attempt.target, Target::Gateway(_)) && !self.last_round {
+            let targets = vec![Attempt::clone(attempt)];
+            self.aside.push_back(Stage { targets, timeout: self.timeout });
+        }
     }
 
     /// A target failed.
@@ -154,7 +178,7 @@ impl Call {
         let State::Hunting(hunt) = &mut self.state else { return };
         let config = &self.setup.config;
         let next = loop {
-            let Some(mut stage) = hunt.stages.pop_front() else { break None };
+            let Some(mut stage) = hunt.stages.pop_front().or_else(|| hunt.set_aside()) else { break None };
             let many = stage.targets.len();
             stage.targets.retain(|attempt| !hunt.is_settled(attempt, config));
             if many == 0 || !stage.targets.is_empty() {
@@ -173,12 +197,14 @@ impl Call {
             return self.give_up(now, cause, out);
         };
         hunt.find_by = Some(now + FIND_WAIT);
+        hunt.timeout = stage.timeout;
         hunt.until = Some(now + if hunt.emergency { EMERGENCY_WAIT } else { stage.timeout });
         for attempt in stage.targets {
             let Ok(seq) = u16::try_from(hunt.attempts.len()) else { break };
             hunt.open.push(seq);
             let target = attempt.target.clone();
-            out.push(Post::Find { call, seq, target, emergency: hunt.emergency });
+            let (emergency, last) = (hunt.emergency, hunt.last_round);
+            out.push(Post::Find { call, seq, target, emergency, last });
             hunt.attempts.push(Arc::new(attempt));
         }
         // A stage without a target has failed already.
@@ -202,7 +228,8 @@ impl Call {
         }
         let Some(attempt) = hunt.attempts.get(usize::from(seq)).cloned() else { return };
         let emergency = hunt.emergency;
-        let last_hope = !hunt.goes_on_after(&attempt, &self.setup.config);
+        // Nobody waits long for one that was silent to everything.
+        let last_hope = !hunt.last_round && !hunt.goes_on_after(&attempt, &self.setup.config);
         match found {
             Ok(legs) if !legs.is_empty() => {
                 let offer = self.offer();
@@ -220,7 +247,9 @@ impl Call {
                 }
             }
             none => {
-                hunt.failed(none.err().unwrap_or(Cause::Unregistered));
+                let cause = none.err().unwrap_or(Cause::Unregistered);
+                hunt.failed(cause);
+                hunt.put_aside(cause, &attempt);
                 out.push(Post::Left { call: self.id, seq });
             }
         }

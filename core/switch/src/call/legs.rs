@@ -14,7 +14,7 @@ use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::party::Cause;
 use crate::post::{End, LineInput, Post};
 use crate::rand::Rand;
-use crate::route::{Attempt, Found};
+use crate::route::{Attempt, Credentials, Found};
 
 /// One leg.
 #[derive(Debug)]
@@ -71,7 +71,11 @@ impl Call {
         let (kind, name): (Kind, Arc<str>) = match found {
             Found::Sip(mut way) => {
                 if let Some(credentials) = prepared.and_then(|p| p.credentials.as_ref()) {
-                    Arc::make_mut(&mut way).credentials = Some(credentials.clone());
+                    let way = Arc::make_mut(&mut way);
+                    // The carrier's realm is the only one to be answered, whoever's account is used there.
+                    let realm = way.credentials.take().and_then(|own| own.realm);
+                    let realm = credentials.realm.clone().or(realm);
+                    way.credentials = Some(Credentials { realm, ..credentials.clone() });
                 }
                 let name = way.name.as_str().into();
                 (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.ports[side]))), name)

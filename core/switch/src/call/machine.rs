@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::ids::{CallId, LineId};
 use crate::leg::sip::SipLeg;
 use crate::leg::{LegCmd, LegEvent, Placement};
+use crate::number;
 use crate::party::{CallerId, Cause, Digits, Source};
 use crate::post::{CallInput, MediaCmd, MediaEvent, Post};
 use crate::rand::Rand;
@@ -85,10 +86,17 @@ pub(super) enum Awaited {
 impl Call {
     /// A call is born: its record is opened, and the route is asked.
     pub fn new(now: Instant, birth: Birth, setup: &Arc<CallSetup>, seed: u64, out: &mut Vec<Post>) -> Call {
+        let verstat = match &birth.a {
+            Caller::Sip { request, .. } if matches!(birth.source, Source::Gateway(_)) => {
+                number::verstat(request)
+            }
+            _ => None,
+        };
         let cdr = Cdr {
             call: birth.id,
             source: birth.source,
             caller: birth.caller,
+            verstat,
             dialled: birth.dialled,
             sent: Digits::default(),
             target: String::new(),
@@ -134,7 +142,12 @@ impl Call {
         }));
         match birth.a {
             Caller::Sip { tx, request, flow } => {
-                let leg = SipLeg::incoming(call.id.a(), tx, request, flow, call.ports[0]);
+                let mut leg = SipLeg::incoming(call.id.a(), tx, request, flow, call.ports[0]);
+                if let Source::Gateway(id) = &call.cdr.source
+                    && let Some(gateway) = setup.config.gateway(id)
+                {
+                    leg.allow(gateway.codecs.clone());
+                }
                 call.add(Kind::Sip(Box::new(leg)), "".into(), None, None);
                 call.with_sip(0, out, |leg, room| leg.begin(now, room));
                 call.ask_route(now, None, None, out);

@@ -170,13 +170,6 @@ impl Found<'_> {
                 let what = "it registers without a password; few providers take that";
                 self.warn(format!("{at}.password"), what, "set `password`, or `register = false`");
             }
-            if g.codecs.is_empty() {
-                self.error(
-                    format!("{at}.codecs"),
-                    "no codec is left to offer",
-                    "list at least \"pcma\" or \"pcmu\"",
-                );
-            }
             self.inbound(format!("{at}.inbound"), &g.inbound, false);
             for (key, plan) in [("inbound_plan", &g.inbound_plan), ("outbound_plan", &g.outbound_plan)] {
                 if let Some(plan) = plan {

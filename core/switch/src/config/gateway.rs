@@ -53,7 +53,7 @@ pub struct Gateway {
     /// It is another exchange of the house: an emergency number that it dials is an emergency call. So it is in any case
     /// where `inbound` is what it dials.
     pub emergency: bool,
-    /// Codecs to offer it, best first.
+    /// The only codecs to speak with it, best first; none: all, in the order of the other side.
     pub codecs: Vec<CodecKind>,
     /// The number shown to it when a caller's own is not; `None`: `user`.
     pub caller_id: Option<String>,
@@ -141,7 +141,7 @@ impl Gateway {
             accept_from: Vec::new(),
             trusted: true,
             emergency: false,
-            codecs: vec![CodecKind::Pcma, CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus],
+            codecs: Vec::new(),
             caller_id: None,
             plugin: None,
             inbound_plan: None,
@@ -154,17 +154,13 @@ impl Gateway {
     /// Credentials for its challenges, if there is a password.
     pub fn credentials(&self) -> Option<Credentials> {
         let password = self.password.as_ref()?.0.clone();
-        Some(Credentials { user: self.auth_user.clone().unwrap_or_else(|| self.user.clone()), password })
+        let user = self.auth_user.clone().unwrap_or_else(|| self.user.clone());
+        Some(Credentials { user, password, realm: self.realm.clone() })
     }
 
     /// The domain of our identity there.
     pub fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(&self.server.host)
-    }
-
-    /// Where a call to our number `did` goes.
-    pub fn inbound_for(&self, did: &Digits) -> &Inbound {
-        self.dids.iter().find(|(number, _)| number == did).map_or(&self.inbound, |(_, to)| to)
     }
 }
 

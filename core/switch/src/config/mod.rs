@@ -258,6 +258,37 @@ impl Config {
         self.gateways.iter().find(|g| g.id == *id)
     }
 
+    /// The user part of the Contact that a gateway registers, by which calls to it are known: the account's name. Where
+    /// another gateway before it has that name already, or it has none, its own name is in it.
+    pub fn contact_user(&self, gateway: &Gateway) -> String {
+        let before = self.gateways.iter().take_while(|g| g.id != gateway.id);
+        let taken = before.map(|g| g.user.as_str()).any(|user| user == gateway.user);
+        match (gateway.user.as_str(), taken) {
+            ("", _) => gateway.id.to_string(),
+            (user, false) => user.to_owned(),
+            (user, true) => format!("{user}-{}", gateway.id),
+        }
+    }
+
+    /// Where calls to this number of a gateway go, if it is one of its own. A number is the same with and without
+    /// country code.
+    pub fn did<'a>(&self, gateway: &'a Gateway, number: &Digits) -> Option<&'a Inbound> {
+        let exact = gateway.dids.iter().find(|(did, _)| did == number);
+        let found = exact.or_else(|| {
+            let global = self.global(number)?;
+            gateway.dids.iter().find(|(did, _)| self.global(did).as_ref() == Some(&global))
+        });
+        found.map(|(_, to)| to)
+    }
+
+    /// A number as E.164, also where a provider leaves the + away.
+    fn global(&self, number: &Digits) -> Option<String> {
+        let country = &self.numbering.country;
+        let bare = || number.as_str().starts_with(country.as_str()).then(|| format!("+{number}"));
+        let national = self.numbering.e164(number);
+        national.or_else(|| bare().and_then(|number| self.numbering.e164(&Digits::new(&number))))
+    }
+
     /// The name of the holiday that this day is.
     pub fn holiday(&self, at: &WallTime) -> Option<&str> {
         self.holidays.on(at)

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use ringtrip_sip::endpoint::ClientTx;
 
-use super::{Asked, DOUBT, DOUBT_MAX, Gateway, Probe, Purpose, RETRY, RETRY_MAX, Registration, client};
+use super::{
+    Asked, DOUBT, DOUBT_MAX, Gateway, Probe, Purpose, RETRY, RETRY_MAX, Registration, Resolve, Why, client,
+};
 use crate::post::{Doubt, Post};
 
 impl Gateway {
@@ -26,14 +28,42 @@ impl Gateway {
     /// No answer to a request of ours: its server failed, and is left if it is the one in use.
     pub(super) fn unanswered(&mut self, now: Instant, purpose: Purpose, asked: Asked, out: &mut Vec<Post>) {
         self.late.push((purpose, asked));
+        let is_current = self.servers.is_current(asked.server);
+        let why = || format!("no answer from {}", asked.server);
         match purpose {
-            Purpose::Register => self.registration = Registration::Wait { until: now },
-            Purpose::Options => self.probe_later(now),
-        }
-        if self.servers.is_current(asked.server) {
-            return self.next_server(now, format!("no answer from {}", asked.server), out);
+            Purpose::Register => {
+                self.registration = Registration::Wait { until: now, why: Why::Silent };
+                if is_current {
+                    return self.next_server(now, why(), Why::Silent, out);
+                }
+            }
+            Purpose::Options => {
+                self.unanswered = self.unanswered.saturating_add(1);
+                self.probe_later(now);
+                if is_current {
+                    self.options_unanswered(now, why(), out);
+                }
+            }
         }
         self.timeout(now, out);
+    }
+
+    /// OPTIONS is a hint. One that never answered it is not judged by it, and where a registration waits already the wait
+    /// becomes no longer.
+    fn options_unanswered(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
+        match self.registration {
+            Registration::Wait { .. } | Registration::Trying(_) => {}
+            _ if self.answers_options => self.next_server(now, why, Why::Silent, out),
+            // Perhaps another of its servers answers. Where none does it stays as it is.
+            Registration::Off => {
+                if self.servers.advance(now)
+                    && let Probe::Wait { until } = &mut self.probe
+                {
+                    *until = now;
+                }
+            }
+            Registration::Up { .. } => {}
+        }
     }
 
     /// A call had no luck with a server: calls after it try that one last. Whether it lives is asked at once.
@@ -60,24 +90,32 @@ impl Gateway {
     }
 
     /// The server in use failed: the next one; when all have failed, a wait that grows.
-    pub(super) fn next_server(&mut self, now: Instant, why: String, out: &mut Vec<Post>) {
+    pub(super) fn next_server(&mut self, now: Instant, why: String, kind: Why, out: &mut Vec<Post>) {
         self.give_up_all(now);
         let before = self.servers.current();
-        let others = self.servers.advance();
+        let others = self.servers.advance(now);
         if before != self.servers.current() {
             // Another server knows nothing of the challenges of this one.
             self.auth = client(&self.setup.settings);
         }
-        let wait = if others {
-            Duration::ZERO
+        let until = if others {
+            now
         } else {
             let wait = RETRY.saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX);
             self.failures += 1;
             // A tenth of chance, so that all customers of a provider do not come back in the same second.
-            wait + Duration::from_millis(self.rand.between(0, wait.as_millis() as u64 / 10))
+            let until =
+                now + wait + Duration::from_millis(self.rand.between(0, wait.as_millis() as u64 / 10));
+            // Perhaps it has moved.
+            if matches!(self.resolve, Resolve::Known { .. }) {
+                self.ask_where(now, out);
+            }
+            self.servers.hold_of_current(now).map_or(until, |held| held.max(until))
         };
         if !matches!(self.registration, Registration::Off) {
-            self.registration = Registration::Wait { until: now + wait };
+            let kind = if others { Why::Due } else { kind };
+            self.registration = Registration::Wait { until, why: kind };
+            self.service_route.clear();
         }
         if others {
             if let Probe::Wait { until } = &mut self.probe {
@@ -94,7 +132,7 @@ impl Gateway {
     fn give_up_all(&mut self, now: Instant) {
         if let Registration::Trying(asked) = self.registration {
             self.late.push((Purpose::Register, asked));
-            self.registration = Registration::Wait { until: now };
+            self.registration = Registration::Wait { until: now, why: Why::Due };
         }
         if let Probe::Trying(asked) = self.probe {
             self.late.push((Purpose::Options, asked));

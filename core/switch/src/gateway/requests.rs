@@ -21,6 +21,8 @@ impl Gateway {
         self.name(&mut headers, Method::Register);
         headers.push(Name::Contact, self.contact());
         headers.push(Name::Expires, self.expires.to_string());
+        // Proxies on the way may put themselves before our Contact (RFC 3327 §4.1).
+        headers.push(Name::Supported, "path");
         let settings = &self.setup.settings;
         let uri = format!(
             "sip:{}{}",
@@ -28,10 +30,8 @@ impl Gateway {
             self.transport()
         );
         let mut request = Request { method: Method::Register, uri: uri.into(), headers, body: Bytes::new() };
-        if let Some(auth) = &mut self.auth
-            && let Some((name, value)) = auth.authorize(&request.method, &request.uri, &self.rand.hex())
-        {
-            request.headers.set(name, value);
+        if let Some(auth) = &mut self.auth {
+            auth.sign(&mut request, &self.rand.hex());
         }
         self.send(request, out)
     }
@@ -67,7 +67,7 @@ impl Gateway {
             Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
             _ => local,
         };
-        format!("<sip:{}@{at}{}>", escape_user(&self.setup.settings.user), self.transport())
+        format!("<sip:{}@{at}{}>", escape_user(&self.setup.contact_user), self.transport())
     }
 
     pub(super) fn transport(&self) -> &'static str {
@@ -81,6 +81,14 @@ impl Gateway {
     pub(super) fn routes(&self) -> Vec<String> {
         let proxy = self.setup.settings.proxy.as_ref();
         proxy.map(|proxy| format!("<sip:{proxy}{};lr>", self.transport())).into_iter().collect()
+    }
+
+    /// What calls pass. The registrar's word has the outbound proxy in it, if that is one of the way (RFC 3608 §6.1).
+    pub(super) fn call_routes(&self) -> Vec<String> {
+        match self.service_route.is_empty() {
+            true => self.routes(),
+            false => self.service_route.clone(),
+        }
     }
 
     fn send(&mut self, request: Request, out: &mut Vec<Post>) -> ClientTx {

@@ -1,5 +1,5 @@
 //! The servers of one provider in the order to try (RFC 3263 §4.2): which is in use, and which are in doubt since
-//! calls had no luck with them.
+//! calls had no luck with them, and which asked to be left alone for a time.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,19 +16,43 @@ pub(super) struct Servers {
     failed: usize,
     /// Servers that calls try last, and until when.
     doubts: Vec<(SocketAddr, Instant)>,
+    /// Servers that are not asked before this time, as they wished (Retry-After).
+    holds: Vec<(SocketAddr, Instant)>,
+}
+
+/// How an answer of the resolver differs from the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Not at all.
+    None,
+    /// The same servers, or fewer of them.
+    Order,
+    /// There are new ones beside the one in use.
+    More {
+        /// The first of the new ones.
+        first: usize,
+    },
+    /// The one in use is none of them.
+    Others,
 }
 
 impl Servers {
-    /// Takes a new answer of the resolver; true if it differs from the one before. The server in use stays in use.
-    pub(super) fn set(&mut self, flows: Vec<Flow>) -> bool {
+    /// Takes a new answer of the resolver. The server in use stays in use while it is named.
+    pub(super) fn set(&mut self, flows: Vec<Flow>) -> Change {
         if flows == self.flows {
-            return false;
+            return Change::None;
         }
         let used = self.current();
-        self.at = flows.iter().position(|flow| Some(*flow) == used).unwrap_or(0);
+        let stays = flows.iter().position(|flow| Some(*flow) == used);
+        let new = flows.iter().position(|flow| !self.flows.contains(flow));
+        self.at = stays.unwrap_or(0);
         self.failed = 0;
         self.flows = flows;
-        true
+        match (stays, new) {
+            (Some(_), None) => Change::Order,
+            (Some(_), Some(at)) => Change::More { first: at },
+            (None, _) => Change::Others,
+        }
     }
 
     /// Is it not known where the provider is?
@@ -51,15 +75,48 @@ impl Servers {
         self.flows.iter().map(|flow| flow.remote)
     }
 
-    /// The one in use failed: the next is used. True if that has not failed yet in this round.
-    pub(super) fn advance(&mut self) -> bool {
-        self.at = if self.flows.is_empty() { 0 } else { (self.at + 1) % self.flows.len() };
+    /// The one in use failed: the next is used that did not ask to be left alone. True if that has not failed yet in this
+    /// round.
+    pub(super) fn advance(&mut self, now: Instant) -> bool {
+        self.holds.retain(|(_, until)| *until > now);
+        let n = self.flows.len();
         self.failed += 1;
-        let others = self.failed < self.flows.len();
+        let free = (1..=n).map(|step| (self.at + step) % n).find(|at| self.held_until(*at).is_none());
+        // All want to be left alone: the one that does so for the shortest time.
+        let soonest = || (0..n).min_by_key(|at| self.held_until(*at)).unwrap_or(0);
+        let others = self.failed < n && free.is_some_and(|at| at != self.at);
+        self.at = free.unwrap_or_else(soonest);
         if !others {
             self.failed = 0;
         }
         others
+    }
+
+    /// A server said for how long it is not to be asked again.
+    pub(super) fn hold(&mut self, server: SocketAddr, until: Instant) {
+        self.holds.retain(|(other, _)| *other != server);
+        self.holds.push((server, until));
+    }
+
+    /// Until when the one in use is not to be asked.
+    pub(super) fn hold_of_current(&self, now: Instant) -> Option<Instant> {
+        self.held_until(self.at).filter(|until| *until > now)
+    }
+
+    fn held_until(&self, at: usize) -> Option<Instant> {
+        let server = self.flows.get(at)?.remote;
+        self.holds.iter().find(|(held, _)| *held == server).map(|(_, until)| *until)
+    }
+
+    /// Uses this one from now on.
+    pub(super) fn take(&mut self, at: usize) {
+        self.at = at;
+        self.failed = 0;
+    }
+
+    /// A server answered: it is in doubt no longer.
+    pub(super) fn trust(&mut self, server: SocketAddr) {
+        self.doubts.retain(|(other, _)| *other != server);
     }
 
     /// The one in use works.

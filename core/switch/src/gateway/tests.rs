@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringtrip_sip::Headers;
 use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, Lost, Told, Transport};
-use ringtrip_sip::message::{Method, Response};
+use ringtrip_sip::message::{Method, Request, Response};
+use ringtrip_sip::name::Name;
 
 use super::{Gateway, GatewaySetup};
 use crate::config;
@@ -20,6 +21,10 @@ struct Bench {
     gateway: Gateway,
     /// Every request that was sent: method, server, name.
     sent: Vec<(Method, SocketAddr, ClientTx)>,
+    /// The same, whole.
+    requests: Vec<Request>,
+    /// How often DNS was asked.
+    asked: usize,
     /// The answer to the last call that asked for a way: its servers.
     way: Option<Result<Vec<u8>, Cause>>,
 }
@@ -48,10 +53,15 @@ impl Bench {
         change(&mut settings);
         let locals = vec![(Transport::Udp, at(100))];
         let mut out = Vec::new();
-        let gateway = Gateway::new(now, GatewaySetup { settings, locals, external: None }, 1, &mut out);
-        let mut bench = Bench { now, gateway, sent: Vec::new(), way: None };
+        let gateway = Gateway::new(
+            now,
+            GatewaySetup { settings, contact_user: "me".to_owned(), locals, external: None },
+            1,
+            &mut out,
+        );
+        let mut bench = Bench { now, gateway, sent: Vec::new(), requests: Vec::new(), asked: 0, way: None };
         let found = (1..=servers).map(|n| (Transport::Udp, at(n))).collect();
-        bench.on(GatewayInput::Resolved(found));
+        bench.on(GatewayInput::Resolved { servers: found, ttl: None });
         bench
     }
 
@@ -60,7 +70,11 @@ impl Bench {
         self.gateway.on(self.now, input, &mut out);
         for post in out {
             match post {
-                Post::Sip(Ask::Send { tx, request, to }) => self.sent.push((request.method, to.remote, tx)),
+                Post::Sip(Ask::Send { tx, request, to }) => {
+                    self.sent.push((request.method.clone(), to.remote, tx));
+                    self.requests.push(*request);
+                }
+                Post::Resolve { .. } => self.asked += 1,
                 Post::Call { input: CallInput::Found { found, .. }, .. } => {
                     self.way = Some(found.map(|found| found.iter().flat_map(servers).collect()));
                 }
@@ -106,10 +120,20 @@ impl Bench {
     }
 
     fn answers(&mut self, tx: ClientTx, code: u16) {
+        self.answers_with(tx, code, &[]);
+    }
+
+    fn answers_with(&mut self, tx: ClientTx, code: u16, lines: &[(Name, &str)]) {
         let flow = Flow { transport: Transport::Udp, local: at(100), remote: at(1), connection: 0 };
-        let response =
-            Response { code, reason: Bytes::new(), headers: Headers::default(), body: Bytes::new() };
+        let mut headers = Headers::default();
+        lines.iter().for_each(|(name, value)| headers.push(name.clone(), value.to_string()));
+        let response = Response { code, reason: Bytes::new(), headers, body: Bytes::new() };
         self.on(GatewayInput::Sip(Told::Response { tx, response: response.into(), flow }));
+    }
+
+    fn resolves(&mut self, servers: &[u8], ttl: u32) {
+        let servers = servers.iter().map(|n| (Transport::Udp, at(*n))).collect();
+        self.on(GatewayInput::Resolved { servers, ttl: Some(SECOND * ttl) });
     }
 
     #[track_caller]
@@ -238,3 +262,5 @@ fn a_call_for_help_tries_a_gateway_that_is_down() {
     assert_eq!(bench.way(false), Err(Cause::Failure));
     assert_eq!(bench.way(true), Ok(vec![1]));
 }
+
+mod registrar;

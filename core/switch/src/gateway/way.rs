@@ -54,10 +54,11 @@ impl Gateway {
             identity: Identity {
                 user: Some(user),
                 domain: settings.domain().to_owned(),
-                contact_user: escape_user(&settings.user),
+                contact_user: escape_user(&self.setup.contact_user),
             },
-            routes: self.routes(),
+            routes: self.call_routes(),
             trusted: settings.trusted,
+            codecs: settings.codecs.clone(),
             name: settings.id.to_string(),
             gateway: Some(settings.id.clone()),
         })

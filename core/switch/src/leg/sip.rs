@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringtrip_media::sound::Sound;
+use ringtrip_media::sound::{CodecKind, Sound};
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::digest;
 use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx, Told, Transport};
@@ -72,6 +72,8 @@ pub(crate) struct SipLeg {
     /// How to place it and with which credentials; none for a leg that called us.
     way: Option<Arc<SipWay>>,
     auth: Option<Box<digest::Client>>,
+    /// The credentials of the last INVITE of ours, which its ACK repeats (RFC 3261 §22.1).
+    proof: Vec<(Name, Bytes)>,
     /// What the peer allows and understands, as far as it has said.
     peer: Peer,
     /// INVITEs on ways that were given up for the next; an answer may still come.
@@ -139,6 +141,7 @@ impl SipLeg {
             refresh: Refresh::default(),
             way: None,
             auth: None,
+            proof: Vec::new(),
             abandoned: SmallVec::new(),
             sent: 0,
         }
@@ -147,6 +150,8 @@ impl SipLeg {
     /// A leg that we shall call when it is told [`LegCmd::Place`].
     pub(crate) fn outgoing(id: LegId, way: Arc<SipWay>, port: u16) -> SipLeg {
         let auth = uac::answerer(&way);
+        let mut talk = Talk::new(port);
+        talk.allow(way.codecs.clone());
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let nowhere = Flow { transport: Transport::Udp, local: nowhere, remote: nowhere, connection: 0 };
         SipLeg {
@@ -155,15 +160,21 @@ impl SipLeg {
             tag: String::new(),
             contact_user: way.identity.contact_user.clone(),
             flow: way.flows.first().copied().unwrap_or(nowhere),
-            talk: Talk::new(port),
+            talk,
             phase: Phase::Gone,
             refresh: Refresh::default(),
             way: Some(way),
             auth,
+            proof: Vec::new(),
             peer: Peer::default(),
             abandoned: SmallVec::new(),
             sent: 0,
         }
+    }
+
+    /// Speaks these codecs alone, best first; none: all. Before [`SipLeg::begin`].
+    pub(crate) fn allow(&mut self, codecs: Vec<CodecKind>) {
+        self.talk.allow(codecs);
     }
 
     /// What the caller offered in its INVITE.
@@ -278,10 +289,11 @@ impl SipLeg {
     }
 
     fn authorize(&mut self, request: &mut Request, rand: &mut Rand) {
-        if let Some(auth) = &mut self.auth
-            && let Some((name, value)) = auth.authorize(&request.method, &request.uri, &rand.hex())
-        {
-            request.headers.set(name, value);
+        let Some(auth) = &mut self.auth else { return };
+        auth.sign(request, &rand.hex());
+        if request.method == Method::Invite {
+            let is_proof = |name: &Name| matches!(name, Name::Authorization | Name::ProxyAuthorization);
+            self.proof = request.headers.iter().filter(|(name, _)| is_proof(name)).cloned().collect();
         }
     }
 

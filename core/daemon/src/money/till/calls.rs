@@ -39,7 +39,11 @@ impl Money {
         let mut till = self.till();
         let waiting = |a: &Paying| matches!(a.state, State::Waiting) && a.target == *target;
         let Some(mut calling) = till.calls.remove(&call) else { return (Ok(()), says) };
-        let Some(leg) = calling.attempts.iter().position(waiting) else {
+        // One that failed before it was called is tried once more when nothing else is left.
+        let failed =
+            |a: &Paying| matches!(a.state, State::Failed { .. } | State::Over) && a.target == *target;
+        let leg = calling.attempts.iter().position(waiting);
+        let Some(leg) = leg.or_else(|| calling.attempts.iter().position(failed)) else {
             till.calls.insert(call, calling);
             return (Ok(()), says);
         };

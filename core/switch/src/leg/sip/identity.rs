@@ -8,6 +8,7 @@ use ringtrip_sip::message::{Headers, Request};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::uri::Uri;
 
+use crate::number::Number;
 use crate::party::{CallerId, Digits};
 use crate::route::SipWay;
 
@@ -23,8 +24,8 @@ pub(crate) fn of_invite(invite: &Request, trusted: bool) -> CallerId {
         return CallerId { private: true, ..CallerId::default() };
     }
     let name = shown.display.as_ref().map(|d| text(d)).unwrap_or_default();
-    let number = shown.uri.user().map(|u| text(&u)).unwrap_or_default();
-    CallerId { number: Digits::new(&number).as_str().to_owned(), name: name.trim().to_owned(), private }
+    let number = Number::of(&shown.uri, |_| false).digits.as_str().to_owned();
+    CallerId { number, name: name.trim().to_owned(), private }
 }
 
 /// The identity headers of our INVITE: From (with our tag), and where the peer is trusted P-Asserted-Identity.
@@ -101,7 +102,7 @@ fn wants_privacy(headers: &Headers) -> bool {
 }
 
 fn is_anonymous(address: &NameAddr) -> bool {
-    let user = address.uri.user().is_some_and(|u| u.eq_ignore_ascii_case(b"anonymous"));
+    let user = Number::of(&address.uri, |_| false).digits.as_str().eq_ignore_ascii_case("anonymous");
     let host = address.uri.host().is_some_and(|h| h.to_string().eq_ignore_ascii_case("anonymous.invalid"));
     user || host
 }

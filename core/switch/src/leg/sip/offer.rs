@@ -26,6 +26,8 @@ pub(super) struct Talk {
     address: Option<SocketAddr>,
     /// What the far side speaks, as far as it has said.
     far: Sound,
+    /// The only codecs to speak, best first; none: all.
+    allowed: Vec<CodecKind>,
     /// Our offer has no answer yet.
     offering: bool,
     /// The face changed since the media plane was told.
@@ -48,6 +50,7 @@ impl Talk {
             remote: None,
             address: None,
             far: Sound::default(),
+            allowed: Vec::new(),
             offering: false,
             dirty: false,
         }
@@ -56,6 +59,14 @@ impl Talk {
     /// Gives the session its name.
     pub(super) fn name(&mut self, session: u64) {
         self.session = SdpSession::new(session);
+    }
+
+    /// Speaks these codecs alone from now on, best first; none: all.
+    pub(super) fn allow(&mut self, codecs: Vec<CodecKind>) {
+        self.allowed = codecs;
+        if let Some(remote) = &mut self.remote {
+            fit(&mut remote.codecs, &self.allowed);
+        }
     }
 
     /// Our RTP port.
@@ -83,7 +94,8 @@ impl Talk {
     }
 
     /// The peer offers; what it can hear and say is known from now on, our answer follows.
-    pub(super) fn offered(&mut self, offer: Heard) {
+    pub(super) fn offered(&mut self, mut offer: Heard) {
+        fit(&mut offer.sound.codecs, &self.allowed);
         self.address = offer.sound.addr.or(self.address);
         self.remote = Some(offer.sound);
         self.shape = Some((offer.sdp, offer.at));
@@ -108,6 +120,7 @@ impl Talk {
                 *codec = known.clone();
             }
         }
+        fit(&mut codecs, &self.allowed);
         let taken = |pt| codecs.iter().any(|c| c.pt == pt);
         let events = far.and_then(|far| far.telephone_event).filter(|pt| !taken(*pt));
         let events = events.or_else(|| [EVENTS, 102, 103, 127].into_iter().find(|pt| !taken(*pt)));
@@ -273,6 +286,16 @@ fn common<'a>(offer: &'a Sound, far: &Sound) -> Option<&'a Codec> {
         || offer.codecs.iter().find(|o| transcodes(o.kind) && far.codecs.iter().any(|f| f.kind == o.kind));
     let other = || offer.codecs.iter().find(|o| transcodes(o.kind));
     passed.or_else(same).or_else(other)
+}
+
+/// Leaves what is allowed, in that order.
+fn fit(codecs: &mut Vec<Codec>, allowed: &[CodecKind]) {
+    if allowed.is_empty() {
+        return;
+    }
+    let rank = |codec: &Codec| allowed.iter().position(|kind| *kind == codec.kind);
+    codecs.retain(|codec| rank(codec).is_some());
+    codecs.sort_by_key(rank);
 }
 
 /// Can we turn this codec into linear samples and back?

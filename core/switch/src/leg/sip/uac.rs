@@ -20,6 +20,7 @@ use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::reliable::{Receiver, Taken};
 
+use crate::gateway::seen;
 use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, offer, put_sdp};
 use crate::leg::{LegEvent, Placement};
 use crate::party::Cause;
@@ -73,9 +74,7 @@ impl Wait {
 
 /// What answers the challenges of this way, before any.
 pub(super) fn answerer(way: &SipWay) -> Option<Box<digest::Client>> {
-    let c = way.credentials.as_ref()?;
-    let who = digest::Credentials { user: c.user.clone(), password: c.password.clone(), realm: None };
-    Some(Box::new(digest::Client::new(who)))
+    Some(Box::new(digest::Client::new(way.credentials.clone()?.into())))
 }
 
 impl SipLeg {
@@ -108,6 +107,10 @@ impl SipLeg {
         self.refresh.ask(&mut headers, &room.setup.config.sip);
         let me = self.address(room.setup);
         let sdp = self.talk.offer(placement.offer.as_ref(), me);
+        if self.talk.said().is_none_or(|sound| sound.codecs.is_empty()) {
+            // Nothing that the other side speaks may be spoken with this one.
+            return room.said.push(LegEvent::Ended(Cause::Incompatible));
+        }
         let mut invite = Request { method: Method::Invite, uri, headers, body: Bytes::new() };
         put_sdp(&mut invite.headers, &mut invite.body, sdp);
         let tx = self.send(invite.clone(), room);
@@ -157,7 +160,11 @@ impl SipLeg {
         if let Phase::Calling(calling) = &mut self.phase
             && calling.tx == tx
         {
+            let first = !matches!(calling.wait, Wait::Answer);
             calling.wait = Wait::Answer;
+            if first && response.code != 503 {
+                self.is_alive(response, room);
+            }
         }
         match &self.phase {
             Phase::Calling(calling) if calling.tx == tx => match response.code {
@@ -221,6 +228,13 @@ impl SipLeg {
         } else {
             self.next_way_or(now, Cause::Failure, room);
         }
+    }
+
+    /// Tells the gateway that this server answers.
+    fn is_alive(&self, response: &Response, room: &mut Room<'_>) {
+        let Some(gateway) = self.way.as_ref().and_then(|way| way.gateway.clone()) else { return };
+        let input = GatewayInput::Alive { server: self.flow.remote, seen: seen(&response.headers) };
+        room.out.push(Post::Gateway { gateway, input });
     }
 
     /// Tells the gateway that the server of this way had better be tried last.
@@ -337,6 +351,7 @@ impl SipLeg {
         calling.invite.headers.remove(&Name::Authorization);
         calling.invite.headers.remove(&Name::ProxyAuthorization);
         self.auth = answerer(way);
+        self.proof.clear();
         self.flow = flow;
         self.dialog = None;
         self.invite_again(now, room);
@@ -367,8 +382,8 @@ impl SipLeg {
     pub(super) fn acknowledge(&mut self, tx: ClientTx, number: u32, room: &mut Room<'_>) {
         let Some(dialog) = &self.dialog else { return };
         let (mut ack, to) = (dialog.ack(number), dialog.flow);
-        // An ACK carries the credentials of its INVITE (§22.1), which it cannot be asked for.
-        self.authorize(&mut ack, room.rand);
+        // It cannot be asked for credentials, so it repeats those that its INVITE was taken with (§22.1).
+        self.proof.iter().for_each(|(name, value)| ack.headers.push(name.clone(), value.clone()));
         room.out.push(Post::Sip(Ask::Ack { tx, request: Box::new(ack), to }));
     }
 
@@ -396,7 +411,7 @@ pub(crate) fn of_invite(response: &Response) -> bool {
 }
 
 /// The seconds of Retry-After, without its comment and parameters.
-fn retry_after(headers: &Headers) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
     let value = headers.text(&Name::RetryAfter)?;
     let value = value.trim();
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());

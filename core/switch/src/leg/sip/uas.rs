@@ -82,7 +82,12 @@ impl SipLeg {
             return self.refuse_with(415, Cause::Incompatible, room, |r| r.headers.push(Name::Accept, SDP));
         }
         match offer::read(&request.body) {
-            Ok(offer) => self.talk.offered(offer),
+            Ok(offer) => {
+                self.talk.offered(offer);
+                if self.talk.remote().is_none_or(|remote| remote.codecs.is_empty()) {
+                    self.refuse_and_say(488, Cause::Incompatible, room);
+                }
+            }
             Err(offer::Unfit::Broken) => self.refuse_and_say(400, Cause::Incompatible, room),
             Err(offer::Unfit::NoAudio) => self.refuse_and_say(488, Cause::Incompatible, room),
         }
