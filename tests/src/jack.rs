@@ -62,6 +62,16 @@ impl<'a> Jack<'a> {
         self.act(verb, json!({ "tone": { "hz": hz, "ms": ms, "dbm0": -16 } }));
     }
 
+    /// Says these samples.
+    #[track_caller]
+    pub fn says(&self, samples: &[i16]) {
+        let verb = if self.ear == "listen" { "speak" } else { "office.speak" };
+        let file = ringtrip_media::wav::write(samples, sound::RATE as u32);
+        let path = format!("/sim/virtual/{verb}?port={}", self.port);
+        let (status, text) = self.daemon.send("POST", &path, "audio/wav", &file);
+        assert!(status < 300, "{status} {text}");
+    }
+
     /// Its state.
     #[track_caller]
     pub fn state(&self) -> Value {

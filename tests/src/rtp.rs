@@ -43,6 +43,25 @@ pub struct Heard {
     pub missing: usize,
     /// How late we were ourselves at worst: what this machine did to us, and not the exchange.
     pub held_up: Duration,
+    /// Packets of payload type 101, in the order in which they came.
+    pub events: Vec<EventPacket>,
+}
+
+/// A telephone event as it came over the wire (RFC 4733).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPacket {
+    /// When it came.
+    pub at: Instant,
+    /// The marker bit.
+    pub marker: bool,
+    /// The timestamp: that of the event's beginning.
+    pub timestamp: u32,
+    /// The event: 0–9 are the keys, 10 is `*`, 11 is `#`.
+    pub event: u8,
+    /// The E bit.
+    pub end: bool,
+    /// The duration so far, in samples.
+    pub duration: u16,
 }
 
 impl Rtp {
@@ -67,7 +86,7 @@ impl Rtp {
         }
         waiting.sort_by_key(|(due, _)| *due);
         let end = start + PTIME * (samples.len() / FRAME) as u32;
-        let mut packets = Vec::new();
+        let (mut packets, mut events) = (Vec::new(), Vec::new());
         let mut held_up = Duration::ZERO;
         let mut next = waiting.into_iter().peekable();
         while Instant::now() < end || next.peek().is_some() {
@@ -76,9 +95,9 @@ impl Rtp {
                 let _ = self.socket.send_to(&packet, to);
             }
             let wait = next.peek().map_or(end, |(due, _)| *due).saturating_duration_since(Instant::now());
-            self.receive(wait.clamp(Duration::from_millis(1), PTIME), &mut packets);
+            self.receive(wait.clamp(Duration::from_millis(1), PTIME), &mut packets, &mut events);
         }
-        Heard { held_up, ..assemble(&packets) }
+        Heard { held_up, events, ..assemble(&packets) }
     }
 
     fn packet(&mut self, frame: &[i16]) -> Vec<u8> {
@@ -93,14 +112,23 @@ impl Rtp {
         packet
     }
 
-    fn receive(&self, most: Duration, packets: &mut Vec<Packet>) {
+    fn receive(&self, most: Duration, packets: &mut Vec<Packet>, events: &mut Vec<EventPacket>) {
         self.socket.set_read_timeout(Some(most)).expect("a time");
         let mut buffer = [0; 2048];
         let Ok(n) = self.socket.recv(&mut buffer) else { return };
-        // A-law without extensions, as negotiated; anything else is not the sound.
-        if n > 12 && buffer[1] & 0x7F == 8 {
-            let word =
-                |at: usize| u32::from_be_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
+        let word =
+            |at: usize| u32::from_be_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);
+        // A-law without extensions and events, as negotiated; anything else is neither.
+        if n >= 16 && buffer[1] & 0x7F == 101 {
+            events.push(EventPacket {
+                at: Instant::now(),
+                marker: buffer[1] & 0x80 != 0,
+                timestamp: word(4),
+                event: buffer[12],
+                end: buffer[13] & 0x80 != 0,
+                duration: u16::from_be_bytes([buffer[14], buffer[15]]),
+            });
+        } else if n > 12 && buffer[1] & 0x7F == 8 {
             let mut samples = vec![0; n - 12];
             Law::A.decode(&buffer[12..n], &mut samples);
             packets.push(Packet { ssrc: word(8), timestamp: word(4), samples });

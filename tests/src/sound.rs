@@ -125,6 +125,21 @@ pub fn sine(hz: f64, ms: usize, dbm0: f64) -> Vec<i16> {
     (0..ms * RATE / 1000).map(at).collect()
 }
 
+/// Keys as a telephone sends them: so long on and off, ms.
+pub fn keys(keys: &str, on: usize, off: usize) -> Vec<i16> {
+    let grid = ["123A", "456B", "789C", "*0#D"];
+    let (low, high) = ([697.0, 770.0, 852.0, 941.0], [1209.0, 1336.0, 1477.0, 1633.0]);
+    let mut samples = Vec::new();
+    for key in keys.chars() {
+        let row = grid.iter().position(|row| row.contains(key)).expect("a key");
+        let column = grid[row].find(key).expect("a key");
+        let at = |n: usize, hz: f64| 5_000.0 * (TAU * hz * n as f64 / RATE as f64).sin();
+        samples.extend((0..on * 8).map(|n| (at(n, low[row]) + at(n, high[column])) as i16));
+        samples.resize(samples.len() + off * 8, 0);
+    }
+    samples
+}
+
 /// A recording in words, for a test that fails: level and loudest frequency every 100 ms, of 5 s at most.
 pub fn describe(samples: &[i16]) -> String {
     let mut text = String::new();

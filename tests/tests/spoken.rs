@@ -1,10 +1,8 @@
 //! What the exchange itself says and asks, and what it records, through a real daemon and a virtual board: spoken
 //! reasons, a PIN and a number from the landline, a recording of both sides.
 
-use std::f64::consts::TAU;
 use std::time::Duration;
 
-use ringtrip_media::wav;
 use ringtrip_tests::jack::Jack;
 use ringtrip_tests::live::{Daemon, wait};
 use ringtrip_tests::sound;
@@ -87,20 +85,7 @@ fn said_whole(office: &Jack<'_>, since: u64) {
 
 /// Keys as a caller's telephone sends them, said into the office's end of the line.
 fn far_keys(exchange: &Daemon, keys: &str) {
-    let grid = ["123A", "456B", "789C", "*0#D"];
-    let (low, high) = ([697.0, 770.0, 852.0, 941.0], [1209.0, 1336.0, 1477.0, 1633.0]);
-    let mut samples = Vec::new();
-    for key in keys.chars() {
-        let row = grid.iter().position(|row| row.contains(key)).expect("a key");
-        let column = grid[row].find(key).expect("a key");
-        let at = |n: usize, hz: f64| 5_000.0 * (TAU * hz * n as f64 / sound::RATE as f64).sin();
-        samples.extend((0..960).map(|n| (at(n, low[row]) + at(n, high[column])) as i16));
-        samples.extend([0; 960]);
-    }
-    let file = wav::write(&samples, sound::RATE as u32);
-    let path = format!("/sim/virtual/office.speak?port={FXO1}");
-    let (status, text) = exchange.send("POST", &path, "audio/wav", &file);
-    assert!(status < 300, "{status} {text}");
+    Jack::office(exchange, FXO1).says(&sound::keys(keys, 120, 120));
 }
 
 #[test]

@@ -290,6 +290,11 @@ impl RtpEnd {
         Some(Step::Send { to, len })
     }
 
+    /// Is an event under way?
+    pub fn sends_event(&self) -> bool {
+        self.event.is_some()
+    }
+
     /// Holds back the other end's sound while something of our own is sent (a tone), or lets it through again.
     pub fn hush(&mut self, hushed: bool) {
         self.hushed = hushed;

@@ -187,6 +187,7 @@ impl Leg {
             || self.clip.is_some()
             || self.shielded
             || !self.keys.is_empty()
+            || self.end.sends_event()
             || self.pause > 0
             || self.events.sounding()
     }
@@ -235,13 +236,8 @@ impl Leg {
     }
 
     fn tick_keys(&mut self, now: Instant, buffer: &mut [u8], tell: &mut dyn FnMut(MediaEvent)) {
-        // The three ends of an event follow one another at once; other packets keep their 20 ms.
-        while let Some(step) = self.end.write_event(now, buffer) {
-            self.send(step, buffer);
-            if buffer.get(13).is_none_or(|flags| flags & 0x80 == 0) {
-                return;
-            }
-            self.pause = self.gap;
+        if self.send_event(now, buffer) {
+            return;
         }
         if self.pause > 0 {
             self.pause -= 1;
@@ -250,12 +246,26 @@ impl Leg {
             }
             return;
         }
-        if let Some((event, ms)) = self.keys.pop_front()
-            && !self.end.begin_event(now, event, ms)
-        {
+        let Some((event, ms)) = self.keys.pop_front() else { return };
+        if self.end.begin_event(now, event, ms) {
+            self.send_event(now, buffer);
+        } else {
             self.keys.clear();
             tell(MediaEvent::DigitsSent { end: self.name() });
         }
+    }
+
+    /// Sends what is due of the event under way. Answers whether it goes on.
+    fn send_event(&mut self, now: Instant, buffer: &mut [u8]) -> bool {
+        // The three ends of an event follow one another at once; other packets keep their 20 ms.
+        while let Some(step) = self.end.write_event(now, buffer) {
+            self.send(step, buffer);
+            if buffer.get(13).is_none_or(|flags| flags & 0x80 == 0) {
+                return true;
+            }
+            self.pause = self.gap;
+        }
+        false
     }
 
     /// Sound of a telephone on a board: sent when a packet is full. Held back while something else is sent.

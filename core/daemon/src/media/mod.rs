@@ -11,6 +11,8 @@ mod plane;
 mod port;
 mod prompts;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
