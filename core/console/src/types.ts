@@ -28,6 +28,10 @@ export interface Line {
   volts: number | null;
   milliamps: number | null;
   call: string | null;
+  /** Landline: which way its call goes, and how far it has come. */
+  call_type: string | null;
+  pstn_state: string | null;
+  last_number: string | null;
   last_disconnect: string | null;
   extension: string | null;
 }

@@ -40,6 +40,7 @@ export function callLamp(state: string): Lamp {
 const CAUSES: Record<string, string> = {
   normal: "Hung up", cpc: "Hung up (CPC)", reversal: "Hung up (polarity reversal)", tone: "Hung up (disconnect tone)",
   silence: "Hung up (silence)", "media-timeout": "No sound any more", unallocated: "No such number", operator: "Ended by the operator",
+  spent: "Spending limit reached",
 };
 
 /** Why a call ended. */

@@ -1,6 +1,7 @@
 //! The seam between the faces (HTTP, command line) and the running exchange: snapshots one way, wishes the other.
 //! A wish carries a oneshot for its answer; the exchange answers every one, and a face waits a bounded time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Exchange {
     views: Arc<RwLock<Views>>,
     counters: Arc<Counters>,
     control: mpsc::Sender<Control>,
+    /// How long an answer is awaited.
+    pub(crate) patience: Duration,
 }
 
 /// Why a wish was not granted.
@@ -69,7 +72,15 @@ pub enum Control {
     /// End a call.
     Hangup { call: CallId, reply: Reply<()> },
     /// Make a configuration active. It has passed `Config::check` and is on the disk as `version`.
-    ApplyConfig { config: Box<Config>, version: u64, by: String, summary: String, reply: Reply<()> },
+    /// Who takes the claim first decides: the exchange, which then puts it in force, or the asker, who withdraws it.
+    ApplyConfig {
+        config: Box<Config>,
+        version: u64,
+        by: String,
+        summary: String,
+        claim: Claim,
+        reply: Reply<()>,
+    },
     /// Make a script's new text active; its file is written by the exchange after it compiled.
     ReloadScript { name: String, text: String, reply: Reply<()> },
     /// Compile a script and say what is wrong; change nothing.
@@ -80,6 +91,33 @@ pub enum Control {
     Sim(SimAsk),
     /// Breaks a part on purpose. Refused without `--developer`.
     InjectFault { part: String, kind: Fault, reply: Reply<()> },
+}
+
+/// Something that only one of two sides may do.
+#[derive(Debug, Clone, Default)]
+pub struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// Takes it; `false`: the other side was faster.
+    pub fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
+impl Control {
+    /// Has the asker given up? What nobody waits for is not begun: they were told that it has failed.
+    pub fn is_abandoned(&self) -> bool {
+        match self {
+            Control::Originate { reply, .. } => reply.is_closed(),
+            Control::Hangup { reply, .. } => reply.is_closed(),
+            Control::ApplyConfig { reply, .. } => reply.is_closed(),
+            Control::ReloadScript { reply, .. } => reply.is_closed(),
+            Control::CheckScript { reply, .. } => reply.is_closed(),
+            Control::ReadScript { reply, .. } => reply.is_closed(),
+            Control::Sim(ask) => ask.reply.is_closed(),
+            Control::InjectFault { reply, .. } => reply.is_closed(),
+        }
+    }
 }
 
 /// What is asked of a simulated board.
@@ -102,11 +140,11 @@ pub struct SimAsk {
 pub enum SimAnswer {
     /// JSON text.
     Json(String),
-    /// A WAV file, and what was said of it: JSON text.
-    Wav {
+    /// A WAV file or samples, and what was said of them: JSON text.
+    Sound {
         /// `{"from":…,"to":…}`.
         said: String,
-        /// The file.
+        /// The file, or samples of 16 bits.
         sound: bytes::Bytes,
     },
 }
@@ -137,7 +175,8 @@ impl Exchange {
     /// A handle, and the end where the exchange hears the wishes.
     pub fn new() -> (Exchange, mpsc::Receiver<Control>) {
         let (control, wishes) = mpsc::channel(WAITING);
-        (Exchange { views: Arc::default(), counters: Arc::default(), control }, wishes)
+        let (views, counters) = Default::default();
+        (Exchange { views, counters, control, patience: PATIENCE }, wishes)
     }
 
     /// A snapshot.
@@ -169,16 +208,42 @@ impl Exchange {
     pub async fn ask<T>(&self, wish: impl FnOnce(Reply<T>) -> Control) -> Result<T, ControlError> {
         let (reply, answer) = oneshot::channel();
         let wish = wish(reply);
-        let patience = if matches!(wish, Control::Sim(_)) { SIM_PATIENCE } else { PATIENCE };
-        self.control.try_send(wish).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => {
-                ControlError::Busy("too many wishes are waiting; try again".to_owned())
-            }
-            mpsc::error::TrySendError::Closed(_) => ControlError::Silent,
-        })?;
+        let patience = if matches!(wish, Control::Sim(_)) { SIM_PATIENCE } else { self.patience };
+        self.send(wish)?;
         match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(ControlError::Silent),
         }
+    }
+
+    /// Puts a configuration in force. When the exchange does not begin in time, the change is withdrawn and will never be in
+    /// force; when it has begun, its end is awaited. So whoever asks knows what is active.
+    pub async fn apply(
+        &self,
+        config: Config,
+        version: u64,
+        by: String,
+        summary: String,
+    ) -> Result<(), ControlError> {
+        let (reply, mut answer) = oneshot::channel();
+        let claim = Claim::default();
+        let ours = claim.clone();
+        let config = Box::new(config);
+        self.send(Control::ApplyConfig { config, version, by, summary, claim, reply })?;
+        let answered = match tokio::time::timeout(self.patience, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if ours.take() => return Err(ControlError::Silent),
+            Err(_) => answer.await,
+        };
+        answered.unwrap_or(Err(ControlError::Silent))
+    }
+
+    fn send(&self, wish: Control) -> Result<(), ControlError> {
+        self.control.try_send(wish).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => ControlError::Busy(
+                "the exchange is busy: too many requests wait; retry in a moment".to_owned(),
+            ),
+            mpsc::error::TrySendError::Closed(_) => ControlError::Silent,
+        })
     }
 }

@@ -77,6 +77,12 @@ pub struct LineView {
     pub milliamps: Option<f32>,
     /// The call that it carries.
     pub call: Option<String>,
+    /// (FXO) Which way its call goes: `PSTN Gateway Call`, `VoIP Gateway Call`, `PSTN To Line 1`, …
+    pub call_type: Option<String>,
+    /// (FXO) How far its call has come: `Idle`, `Caller Accepted`, `Connected`, …
+    pub pstn_state: Option<String>,
+    /// The caller's number of the last call that came in, or the number that the last one dialled.
+    pub last_number: Option<String>,
     /// Why the last call over it ended.
     pub last_disconnect: Option<String>,
     /// The extension that its telephone calls as.

@@ -102,6 +102,9 @@ pub enum Decision {
 #[derive(Debug, Default)]
 pub struct Supervisor {
     parts: HashMap<String, Part>,
+    /// Generations of permanent parts that were taken off: one that comes back goes on counting, so that an exit of before
+    /// is still known to be old.
+    removed: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
@@ -139,7 +142,8 @@ impl Supervisor {
     /// Puts a part on the table and gives the generation to start it with. A part that is there already (given up,
     /// or changed by configuration) starts afresh with the next generation.
     pub fn add(&mut self, part: &str, rule: Rule) -> u32 {
-        let generation = self.parts.get(part).map_or(0, |p| p.generation).wrapping_add(1);
+        let before = self.parts.get(part).map(|p| p.generation).or_else(|| self.removed.remove(part));
+        let generation = before.unwrap_or(0).wrapping_add(1);
         let fresh = Part { rule, generation, state: State::Running, failures: VecDeque::new() };
         self.parts.insert(part.to_owned(), fresh);
         generation
@@ -147,7 +151,11 @@ impl Supervisor {
 
     /// Takes a part off the table: it was stopped on purpose, and its exit is no failure.
     pub fn remove(&mut self, part: &str) {
-        self.parts.remove(part);
+        if let Some(gone) = self.parts.remove(part)
+            && gone.rule.policy == Policy::Permanent
+        {
+            self.removed.insert(part.to_owned(), gone.generation);
+        }
     }
 
     /// The generation of a part that runs now.

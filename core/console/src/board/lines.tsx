@@ -50,8 +50,10 @@ function Jack({ line, name, call, now }: JackProps): JSX.Element {
         {line.state !== "idle" && <span class="number"> {duration(now - line.since_micros / 1000)}</span>}
       </p>
       <p class="faint number">{volts(line.volts)} · {milliamps(line.milliamps)} · {hook(line)}</p>
-      <p class="faint jack-last" title="Why the last call over this line ended">
-        {call !== null ? <><Party name={call.from} /> → <Party name={call.to ?? call.dialled} /></> : `Last: ${line.last_disconnect ?? "–"}`}
+      <p class="faint jack-last" title="The number of the last call over this line, and why it ended">
+        {call !== null
+          ? <><Party name={call.from} /> → <Party name={call.to ?? call.dialled} />{line.call_type !== null && ` · ${line.call_type}, ${line.pstn_state ?? ""}`}</>
+          : `Last: ${[line.last_number, line.last_disconnect].filter(Boolean).join(" · ") || "–"}`}
       </p>
     </li>
   );

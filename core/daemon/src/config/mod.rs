@@ -22,7 +22,7 @@ pub use diff::{DiffLine, diff, summary};
 pub use fault::{Fault, FaultSeverity, report};
 pub use ics::{calendars_also_in, calendars_in};
 use read::Reader;
-pub use redact::redact;
+pub use redact::{Viewer, redact};
 
 /// Longest document read: far more than a thousand extensions need.
 pub const MAX: usize = 1 << 20;

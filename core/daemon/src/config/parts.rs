@@ -8,8 +8,8 @@ use std::time::Duration;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_switch::config::{
-    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort, Inbound,
-    Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
+    Algorithm, BadNetwork, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort,
+    Inbound, IpNetwork, Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
 };
 use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
 use ringtrip_switch::emergency::Country;
@@ -59,6 +59,9 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
     if let Some(http) = root.section("http") {
         if let Some(listen) = http.list("listen", "such as \"127.0.0.1:8080\"", socket) {
             config.http = listen;
+        }
+        if let Some(proxies) = http.list("trusted_proxy", "such as \"192.168.1.7\"", network) {
+            config.trusted_proxies = proxies;
         }
         http.done();
     }
@@ -472,6 +475,10 @@ fn is_gateway(text: &str) -> bool {
 
 fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
+}
+
+fn network(text: &str) -> Result<IpNetwork, String> {
+    text.parse().map_err(|e: BadNetwork| e.to_string())
 }
 
 /// An address, with a port if it is not 53.

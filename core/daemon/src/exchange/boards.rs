@@ -427,8 +427,9 @@ fn sim_request(ask: &SimAsk) -> Vec<u8> {
 fn sim_answer(octets: Vec<u8>) -> SimAnswer {
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     match octets.iter().position(|b| *b == b'\n') {
-        Some(end) if octets[end + 1..].starts_with(b"RIFF") => {
-            SimAnswer::Wav { said: text(&octets[..end]), sound: octets[end + 1..].to_vec().into() }
+        // JSON has no line of its own in the middle of it: what follows is sound, and sound is no text.
+        Some(end) if serde_json::from_slice::<serde_json::Value>(&octets[..end]).is_ok() => {
+            SimAnswer::Sound { said: text(&octets[..end]), sound: octets[end + 1..].to_vec().into() }
         }
         _ => SimAnswer::Json(text(&octets)),
     }

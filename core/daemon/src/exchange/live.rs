@@ -24,16 +24,14 @@ pub(super) fn note(dir: &Directory, event: &Event) {
     };
     match event {
         Event::CallStarted { call, from, dialled } => {
-            let view = CallView {
-                id: call.to_string(),
-                state: "routing".to_owned(),
-                from: from.clone(),
-                dialled: dialled.clone(),
-                started_micros: wall::now().unix_micros,
-                ..CallView::default()
-            };
             dir.0.exchange.update(|views| {
-                views.calls.insert(view.id.clone(), view);
+                // The record may have come before, and with it who calls.
+                let view = views.calls.entry(call.to_string()).or_default();
+                view.id = call.to_string();
+                view.state = "routing".to_owned();
+                view.from = from.clone();
+                view.dialled = dialled.clone();
+                view.started_micros = wall::now().unix_micros;
             });
             dir.0.exchange.counters().add("calls_started_total", "", 1.0);
         }
@@ -71,7 +69,15 @@ pub(super) fn note(dir: &Directory, event: &Event) {
 /// A call's record changed.
 pub(super) fn record(dir: &Directory, cdr: &Cdr) {
     dir.0.exchange.update(|views| {
-        let Some(view) = views.calls.get_mut(&cdr.call.to_string()) else { return };
+        let id = cdr.call.to_string();
+        // A call's first record comes before it is said to have started; its last one after it has gone.
+        let view = match cdr.cause {
+            None => views.calls.entry(id).or_default(),
+            Some(_) => match views.calls.get_mut(&id) {
+                Some(view) => view,
+                None => return,
+            },
+        };
         view.caller =
             (!cdr.caller.private && !cdr.caller.number.is_empty()).then(|| cdr.caller.number.clone());
         view.emergency = cdr.emergency;
@@ -149,6 +155,9 @@ impl Directory {
                 volts: status.volts,
                 milliamps: status.milliamps,
                 call: call.map(|c| c.to_string()),
+                call_type: status.call_type.map(|t| t.word().to_owned()),
+                pstn_state: status.gateway_state.map(|s| s.word().to_owned()),
+                last_number: status.last_number.filter(|n| !n.is_empty()),
                 last_disconnect: status.last_disconnect.map(|d| d.word().to_owned()),
                 extension,
             };

@@ -191,8 +191,6 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     };
     let wanted = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);
     let (server, listening) = http::server(web::Data::new(api), &wanted)?;
-    let handle = server.handle();
-    actix_rt::spawn(server);
     if let Some(first) = listening.first() {
         start::open_door(&store, &options.data, *first).await?;
     }
@@ -214,7 +212,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         wait_for_signal().await?;
     }
     tracing::info!("stopping");
-    handle.stop(false).await;
+    server.stop().await;
     dir.stop().await;
     money.keep(true);
     store.close();

@@ -19,12 +19,16 @@ use crate::shell::Fall;
 /// Grants wishes, for ever.
 pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<Control>) {
     while let Some(wish) = wishes.recv().await {
+        if wish.is_abandoned() {
+            continue;
+        }
         match wish {
             Control::Originate { from, to, reply } => originate(&dir, &from, &to, reply),
             Control::Hangup { call, reply } => {
                 let _ = reply.send(hangup(&dir, call));
             }
-            Control::ApplyConfig { config, version, by, summary, reply } => {
+            Control::ApplyConfig { claim, .. } if !claim.take() => {}
+            Control::ApplyConfig { config, version, by, summary, reply, .. } => {
                 let applied = dir.apply(Arc::from(config));
                 if applied.is_ok() {
                     dir.tell(Event::ConfigActive { version, by, summary });

@@ -3,14 +3,17 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, COOKIE as COOKIES};
+use tokio::sync::{Semaphore, watch};
 
+use super::guesses::Guesses;
 use super::problem::Problem;
+use crate::config::Viewer;
 use crate::secrets::{self, Secret};
 use crate::store::{Scope, Store, StoreError, TokenRecord, now_micros};
 
@@ -26,28 +29,68 @@ pub struct Identity {
     pub scope: Scope,
     /// By cookie: then a browser may be tricked into asking, and the origin must be proven.
     pub by_cookie: bool,
+    /// What proved it.
+    pub credential: Credential,
+}
+
+impl Identity {
+    /// How much of a document they see.
+    pub fn viewer(&self) -> Viewer {
+        match self.scope {
+            Scope::Admin => Viewer::Administrator,
+            Scope::Read => Viewer::Reader,
+        }
+    }
+}
+
+/// What an identity was proved by: it can end while an answer is still being sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// A session, by its hash.
+    Session(String),
+    /// A token, by its hash.
+    Token(String),
 }
 
 /// Sessions and failed attempts. Tokens live in the store.
-#[derive(Default)]
 pub struct Auth {
     sessions: Mutex<HashMap<String, Instant>>,
-    failures: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    guesses: Mutex<Guesses>,
+    /// The secret that was right last, as a digest together with the hash that it was right for. A secret of 80 random
+    /// bits needs no slow hash in memory, and so a flood of guesses costs nothing once an administrator was here.
+    verified: Mutex<Option<String>>,
+    /// Slow checks, one at a time each: of this machine, of addresses that never failed, and of others.
+    slow: [Semaphore; 3],
+    /// Counts sessions and tokens that have ended.
+    ended: watch::Sender<u64>,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth {
+            sessions: Mutex::default(),
+            guesses: Mutex::default(),
+            verified: Mutex::default(),
+            slow: [Semaphore::new(1), Semaphore::new(1), Semaphore::new(1)],
+            ended: watch::Sender::new(0),
+        }
+    }
 }
 
 /// A session ends when nothing was asked for so long.
 const SESSION: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at once; the oldest goes.
 const SESSIONS: usize = 1000;
-/// Attempts from one address within [`WINDOW`]; 80 random bits are not guessed at this pace.
-const ATTEMPTS: u32 = 5;
-/// Attempts from all addresses within [`WINDOW`]: each costs 50 ms of a core.
-const ATTEMPTS_ALL: u32 = 60;
-const WINDOW: Duration = Duration::from_secs(60);
 
 impl Auth {
     /// Who asks, by cookie or bearer token; `None`: nobody known.
     pub fn identify(&self, request: &HttpRequest, store: &Store) -> Option<Identity> {
+        let admin = |hash: String, by_cookie: bool| Identity {
+            name: "admin".to_owned(),
+            scope: Scope::Admin,
+            by_cookie,
+            credential: Credential::Session(hash),
+        };
         if let Some(value) = request.headers().get(AUTHORIZATION) {
             let token = value.to_str().ok().and_then(|v| v.split_once(' '))?;
             if !token.0.eq_ignore_ascii_case("bearer") {
@@ -55,29 +98,93 @@ impl Auth {
             }
             let hash = secrets::sha256(token.1.trim());
             if self.refresh(&hash) {
-                return Some(Identity { name: "admin".to_owned(), scope: Scope::Admin, by_cookie: false });
+                return Some(admin(hash, false));
             }
             let token = store.token_by_hash(&hash)?;
-            return Some(Identity { name: token.name, scope: token.scope, by_cookie: false });
+            let credential = Credential::Token(hash);
+            return Some(Identity { name: token.name, scope: token.scope, by_cookie: false, credential });
         }
-        let cookie = session_of(request)?;
-        let admin = Identity { name: "admin".to_owned(), scope: Scope::Admin, by_cookie: true };
-        self.refresh(&secrets::sha256(cookie)).then_some(admin)
+        let hash = secrets::sha256(session_of(request)?);
+        self.refresh(&hash).then(|| admin(hash, true))
     }
 
-    /// Checks the admin secret and opens a session.
-    pub async fn login(&self, from: IpAddr, secret: String, store: &Store) -> Result<Secret, Problem> {
-        self.admit(from)?;
-        let hash = store.secret("admin").unwrap_or_default();
-        let right = actix_web::web::block(move || secrets::verify(&secret, &hash)).await.unwrap_or(false);
-        if !right {
-            let detail = "this is not the admin secret; `ringtrip serve` printed it at its first start, and \
-                          `ringtrip admin reset-secret` makes a new one";
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, "wrong-secret", detail));
+    /// Does the credential still count? Asking keeps a session alive.
+    pub fn still_counts(&self, credential: &Credential, store: &Store) -> bool {
+        match credential {
+            Credential::Session(hash) => self.refresh(hash),
+            Credential::Token(hash) => store.token_by_hash(hash).is_some(),
         }
-        self.failures.lock().unwrap_or_else(|e| e.into_inner()).remove(&from);
+    }
+
+    /// Changes whenever a session or a token has ended.
+    pub fn watch_ended(&self) -> watch::Receiver<u64> {
+        self.ended.subscribe()
+    }
+
+    /// A token was revoked: what it opened ends.
+    pub fn token_ended(&self) {
+        self.ended.send_modify(|n| *n += 1);
+    }
+
+    /// Checks the admin secret and opens a session. `Err` has how many wrong attempts there were from this address.
+    pub async fn login(&self, from: IpAddr, secret: String, store: &Store) -> Result<Secret, LoginError> {
+        let hash = store.secret("admin").unwrap_or_default();
+        let is_right = self.is_right(from, secret, hash).await?;
+        let delay = lock(&self.guesses).delay(Instant::now(), from);
+        if !delay.is_zero() {
+            // The right secret always waits its time; wrong ones only while there is room.
+            let waits = Waiting::new(&self.guesses, from);
+            if is_right || waits.is_some() {
+                tokio::time::sleep(delay).await;
+            }
+        }
+        let mut guesses = lock(&self.guesses);
+        let now = Instant::now();
+        if is_right {
+            guesses.succeeded(from);
+            drop(guesses);
+            return Ok(self.open_session());
+        }
+        let is_over = guesses.is_over(now, from);
+        let attempts = guesses.failed(now, from);
+        let retry_after = is_over.then(|| guesses.retry_after(now, from));
+        Err(LoginError { attempts, retry_after })
+    }
+
+    async fn is_right(&self, from: IpAddr, secret: String, hash: String) -> Result<bool, LoginError> {
+        let digest = secrets::sha256(&format!("{hash} {secret}"));
+        let known = lock(&self.verified).clone();
+        if let Some((of, right)) = known.as_deref().and_then(|known| known.split_once(' '))
+            && of == secrets::sha256(&hash)
+        {
+            return Ok(right == digest);
+        }
+        let now = Instant::now();
+        let is_local = from.to_canonical().is_loopback();
+        let lane = match is_local {
+            true => 0,
+            false if lock(&self.guesses).delay(now, from).is_zero() => 1,
+            false => 2,
+        };
+        let waits = Waiting::new(&self.guesses, from);
+        if waits.is_none() && !is_local {
+            let mut guesses = lock(&self.guesses);
+            let attempts = guesses.failed(now, from);
+            return Err(LoginError { attempts, retry_after: Some(guesses.retry_after(now, from)) });
+        }
+        // A semaphore that is never closed always gives a permit.
+        let _one = self.slow[lane].acquire().await.ok();
+        let checked = hash.clone();
+        let right = actix_web::web::block(move || secrets::verify(&secret, &checked)).await.unwrap_or(false);
+        if right {
+            *lock(&self.verified) = Some(format!("{} {digest}", secrets::sha256(&hash)));
+        }
+        Ok(right)
+    }
+
+    fn open_session(&self) -> Secret {
         let session = secrets::new_token();
-        let mut sessions = self.sessions.lock().unwrap_or_else(|e| e.into_inner());
+        let mut sessions = lock(&self.sessions);
         sessions.retain(|_, used| used.elapsed() < SESSION);
         if sessions.len() >= SESSIONS
             && let Some(oldest) = sessions.iter().min_by_key(|(_, used)| **used).map(|(k, _)| k.clone())
@@ -85,18 +192,19 @@ impl Auth {
             sessions.remove(&oldest);
         }
         sessions.insert(secrets::sha256(&session.0), Instant::now());
-        Ok(session)
+        session
     }
 
-    /// Ends the session that asks.
-    pub fn logout(&self, request: &HttpRequest) {
-        if let Some(cookie) = session_of(request) {
-            self.sessions.lock().unwrap_or_else(|e| e.into_inner()).remove(&secrets::sha256(cookie));
-        }
+    /// Ends the session that asks; `false`: it was a token, which a logout does not end.
+    pub fn logout(&self, who: &Identity) -> bool {
+        let Credential::Session(hash) = &who.credential else { return false };
+        lock(&self.sessions).remove(hash);
+        self.ended.send_modify(|n| *n += 1);
+        true
     }
 
     fn refresh(&self, hash: &str) -> bool {
-        let mut sessions = self.sessions.lock().unwrap_or_else(|e| e.into_inner());
+        let mut sessions = lock(&self.sessions);
         match sessions.get_mut(hash) {
             Some(used) if used.elapsed() < SESSION => {
                 *used = Instant::now();
@@ -109,21 +217,49 @@ impl Auth {
             None => false,
         }
     }
+}
 
-    /// Counts an attempt and refuses when there were too many. A right one clears its address.
-    fn admit(&self, from: IpAddr) -> Result<(), Problem> {
-        let mut failures = self.failures.lock().unwrap_or_else(|e| e.into_inner());
-        failures.retain(|_, (_, since)| since.elapsed() < WINDOW);
-        let all: u32 = failures.values().map(|(n, _)| n).sum();
-        let (n, since) = failures.entry(from).or_insert((0, Instant::now()));
-        if *n >= ATTEMPTS || all >= ATTEMPTS_ALL {
-            let wait = WINDOW.saturating_sub(since.elapsed()).as_secs().max(1) as u32;
-            let detail = format!("too many attempts; try again in {wait} s");
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", detail).after(wait));
+/// A wrong admin secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginError {
+    /// Wrong attempts from this address lately.
+    pub attempts: u32,
+    /// There were too many; seconds until they are forgotten.
+    pub retry_after: Option<u32>,
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Problem {
+        if let Some(wait) = error.retry_after {
+            let detail = format!("wrong secret, and too many attempts from this address; wait {wait} s");
+            return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", detail).after(wait);
         }
-        *n += 1;
-        Ok(())
+        let detail = "this is not the admin secret; `ringtrip serve` printed it at its first start, and \
+                      `ringtrip admin reset-secret` makes a new one";
+        Problem::new(StatusCode::UNAUTHORIZED, "wrong-secret", detail)
     }
+}
+
+/// An attempt that waits; it is counted until it is dropped.
+struct Waiting<'a> {
+    guesses: &'a Mutex<Guesses>,
+    from: IpAddr,
+}
+
+impl Waiting<'_> {
+    fn new(guesses: &Mutex<Guesses>, from: IpAddr) -> Option<Waiting<'_>> {
+        lock(guesses).may_wait(Instant::now(), from).then_some(Waiting { guesses, from })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(self.guesses).waited(self.from);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// The session in the Cookie header (RFC 6265 §4.2.1).

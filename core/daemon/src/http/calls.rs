@@ -2,37 +2,43 @@
 
 use std::path::Path;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use ringtrip_switch::ids::CallId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, Identity, Problem, off_loop};
+use super::access::{Admin, Reader};
+use super::operation::{Operations, path};
+use super::{Api, Problem, off_loop};
 use crate::control::Control;
-use crate::store::{CdrQuery, CdrRecord, Scope};
+use crate::store::{CdrQuery, CdrRecord};
 use crate::views::CallView;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/calls").route(web::get().to(list)).route(web::post().to(originate)))
-        .service(web::resource("/calls/{id}").route(web::get().to(one)).route(web::delete().to(hangup)))
-        .service(web::resource("/cdrs").route(web::get().to(cdrs)))
-        .service(web::resource("/cdrs/{id}").route(web::get().to(cdr)))
-        .service(web::resource("/cdrs/{id}/recording").route(web::get().to(recording)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/calls").get(list).post(originate),
+        path("/calls/{id}").get(one).delete(hangup),
+        path("/cdrs").get(cdrs),
+        path("/cdrs/{id}").get(cdr),
+        path("/cdrs/{id}/recording").get(recording),
+    ]
 }
 
 /// Calls in progress.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", responses((status = 200, body = Vec<CallView>)))]
-pub(super) async fn list(api: web::Data<Api>) -> web::Json<Vec<CallView>> {
+pub(super) async fn list(_: Reader, api: web::Data<Api>) -> web::Json<Vec<CallView>> {
     web::Json(api.exchange.with_views(|v| v.calls.values().cloned().collect()))
 }
 
 /// A call in progress.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path)), responses(
     (status = 200, body = CallView), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<CallView>, Problem> {
+pub(super) async fn one(
+    _: Reader,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+) -> Result<web::Json<CallView>, Problem> {
     let found = api.exchange.with_views(|v| v.calls.get(id.as_str()).cloned());
     found.map(web::Json).ok_or_else(|| Problem::missing("call in progress", &id))
 }
@@ -59,6 +65,7 @@ pub(super) struct Started {
     (status = 201, body = Started), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn originate(
+    _: Admin,
     api: web::Data<Api>,
     body: web::Json<NewCall>,
 ) -> Result<HttpResponse, Problem> {
@@ -76,7 +83,11 @@ pub(super) async fn originate(
 /// Hangs up.
 #[utoipa::path(delete, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path)), responses(
     (status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn hangup(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn hangup(
+    _: Admin,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let call = call_id(&id)?;
     api.exchange.ask(|reply| Control::Hangup { call, reply }).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -113,6 +124,7 @@ pub(super) struct CdrPage {
 /// Call detail records, newest first.
 #[utoipa::path(get, path = "/api/v1/cdrs", tag = "calls", params(Wanted), responses((status = 200, body = CdrPage)))]
 pub(super) async fn cdrs(
+    _: Reader,
     api: web::Data<Api>,
     wanted: web::Query<Wanted>,
 ) -> Result<web::Json<CdrPage>, Problem> {
@@ -132,7 +144,11 @@ pub(super) async fn cdrs(
 /// One CDR.
 #[utoipa::path(get, path = "/api/v1/cdrs/{id}", tag = "calls", params(("id" = String, Path)), responses(
     (status = 200, body = CdrRecord), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn cdr(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<CdrRecord>, Problem> {
+pub(super) async fn cdr(
+    _: Reader,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+) -> Result<web::Json<CdrRecord>, Problem> {
     let call = call_id(&id)?;
     off_loop(move || api.store.cdr(call.0)).await.map(web::Json)
 }
@@ -143,14 +159,10 @@ pub(super) async fn cdr(api: web::Data<Api>, id: web::Path<String>) -> Result<we
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn recording(
+    _: Admin,
     api: web::Data<Api>,
-    who: Identity,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    if who.scope != Scope::Admin {
-        let detail = "only an administrator hears recordings";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
-    }
     let call = call_id(&id)?;
     let missing = Problem::missing("recording of call", &id);
     let bytes = off_loop(move || -> Result<Option<Vec<u8>>, Problem> {

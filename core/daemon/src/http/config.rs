@@ -11,22 +11,24 @@ use ringtrip_switch::config::Config;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::{Admin, Reader};
 use super::auth::Identity;
 use super::if_match::{etag, if_match};
+use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, Fault, diff, read, redact, summary};
-use crate::control::Control;
 use crate::routes::{InForce, quick};
 use crate::store::{ConfigMeta, ConfigVersion, Scope};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/config").route(web::get().to(current)).route(web::put().to(put)))
-        .service(web::resource("/config/validate").route(web::post().to(validate)))
-        .service(web::resource("/config/versions").route(web::get().to(versions)))
-        .service(web::resource("/config/versions/{version}").route(web::get().to(version)))
-        .service(web::resource("/config/diff").route(web::get().to(compare)))
-        .service(web::resource("/config/undo").route(web::post().to(undo)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/config").get(current).put(put),
+        path("/config/validate").post(validate),
+        path("/config/versions").get(versions),
+        path("/config/versions/{version}").get(version),
+        path("/config/diff").get(compare),
+        path("/config/undo").post(undo),
+    ]
 }
 
 /// A version with its text.
@@ -52,8 +54,8 @@ pub(super) struct Shown {
 #[utoipa::path(get, path = "/api/v1/config", tag = "config", params(Shown), responses((status = 200, body = Document),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn current(
+    who: Reader,
     api: web::Data<Api>,
-    who: Identity,
     shown: web::Query<Shown>,
 ) -> Result<HttpResponse, Problem> {
     let head = api.store.config_head();
@@ -65,8 +67,8 @@ pub(super) async fn current(
     params(("version" = u64, Path), Shown), responses((status = 200, body = Document),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn version(
+    who: Reader,
     api: web::Data<Api>,
-    who: Identity,
     version: web::Path<u64>,
     shown: web::Query<Shown>,
 ) -> Result<HttpResponse, Problem> {
@@ -83,13 +85,13 @@ async fn show(
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "only an administrator sees passwords"));
     }
     let ConfigVersion { meta, text } = off_loop(move || api.store.config(version)).await?;
-    let text = if secrets { text } else { redact(&text) };
+    let text = if secrets { text } else { redact(&text, who.viewer()) };
     Ok(HttpResponse::Ok().insert_header((ETAG, etag(meta.version))).json(Document { meta, text }))
 }
 
 /// All versions, newest first.
 #[utoipa::path(get, path = "/api/v1/config/versions", tag = "config", responses((status = 200, body = Vec<ConfigMeta>)))]
-pub(super) async fn versions(api: web::Data<Api>) -> web::Json<Vec<ConfigMeta>> {
+pub(super) async fn versions(_: Reader, api: web::Data<Api>) -> web::Json<Vec<ConfigMeta>> {
     let mut versions = api.store.configs();
     versions.reverse();
     web::Json(versions)
@@ -107,7 +109,7 @@ pub(super) struct Checked {
 /// Checks a document (TOML in the body) and changes nothing.
 #[utoipa::path(post, path = "/api/v1/config/validate", tag = "config", request_body(content = String,
     content_type = "application/toml"), responses((status = 200, body = Checked)))]
-pub(super) async fn validate(body: web::Bytes) -> Result<web::Json<Checked>, Problem> {
+pub(super) async fn validate(_: Reader, body: web::Bytes) -> Result<web::Json<Checked>, Problem> {
     let text = toml_text(&body)?;
     Ok(web::Json(match read(&text) {
         Ok((_, faults)) => Checked { ok: true, faults },
@@ -144,9 +146,9 @@ pub(super) struct Applied {
     (status = 428, description = "No If-Match", body = Problem, content_type = "application/problem+json"),
     (status = 507, description = "Disk full", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn put(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     note: web::Query<Note>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
@@ -167,8 +169,8 @@ pub(super) struct Undo {
     (status = 200, body = Applied), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn undo(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     body: web::Json<Undo>,
 ) -> Result<HttpResponse, Problem> {
     let head = api.store.config_head();
@@ -205,14 +207,16 @@ pub(super) struct Comparison {
 #[utoipa::path(get, path = "/api/v1/config/diff", tag = "config", params(Pair), responses(
     (status = 200, body = Comparison), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn compare(
+    who: Reader,
     api: web::Data<Api>,
     pair: web::Query<Pair>,
 ) -> Result<web::Json<Comparison>, Problem> {
     let to = pair.to.unwrap_or_else(|| api.store.config_head());
     let from = pair.from.map_or_else(|| before(to), Ok)?;
+    let viewer = who.viewer();
     off_loop(move || {
         let (old, new) = (api.store.config(from)?, api.store.config(to)?);
-        let lines = diff(&redact(&old.text), &redact(&new.text));
+        let lines = diff(&redact(&old.text, viewer), &redact(&new.text, viewer));
         Ok::<_, crate::store::StoreError>(Comparison { from, to, summary: summary(&lines), lines })
     })
     .await
@@ -299,11 +303,7 @@ pub(super) async fn take(
         }
     };
     let (version, by, told) = (meta.version, who.name.clone(), summary.clone());
-    let boxed = Box::new(config.clone());
-    let applied = api
-        .exchange
-        .ask(|reply| Control::ApplyConfig { config: boxed, version, by, summary: told, reply })
-        .await;
+    let applied = api.exchange.apply(config.clone(), version, by, told).await;
     if let Err(why) = applied {
         // Kept and active must not differ: the old text becomes the newest version again.
         let note = format!("version {version} was not taken: {why}");

@@ -6,18 +6,25 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use rust_embed::RustEmbed;
 
 use super::Problem;
+use super::access::Anyone;
 
 /// `build.rs` names the folder: the built console, or a page that says how to build it.
 #[derive(RustEmbed)]
 #[folder = "$RINGTRIP_CONSOLE"]
 struct Files;
 
+/// First segments of paths that are no pages.
+const RESERVED: [&str; 3] = ["api", "metrics", "healthz"];
+
 /// A file of the console; a path without an extension is one of its pages and gets `index.html`.
-pub(super) async fn file(request: HttpRequest) -> HttpResponse {
+/// Nothing here is secret, so nobody needs to be known: what is not one of these files is refused.
+pub(super) async fn file(_: Anyone, request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
-    let is_api = path == "api" || path.starts_with("api/");
+    // A page of this name would answer 200 to a misspelt path of the API, which a script takes for success.
+    let first = path.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+    let is_misspelt = RESERVED.iter().any(|name| first.eq_ignore_ascii_case(name));
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    if is_api || !is_read {
+    if is_misspelt || !is_read {
         return HttpResponse::NotFound().finish();
     }
     let last = path.rsplit('/').next().unwrap_or("");

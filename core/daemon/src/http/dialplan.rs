@@ -7,23 +7,26 @@ use ringtrip_switch::route::{RoutePlan, Target, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::Reader;
+use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::exchange::wall;
 use crate::plan::{self, PlanAnswer, PlanCheck, PlanTry};
 use crate::routes::explain::source_of;
 use crate::store::{ProvenanceRecord, StepRecord};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/dialplan/try").route(web::post().to(try_plan)))
-        .service(web::resource("/dialplan/check").route(web::post().to(check)))
-        .service(web::resource("/route/try").route(web::post().to(try_route)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/dialplan/try").post(try_plan),
+        path("/dialplan/check").post(check),
+        path("/route/try").post(try_route),
+    ]
 }
 
 /// Presses keys on a plan, on paper.
 #[utoipa::path(post, path = "/api/v1/dialplan/try", tag = "dialplan", request_body = PlanTry, responses(
     (status = 200, body = PlanAnswer), (status = 400, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn try_plan(body: web::Json<PlanTry>) -> Result<web::Json<PlanAnswer>, Problem> {
+pub(super) async fn try_plan(_: Reader, body: web::Json<PlanTry>) -> Result<web::Json<PlanAnswer>, Problem> {
     plan::run(&body).map(web::Json).map_err(|why| Problem::bad(why.to_string()))
 }
 
@@ -38,7 +41,7 @@ pub(super) struct PlanText {
 /// Checks a plan: errors with their place, warnings, and a repair where one can be guessed.
 #[utoipa::path(post, path = "/api/v1/dialplan/check", tag = "dialplan", request_body = PlanText, responses(
     (status = 200, body = PlanCheck)))]
-pub(super) async fn check(body: web::Json<PlanText>) -> web::Json<PlanCheck> {
+pub(super) async fn check(_: Reader, body: web::Json<PlanText>) -> web::Json<PlanCheck> {
     web::Json(plan::check(&body.plan))
 }
 
@@ -91,6 +94,7 @@ pub(super) struct AttemptView {
 #[utoipa::path(post, path = "/api/v1/route/try", tag = "dialplan", request_body = RouteAsk, responses(
     (status = 200, body = RouteView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn try_route(
+    _: Reader,
     api: web::Data<Api>,
     body: web::Json<RouteAsk>,
 ) -> Result<web::Json<RouteView>, Problem> {

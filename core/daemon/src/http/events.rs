@@ -1,9 +1,8 @@
 //! Events as server-sent events: numbered, in one order, resumable by `Last-Event-ID` or `?after=`. A listener that was
 //! away longer than the exchange remembers gets one `stream.gap` first.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -15,11 +14,15 @@ use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::IntoParams;
 
+use super::access::Reader;
+use super::auth::{Credential, Identity};
+use super::operation::{Operations, path};
 use super::{Api, Problem};
-use crate::events::{EventHub, Numbered, Subscription};
+use crate::events::{Numbered, Subscription};
+use crate::store::Scope;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/events").route(web::get().to(listen)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![path("/events").get(listen)]
 }
 
 /// From where.
@@ -32,7 +35,10 @@ pub(super) struct From {
 
 /// Listeners at once: each holds a connection.
 const LISTENERS: usize = 128;
-static NOW: AtomicUsize = AtomicUsize::new(0);
+/// Of these, so many are kept for administrators.
+const FOR_ADMINISTRATORS: usize = 32;
+/// Listeners by one token or session.
+const OF_ONE: usize = 32;
 /// A comment this often keeps proxies from closing the stream, and finds out that a listener has gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -40,6 +46,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(From, ("Last-Event-ID" = Option<u64>, Header)),
     responses((status = 200, description = "An endless stream", content_type = "text/event-stream", body = String)))]
 pub(super) async fn listen(
+    who: Reader,
     request: HttpRequest,
     api: web::Data<Api>,
     from: web::Query<From>,
@@ -53,12 +60,9 @@ pub(super) async fn listen(
         ),
         None => None,
     };
-    let seat = Seat::take().ok_or_else(|| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", "too many listen already")
-            .after(5)
-    })?;
+    let seat = Seat::take(&api, &who)?;
     let after = last_id.or(from.after);
-    let listener = Listener::new(api.events.clone(), after, seat);
+    let listener = Listener::new(seat, after);
     let body = stream::unfold(listener, |mut listener| async move {
         let chunk = listener.next().await?;
         Some((Ok::<_, actix_web::Error>(chunk), listener))
@@ -69,37 +73,73 @@ pub(super) async fn listen(
         .streaming(body))
 }
 
-struct Seat;
+/// Who listens, and how many of each.
+#[derive(Default)]
+pub struct Listeners(Mutex<HashMap<Credential, usize>>);
+
+/// One that listens, until it is dropped.
+struct Seat {
+    api: web::Data<Api>,
+    credential: Credential,
+}
 
 impl Seat {
-    fn take() -> Option<Seat> {
-        NOW.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < LISTENERS).then_some(n + 1))
-            .ok()
-            .map(|_| Seat)
+    fn take(api: &web::Data<Api>, who: &Identity) -> Result<Seat, Problem> {
+        let full = |detail: String| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", detail).after(5)
+        };
+        let mut of = api.listeners.0.lock().unwrap_or_else(|e| e.into_inner());
+        let all: usize = of.values().sum();
+        let most = match who.scope {
+            Scope::Admin => LISTENERS,
+            Scope::Read => LISTENERS - FOR_ADMINISTRATORS,
+        };
+        if all >= most {
+            return Err(full(format!("{all} event streams are open, as many as are served; close some")));
+        }
+        let own = of.entry(who.credential.clone()).or_insert(0);
+        if *own >= OF_ONE {
+            return Err(full(format!("{:?} has {OF_ONE} event streams open; close some", who.name)));
+        }
+        *own += 1;
+        drop(of);
+        Ok(Seat { api: api.clone(), credential: who.credential.clone() })
+    }
+
+    fn still_counts(&self) -> bool {
+        self.api.auth.still_counts(&self.credential, &self.api.store)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        NOW.fetch_sub(1, Ordering::Relaxed);
+        let mut of = self.api.listeners.0.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(own) = of.get_mut(&self.credential) {
+            *own -= 1;
+            if *own == 0 {
+                of.remove(&self.credential);
+            }
+        }
     }
 }
 
 struct Listener {
-    hub: EventHub,
     ready: VecDeque<Bytes>,
     live: tokio::sync::broadcast::Receiver<Arc<Numbered>>,
+    /// Changes when a session or token has ended: perhaps the one that listens here.
+    ended: tokio::sync::watch::Receiver<u64>,
     last: u64,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl Listener {
-    fn new(hub: EventHub, after: Option<u64>, seat: Seat) -> Listener {
+    fn new(seat: Seat, after: Option<u64>) -> Listener {
+        let hub = &seat.api.events;
         let head = hub.head();
         let sub = hub.subscribe(after);
-        let live = sub.live.resubscribe();
+        let (live, ended) = (sub.live.resubscribe(), seat.api.auth.watch_ended());
         let mut listener =
-            Listener { hub, ready: VecDeque::new(), live, last: after.unwrap_or(head), _seat: seat };
+            Listener { ready: VecDeque::new(), live, ended, last: after.unwrap_or(head), seat };
         // A first octet at once tells the listener that it is connected.
         listener.ready.push_back(Bytes::from_static(b"retry: 1000\n\n"));
         listener.take(sub);
@@ -127,20 +167,37 @@ impl Listener {
         }
     }
 
+    /// What is sent next; `None` when the stream ends, as it does with the session or token that opened it.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if self.ended.has_changed().unwrap_or(false) {
+                self.ended.mark_unchanged();
+                if !self.seat.still_counts() {
+                    return None;
+                }
+            }
             if let Some(chunk) = self.ready.pop_front() {
                 return Some(chunk);
             }
-            match tokio::time::timeout(HEARTBEAT, self.live.recv()).await {
-                Ok(Ok(event)) => self.push(&event),
+            let came = tokio::select! {
+                came = self.live.recv() => came,
+                _ = self.ended.changed() => {
+                    self.ended.mark_changed();
+                    continue;
+                }
+                () = tokio::time::sleep(HEARTBEAT) => {
+                    // A session is in use as long as somebody listens by it.
+                    return self.seat.still_counts().then(|| Bytes::from_static(b": still here\n\n"));
+                }
+            };
+            match came {
+                Ok(event) => self.push(&event),
                 // Too slow for the live channel: the hub remembers more than the channel does.
-                Ok(Err(RecvError::Lagged(_))) => {
-                    let sub = self.hub.subscribe(Some(self.last));
+                Err(RecvError::Lagged(_)) => {
+                    let sub = self.seat.api.events.subscribe(Some(self.last));
                     self.take(sub);
                 }
-                Ok(Err(RecvError::Closed)) => return None,
-                Err(_) => return Some(Bytes::from_static(b": still here\n\n")),
+                Err(RecvError::Closed) => return None,
             }
         }
     }

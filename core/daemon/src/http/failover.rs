@@ -5,11 +5,13 @@ use ringtrip_switch::config::Failover;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::Reader;
+use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::store::StoreError;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/failover").route(web::get().to(table)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![path("/failover").get(table)]
 }
 
 /// A rule for a cause.
@@ -25,7 +27,7 @@ pub(super) struct RuleView {
 
 /// What becomes of a call after an attempt outside has failed, for each cause.
 #[utoipa::path(get, path = "/api/v1/failover", tag = "config", responses((status = 200, body = Vec<RuleView>)))]
-pub(super) async fn table(api: web::Data<Api>) -> Result<web::Json<Vec<RuleView>>, Problem> {
+pub(super) async fn table(_: Reader, api: web::Data<Api>) -> Result<web::Json<Vec<RuleView>>, Problem> {
     let text = off_loop(move || -> Result<String, StoreError> {
         let head = api.store.config_head();
         if head == 0 { Ok(String::new()) } else { Ok(api.store.config(head)?.text) }

@@ -1,25 +1,25 @@
-//! What every request passes: Host and Origin (DNS rebinding, cross-site requests), identity, scope; and what every
-//! answer gets: problem+json for errors that have no body, and the headers that keep a browser on our side.
+//! What every request passes: Host and Origin (DNS rebinding, cross-site requests), the spelling of its path; and what
+//! every answer gets: problem+json for errors that have no body, and the headers that keep a browser on our side.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, ResponseError, web};
+use actix_web::{ResponseError, web};
 
-use super::Api;
 use super::problem::Problem;
-use crate::store::Scope;
+use super::spelling;
+use super::{Api, body};
 
 /// The guard of the whole application.
 pub(super) async fn guard(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let api_path = is_api(request.path());
+    let too_slow = body::limit_time(&mut request);
     let mut response = match admit(&request) {
         Err(problem) => request.into_response(problem.error_response()),
         Ok(()) => match next.call(request).await {
@@ -27,6 +27,13 @@ pub(super) async fn guard(
             Err(error) => return Err(error),
         },
     };
+    if too_slow.is_so() {
+        let detail =
+            "the body did not arrive in time: it has 10 s, and longer if it comes at 16 KiB/s or more";
+        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", detail);
+        response = response.into_response(problem.error_response());
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     if response.status().is_client_error() || response.status().is_server_error() {
         response = with_body(response);
     }
@@ -42,24 +49,24 @@ pub(super) async fn guard(
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self' blob: data:; \
          connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     );
-    if api_path {
-        set(header::CACHE_CONTROL, "no-store");
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
 }
 
+/// What is asked of every request before the router sees it. Who may do what is asked later, by each operation.
 fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let Some(api) = request.app_data::<web::Data<Api>>() else {
         return Err(Problem::internal("the API is not set up"));
     };
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("");
+    let host = host(request)?;
     if !api.is_our_host(host) {
         let detail = format!(
             "{host:?} is not a name of this exchange; ask it by address, or set its name in the configuration"
         );
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail));
     }
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let origin = request.headers().get(header::ORIGIN).map(|o| o.to_str().unwrap_or("?"));
     if let Some(origin) = origin
         && origin.split_once("://").map(|(_, rest)| rest) != Some(host)
@@ -70,52 +77,23 @@ fn admit(request: &ServiceRequest) -> Result<(), Problem> {
             format!("requests from {origin} are refused"),
         ));
     }
-    if is_public(request) {
-        return Ok(());
-    }
-    let Some(identity) = api.auth.identify(request.request(), &api.store) else {
-        let detail = "log in, or send `Authorization: Bearer TOKEN`; `ringtrip token create NAME` makes one";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
-    };
-    let marked = origin.is_some() || request.headers().contains_key("x-ringtrip");
-    if identity.by_cookie && !safe && !marked {
-        let detail = "a change by session cookie needs an Origin or an X-Ringtrip header";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "unproven-origin", detail));
-    }
-    if identity.scope != Scope::Admin && !safe && !is_harmless(request.path()) {
-        let detail = format!("the token {:?} may read, not change", identity.name);
-        return Err(Problem::new(StatusCode::FORBIDDEN, "read-only-token", detail));
-    }
-    request.extensions_mut().insert(identity);
-    Ok(())
+    spelling::check(request.uri().path()).map_err(|why| Problem::bad(why.to_string()))
 }
 
-/// What needs no identity: the door itself, the sign of life, and the console's files, which hold no data.
-fn is_public(request: &ServiceRequest) -> bool {
-    let path = request.path();
-    match *request.method() {
-        Method::POST => path == "/api/v1/login",
-        Method::GET | Method::HEAD => path == "/healthz" || !is_api(path),
-        _ => false,
+/// The host that is asked: of the Host header, of which there is one, and of a target in absolute form, which names the
+/// same (RFC 9112 §3.2).
+fn host(request: &ServiceRequest) -> Result<&str, Problem> {
+    let mut hosts = request.headers().get_all(header::HOST);
+    let host = hosts.next().map_or(Ok(""), |h| h.to_str()).unwrap_or("");
+    if hosts.next().is_some() {
+        return Err(Problem::bad("the request has more than one Host header"));
     }
-}
-
-fn is_api(path: &str) -> bool {
-    path == "/api" || path.starts_with("/api/") || path.starts_with("/metrics")
-}
-
-/// POSTs that only compute.
-fn is_harmless(path: &str) -> bool {
-    matches!(
-        path,
-        "/api/v1/config/validate"
-            | "/api/v1/dialplan/try"
-            | "/api/v1/dialplan/check"
-            | "/api/v1/route/try"
-            | "/api/v1/routes/explain"
-            | "/api/v1/routes/who-reaches"
-            | "/api/v1/logout"
-    ) || path.starts_with("/api/v1/drafts/") && (path.ends_with("/check") || path.ends_with("/replay"))
+    match request.uri().authority() {
+        Some(target) if !target.as_str().eq_ignore_ascii_case(host) => {
+            Err(Problem::bad(format!("the request is for {target}, but its Host header says {host:?}")))
+        }
+        _ => Ok(host),
+    }
 }
 
 /// An error without a body gets one: 404 and 405 of the router, 413 and 400 of the payload readers.
@@ -151,14 +129,19 @@ fn with_body(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
 }
 
 /// Is the Host header one of ours? An address always is: a rebinding attacker needs a name. The port is not looked
-/// at, so that port forwarding works.
+/// at, so that port forwarding works; but what stands there must be a port.
 pub(super) fn is_our_host(host: &str, ours: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
-        None => host
-            .rsplit_once(':')
-            .map_or(host, |(name, port)| if port.chars().all(|c| c.is_ascii_digit()) { name } else { host }),
-    };
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name.parse::<IpAddr>().is_ok() || name == "localhost" || ours.contains(&name)
+    if let Some(rest) = host.strip_prefix('[') {
+        let Some((address, rest)) = rest.split_once(']') else { return false };
+        return address.parse::<Ipv6Addr>().is_ok() && (rest.is_empty() || is_port(rest));
+    }
+    let (name, port) = host.find(':').map_or((host, ""), |at| host.split_at(at));
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    (port.is_empty() || is_port(port))
+        && (name.parse::<Ipv4Addr>().is_ok() || name == "localhost" || ours.contains(&name))
+}
+
+/// `:8080`.
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':').is_some_and(|port| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -7,26 +7,23 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::auth::Identity;
+use super::access::{Anyone, Reader};
+use super::operation::{Operations, path};
 use super::{Api, Problem};
 use crate::store::Scope;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
-        .service(web::resource("/metrics").route(web::get().to(metrics)));
+pub(super) fn root_operations() -> Vec<Operations> {
+    vec![path("/healthz").get(healthz).head(healthz), path("/metrics").get(metrics)]
 }
 
-pub(super) fn api_routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/system").route(web::get().to(system)))
-        .service(web::resource("/whoami").route(web::get().to(whoami)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![path("/system").get(system), path("/whoami").get(whoami)]
 }
 
 /// Does the exchange answer? Says nothing else: anybody may ask.
-#[utoipa::path(get, path = "/healthz", tag = "system", security(()), responses((status = 200, body = String),
+#[utoipa::path(method(get, head), path = "/healthz", tag = "system", security(()), responses((status = 200, body = String),
     (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn healthz(api: web::Data<Api>) -> HttpResponse {
+pub(super) async fn healthz(_: Anyone, api: web::Data<Api>) -> HttpResponse {
     if api.exchange.is_alive() {
         return HttpResponse::Ok().content_type("text/plain").body("ok\n");
     }
@@ -46,8 +43,8 @@ pub(super) struct Who {
 
 /// Who am I?
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "access", responses((status = 200, body = Who)))]
-pub(super) async fn whoami(who: Identity) -> web::Json<Who> {
-    web::Json(Who { name: who.name, scope: who.scope })
+pub(super) async fn whoami(who: Reader) -> web::Json<Who> {
+    web::Json(Who { name: who.name.clone(), scope: who.scope })
 }
 
 /// The machine and the program.
@@ -79,7 +76,7 @@ pub(super) struct System {
 
 /// The machine and the program.
 #[utoipa::path(get, path = "/api/v1/system", tag = "system", responses((status = 200, body = System)))]
-pub(super) async fn system(api: web::Data<Api>) -> web::Json<System> {
+pub(super) async fn system(_: Reader, api: web::Data<Api>) -> web::Json<System> {
     web::Json(System {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: api.started.elapsed().as_secs(),
@@ -97,7 +94,7 @@ pub(super) async fn system(api: web::Data<Api>) -> web::Json<System> {
 
 /// Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, body = String)))]
-pub(super) async fn metrics(api: web::Data<Api>) -> HttpResponse {
+pub(super) async fn metrics(_: Reader, api: web::Data<Api>) -> HttpResponse {
     let mut out = String::new();
     let mut gauge = |name: &str, help: &str, series: &[(String, f64)]| {
         let _ = writeln!(out, "# HELP ringtrip_{name} {help}\n# TYPE ringtrip_{name} gauge");

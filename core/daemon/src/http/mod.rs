@@ -2,36 +2,44 @@
 //!
 //! Without identity only login, `/healthz` and the console's static files answer. Every error is problem+json.
 
+mod access;
 pub mod auth;
+mod body;
 mod calls;
+mod client;
 mod config;
 mod console;
 mod dialplan;
 mod drafts;
-mod events;
+pub mod events;
 mod failover;
 mod guard;
+mod guesses;
 mod health;
 mod if_match;
+mod listen;
 mod openapi;
+mod operation;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod problem;
 mod rates;
 mod routes;
 mod scripts;
+mod seats;
 mod sim;
+mod spelling;
 mod state;
 mod tokens;
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, FromRequest, HttpMessage, HttpRequest, HttpServer, web};
+use actix_web::{App, web};
 
 use crate::control::Exchange;
 use crate::drafts::Drafts;
@@ -39,7 +47,9 @@ use crate::events::EventHub;
 use crate::money::Money;
 use crate::routes::Routes;
 use crate::store::Store;
-use auth::{Auth, Identity};
+use auth::Auth;
+pub use listen::{ServerHandle, server};
+use operation::{Operation, Operations, path};
 pub use problem::Problem;
 
 /// All that the handlers reach.
@@ -61,6 +71,8 @@ pub struct Api {
     pub plugins: crate::plugins::Plugins,
     /// Sessions and attempts.
     pub auth: Auth,
+    /// Who listens to the event stream.
+    pub listeners: events::Listeners,
     /// Host names of this machine, lower case, beside its addresses.
     pub hosts: Vec<String>,
     /// Developer mode: faults may be injected.
@@ -106,32 +118,22 @@ impl Api {
             #[cfg(feature = "plugins")]
             plugins,
             auth,
+            listeners: events::Listeners::default(),
             hosts,
             developer,
             started,
         }
     }
 
+    /// May this address say on whose behalf it asks? Programs on this machine may.
+    fn is_trusted_proxy(&self, from: IpAddr) -> bool {
+        let from = from.to_canonical();
+        from.is_loopback() || self.routes.engine().router().config().is_trusted_proxy(from)
+    }
+
     fn is_our_host(&self, host: &str) -> bool {
         guard::is_our_host(host, &self.hosts)
     }
-}
-
-/// The HTTP server, bound and ready to be awaited. It handles no signals: the daemon does.
-pub fn server(api: web::Data<Api>, listen: &[SocketAddr]) -> std::io::Result<(Server, Vec<SocketAddr>)> {
-    let mut server = HttpServer::new(move || app(api.clone()))
-        .workers(1)
-        .max_connections(512)
-        .client_request_timeout(std::time::Duration::from_secs(10))
-        .shutdown_timeout(2)
-        .disable_signals();
-    for address in listen {
-        server = server.bind(address).map_err(|e| {
-            std::io::Error::new(e.kind(), format!("the HTTP API cannot listen on {address}: {e}"))
-        })?;
-    }
-    let bound = server.addrs();
-    Ok((server.run(), bound))
 }
 
 /// The application, for the server and for tests.
@@ -168,33 +170,50 @@ fn all(config: &mut web::ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(|e, _| Problem::bad(format!("path: {e}")).into()))
         .service(
             web::scope("/api/v1")
-                .configure(with_plugins)
-                .configure(tokens::routes)
-                .configure(state::routes)
-                .configure(calls::routes)
-                .configure(config::routes)
-                .configure(failover::routes)
-                .configure(dialplan::routes)
-                .configure(scripts::routes)
-                .configure(routes::routes)
-                .configure(drafts::routes)
-                .configure(rates::routes)
-                .configure(events::routes)
-                .configure(sim::routes)
-                .configure(health::api_routes)
-                .service(web::resource("/openapi.json").route(web::get().to(openapi::document))),
+                .configure(|scope| add(scope, api_operations()))
+                .default_service(web::to(operation::nothing)),
         )
-        .configure(health::routes)
-        .default_service(web::route().to(console::file));
+        .service(web::scope("/api").default_service(web::to(operation::nothing)))
+        .configure(|root| add(root, health::root_operations()))
+        .default_service(web::to(console::file));
 }
 
-#[cfg(feature = "plugins")]
-fn with_plugins(config: &mut web::ServiceConfig) {
-    plugins::routes(config);
+fn add(config: &mut web::ServiceConfig, all: Vec<Operations>) {
+    for operations in all {
+        config.service(operations);
+    }
 }
 
-#[cfg(not(feature = "plugins"))]
-fn with_plugins(_: &mut web::ServiceConfig) {}
+/// The operations under `/api/v1`.
+fn api_operations() -> Vec<Operations> {
+    let mut all = Vec::new();
+    #[cfg(feature = "plugins")]
+    all.extend(plugins::operations());
+    all.extend(tokens::operations());
+    all.extend(state::operations());
+    all.extend(calls::operations());
+    all.extend(config::operations());
+    all.extend(failover::operations());
+    all.extend(dialplan::operations());
+    all.extend(scripts::operations());
+    all.extend(routes::operations());
+    all.extend(drafts::operations());
+    all.extend(rates::operations());
+    all.extend(events::operations());
+    all.extend(sim::operations());
+    all.extend(health::operations());
+    all.push(path("/openapi.json").get(openapi::document));
+    all
+}
+
+/// All operations of the router, each with the prefix of its path.
+fn all_operations() -> Vec<(&'static str, Operation)> {
+    let with = |prefix: &'static str, all: Vec<Operations>| {
+        let each = all.into_iter().flat_map(|o| o.operations().to_vec());
+        each.map(|operation| (prefix, operation)).collect::<Vec<_>>()
+    };
+    [with("/api/v1", api_operations()), with("", health::root_operations())].concat()
+}
 
 fn is_overflow(error: &actix_web::error::JsonPayloadError) -> bool {
     use actix_web::error::JsonPayloadError as E;
@@ -207,16 +226,6 @@ fn bad_body(why: &str, too_large: bool) -> Problem {
         return Problem::new(actix_web::http::StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail);
     }
     Problem::bad(format!("the body is not what is expected here: {why}"))
-}
-
-/// Who asks, in handlers. Every handler behind the guard has one.
-impl FromRequest for Identity {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Identity, Problem>>;
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let identity = request.extensions().get::<Identity>().cloned();
-        std::future::ready(identity.ok_or_else(|| Problem::internal("nobody was identified")))
-    }
 }
 
 /// Runs what reads the disk off the event loop.

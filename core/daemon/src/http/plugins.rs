@@ -9,27 +9,22 @@ use ringtrip_wasm::package::manifest::Settings;
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::auth::Identity;
+use super::access::{Admin, Reader};
+use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::plugins::NoPlugins;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/plugins")
-                .app_data(web::PayloadConfig::new(package::MOST))
-                .route(web::get().to(list))
-                .route(web::post().to(install)),
-        )
-        .service(
-            web::resource("/plugins/{name}")
-                .app_data(web::PayloadConfig::new(package::MOST))
-                .route(web::get().to(show))
-                .route(web::put().to(update))
-                .route(web::patch().to(change))
-                .route(web::delete().to(remove)),
-        )
-        .service(web::resource("/plugins/{name}/icon").route(web::get().to(icon)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/plugins").with(web::PayloadConfig::new(package::MOST)).get(list).post(install),
+        path("/plugins/{name}")
+            .with(web::PayloadConfig::new(package::MOST))
+            .get(show)
+            .put(update)
+            .patch(change)
+            .delete(remove),
+        path("/plugins/{name}/icon").get(icon),
+    ]
 }
 
 /// The description of these paths: an exchange without plugins does not have them.
@@ -65,7 +60,7 @@ pub(super) struct PluginChange {
 
 /// All installed plugins, in the order in which policies are asked.
 #[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins", responses((status = 200, body = Vec<PluginView>)))]
-pub(super) async fn list(api: web::Data<Api>) -> Result<web::Json<Vec<PluginView>>, Problem> {
+pub(super) async fn list(_: Reader, api: web::Data<Api>) -> Result<web::Json<Vec<PluginView>>, Problem> {
     Ok(web::Json(installed(&api)?.list()))
 }
 
@@ -73,6 +68,7 @@ pub(super) async fn list(api: web::Data<Api>) -> Result<web::Json<Vec<PluginView
 #[utoipa::path(get, path = "/api/v1/plugins/{name}", tag = "plugins", params(("name" = String, Path)), responses(
     (status = 200, body = PluginView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn show(
+    _: Reader,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<web::Json<PluginView>, Problem> {
@@ -82,7 +78,11 @@ pub(super) async fn show(
 /// A plugin's icon.
 #[utoipa::path(get, path = "/api/v1/plugins/{name}/icon", tag = "plugins", params(("name" = String, Path)), responses(
     (status = 200, description = "SVG or PNG"), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn icon(api: web::Data<Api>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn icon(
+    _: Reader,
+    api: web::Data<Api>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let plugins = installed(&api)?;
     let asked = name.clone();
     match off_loop(move || plugins.icon(&asked)).await? {
@@ -101,8 +101,8 @@ pub(super) async fn icon(api: web::Data<Api>, name: web::Path<String>) -> Result
     (status = 409, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn install(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     query: web::Query<Confirm>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
@@ -118,8 +118,8 @@ pub(super) async fn install(
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn update(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
     query: web::Query<Confirm>,
     body: web::Bytes,
@@ -135,8 +135,8 @@ pub(super) async fn update(
     (status = 200, body = PluginView), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn change(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
     body: web::Json<PluginChange>,
 ) -> Result<web::Json<PluginView>, Problem> {
@@ -149,8 +149,8 @@ pub(super) async fn change(
 #[utoipa::path(delete, path = "/api/v1/plugins/{name}", tag = "plugins", params(("name" = String, Path)), responses(
     (status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (plugins, by) = (installed(&api)?, who.name.clone());

@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::{Admin, Reader};
+use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::config::{Fault, FaultSeverity};
 use crate::exchange::wall;
@@ -17,24 +19,19 @@ use crate::money::{CompareView, DeckView, ImportAsk, ImportError, ImportView, Mo
 /// Octets of a price list: some millions of rows.
 pub(super) const LARGEST: usize = 256 << 20;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/rates").route(web::get().to(list)))
-        .service(web::resource("/rates/compare").route(web::get().to(compare)))
-        .service(
-            web::resource("/rates/import")
-                .app_data(web::PayloadConfig::new(LARGEST))
-                .route(web::post().to(import)),
-        )
-        .service(
-            web::resource("/rates/decks/{name}").route(web::get().to(export)).route(web::delete().to(remove)),
-        )
-        .service(web::resource("/money").route(web::get().to(money)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/rates").get(list),
+        path("/rates/compare").get(compare),
+        path("/rates/import").with(web::PayloadConfig::new(LARGEST)).post(import),
+        path("/rates/decks/{name}").get(export).delete(remove),
+        path("/money").get(money),
+    ]
 }
 
 /// All rate decks.
 #[utoipa::path(get, path = "/api/v1/rates", tag = "rates", responses((status = 200, body = Vec<DeckView>)))]
-pub(super) async fn list(api: web::Data<Api>) -> web::Json<Vec<DeckView>> {
+pub(super) async fn list(_: Reader, api: web::Data<Api>) -> web::Json<Vec<DeckView>> {
     web::Json(api.money.list_decks())
 }
 
@@ -70,6 +67,7 @@ pub(super) struct ImportQuery {
     (status = 200, body = ImportView), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn import(
+    _: Admin,
     api: web::Data<Api>,
     query: web::Query<ImportQuery>,
     body: web::Bytes,
@@ -98,6 +96,7 @@ pub(super) struct CompareQuery {
 #[utoipa::path(get, path = "/api/v1/rates/compare", tag = "rates", params(CompareQuery), responses(
     (status = 200, body = CompareView), (status = 400, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn compare(
+    _: Reader,
     api: web::Data<Api>,
     query: web::Query<CompareQuery>,
 ) -> Result<web::Json<CompareView>, Problem> {
@@ -124,7 +123,11 @@ pub(super) async fn compare(
 /// A deck as our own CSV, which imports back to the same deck.
 #[utoipa::path(get, path = "/api/v1/rates/decks/{name}", tag = "rates", params(("name" = String, Path)), responses(
     (status = 200, description = "CSV"), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn export(api: web::Data<Api>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn export(
+    _: Reader,
+    api: web::Data<Api>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let asked = name.clone();
     let text = off_loop(move || Ok::<_, Problem>(api.money.export_deck(&asked))).await?;
     let text = text.ok_or_else(|| Problem::missing("rate deck", &name))?;
@@ -134,7 +137,11 @@ pub(super) async fn export(api: web::Data<Api>, name: web::Path<String>) -> Resu
 /// Removes a deck. Calls that stand keep their price.
 #[utoipa::path(delete, path = "/api/v1/rates/decks/{name}", tag = "rates", params(("name" = String, Path)), responses(
     (status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn remove(api: web::Data<Api>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn remove(
+    _: Admin,
+    api: web::Data<Api>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let asked = name.clone();
     let refused =
         |e: io::Error| Problem::internal(format!("the deck cannot be removed: {e}. Nothing was changed"));
@@ -144,7 +151,7 @@ pub(super) async fn remove(api: web::Data<Api>, name: web::Path<String>) -> Resu
 
 /// Limits and bundles, and what is spent and used of them.
 #[utoipa::path(get, path = "/api/v1/money", tag = "rates", responses((status = 200, body = MoneyView)))]
-pub(super) async fn money(api: web::Data<Api>) -> web::Json<MoneyView> {
+pub(super) async fn money(_: Reader, api: web::Data<Api>) -> web::Json<MoneyView> {
     web::Json(api.money.standing())
 }
 

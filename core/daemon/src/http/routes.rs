@@ -17,6 +17,8 @@ use ringtrip_switch::route::WallTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::Reader;
+use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::config::read;
 use crate::drafts::Built;
@@ -33,15 +35,16 @@ const STATES: [&str; 10] =
 /// How long faces wait for `who-reaches`.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn operations() -> Vec<Operations> {
     let json = || {
         web::JsonConfig::default().limit(LARGEST).content_type_required(false).error_handler(|error, _| {
             Problem::bad(format!("the body is not what is expected here: {error}")).into()
         })
     };
-    config
-        .service(web::resource("/routes/explain").app_data(json()).route(web::post().to(explain)))
-        .service(web::resource("/routes/who-reaches").app_data(json()).route(web::post().to(who_reaches)));
+    vec![
+        path("/routes/explain").with(json()).post(explain),
+        path("/routes/who-reaches").with(json()).post(who_reaches),
+    ]
 }
 
 /// Other routes than those in force.
@@ -84,6 +87,7 @@ pub(super) struct RouteQuestion {
     (status = 200, body = Explained), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn explain(
+    _: Reader,
     api: web::Data<Api>,
     body: web::Json<RouteQuestion>,
 ) -> Result<web::Json<Explained>, Problem> {
@@ -148,6 +152,7 @@ pub(super) struct WayView {
 #[utoipa::path(post, path = "/api/v1/routes/who-reaches", tag = "routes", request_body = WhoReaches, responses(
     (status = 200, body = ReachedView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn who_reaches(
+    _: Reader,
     api: web::Data<Api>,
     body: web::Json<WhoReaches>,
 ) -> Result<web::Json<ReachedView>, Problem> {

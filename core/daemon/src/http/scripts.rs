@@ -4,20 +4,23 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::{Admin, Reader};
+use super::operation::{Operations, path};
 use super::{Api, Problem};
 use crate::control::Control;
 use crate::views::ScriptView;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/scripts").route(web::get().to(running)))
-        .service(web::resource("/scripts/{name}").route(web::get().to(text)).route(web::put().to(put)))
-        .service(web::resource("/scripts/{name}/check").route(web::post().to(check)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/scripts").get(running),
+        path("/scripts/{name}").get(text).put(put),
+        path("/scripts/{name}/check").post(check),
+    ]
 }
 
 /// The script that runs.
 #[utoipa::path(get, path = "/api/v1/scripts", tag = "scripts", responses((status = 200, body = ScriptView)))]
-pub(super) async fn running(api: web::Data<Api>) -> web::Json<ScriptView> {
+pub(super) async fn running(_: Reader, api: web::Data<Api>) -> web::Json<ScriptView> {
     web::Json(api.exchange.with_views(|v| v.script.clone()))
 }
 
@@ -32,8 +35,10 @@ pub(super) struct ScriptText {
 
 /// A script's text.
 #[utoipa::path(get, path = "/api/v1/scripts/{name}", tag = "scripts", params(("name" = String, Path)), responses(
-    (status = 200, body = ScriptText), (status = 404, body = Problem, content_type = "application/problem+json")))]
+    (status = 200, body = ScriptText), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn text(
+    _: Reader,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<web::Json<ScriptText>, Problem> {
@@ -48,6 +53,7 @@ pub(super) async fn text(
     request_body(content = String, content_type = "text/plain"), responses((status = 204),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn put(
+    _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
     body: web::Bytes,
@@ -62,6 +68,7 @@ pub(super) async fn put(
     request_body(content = String, content_type = "text/plain"), responses((status = 204, description = "It compiles"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn check(
+    _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
     body: web::Bytes,

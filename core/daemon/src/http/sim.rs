@@ -7,18 +7,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::access::{Admin, Reader};
+use super::operation::{Operations, path};
 use super::{Api, Problem, SOUND_MAX};
 use crate::control::{Control, Fault, SimAnswer, SimAsk};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/sim/{board}/{verb}")
-                .app_data(web::PayloadConfig::new(SOUND_MAX))
-                .route(web::get().to(get))
-                .route(web::post().to(post)),
-        )
-        .service(web::resource("/fault").route(web::post().to(inject)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/sim/{board}/{verb}").with(web::PayloadConfig::new(SOUND_MAX)).get(get).post(post),
+        path("/fault").post(inject),
+    ]
 }
 
 /// Verbs that change nothing.
@@ -27,8 +25,11 @@ const LOOKING: &[&str] = &["state", "listen", "office.heard"];
 /// Asks a simulated board something that changes nothing: `state`, `listen`, … Arguments are query parameters.
 #[utoipa::path(get, path = "/api/v1/sim/{board}/{verb}", tag = "sim",
     params(("board" = String, Path), ("verb" = String, Path)), responses(
-    (status = 200, description = "JSON or a WAV file"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "JSON or a WAV file"), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json"),
+    (status = 405, description = "The verb changes something: POST it", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn get(
+    _: Reader,
     api: web::Data<Api>,
     path: web::Path<(String, String)>,
     query: web::Query<Vec<(String, String)>>,
@@ -47,6 +48,7 @@ pub(super) async fn get(
     (status = 200, description = "JSON or a WAV file"), (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn post(
+    _: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
     path: web::Path<(String, String)>,
@@ -81,8 +83,9 @@ async fn ask(
     let answer = api.exchange.ask(|reply| Control::Sim(SimAsk { board, verb, json, blob, reply })).await?;
     Ok(match answer {
         SimAnswer::Json(text) => HttpResponse::Ok().content_type("application/json").body(text),
-        SimAnswer::Wav { said, sound } => {
-            HttpResponse::Ok().content_type("audio/wav").insert_header(("Ringtrip-Answer", said)).body(sound)
+        SimAnswer::Sound { said, sound } => {
+            let kind = if sound.starts_with(b"RIFF") { "audio/wav" } else { "application/octet-stream" };
+            HttpResponse::Ok().content_type(kind).insert_header(("Ringtrip-Answer", said)).body(sound)
         }
     })
 }
@@ -131,7 +134,11 @@ pub(super) struct Break {
 #[utoipa::path(post, path = "/api/v1/fault", tag = "sim", request_body = Break, responses((status = 204),
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn inject(api: web::Data<Api>, body: web::Json<Break>) -> Result<HttpResponse, Problem> {
+pub(super) async fn inject(
+    _: Admin,
+    api: web::Data<Api>,
+    body: web::Json<Break>,
+) -> Result<HttpResponse, Problem> {
     if !api.developer {
         let detail = "faults are injected only into an exchange started with --developer";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-a-developer", detail));

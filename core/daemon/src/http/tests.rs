@@ -14,6 +14,9 @@ use crate::control::{Control, ControlError, ScriptRefused, SimAnswer};
 use crate::store::{Scope, StoreOptions, torture};
 use crate::views::{ExtensionView, LineView};
 
+mod attack;
+mod described;
+
 /// The API with an exchange that answers as told by `answer`.
 struct Bench {
     api: web::Data<Api>,
@@ -37,7 +40,7 @@ impl Bench {
             })),
             Control::Sim(ask) => {
                 let answer = match ask.verb.as_str() {
-                    "listen" => Ok(SimAnswer::Wav { said: "{}".to_owned(), sound: ask.blob }),
+                    "listen" => Ok(SimAnswer::Sound { said: "{}".to_owned(), sound: ask.blob }),
                     "say" => {
                         Ok(SimAnswer::Json(format!("{{\"got\":{},\"octets\":{}}}", ask.json, ask.blob.len())))
                     }
@@ -56,9 +59,15 @@ impl Bench {
     }
 
     async fn answering(answer: impl Fn(Control) + 'static) -> Bench {
+        Bench::impatient(Duration::from_secs(10), answer).await
+    }
+
+    /// The same, with an API that waits so long for an answer.
+    async fn impatient(patience: Duration, answer: impl Fn(Control) + 'static) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions::new(PathBuf::from(dir.path()))).unwrap();
-        let (exchange, mut wishes) = Exchange::new();
+        let (mut exchange, mut wishes) = Exchange::new();
+        exchange.patience = patience;
         actix_web::rt::spawn(async move {
             while let Some(wish) = wishes.recv().await {
                 answer(wish);
@@ -81,8 +90,10 @@ impl Bench {
     async fn ask(&self, request: TestRequest) -> (StatusCode, String, Vec<u8>) {
         let service = init_service(app(self.api.clone())).await;
         let request = request.to_request();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = call_service(&service, request).await;
         let status = response.status();
+        described::check_answer(&method, &path, status.as_u16());
         let kind = response.headers().get("content-type").map_or("", |t| t.to_str().unwrap()).to_owned();
         let etag = response.headers().get("etag").map_or("", |t| t.to_str().unwrap()).to_owned();
         let body = read_body(response).await.to_vec();
@@ -207,16 +218,73 @@ async fn the_admin_secret_opens_a_session() {
         204
     );
     assert_eq!(bench.status(by_cookie(TestRequest::get(), "/api/v1/lines")).await, 401);
-    // Guessing ends soon, from this address and whatever is guessed.
+    // Guessing is refused soon. Who knows the secret is let in from the same address all the same, after a while.
     for _ in 0..5 {
         assert_eq!(bench.status(login("admin")).await, 401);
     }
     let service = init_service(app(bench.api.clone())).await;
-    let response = call_service(&service, login(&secret.0).to_request()).await;
+    let response = call_service(&service, login("admin").to_request()).await;
     assert_eq!(response.status(), 429);
     assert!(response.headers().contains_key("retry-after"));
-    let other = login(&secret.0).peer_addr("192.0.2.77:4000".parse().unwrap());
+    let began = std::time::Instant::now();
+    assert_eq!(bench.status(login(&secret.0)).await, 200);
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[actix_web::test]
+async fn nobody_locks_the_administrator_out() {
+    let bench = Bench::new().await;
+    let secret = auth::new_secret(&bench.api.store).await.unwrap();
+    let login = |secret: &str, from: &str, by: Option<&str>| {
+        let request = at(TestRequest::post(), "/api/v1/login")
+            .peer_addr(format!("{from}:4000").parse().unwrap())
+            .set_payload(json!({ "secret": secret }).to_string());
+        match by {
+            Some(client) => request.insert_header(("x-forwarded-for", client.to_owned())),
+            None => request,
+        }
+    };
+    for n in 1..=14 {
+        for _ in 0..5 {
+            assert_eq!(bench.status(login("guess", &format!("198.51.100.{n}"), None)).await, 401);
+        }
+    }
+    let began = std::time::Instant::now();
+    assert_eq!(bench.status(login(&secret.0, "192.0.2.7", None)).await, 200);
+    // Nobody trusts this proxy, so the address that it names counts for nothing.
+    assert_eq!(bench.status(login("guess", "198.51.100.1", Some("203.0.113.9"))).await, 429);
+    // A proxy on this machine is believed: one of its clients guesses, another one logs in.
+    for _ in 0..5 {
+        assert_eq!(bench.status(login("guess", "127.0.0.1", Some("203.0.113.1"))).await, 401);
+    }
+    let other = login(&secret.0, "127.0.0.1", Some("203.0.113.2"));
     assert_eq!(bench.status(other).await, 200);
+    // From this machine itself the right one always counts at once.
+    for _ in 0..20 {
+        bench.status(login("guess", "127.0.0.1", None)).await;
+    }
+    let waited = std::time::Instant::now();
+    assert_eq!(bench.status(login(&secret.0, "127.0.0.1", None)).await, 200);
+    assert!(waited.elapsed() < Duration::from_millis(500), "{:?}", waited.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[actix_web::test]
+async fn a_logout_ends_a_session_and_says_what_a_token_is() {
+    let bench = Bench::new().await;
+    let secret = auth::new_secret(&bench.api.store).await.unwrap();
+    let open = at(TestRequest::post(), "/api/v1/login")
+        .set_payload(json!({ "secret": secret.0, "bearer": true }).to_string());
+    let session = body(&bench.ask(open).await.2)["session"].as_str().unwrap().to_owned();
+    let by = |token: &str, request: TestRequest, path: &str| {
+        at(request, path).insert_header(("authorization", format!("Bearer {token}")))
+    };
+    assert_eq!(bench.status(by(&session, TestRequest::get(), "/api/v1/lines")).await, 200);
+    assert_eq!(bench.status(by(&session, TestRequest::post(), "/api/v1/logout")).await, 204);
+    assert_eq!(bench.status(by(&session, TestRequest::get(), "/api/v1/lines")).await, 401);
+    let (status, _, said) = bench.ask(by(&bench.reader, TestRequest::post(), "/api/v1/logout")).await;
+    assert_eq!(status, 409);
+    assert!(body(&said)["detail"].as_str().unwrap().contains("DELETE /api/v1/tokens/"));
 }
 
 #[actix_web::test]
@@ -320,6 +388,36 @@ async fn a_change_that_the_exchange_does_not_take_is_undone() {
     assert!(body(&refused)["detail"].as_str().unwrap().contains("it was undone: the board is gone"));
     let head = bench.api.store.config_head();
     assert_eq!((head, bench.api.store.config(head).unwrap().text), (3, document()));
+}
+
+/// What the exchange did not begin in time is undone on the disk, and never begun; what it has begun is waited for.
+#[actix_web::test]
+async fn what_is_kept_is_what_is_active() {
+    for begins_at_once in [true, false] {
+        let in_force = std::rc::Rc::new(std::cell::Cell::new(false));
+        let seen = in_force.clone();
+        let bench = Bench::impatient(Duration::from_millis(100), move |wish| {
+            let Control::ApplyConfig { claim, reply, .. } = wish else { return };
+            let seen = seen.clone();
+            actix_web::rt::spawn(async move {
+                let begun = begins_at_once && claim.take();
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                if begun || claim.take() {
+                    seen.set(true);
+                    drop(reply.send(Ok(())));
+                }
+            });
+        })
+        .await;
+        let changed = document().replace("Hall", "Attic");
+        let (status, _, said) = bench.ask(bench.put("/api/v1/config", "\"1\"", &changed)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let kept = bench.api.store.config(bench.api.store.config_head()).unwrap().text;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(status, if begins_at_once { 200 } else { 503 }, "{said}");
+        assert_eq!(in_force.get(), begins_at_once);
+        assert_eq!(kept == changed, begins_at_once);
+    }
 }
 
 #[actix_web::test]

@@ -1,21 +1,25 @@
 //! Login, logout, tokens.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ringtrip_switch::event::Event;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::auth::{COOKIE, Identity, create_token};
-use super::{Api, Problem};
+use super::access::{Admin, Anyone, Reader};
+use super::auth::{COOKIE, create_token};
+use super::operation::{Operations, path};
+use super::{Api, Problem, client};
 use crate::store::Scope;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/login").route(web::post().to(login)))
-        .service(web::resource("/logout").route(web::post().to(logout)))
-        .service(web::resource("/tokens").route(web::get().to(list)).route(web::post().to(create)))
-        .service(web::resource("/tokens/{id}").route(web::delete().to(revoke)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/login").post(login),
+        path("/logout").post(logout),
+        path("/tokens").get(list).post(create),
+        path("/tokens/{id}").delete(revoke),
+    ]
 }
 
 /// A login.
@@ -44,11 +48,12 @@ pub(super) struct Session {
     (status = 200, body = Session), (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn login(
+    _: Anyone,
     request: HttpRequest,
     api: web::Data<Api>,
     body: web::Json<Login>,
 ) -> Result<HttpResponse, Problem> {
-    let from = request.peer_addr().map_or(std::net::IpAddr::from([0, 0, 0, 0]), |a| a.ip());
+    let from = client::address(&request, &api);
     let body = body.into_inner();
     match api.auth.login(from, body.secret, &api.store).await {
         Ok(session) => {
@@ -58,20 +63,30 @@ pub(super) async fn login(
                 .insert_header((SET_COOKIE, cookie))
                 .json(Session { scope: Scope::Admin, session }))
         }
-        Err(problem) => {
-            let event = Event::AuthFailed { what: "login", who: "admin".to_owned(), from: from.to_string() };
-            api.events.publish(event);
-            Err(problem)
+        Err(wrong) => {
+            // A flood of guesses must not wash all other events away.
+            if wrong.attempts <= 5 || wrong.attempts.is_power_of_two() {
+                let who = "admin".to_owned();
+                api.events.publish(Event::AuthFailed { what: "login", who, from: from.to_string() });
+            }
+            Err(wrong.into())
         }
     }
 }
 
-/// Ends the session.
-#[utoipa::path(post, path = "/api/v1/logout", tag = "access", responses((status = 204)))]
-pub(super) async fn logout(request: HttpRequest, api: web::Data<Api>) -> HttpResponse {
-    api.auth.logout(&request);
+/// Ends the session that asks, sent as a cookie or as a bearer token. An API token is no session: it is revoked.
+#[utoipa::path(post, path = "/api/v1/logout", tag = "access", responses((status = 204),
+    (status = 409, description = "It was a token", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn logout(who: Reader, api: web::Data<Api>) -> Result<HttpResponse, Problem> {
+    if !api.auth.logout(&who) {
+        let detail = format!(
+            "{:?} is an API token, not a session: logging out does not end it. DELETE /api/v1/tokens/{{id}} revokes it",
+            who.name
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "not-a-session", detail));
+    }
     let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    HttpResponse::NoContent().insert_header((SET_COOKIE, gone)).finish()
+    Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, gone)).finish())
 }
 
 /// A token to be made.
@@ -102,7 +117,7 @@ pub(super) struct TokenView {
 
 /// All tokens.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "access", responses((status = 200, body = Vec<TokenView>)))]
-pub(super) async fn list(api: web::Data<Api>) -> web::Json<Vec<TokenView>> {
+pub(super) async fn list(_: Reader, api: web::Data<Api>) -> web::Json<Vec<TokenView>> {
     let view = |t: crate::store::TokenRecord| TokenView {
         id: t.id,
         name: t.name,
@@ -117,8 +132,8 @@ pub(super) async fn list(api: web::Data<Api>) -> web::Json<Vec<TokenView>> {
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "access", request_body = NewToken, responses(
     (status = 201, body = TokenView), (status = 400, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     body: web::Json<NewToken>,
 ) -> Result<HttpResponse, Problem> {
     let name = body.name.trim();
@@ -139,9 +154,14 @@ pub(super) async fn create(
 /// Revokes a token.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "access", params(("id" = String, Path)), responses(
     (status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn revoke(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn revoke(
+    _: Admin,
+    api: web::Data<Api>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let token =
         api.store.tokens().into_iter().find(|t| t.id == *id).ok_or_else(|| Problem::missing("token", &id))?;
     api.store.put_token(crate::store::TokenRecord { revoked: true, ..token }).await?;
+    api.auth.token_ended();
     Ok(HttpResponse::NoContent().finish())
 }

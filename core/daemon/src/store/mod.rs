@@ -218,6 +218,7 @@ impl Store {
             DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(disk)?;
         }
         let lock = lock(&dir)?;
+        crate::files::keep_private(&dir);
         let faults = Arc::new(Faults::default());
         let last_sign = journal::last_written_micros(&dir.join("journal"));
         let (journal, index, recovery) = open_both(&options, &faults)?;

@@ -11,6 +11,7 @@ mod gateway;
 mod holiday;
 mod line;
 mod money;
+mod network;
 mod numbering;
 mod pin;
 mod scripts;
@@ -23,6 +24,7 @@ pub use gateway::{ANSWER_WITHIN, Gateway, HostPort, Inbound, Password, PluginGat
 pub use holiday::{Holiday, Holidays};
 pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
 pub use money::{Offered, Rates};
+pub use network::{BadNetwork, IpNetwork};
 pub use numbering::Numbering;
 pub use pin::Pin;
 
@@ -79,6 +81,8 @@ pub struct Config {
     pub sip: Sip,
     /// Where the console and the HTTP API listen.
     pub http: Vec<SocketAddr>,
+    /// Proxies that say on whose behalf they ask the HTTP API; programs on this machine may anyway.
+    pub trusted_proxies: Vec<IpNetwork>,
     /// The routing script, a path; `None`: the plan alone decides.
     pub script: Option<String>,
     /// Scripts by their short names, each a path that begins at the data folder.
@@ -91,6 +95,13 @@ pub struct Config {
     pub limits: Limits,
     /// Where the log goes, unless the command line says otherwise.
     pub log: Log,
+}
+
+impl Config {
+    /// Is this the address of a proxy that says on whose behalf it asks?
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
 }
 
 /// Where the log goes.
@@ -370,6 +381,7 @@ impl Default for Config {
             emergency: Emergency::default(),
             sip: Sip::default(),
             http: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            trusted_proxies: Vec::new(),
             script: None,
             scripts: BTreeMap::new(),
             holidays: Holidays::default(),

@@ -1,4 +1,7 @@
-//! What is wrong with a plan's text, where, and how to mend it.
+//! What is wrong with a plan's text, where, and how to mend it. What is said never has a password in it: it is shown to
+//! whoever may look.
+
+use super::hide::hide_passwords;
 
 /// Why a plan was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +28,12 @@ pub struct Warning {
 
 impl PlanError {
     pub(crate) fn new(at: usize, what: impl Into<String>, hint: impl Into<String>) -> PlanError {
-        PlanError { at, what: what.into(), hint: hint.into() }
+        PlanError { at, what: hide_passwords(&what.into()), hint: hide_passwords(&hint.into()) }
     }
 }
 
 impl Warning {
     pub(crate) fn new(at: usize, what: impl Into<String>, hint: impl Into<String>) -> Warning {
-        Warning { at, what: what.into(), hint: hint.into() }
+        Warning { at, what: hide_passwords(&what.into()), hint: hide_passwords(&hint.into()) }
     }
 }

@@ -7,6 +7,7 @@
 
 mod cover;
 mod error;
+mod hide;
 mod lint;
 mod matcher;
 mod parse;
@@ -16,6 +17,7 @@ mod tryout;
 
 pub use cover::Wins;
 pub use error::{PlanError, Warning};
+pub use hide::hide_passwords;
 pub use matcher::{Matcher, Step, Timers};
 pub use parse::repair;
 pub use tryout::{BadKeys, Timed, Try, read_keys, try_keys};
@@ -295,9 +297,7 @@ impl Alternative {
 
     /// As written, but with no password in it: for CDRs and logs.
     fn shown(&self) -> String {
-        let Some(start) = self.text.find("pwd=").map(|i| i + 4) else { return self.text.clone() };
-        let end = self.text[start..].find([';', '>']).map_or(self.text.len(), |i| start + i);
-        format!("{}***{}", &self.text[..start], &self.text[end..])
+        hide_passwords(&self.text)
     }
 }
 

@@ -33,6 +33,22 @@ fn panic() -> Ending {
 }
 
 #[test]
+fn a_part_that_comes_back_goes_on_counting() {
+    let mut supervisor = Supervisor::new();
+    assert_eq!(supervisor.add("board virtual", Rule::BOARD), 1);
+    supervisor.remove("board virtual");
+    assert_eq!(supervisor.generation("board virtual"), None);
+    assert_eq!(supervisor.add("board virtual", Rule::BOARD), 2);
+    // An exit of before it was removed is old news.
+    let exit = Exit { part: "board virtual".into(), generation: 1, ending: panic() };
+    assert_eq!(supervisor.on(origin(), &exit), Decision::Ignore);
+    // Calls come and go, and nothing is remembered of them.
+    supervisor.add("call 7", Rule::TEMPORARY);
+    supervisor.remove("call 7");
+    assert_eq!(supervisor.add("call 7", Rule::TEMPORARY), 1);
+}
+
+#[test]
 fn a_failure_restarts_with_growing_waits() {
     check(
         Rule::PERMANENT,

@@ -9,22 +9,26 @@ use utoipa::ToSchema;
 
 use super::{DraftView, find, must_be_open, proved, view};
 use crate::drafts::{Built, Checks, NotTaken};
+use crate::http::access::Admin;
 use crate::http::auth::Identity;
 use crate::http::config::{Applied, WithScripts, take};
+use crate::http::operation::{Operations, path};
 use crate::http::{Api, Problem, off_loop};
 use crate::store::{Activated, DraftRecord, DraftState, Parts, now_micros};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/drafts/{name}/rebase").route(web::post().to(rebase)))
-        .service(web::resource("/drafts/{name}/activate").route(web::post().to(activate)))
-        .service(web::resource("/drafts/{name}/undo").route(web::post().to(undo)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/drafts/{name}/rebase").post(rebase),
+        path("/drafts/{name}/activate").post(activate),
+        path("/drafts/{name}/undo").post(undo),
+    ]
 }
 
 /// Says that the draft was compared with what is in force now, and may replace it.
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/rebase", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = DraftView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn rebase(
+    _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<web::Json<DraftView>, Problem> {
@@ -60,8 +64,8 @@ pub(in crate::http) struct InForceNow {
     (status = 200, body = InForceNow), (status = 412, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn activate(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
 ) -> Result<web::Json<InForceNow>, Problem> {
     let _one = api.drafts.one_change().await;
@@ -114,8 +118,8 @@ pub(in crate::http) async fn activate(
     (status = 200, body = InForceNow), (status = 409, body = Problem, content_type = "application/problem+json"),
     (status = 412, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn undo(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
 ) -> Result<web::Json<InForceNow>, Problem> {
     let _one = api.drafts.one_change().await;

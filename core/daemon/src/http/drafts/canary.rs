@@ -4,28 +4,30 @@ use actix_web::{HttpResponse, web};
 
 use super::{find, must_be_open, proved};
 use crate::drafts::wished;
+use crate::http::access::{Admin, Reader};
+use crate::http::operation::{Operations, path};
 use crate::http::{Api, Problem};
 use crate::routes::CanaryView;
 use crate::store::CanaryWish;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource("/drafts/{name}/canary")
-            .route(web::get().to(canary))
-            .route(web::post().to(start_canary))
-            .route(web::delete().to(end_canary)),
-    );
+pub(super) fn operations() -> Vec<Operations> {
+    vec![path("/drafts/{name}/canary").get(canary).post(start_canary).delete(end_canary)]
 }
 
 /// The canary of this draft.
 #[utoipa::path(get, path = "/api/v1/drafts/{name}/canary", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = CanaryView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn canary(
+    _: Reader,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<web::Json<CanaryView>, Problem> {
-    let view = api.routes.canary().filter(|c| c.draft == *name);
-    view.map(web::Json).ok_or_else(|| Problem::missing("canary of draft", &name))
+    view(&api, &name)
+}
+
+fn view(api: &Api, name: &str) -> Result<web::Json<CanaryView>, Problem> {
+    let view = api.routes.canary().filter(|c| c.draft == name);
+    view.map(web::Json).ok_or_else(|| Problem::missing("canary of draft", name))
 }
 
 /// Lets the draft decide about some calls. It is called back by itself when they go worse than the others.
@@ -33,6 +35,7 @@ pub(in crate::http) async fn canary(
     request_body = CanaryWish, responses((status = 200, body = CanaryView),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn start_canary(
+    _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
     body: web::Json<CanaryWish>,
@@ -46,13 +49,14 @@ pub(in crate::http) async fn start_canary(
     api.routes.start_canary(&record.name, &built.in_force, share, rule)?;
     record.canary = Some(wish);
     api.store.put_draft(record).await?;
-    canary(api, name).await
+    view(&api, &name)
 }
 
 /// Ends the canary. Calls in progress keep their routes.
 #[utoipa::path(delete, path = "/api/v1/drafts/{name}/canary", tag = "drafts", params(("name" = String, Path)),
     responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn end_canary(
+    _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {

@@ -16,29 +16,33 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::{Admin, Reader};
 use super::auth::Identity;
 use super::config::toml_text;
 use super::if_match::{etag, if_match};
+use super::operation::{Operations, path};
 use super::routes::dialled;
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, diff, redact, summary};
 use crate::drafts::{Built, Checks};
 use crate::store::{CanaryWish, DraftPhase, DraftRecord, DraftState, Parts, Scope, StoreError, now_micros};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/drafts").route(web::get().to(list)).route(web::post().to(create)))
-        .service(web::resource("/drafts/{name}").route(web::get().to(one)).route(web::delete().to(discard)))
-        .service(web::resource("/drafts/{name}/config").route(web::put().to(put_config)))
-        .service(web::resource("/drafts/{name}/scripts/{script}").route(web::put().to(put_script)))
-        .service(web::resource("/drafts/{name}/diff").route(web::get().to(compare)))
-        .service(web::resource("/drafts/{name}/check").route(web::post().to(check)))
-        .configure(replay::routes)
-        .configure(activate::routes)
-        .configure(canary::routes)
-        .configure(parts::routes);
+pub(super) fn operations() -> Vec<Operations> {
+    let mut all = vec![
+        path("/drafts").get(list).post(create),
+        path("/drafts/{name}").get(one).delete(discard),
+        path("/drafts/{name}/config").put(put_config),
+        path("/drafts/{name}/scripts/{script}").put(put_script),
+        path("/drafts/{name}/diff").get(compare),
+        path("/drafts/{name}/check").post(check),
+    ];
+    all.extend(replay::operations());
+    all.extend(activate::operations());
+    all.extend(canary::operations());
+    all.extend(parts::operations());
     #[cfg(feature = "plugins")]
-    config.configure(plugins::routes);
+    all.extend(plugins::operations());
+    all
 }
 
 /// Drafts kept at once.
@@ -92,7 +96,7 @@ pub(super) struct DraftTexts {
 
 /// All drafts.
 #[utoipa::path(get, path = "/api/v1/drafts", tag = "drafts", responses((status = 200, body = Vec<DraftView>)))]
-pub(super) async fn list(api: web::Data<Api>) -> web::Json<Vec<DraftView>> {
+pub(super) async fn list(_: Reader, api: web::Data<Api>) -> web::Json<Vec<DraftView>> {
     web::Json(api.store.drafts().iter().map(|d| view(&api, d)).collect())
 }
 
@@ -111,8 +115,8 @@ pub(super) struct NewDraft {
 #[utoipa::path(post, path = "/api/v1/drafts", tag = "drafts", request_body = NewDraft, responses(
     (status = 201, body = DraftView), (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
+    who: Admin,
     api: web::Data<Api>,
-    who: Identity,
     body: web::Json<NewDraft>,
 ) -> Result<HttpResponse, Problem> {
     let NewDraft { name, note } = body.into_inner();
@@ -165,8 +169,8 @@ pub(super) struct Shown {
 #[utoipa::path(get, path = "/api/v1/drafts/{name}", tag = "drafts", params(("name" = String, Path), Shown), responses(
     (status = 200, body = DraftTexts), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(
+    who: Reader,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
     shown: web::Query<Shown>,
 ) -> Result<HttpResponse, Problem> {
@@ -174,7 +178,7 @@ pub(super) async fn one(
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "only an administrator sees passwords"));
     }
     let record = find(&api, &name)?;
-    let config = if shown.secrets { record.config.clone() } else { redact(&record.config) };
+    let config = if shown.secrets { record.config.clone() } else { redact(&record.config, who.viewer()) };
     let texts = DraftTexts { draft: view(&api, &record), config, script_texts: record.scripts.clone() };
     Ok(HttpResponse::Ok().insert_header((ETAG, etag(record.revision))).json(texts))
 }
@@ -184,9 +188,9 @@ pub(super) async fn one(
     ("If-Match" = String, Header)), request_body(content = String, content_type = "application/toml"), responses(
     (status = 200, body = DraftView), (status = 412, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn put_config(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     name: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
@@ -200,9 +204,9 @@ pub(super) async fn put_config(
     content_type = "text/plain"), responses((status = 200, body = DraftView),
     (status = 412, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn put_script(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     path: web::Path<(String, String)>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
@@ -296,10 +300,12 @@ pub(super) struct TextDiff {
 #[utoipa::path(get, path = "/api/v1/drafts/{name}/diff", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = Vec<TextDiff>), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn compare(
+    who: Reader,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<web::Json<Vec<TextDiff>>, Problem> {
     let record = find(&api, &name)?;
+    let viewer = who.viewer();
     off_loop(move || {
         let live = api.drafts.live_state(&Parts::default());
         let config = api.store.config(live.version)?.text;
@@ -310,7 +316,7 @@ pub(super) async fn compare(
                 out.push(TextDiff { what: what.to_owned(), summary: summary(&lines), lines });
             }
         };
-        let (before, after) = (redact(&config), redact(&record.config));
+        let (before, after) = (redact(&config, viewer), redact(&record.config, viewer));
         add("config", &before, &after);
         if before == after && config != record.config {
             add("config", "", "a password differs");
@@ -332,6 +338,7 @@ pub(super) async fn compare(
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/check", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = Checks), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn check(
+    _: Reader,
     api: web::Data<Api>,
     name: web::Path<String>,
 ) -> Result<web::Json<Checks>, Problem> {
@@ -354,6 +361,7 @@ pub(super) struct Discard {
     responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn discard(
+    _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
     how: web::Query<Discard>,

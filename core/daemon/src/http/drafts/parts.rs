@@ -5,19 +5,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{DraftView, changed};
-use crate::http::auth::Identity;
+use crate::http::access::Admin;
+use crate::http::operation::{Operations, path};
 use crate::http::rates::LARGEST;
 use crate::http::{Api, Problem};
 use crate::money::{ImportAsk, ImportView, is_deck_name};
 use crate::store::{DraftRecord, Parts};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource("/drafts/{name}/decks/{deck}")
-            .app_data(web::PayloadConfig::new(LARGEST))
-            .route(web::put().to(put_deck))
-            .route(web::delete().to(remove_deck)),
-    );
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/drafts/{name}/decks/{deck}")
+            .with(web::PayloadConfig::new(LARGEST))
+            .put(put_deck)
+            .delete(remove_deck),
+    ]
 }
 
 /// How a price list is read into a draft.
@@ -65,9 +66,9 @@ pub(in crate::http) struct Leave {
     (status = 412, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn put_deck(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     path: web::Path<(String, String)>,
     query: web::Query<DeckQuery>,
     body: web::Bytes,
@@ -89,9 +90,9 @@ pub(in crate::http) async fn put_deck(
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 412, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn remove_deck(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     path: web::Path<(String, String)>,
     query: web::Query<Leave>,
 ) -> Result<HttpResponse, Problem> {

@@ -7,19 +7,21 @@ use utoipa::OpenApi;
 
 use super::parts::{Leave, remember};
 use super::{DraftView, changed};
+use crate::http::access::Admin;
 use crate::http::auth::Identity;
+use crate::http::operation::{Operations, path};
 use crate::http::plugins::{Confirm, PluginChange};
 use crate::http::{Api, Problem};
 use crate::store::{DraftRecord, Parts};
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource("/drafts/{name}/plugins/{plugin}")
-            .app_data(web::PayloadConfig::new(package::MOST))
-            .route(web::put().to(put))
-            .route(web::patch().to(change))
-            .route(web::delete().to(remove)),
-    );
+pub(super) fn operations() -> Vec<Operations> {
+    vec![
+        path("/drafts/{name}/plugins/{plugin}")
+            .with(web::PayloadConfig::new(package::MOST))
+            .put(put)
+            .patch(change)
+            .delete(remove),
+    ]
 }
 
 /// The description of these paths: an exchange without plugins does not have them.
@@ -36,9 +38,9 @@ pub(in crate::http) struct Description;
     (status = 412, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn put(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     path: web::Path<(String, String)>,
     query: web::Query<Confirm>,
     body: web::Bytes,
@@ -57,9 +59,9 @@ pub(in crate::http) async fn put(
     (status = 412, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn change(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     path: web::Path<(String, String)>,
     body: web::Json<PluginChange>,
 ) -> Result<HttpResponse, Problem> {
@@ -76,9 +78,9 @@ pub(in crate::http) async fn change(
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 412, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn remove(
+    who: Admin,
     request: HttpRequest,
     api: web::Data<Api>,
-    who: Identity,
     path: web::Path<(String, String)>,
     query: web::Query<Leave>,
 ) -> Result<HttpResponse, Problem> {

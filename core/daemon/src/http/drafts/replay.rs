@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 use super::find;
 use crate::drafts::past;
+use crate::http::access::Reader;
+use crate::http::operation::{Operations, path};
 use crate::http::{Api, Problem, off_loop};
 use crate::store::{CdrQuery, now_micros};
 
@@ -17,8 +19,8 @@ const MOST_DAYS: u32 = 3650;
 /// A replay stops after so long and says so.
 const REPLAY_TIME: Duration = Duration::from_secs(20);
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/drafts/{name}/replay").route(web::post().to(replay)));
+pub(super) fn operations() -> Vec<Operations> {
+    vec![path("/drafts/{name}/replay").post(replay)]
 }
 
 /// Which calls to replay.
@@ -89,6 +91,7 @@ pub(in crate::http) struct ChangedView {
     request_body = ReplayAsk, responses((status = 200, body = ReplayView),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn replay(
+    _: Reader,
     api: web::Data<Api>,
     name: web::Path<String>,
     body: web::Json<ReplayAsk>,
