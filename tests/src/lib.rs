@@ -23,7 +23,7 @@ mod world;
 
 pub use net::Weather;
 pub use phone::{Manners, Phone};
-pub use world::World;
+pub use world::{Wire, World};
 
 /// Compares a ladder with the one in `ladders/<name>.txt`; `UPDATE_EXPECT=1` writes it anew.
 #[track_caller]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
-use ringtrip_switch::board::{BoardCmd, BoardEvent, PortKind};
+use ringtrip_switch::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
 use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
 use ringtrip_switch::cdr::Cdr;
 use ringtrip_switch::config::{self, Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
@@ -19,7 +19,7 @@ use ringtrip_switch::gateway::{Gateway, GatewaySetup};
 use ringtrip_switch::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
 use ringtrip_switch::line::{Line, LineSetup, Wall};
 use ringtrip_switch::party::{CallerId, Cause, Digits, Key, Source};
-use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, Post};
+use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
 use ringtrip_switch::rand::Rand;
 use ringtrip_switch::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Router, Step};
@@ -60,6 +60,7 @@ pub struct World {
     later: BinaryHeap<Reverse<(Instant, u64)>>,
     jobs: BTreeMap<u64, Job>,
     job: u64,
+    wires: BTreeMap<LineId, Wire>,
     posts: VecDeque<Post>,
     ladder: String,
     writing: bool,
@@ -70,6 +71,29 @@ pub struct World {
     pub events: Vec<Event>,
     /// How many posts were delivered.
     pub delivered: usize,
+}
+
+/// What is at the end of a landline's wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// An office.
+    Good,
+    /// An office, and a port that cannot measure though it says so.
+    Unmeasured,
+    /// Battery, but no current flows.
+    NoLoop,
+    /// An office that gives no dial tone.
+    NoDialTone,
+    /// The board does not seize the line.
+    Refuses,
+    /// The board does nothing at all that it is told.
+    Silent,
+}
+
+impl Wire {
+    fn has_dial_tone(self) -> bool {
+        matches!(self, Wire::Good | Wire::Unmeasured)
+    }
 }
 
 /// Something that happens later.
@@ -155,6 +179,7 @@ impl World {
             later: BinaryHeap::new(),
             jobs: BTreeMap::new(),
             job: 0,
+            wires: BTreeMap::new(),
             posts: VecDeque::new(),
             ladder: String::new(),
             writing: false,
@@ -586,8 +611,8 @@ impl World {
                 }
                 out.push(Post::Call { call, input: CallInput::Routed(Box::new(plan)) });
             }
-            Post::Find { call, seq, target, emergency, last } => {
-                self.find(call, seq, target, emergency, last);
+            Post::Find { call, seq, target, emergency, last, except } => {
+                self.find(call, seq, target, emergency, last, &except);
             }
             // Nobody counts here.
             Post::Left { .. } => {}
@@ -626,7 +651,15 @@ impl World {
         self.posts.extend(out);
     }
 
-    fn find(&mut self, call: CallId, seq: u16, target: Target, emergency: bool, last: bool) {
+    fn find(
+        &mut self,
+        call: CallId,
+        seq: u16,
+        target: Target,
+        emergency: bool,
+        last: bool,
+        except: &[LineId],
+    ) {
         let now = self.now;
         let free = |line: &LineId| self.lines.get(line).is_some_and(|l| l.status(now).state == "idle");
         let found = match target {
@@ -635,6 +668,7 @@ impl World {
             Target::Line(_) => Err(Cause::Unallocated),
             Target::Landline => {
                 let lines: Vec<LineId> = self.config.landlines().map(|(l, _)| l.id.clone()).collect();
+                let lines: Vec<LineId> = lines.into_iter().filter(|l| !except.contains(l)).collect();
                 // An emergency call takes a line that is in use, if none is free.
                 let free = lines.iter().find(|id| free(id));
                 let line = free.or(lines.first().filter(|_| emergency)).cloned();
@@ -659,9 +693,28 @@ impl World {
     }
 
     fn command(&mut self, port: &PortRef, cmd: BoardCmd) {
-        if let Some(line) = self.line_at(port) {
+        let Some(line) = self.line_at(port) else { return };
+        // What is asked again and again is no news.
+        if cmd != BoardCmd::Measure {
             self.say(format_args!("{line} ◂ {cmd:?}"));
         }
+        let Some(wire) = self.wires.get(&line) else { return };
+        let answer = match (wire, cmd) {
+            (Wire::Refuses, BoardCmd::OffHook) => BoardEvent::Refused(CmdKind::OffHook),
+            (Wire::Unmeasured, BoardCmd::Measure) => BoardEvent::Refused(CmdKind::Measure),
+            (Wire::Good | Wire::NoDialTone, BoardCmd::Measure) => {
+                BoardEvent::Reading { volts: 8.0, milliamps: 25.0 }
+            }
+            (Wire::NoLoop, BoardCmd::Measure) => BoardEvent::Reading { volts: 9.0, milliamps: 0.1 },
+            _ => return,
+        };
+        self.after(Duration::from_millis(20), Job::Line(line, LineInput::Board(answer)));
+    }
+
+    /// What is at the end of a landline's wire from now on; the port tells its loop current.
+    pub fn wire(&mut self, line: &str, wire: Wire) {
+        self.board(line, BoardEvent::Measures);
+        self.wires.insert(line.parse().expect("a line's name"), wire);
     }
 
     fn line_at(&self, port: &PortRef) -> Option<LineId> {
@@ -690,6 +743,14 @@ impl World {
             _ => {}
         }
         for later in self.media.on(cmd) {
+            if let (To::Port(port), MediaEvent::DialTone { .. }) = (&later.to, &later.event)
+                && self
+                    .line_at(port)
+                    .and_then(|line| self.wires.get(&line))
+                    .is_some_and(|w| !w.has_dial_tone())
+            {
+                continue;
+            }
             let job = match later.to {
                 To::Call(call) => Job::Call(call, CallInput::Media(later.event)),
                 To::Port(port) => match self.line_at(&port) {

@@ -243,3 +243,152 @@ providers = ["gw1"]
     let cdr = record(&exchange, "999");
     assert_eq!((&cdr["target"], &cdr["cause"]), (&json!("gw1"), &json!("normal")), "{cdr}");
 }
+
+/// A house with a provider that takes calls for help when the landline does not.
+fn house_with(provider: &Peer, more: &str) -> Daemon {
+    let gateway = format!(
+        r#"
+[gateway.gw1]
+server = "127.0.0.1:{}"
+user = "house"
+register = false
+options_interval = "off"
+
+[emergency]
+country = "GB"
+providers = ["gw1"]
+{more}
+"#,
+        provider.at.port()
+    );
+    house("uk", BLOCKS, &gateway)
+}
+
+/// The provider gets the call, the telephone talks, and the record says what was tried before, and why.
+#[track_caller]
+fn the_provider_takes_it(exchange: &Daemon, provider: &Peer, dialled: Instant, tried: &[(&str, &str)]) {
+    let invite = provider.expect("the call for help", |m| m.asks("INVITE"));
+    let after = dialled.elapsed();
+    println!("999: at the provider {after:?} after the last key was pressed");
+    // 2 s for the landline; the rest is what a busy machine takes.
+    assert!(after < Duration::from_millis(3500), "{after:?}");
+    let body = sdp(([127, 0, 0, 1], free_port()).into(), "sendrecv", 1);
+    provider.answer(&invite, "200 OK", &provider.contact("999"), &body);
+    exchange.line_is("fxs1", "talking", LONG);
+    provider.answers.borrow_mut().push("BYE");
+    Jack::telephone(exchange, 0).hang_up();
+    provider.expect("ACK", |m| m.asks("ACK"));
+    wait("the end at the provider", LONG, || provider.seen().iter().any(|m| m.asks("BYE")).then_some(()));
+    let cdr = record(exchange, "999");
+    assert_eq!((&cdr["target"], &cdr["cause"]), (&json!("gw1"), &json!("normal")), "{cdr}");
+    let attempts = cdr["attempts"].as_array().cloned().unwrap_or_default();
+    let was: Vec<(&str, &str)> = attempts
+        .iter()
+        .map(|a| (a["target"].as_str().expect("a target"), a["cause"].as_str().expect("a cause")))
+        .collect();
+    assert_eq!(was, tried, "{cdr}");
+}
+
+#[test]
+fn over_a_pair_without_loop_current() {
+    let provider = Peer::udp("127.0.0.1");
+    let exchange = house_with(&provider, "");
+    Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-loop" }));
+    assert_eq!(exchange.get("/lines/fxo1")["state"], "idle", "on-hook it looks well");
+    let events = Events::open(&exchange);
+    let dialled = dial(&exchange, "999");
+    events.expect("alarm", |e| e["what"] == "line" && e["text"].as_str().is_some_and(|t| t.contains("fxo1")));
+    the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "no-loop-current")]);
+    assert!(exchange.get("/lines/fxo1")["fault"].as_str().is_some_and(|f| f.contains("loop current")));
+}
+
+#[test]
+fn over_an_office_without_dial_tone() {
+    let provider = Peer::udp("127.0.0.1");
+    let exchange = house_with(&provider, "");
+    Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-dial-tone" }));
+    let dialled = dial(&exchange, "999");
+    the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "no-dial-tone")]);
+}
+
+#[test]
+fn over_a_port_that_does_not_seize() {
+    let provider = Peer::udp("127.0.0.1");
+    let exchange = house_with(&provider, "");
+    Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "refuses" }));
+    let dialled = dial(&exchange, "999");
+    the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "board-refused")]);
+}
+
+/// The document that the exchange was started with.
+fn document(exchange: &Daemon) -> String {
+    std::fs::read_to_string(exchange.dir.path().join("ringtrip.toml")).expect("a document")
+}
+
+#[track_caller]
+fn takes(exchange: &Daemon, text: &str) {
+    let (status, answer) = exchange.put_config(text, "*");
+    assert!(status < 300, "{status} {answer}");
+}
+
+#[test]
+fn a_telephone_more_leaves_the_landline_a_landline() {
+    let provider = Peer::udp("127.0.0.1");
+    let exchange = house_with(&provider, "");
+    // Somebody talks meanwhile: the board gets its new port when he has hung up, and not before.
+    let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+    kitchen.lift();
+    kitchen.until_tone(&DIAL, LONG);
+    kitchen.press("101");
+    exchange.line_is("fxs1", "ringing", LONG);
+    hall.lift();
+    exchange.line_is("fxs2", "talking", LONG);
+    let text = document(&exchange);
+    let more = "[line.fxs3]\nkind = \"fxs\"\nport = \"virtual:3\"\n[extension.103]\nline = \"fxs3\"\n";
+    takes(&exchange, &format!("{text}\n{more}"));
+    wait("the new line", LONG, || (exchange.get("/lines/fxs3")["state"] == "out-of-service").then_some(()));
+    hall.listen(1000);
+    assert_eq!(exchange.get("/lines/fxs1")["state"], "talking", "the call lives");
+    hall.hang_up();
+    kitchen.hang_up();
+    exchange.line_is("fxs3", "idle", LONG);
+    exchange.line_is("fxo1", "idle", LONG);
+    let ports: Vec<Value> = exchange.get("/boards")[0]["ports"].as_array().expect("ports").clone();
+    assert_eq!(ports, ["fxs", "fxs", "fxo", "fxs"]);
+    for number in ["999", "112"] {
+        let says = json!({ "number": number, "does": "answer", "rings": 1, "says": "silence" });
+        exchange.sim("office.subscriber", says);
+    }
+    let dialled = dial(&exchange, "999");
+    reaches_the_office(&exchange, "999", dialled);
+    Jack::telephone(&exchange, 0).hang_up();
+    record(&exchange, "999");
+}
+
+#[test]
+fn a_landline_on_a_telephones_port() {
+    let provider = Peer::udp("127.0.0.1");
+    let exchange = house_with(&provider, "");
+    let text = document(&exchange);
+    // The settings say what the ports are: the document is refused with its place.
+    let wrong = format!("{text}\n[board.virtual]\nsettings = {{ fxs = 4, fxo = 0, region = \"uk\" }}\n");
+    let (status, refused) = exchange.put_config(&wrong, "*");
+    assert!(status == 422 && refused.contains("line fxo1 needs a landline port"), "{status} {refused}");
+    // A driver under a name that nobody knows: its ports are looked at when it comes up.
+    let copy = exchange.dir.path().join("unheard.so");
+    let driver = ringtrip_tests::live::programs().join("libringtrip_driver_virtual.so");
+    std::fs::copy(driver, &copy).expect("the driver is copied");
+    let board = format!(
+        "{text}\n[board.virtual]\ndriver = \"{}\"\nsettings = {{ fxs = 4, fxo = 0, region = \"uk\" }}\n",
+        copy.display()
+    );
+    let events = Events::open(&exchange);
+    takes(&exchange, &board);
+    events.expect("alarm", |e| e["what"] == "line" && e["text"].as_str().is_some_and(|t| t.contains("fxo1")));
+    exchange.line_is("fxs1", "idle", LONG);
+    let line = exchange.get("/lines/fxo1");
+    assert_eq!(line["state"], "out-of-service", "{line}");
+    assert!(line["fault"].as_str().is_some_and(|f| f.contains("telephone port")), "{line}");
+    let dialled = dial(&exchange, "999");
+    the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "wrong-port")]);
+}

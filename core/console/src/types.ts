@@ -33,6 +33,7 @@ export interface Line {
   pstn_state: string | null;
   last_number: string | null;
   last_disconnect: string | null;
+  fault: string | null;
   extension: string | null;
 }
 

@@ -21,6 +21,7 @@ const LINES: Record<string, [word: string, lamp: Lamp]> = {
   "off-hook": ["Left off hook", "flutter"],
   "in-use": ["In use outside", "wink"],
   "no-battery": ["No battery", "fault"],
+  faulty: ["Faulty", "fault"],
   "out-of-service": ["Out of service", "fault"],
 };
 

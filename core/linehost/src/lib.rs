@@ -23,5 +23,6 @@ pub mod words;
 pub use client::{AskError, Gone, Heard, Host, SpawnError, Spec, attach, in_process, spawn};
 pub use ring::{Geometry, RxRing, Stamp, TxRing};
 pub use words::{
-    BoardInfo, Figures, News, Polarity, PortCaps, PortCfg, PortCmd, PortEvent, PortKind, PortStatus, ToBoard,
+    Asked, BoardInfo, Figures, News, Polarity, PortCaps, PortCfg, PortCmd, PortEvent, PortKind, PortStatus,
+    ToBoard,
 };

@@ -19,7 +19,7 @@ use ringtrip_driver::abi::{self, LineDriverV1};
 use crate::board::{self, Board, Ears};
 use crate::ring::{self, Geometry, Reader, Stamp, Writer};
 use crate::wire::{self, BadPacket, Joiner, Read};
-use crate::words::{Figures, FromBoard, News, PortEvent, ToBoard};
+use crate::words::{Asked, Figures, FromBoard, News, PortEvent, ToBoard};
 
 /// Where the function table comes from.
 #[derive(Clone, Copy)]
@@ -310,19 +310,19 @@ impl Loop {
             match msg {
                 ToBoard::Configure { port, cfg } => {
                     let rc = self.board.configure(port, &cfg);
-                    self.refused(port, "configure", rc);
+                    self.refused(port, Asked::Configure, rc);
                 }
                 ToBoard::Cmd { port, cmd } => {
                     let rc = self.board.command(port, &cmd);
-                    self.refused(port, &format!("{cmd:?}"), rc);
+                    self.refused(port, Asked::Cmd { cmd }, rc);
                 }
                 ToBoard::Status { port } => match self.board.status(port) {
                     Ok(status) => self.news(News::Status { port, status }),
-                    Err(rc) => self.refused(port, "status", rc),
+                    Err(rc) => self.refused(port, Asked::Status, rc),
                 },
                 ToBoard::Diag { port, test } => match self.board.diag(port, test) {
                     Ok(results) => self.news(News::Diag { port, results }),
-                    Err(rc) => self.refused(port, "diag", rc),
+                    Err(rc) => self.refused(port, Asked::Diag { test }, rc),
                 },
                 ToBoard::Ask { id, name, more } => {
                     if let Some(request) = self.joiner.take(id, blob, more)? {
@@ -339,9 +339,9 @@ impl Loop {
         }
     }
 
-    fn refused(&mut self, port: u16, what: &str, rc: i32) {
+    fn refused(&mut self, port: u16, what: Asked, rc: i32) {
         if rc < 0 {
-            self.news(News::Refused { port, what: what.to_owned(), errno: rc.saturating_neg() });
+            self.news(News::Refused { port, what, errno: rc.saturating_neg() });
         }
     }
 

@@ -143,7 +143,7 @@ pub enum News {
         /// Which port.
         port: u16,
         /// What was asked of it.
-        what: String,
+        what: Asked,
         /// Positive errno.
         errno: i32,
     },
@@ -156,6 +156,26 @@ pub enum News {
     },
     /// Every 100 ms: the board thread is alive.
     Beat(Figures),
+}
+
+/// What was asked of a port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "asked", rename_all = "kebab-case")]
+pub enum Asked {
+    /// [`ToBoard::Configure`].
+    Configure,
+    /// [`ToBoard::Status`].
+    Status,
+    /// [`ToBoard::Diag`].
+    Diag {
+        /// Which test.
+        test: u32,
+    },
+    /// [`ToBoard::Cmd`].
+    Cmd {
+        /// What it should do.
+        cmd: PortCmd,
+    },
 }
 
 /// What a board is.
@@ -182,6 +202,13 @@ pub struct PortCaps {
     pub commands: u64,
     /// Bit `1 << LINE_EV_*`.
     pub events: u64,
+}
+
+impl PortCaps {
+    /// Does the driver say that this port tells readings? Then loop current that it does not see is not there.
+    pub fn tells_readings(&self) -> bool {
+        self.events & 1 << abi::event::READING != 0
+    }
 }
 
 /// How the audio of a board runs.

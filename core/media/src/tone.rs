@@ -119,8 +119,9 @@ impl FromStr for Tone {
     }
 }
 
-/// A tone to be recognised: a ToneScript with limits (`Disconnect_Tone`). Exactly two components (the same twice for a
-/// single tone), levels ignored, one section whose D is how long the tone must have been heard.
+/// A tone to be recognised: a ToneScript with limits (`Disconnect_Tone`). One or two frequencies, levels ignored, one
+/// section whose D is how long the tone must have been heard. A single tone may be written once, `425@-30;…/1)`, or
+/// twice, as the SPA3102 wants it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToneMatch {
     /// The two frequencies, Hz; equal for a single tone.
@@ -135,35 +136,71 @@ impl ToneMatch {
     /// Reads a disconnect tone.
     pub fn parse(script: &str) -> Result<ToneMatch, ScriptError> {
         let parts = parse(script)?;
-        let wrong = |what: &str, hint| Err(ScriptError { at: 0, what: what.into(), hint });
-        let [a, b] = parts.components[..] else {
+        let after_semicolon = script.find(';').map_or(0, |at| at + 1);
+        let wrong = |at, what: &str, hint| Err(ScriptError { at, what: what.into(), hint });
+        if parts.components.len() > 2 {
             return wrong(
-                "a disconnect tone has two frequencies",
-                "write a single tone twice, like 400@-30,400@-30;…",
+                0,
+                "a disconnect tone has one or two frequencies",
+                "of a modulated tone write the carrier alone, like 425@-30;…",
             );
-        };
+        }
         let [section] = &parts.sections[..] else {
             return wrong(
+                after_semicolon,
                 "a disconnect tone has one section",
                 "keep the section whose cadence tells the tone",
             );
         };
         let Some(least) = section.lasts.filter(|&n| n > 0) else {
             return wrong(
+                after_semicolon,
                 "the duration has no end",
                 "D says how long the tone must be heard, like 2(.5/.5/1+2)",
             );
         };
-        let mut pairs = Vec::with_capacity(section.segments.len());
-        for s in &section.segments {
+        let segments = script.find('(').map_or(after_semicolon, |at| at + 1);
+        match ToneMatch::of_segments(&parts.components, &section.segments, least) {
+            Some(wanted) => Ok(wanted),
+            None if section.segments.iter().any(|s| s.which == 0 || s.on == Some(0)) => wrong(
+                segments,
+                "a segment that never sounds",
+                "every on/off pair needs an on time and 1 or 1+2",
+            ),
+            None => wrong(
+                segments,
+                "segments sound at different frequencies",
+                "all on/off pairs of a disconnect tone sound alike, like 4(.25/.25/1+2)",
+            ),
+        }
+    }
+
+    /// How a tone that is played is recognised, when it must be heard for `ms`; `None` where it is more than one or two
+    /// frequencies in one cadence.
+    pub fn of(tone: &Tone, ms: u32) -> Option<ToneMatch> {
+        let [section] = &tone.script.sections[..] else { return None };
+        ToneMatch::of_segments(&tone.script.components, &section.segments, ms * PER_MS)
+    }
+
+    fn of_segments(components: &[Component], segments: &[Segment], least: u32) -> Option<ToneMatch> {
+        let which = segments.first()?.which;
+        let sounding = components.iter().enumerate().filter(|(n, _)| which & 1 << n != 0);
+        let hz: Vec<f32> = sounding.map(|(_, component)| component.hz).collect();
+        let hz = match hz[..] {
+            [one] => [one; 2],
+            [one, two] => [one, two],
+            _ => return None,
+        };
+        let mut pairs = Vec::with_capacity(segments.len());
+        for s in segments {
             // A segment that sounds for ever is one that outlasts D.
             let on = s.on.unwrap_or(least.max(1));
-            if s.which == 0 || on == 0 {
-                return wrong("a segment that never sounds", "every on/off pair needs an on time and 1+2");
+            if s.which != which || on == 0 {
+                return None;
             }
             pairs.push((on, if s.on.is_none() { 0 } else { s.off.unwrap_or(least) }));
         }
-        Ok(ToneMatch { hz: [a.hz, b.hz], least, pairs })
+        Some(ToneMatch { hz, least, pairs })
     }
 
     /// Is the tone continuous?

@@ -50,6 +50,25 @@ pub enum BoardCmd {
     Flash(Duration),
     /// (FXO) Dial by pulses, 10 a second.
     Pulse(Vec<Key>),
+    /// Say volts and loop current now; [`BoardEvent::Reading`] answers.
+    Measure,
+}
+
+/// What was asked of a port, without its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CmdKind {
+    /// [`BoardCmd::Ring`].
+    Ring,
+    /// [`BoardCmd::OffHook`].
+    OffHook,
+    /// [`BoardCmd::OnHook`].
+    OnHook,
+    /// [`BoardCmd::Pulse`].
+    Pulse,
+    /// [`BoardCmd::Measure`].
+    Measure,
+    /// Anything else: a call goes on without it.
+    Other,
 }
 
 /// What a port saw.
@@ -60,6 +79,12 @@ pub enum BoardEvent {
     Ready(PortKind),
     /// The board went away; nothing else comes until `Ready`.
     Lost,
+    /// The board is up and has no such port.
+    Missing,
+    /// Said after `Ready`: the port tells its loop current, so that none is believed when it says none.
+    Measures,
+    /// The board did not do what it was told.
+    Refused(CmdKind),
     /// (FXS) The telephone was lifted.
     OffHook,
     /// (FXS) The telephone was hung up.

@@ -26,6 +26,8 @@ pub struct Cdr {
     pub target: String,
     /// What carried the call to the target, where that is another: `fxo1`, `gw1`, a host; empty if none.
     pub carrier: String,
+    /// What was tried in vain before, beside or after that, in order.
+    pub attempts: Vec<Failed>,
     /// Start, microseconds since 1970 UTC.
     pub started_micros: i64,
     /// From start to the answer, µs; `None` if never answered.
@@ -52,6 +54,19 @@ pub struct Cdr {
     pub a: Option<Figures>,
     /// Figures of the called end.
     pub b: Option<Figures>,
+}
+
+/// An attempt that reached nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The target, and what was to carry it: `101`, `fxo1`, `gw1`, a host.
+    pub target: String,
+    /// From the start of the call to the start of the attempt, µs.
+    pub after: u64,
+    /// From the start of the call to the end of the attempt, µs.
+    pub ended: u64,
+    /// Why it ended.
+    pub cause: Cause,
 }
 
 /// What a call cost.

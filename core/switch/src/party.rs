@@ -141,6 +141,14 @@ pub enum Cause {
     SystemFailure,
     /// The board that carries the line went away (27).
     BoardLost,
+    /// The board did not do what the attempt needs (27).
+    BoardRefused,
+    /// The port is of another kind than the line, or not there (27).
+    WrongPort,
+    /// The landline was seized and no loop current flowed: the pair is dead (27).
+    NoLoop,
+    /// The landline was seized and gave no dial tone (27).
+    NoDialTone,
     /// A money limit refused or ended it (21; SIP 402 has no caller that understands it, so 403).
     Spent,
 }
@@ -172,6 +180,10 @@ impl Cause {
             Cause::Preempted => "preempted",
             Cause::SystemFailure => "system-failure",
             Cause::BoardLost => "board-lost",
+            Cause::BoardRefused => "board-refused",
+            Cause::WrongPort => "wrong-port",
+            Cause::NoLoop => "no-loop-current",
+            Cause::NoDialTone => "no-dial-tone",
             Cause::Spent => "spent",
         }
     }

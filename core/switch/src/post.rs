@@ -59,6 +59,8 @@ pub enum Post {
         emergency: bool,
         /// Nothing else is left: a gateway is tried even where it seems dead.
         last: bool,
+        /// Landlines that this call has tried in vain: not those again.
+        except: Vec<LineId>,
     },
     /// To the directory: what it was asked for by [`Post::Find`] has failed, and the call goes on without it.
     Left {

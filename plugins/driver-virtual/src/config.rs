@@ -11,6 +11,8 @@ pub struct Config {
     pub fxs: u16,
     /// How many office lines. Their port numbers follow the telephones'.
     pub fxo: u16,
+    /// What each port is, in order, where telephones and lines are mixed; then `fxs` and `fxo` say nothing.
+    pub ports: Vec<Kind>,
     /// `us` or `uk`.
     pub region: String,
     /// Serial number.
@@ -19,6 +21,16 @@ pub struct Config {
     pub remember_s: u32,
     /// The central office.
     pub office: OfficeConfig,
+}
+
+/// What a port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A telephone.
+    Fxs,
+    /// An office line.
+    Fxo,
 }
 
 /// The central office behind the FXO ports.
@@ -45,6 +57,25 @@ pub struct OfficeConfig {
     pub rings: u32,
     /// Send caller ID.
     pub caller_id: bool,
+    /// What is wrong with all lines from the start.
+    pub fault: Fault,
+}
+
+/// What may be wrong with a line, though its battery is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// A joint has corroded: there is voltage on-hook and no current off-hook, and the office never sees a seizure.
+    NoLoop,
+    /// The office sees the seizure and gives no dial tone; it takes no digits.
+    NoDialTone,
+    /// The office gives dial tone and takes no digits.
+    Deaf,
+    /// The port refuses to seize the line (EIO).
+    Refuses,
 }
 
 /// A number and what happens when it is dialled.
@@ -137,6 +168,7 @@ impl Default for Config {
         Config {
             fxs: 2,
             fxo: 1,
+            ports: Vec::new(),
             region: "us".into(),
             serial: "virtual0".into(),
             remember_s: 30,
@@ -158,6 +190,7 @@ impl Default for OfficeConfig {
             cpc_ms: 500,
             rings: 8,
             caller_id: true,
+            fault: Fault::None,
         }
     }
 }
@@ -179,9 +212,11 @@ impl Config {
     pub fn parse(json: &str) -> Result<Config, BadConfig> {
         let config: Config =
             if json.trim().is_empty() { Config::default() } else { serde_json::from_str(json)? };
-        let ports = u32::from(config.fxs) + u32::from(config.fxo);
+        let ports = config.kinds().len();
         if !(1..=256).contains(&ports) {
-            return Err(BadConfig::Value(format!("fxs + fxo is {ports}: use 1 to 256 ports")));
+            return Err(BadConfig::Value(format!(
+                "the board has {ports} ports: use 1 to 256, `fxs` + `fxo`"
+            )));
         }
         if !(1..=600).contains(&config.remember_s) {
             return Err(BadConfig::Value(format!("remember_s is {}: use 1 to 600", config.remember_s)));
@@ -194,6 +229,15 @@ impl Config {
         }
         config.region()?;
         Ok(config)
+    }
+
+    /// What each port is.
+    pub fn kinds(&self) -> Vec<Kind> {
+        if !self.ports.is_empty() {
+            return self.ports.clone();
+        }
+        let of = |kind, n: u16| std::iter::repeat_n(kind, n.into());
+        of(Kind::Fxs, self.fxs).chain(of(Kind::Fxo, self.fxo)).collect()
     }
 
     /// The region's tones.

@@ -4,6 +4,7 @@
 use ringtrip_driver::abi::LinePortCfgV1;
 use ringtrip_driver::{Command, Polarity, Refused, Seen};
 
+use crate::config::Fault;
 use crate::fxs::{Reading, gain};
 use crate::office::OfficeLine;
 use crate::{Block, STEP};
@@ -109,6 +110,9 @@ impl FxoPort {
     /// Does as told.
     pub fn command(&mut self, cmd: Command) -> Result<(), Refused> {
         match cmd {
+            Command::Hook(true) if self.office.fault == Fault::Refuses => {
+                return Err(Refused::new(5, "the port cannot seize the line"));
+            }
             Command::Hook(off) => {
                 self.off_hook = off;
                 self.contacts.clear();
@@ -167,7 +171,7 @@ impl FxoPort {
         let closed = self.off_hook && !own_break;
         self.settled = if closed { self.settled.saturating_add(1) } else { 0 };
         let mut says = [0; STEP];
-        if closed && self.office.battery() != 0.0 {
+        if closed && self.office.battery() != 0.0 && self.office.fault != Fault::NoLoop {
             says = *tx;
             gain(&mut says, self.tx_gain_db);
         }
@@ -211,7 +215,13 @@ impl FxoPort {
             (false, true) => (8.0, 0.0),
             (true, true) => (5.0, 14.0),
         };
-        if battery == 0.0 { (0.0, 0.0) } else { (volts * battery.signum(), milliamps) }
+        // Through a joint that has corroded the voltage breaks down and next to nothing flows.
+        let dead = self.office.fault == Fault::NoLoop && (closed || self.parallel);
+        match (battery == 0.0, dead) {
+            (true, _) => (0.0, 0.0),
+            (false, true) => (9.0 * battery.signum(), 0.1),
+            (false, false) => (volts * battery.signum(), milliamps),
+        }
     }
 
     fn supervise_battery(&mut self, volts: f32, own_break: bool, out: &mut Vec<Seen>) {

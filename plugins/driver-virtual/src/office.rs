@@ -9,7 +9,7 @@ use ringtrip_media::dtmf::{DtmfDetector, Heard};
 use ringtrip_media::region::Region;
 use ringtrip_media::tone::{Play, Tone, ToneGen};
 
-use crate::config::{Behaviour, Does, Hangup, OfficeConfig, Says, Subscriber};
+use crate::config::{Behaviour, Does, Fault, Hangup, OfficeConfig, Says, Subscriber};
 use crate::hook::{Hook, HookReader, Windows};
 use crate::sound::{Recording, Speech, sine};
 use crate::{Block, STEP};
@@ -30,6 +30,8 @@ pub struct OfficeLine {
     cpc_left: u32,
     /// The pair is cut.
     pub cut: bool,
+    /// What else is wrong with it.
+    pub fault: Fault,
     /// What the far end says besides its habit.
     pub speech: Speech,
     /// What the office heard from the line.
@@ -164,6 +166,7 @@ impl OfficeLine {
     /// An idle line.
     pub fn new(number: String, config: OfficeConfig, region: Region, remember_s: u32) -> OfficeLine {
         let uk = region.name == "uk";
+        let fault = config.fault;
         let country = Country {
             cadence: if uk { &[400, 200, 400, 2000] } else { &[2000, 4000] },
             hz: if uk { 25 } else { 20 },
@@ -183,6 +186,7 @@ impl OfficeLine {
             polarity: Polarity::Forward,
             cpc_left: 0,
             cut: false,
+            fault,
             speech: Speech::default(),
             heard: Recording::new(remember_s),
             log: Vec::new(),
@@ -289,7 +293,7 @@ impl OfficeLine {
     pub fn step(&mut self, closed: bool, from_line: &Block) -> Block {
         self.now += 1;
         self.cpc_left = self.cpc_left.saturating_sub(1);
-        let closed = closed && !self.cut;
+        let closed = closed && !self.cut && self.fault != Fault::NoLoop;
         let mut out = [0; STEP];
         if matches!(self.state, State::Alerting(_)) {
             self.alert(closed, &mut out);
@@ -361,7 +365,11 @@ impl OfficeLine {
             self.keys.clear();
             self.flashes = 0;
             self.dtmf = DtmfDetector::new();
-            self.state = State::Seized { in_ms: self.config.dial_tone_delay_ms };
+            let in_ms = match self.fault {
+                Fault::NoDialTone => u32::MAX,
+                _ => self.config.dial_tone_delay_ms,
+            };
+            self.state = State::Seized { in_ms };
         }
     }
 
@@ -379,6 +387,9 @@ impl OfficeLine {
     }
 
     fn digit(&mut self, key: char, how: &str) {
+        if self.fault == Fault::Deaf {
+            return;
+        }
         match &mut self.state {
             State::DialTone | State::Collecting { .. } => {
                 if self.digits.len() < MOST_DIGITS {

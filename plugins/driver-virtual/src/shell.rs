@@ -10,7 +10,7 @@ use ringtrip_driver::abi::{
 use ringtrip_driver::{BoardInfo, Command, Driver, Event, Host, Level, PortCaps, PortKind, Refused, Seen};
 
 use crate::config::Config;
-use crate::sim::Ports;
+use crate::sim::{Port, Ports};
 use crate::{Block, STEP};
 
 /// The open board.
@@ -55,7 +55,7 @@ impl Driver for VirtualBoard {
             config.serial = serial.to_owned();
         }
         let ports = Ports::new(&config).map_err(|e| Refused::invalid(e.to_string()))?;
-        host.log(Level::Info, &format!("{} telephones, {} office lines", config.fxs, config.fxo));
+        host.log(Level::Info, &format!("{} telephones, {} office lines", ports.fxs.len(), ports.fxo.len()));
         Ok(VirtualBoard { host, config, ports, frame: None })
     }
 
@@ -107,21 +107,19 @@ impl Driver for VirtualBoard {
 
     fn configure(&mut self, port: u32, cfg: &LinePortCfgV1) -> Result<(), Refused> {
         self.kind(port)?;
-        let n = port as usize;
-        let first = self.ports.fxs.len();
-        match self.ports.fxs.get_mut(n) {
-            Some(fxs) => fxs.configure(cfg),
-            None => self.ports.fxo.get_mut(n - first).map_or(Ok(()), |fxo| fxo.configure(cfg)),
+        match self.ports.port(port as usize) {
+            Some(Port::Fxs(fxs)) => fxs.configure(cfg),
+            Some(Port::Fxo(fxo)) => fxo.configure(cfg),
+            None => Ok(()),
         }
     }
 
     fn command(&mut self, port: u32, cmd: Command) -> Result<(), Refused> {
         self.kind(port)?;
-        let n = port as usize;
-        let first = self.ports.fxs.len();
-        match self.ports.fxs.get_mut(n) {
-            Some(fxs) => fxs.command(cmd),
-            None => self.ports.fxo.get_mut(n - first).map_or(Ok(()), |fxo| fxo.command(cmd)),
+        match self.ports.port(port as usize) {
+            Some(Port::Fxs(fxs)) => fxs.command(cmd),
+            Some(Port::Fxo(fxo)) => fxo.command(cmd),
+            None => Ok(()),
         }
     }
 
@@ -176,7 +174,8 @@ impl Driver for VirtualBoard {
         if !frame.ready_told {
             frame.ready_told = true;
             for port in 0..self.ports.len() as u32 {
-                let kind = if (port as usize) < self.ports.fxs.len() { PortKind::Fxs } else { PortKind::Fxo };
+                let is_fxs = self.ports.is_fxs(port as usize) == Some(true);
+                let kind = if is_fxs { PortKind::Fxs } else { PortKind::Fxo };
                 self.host.emit(&Event { port, mono_ns, sample: 0, seen: Seen::Ready(kind) });
             }
         }
@@ -195,12 +194,12 @@ impl Driver for VirtualBoard {
             xruns: self.frame.as_ref().map_or(0, |f| f.xruns),
             ..LinePortStatusV1::default()
         };
-        if let Some(p) = self.ports.fxs.get(n) {
+        if let Some(p) = self.ports.telephone(n) {
             (s.volts, s.milliamps) = p.electrics();
             s.off_hook = p.off_hook().into();
             s.ringing = p.ringing().is_some().into();
             s.polarity = p.polarity().code();
-        } else if let Some(p) = self.ports.fxo.get(n - self.ports.fxs.len()) {
+        } else if let Some(p) = self.ports.line(n) {
             (s.volts, s.milliamps) = p.electrics();
             s.off_hook = p.off_hook().into();
             s.ringing = p.ringing().into();
@@ -237,11 +236,11 @@ impl Driver for VirtualBoard {
 
 impl VirtualBoard {
     fn kind(&self, port: u32) -> Result<PortKind, Refused> {
-        let n = port as usize;
-        if n >= self.ports.len() {
-            return Err(Refused::new(19, format!("there is no port {port}")));
+        match self.ports.is_fxs(port as usize) {
+            Some(true) => Ok(PortKind::Fxs),
+            Some(false) => Ok(PortKind::Fxo),
+            None => Err(Refused::new(19, format!("there is no port {port}"))),
         }
-        Ok(if n < self.ports.fxs.len() { PortKind::Fxs } else { PortKind::Fxo })
     }
 }
 

@@ -7,7 +7,7 @@ use ringtrip_media::callerid::{Caller, When};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{self, Behaviour, Config, Hangup, Subscriber};
+use crate::config::{self, Behaviour, Config, Fault, Hangup, Kind, Subscriber};
 use crate::fxo::FxoPort;
 use crate::fxs::FxsPort;
 use crate::office::{Incoming, OfficeLine};
@@ -19,8 +19,25 @@ use crate::{Block, STEP};
 pub struct Ports {
     /// Telephones: ports from 0.
     pub fxs: Vec<FxsPort>,
-    /// Office lines: the ports after them.
+    /// Office lines: the ports after them, unless the configuration mixes them.
     pub fxo: Vec<FxoPort>,
+    /// Which of these each port is.
+    at: Vec<At>,
+}
+
+/// Where a port is found.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Fxs(usize),
+    Fxo(usize),
+}
+
+/// A port.
+pub enum Port<'a> {
+    /// A telephone's.
+    Fxs(&'a mut FxsPort),
+    /// An office line's.
+    Fxo(&'a mut FxoPort),
 }
 
 /// A verb with its arguments.
@@ -117,6 +134,11 @@ enum Verb {
         port: u32,
         on: bool,
     },
+    #[serde(rename = "office.fault")]
+    OfficeFault {
+        port: u32,
+        fault: Fault,
+    },
     #[serde(rename = "office.parallel")]
     OfficeParallel {
         port: u32,
@@ -187,17 +209,58 @@ impl Ports {
             flash_max: region.flash_max.as_millis() as u32,
             pulse_max: 80,
         };
-        let fxs = (0..config.fxs).map(|_| FxsPort::new(windows, config.remember_s)).collect();
-        let line = |n: u16| {
-            let number = config.office.lines.get(usize::from(n)).cloned().unwrap_or_default();
+        let (mut fxs, mut fxo, mut at) = (Vec::new(), Vec::new(), Vec::new());
+        let line = |n: usize| {
+            let number = config.office.lines.get(n).cloned().unwrap_or_default();
             FxoPort::new(OfficeLine::new(number, config.office.clone(), region.clone(), config.remember_s))
         };
-        Ok(Ports { fxs, fxo: (0..config.fxo).map(line).collect() })
+        for kind in config.kinds() {
+            match kind {
+                Kind::Fxs => {
+                    at.push(At::Fxs(fxs.len()));
+                    fxs.push(FxsPort::new(windows, config.remember_s));
+                }
+                Kind::Fxo => {
+                    at.push(At::Fxo(fxo.len()));
+                    fxo.push(line(fxo.len()));
+                }
+            }
+        }
+        Ok(Ports { fxs, fxo, at })
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.fxs.len() + self.fxo.len()
+        self.at.len()
+    }
+
+    /// The port of this number.
+    pub fn port(&mut self, port: usize) -> Option<Port<'_>> {
+        match self.at.get(port)? {
+            At::Fxs(n) => self.fxs.get_mut(*n).map(Port::Fxs),
+            At::Fxo(n) => self.fxo.get_mut(*n).map(Port::Fxo),
+        }
+    }
+
+    /// The telephone on this port.
+    pub fn telephone(&self, port: usize) -> Option<&FxsPort> {
+        match self.at.get(port)? {
+            At::Fxs(n) => self.fxs.get(*n),
+            At::Fxo(_) => None,
+        }
+    }
+
+    /// The office line on this port.
+    pub fn line(&self, port: usize) -> Option<&FxoPort> {
+        match self.at.get(port)? {
+            At::Fxs(_) => None,
+            At::Fxo(n) => self.fxo.get(*n),
+        }
+    }
+
+    /// Is the port of this number a telephone's? `None`: there is no such port.
+    pub fn is_fxs(&self, port: usize) -> Option<bool> {
+        self.at.get(port).map(|at| matches!(at, At::Fxs(_)))
     }
 
     /// Is there none?
@@ -207,11 +270,9 @@ impl Ports {
 
     /// One ms of one port.
     pub fn step(&mut self, port: usize, tx: &Block, out: &mut Vec<ringtrip_driver::Seen>) -> Block {
-        if let Some(fxs) = self.fxs.get_mut(port) {
-            return fxs.step(tx, out);
-        }
-        match self.fxo.get_mut(port - self.fxs.len()) {
-            Some(fxo) => fxo.step(tx, out),
+        match self.port(port) {
+            Some(Port::Fxs(fxs)) => fxs.step(tx, out),
+            Some(Port::Fxo(fxo)) => fxo.step(tx, out),
             None => [0; STEP],
         }
     }
@@ -320,6 +381,10 @@ impl Ports {
                 self.fxo(port)?.office.cut = !on;
                 done()
             }
+            Verb::OfficeFault { port, fault } => {
+                self.fxo(port)?.office.fault = fault;
+                done()
+            }
             Verb::OfficeParallel { port, up } => {
                 self.fxo(port)?.parallel = up;
                 done()
@@ -349,8 +414,10 @@ impl Ports {
     }
 
     fn state(&self, port: u32) -> Result<Value, String> {
-        let n = port as usize;
-        if let Some(p) = self.fxs.get(n) {
+        let at = self.at.get(port as usize).ok_or_else(|| self.no_port(port))?;
+        if let At::Fxs(n) = at
+            && let Some(p) = self.fxs.get(*n)
+        {
             let (volts, milliamps) = p.electrics();
             let t = &p.telephone;
             let shown: Vec<Value> = t.shown.iter().map(shown).collect();
@@ -362,27 +429,28 @@ impl Ports {
                 "dialling": t.dialling(), "speaking_ms": t.speech.left_ms(), "heard": t.heard.total(), "display": shown,
             }));
         }
-        let Some(p) = self.fxo.get(n - self.fxs.len()) else { return Err(self.no_port(port)) };
+        let At::Fxo(n) = at else { return Err(self.no_port(port)) };
+        let Some(p) = self.fxo.get(*n) else { return Err(self.no_port(port)) };
         let (volts, milliamps) = p.electrics();
         let office = &p.office;
         let log: Vec<Value> = office.log.iter().map(|e| json!({ "ms": e.ms, "what": e.what })).collect();
         Ok(json!({
             "port": port, "kind": "fxo", "number": office.number, "off_hook": p.off_hook(), "volts": volts, "milliamps": milliamps,
-            "reversed": volts < 0.0, "ringing": office.ringing().is_some(), "parallel": p.parallel, "battery": !office.cut,
+            "reversed": volts < 0.0, "ringing": office.ringing().is_some(), "parallel": p.parallel, "battery": !office.cut, "fault": office.fault,
             "office": office.word(), "digits": office.digits, "keys": office.keys, "flashes": office.flashes,
             "speaking_ms": office.speech.left_ms(), "heard": office.heard.total(), "log": log,
         }))
     }
 
     fn fxs(&mut self, port: u32) -> Result<&mut FxsPort, String> {
-        let why = match self.len() > port as usize {
-            true => format!(
-                "port {port} is an office line: telephones are on ports 0 to {}",
-                self.fxs.len().max(1) - 1
-            ),
-            false => self.no_port(port),
-        };
-        self.fxs.get_mut(port as usize).ok_or(why)
+        let (no_port, telephones) = (self.no_port(port), self.numbers(true));
+        match self.port(port as usize) {
+            Some(Port::Fxs(fxs)) => Ok(fxs),
+            Some(Port::Fxo(_)) => {
+                Err(format!("port {port} is an office line: telephones are on {telephones}"))
+            }
+            None => Err(no_port),
+        }
     }
 
     fn lifted(&mut self, port: u32) -> Result<&mut FxsPort, String> {
@@ -394,12 +462,23 @@ impl Ports {
     }
 
     fn fxo(&mut self, port: u32) -> Result<&mut FxoPort, String> {
-        let first = self.fxs.len();
-        let why = match self.len() > port as usize {
-            true => format!("port {port} is a telephone: office lines begin at port {first}"),
-            false => self.no_port(port),
-        };
-        (port as usize).checked_sub(first).and_then(|n| self.fxo.get_mut(n)).ok_or(why)
+        let (no_port, lines) = (self.no_port(port), self.numbers(false));
+        match self.port(port as usize) {
+            Some(Port::Fxo(fxo)) => Ok(fxo),
+            Some(Port::Fxs(_)) => Err(format!("port {port} is a telephone: office lines are on {lines}")),
+            None => Err(no_port),
+        }
+    }
+
+    /// The ports of a kind, in words.
+    fn numbers(&self, fxs: bool) -> String {
+        let of: Vec<usize> = (0..self.len()).filter(|n| self.is_fxs(*n) == Some(fxs)).collect();
+        match of.as_slice() {
+            [] => "no port".to_owned(),
+            [one] => format!("port {one}"),
+            [first, .., last] if last - first + 1 == of.len() => format!("ports {first} to {last}"),
+            many => format!("ports {}", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        }
     }
 
     fn no_port(&self, port: u32) -> String {

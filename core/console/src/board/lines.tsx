@@ -50,6 +50,7 @@ function Jack({ line, name, call, now }: JackProps): JSX.Element {
         {line.state !== "idle" && <span class="number"> {duration(now - line.since_micros / 1000)}</span>}
       </p>
       <p class="faint number">{volts(line.volts)} · {milliamps(line.milliamps)} · {hook(line)}</p>
+      {line.fault !== null && <p class="jack-fault" role="alert">{line.fault}</p>}
       <p class="faint jack-last" title="The number of the last call over this line, and why it ended">
         {call !== null
           ? <><Party name={call.from} /> → <Party name={call.to ?? call.dialled} />{line.call_type !== null && ` · ${line.call_type}, ${line.pstn_state ?? ""}`}</>

@@ -17,7 +17,7 @@ interface Page {
 const CAUSES = [
   "normal", "cancelled", "busy", "no-answer", "unregistered", "declined", "unallocated", "changed", "barred", "invalid", "congestion",
   "failure", "incompatible", "media-timeout", "session-expired", "cpc", "reversal", "tone", "silence", "operator", "preempted",
-  "system-failure", "board-lost", "spent",
+  "system-failure", "board-lost", "board-refused", "wrong-port", "no-loop-current", "no-dial-tone", "spent",
 ];
 
 interface Filter {

@@ -5,6 +5,7 @@ mod default;
 mod diff;
 mod fault;
 mod ics;
+mod layout;
 mod lines;
 mod money;
 mod parts;
@@ -47,7 +48,7 @@ pub fn read(text: &str) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
     let config = parts::document(&reader, document.get_ref(), &names);
     let broken = reader.has_errors();
     if !broken {
-        for problem in config.check() {
+        for problem in config.check().into_iter().chain(layout::misfits(&config)) {
             let severity = match problem.severity {
                 Severity::Error => FaultSeverity::Error,
                 Severity::Warning => FaultSeverity::Warning,

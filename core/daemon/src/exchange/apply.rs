@@ -51,6 +51,13 @@ impl Directory {
     /// Makes this configuration the running one. Refused whole, or taken whole.
     pub(super) fn apply(&self, config: Arc<Config>) -> Result<(), ControlError> {
         let now = Instant::now();
+        let misfits = boards::misfits(self, &self.0.config.borrow().clone(), &config);
+        if !misfits.is_empty() {
+            return Err(ControlError::Bad {
+                what: misfits.join("; "),
+                hint: "nothing was changed; `GET /api/v1/boards` says what each port is".to_owned(),
+            });
+        }
         let before = self.0.config.replace(config.clone());
         self.0.setup.replace(call_setup(&config, &self.0.agent));
         wall::set_zone(config.time_zone.as_deref());
@@ -60,9 +67,11 @@ impl Directory {
         self.0.money.configure(config.clone());
         self.0.routes.configure(config.clone());
         self.to_desk(DeskInput::Config(config.clone()));
-        self.apply_lines(now, &config);
-        self.apply_gateways(now, &before, &config);
+        // Boards first: a new line is told what its port is, or that its board is about to start anew.
         boards::apply(self, &config);
+        self.apply_lines(now, &config);
+        boards::restart_idle(self);
+        self.apply_gateways(now, &before, &config);
         self.apply_views(&config);
         self.read_prompts();
         Ok(())
@@ -165,6 +174,8 @@ impl Directory {
                 emergency: false,
                 free: false,
                 alive: false,
+                faulty: false,
+                busy: false,
                 reserved: None,
             };
             self.0.lines.borrow_mut().insert(line.id.clone(), entry);

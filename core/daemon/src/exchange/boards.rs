@@ -1,17 +1,18 @@
 //! Boards: for each one a process (`ringtrip-linehost`) and a thread that listens to it. A process that dies takes its
 //! own lines with it and nothing else; it is started again by the table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringtrip_linehost::words::{self, PortCfg, PortCmd, PortEvent};
+use ringtrip_linehost::words::{self, Asked, PortCaps, PortCfg, PortCmd, PortEvent, ToBoard};
 use ringtrip_linehost::{BoardInfo, Heard, Host, News, Spec, spawn};
-use ringtrip_switch::board::{BoardCmd, BoardEvent, Polarity, PortKind};
-use ringtrip_switch::config::{Config, LineKind, Region};
+use ringtrip_switch::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
+use ringtrip_switch::config::{Config, Line, LineKind, Region};
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{BoardId, LineId, PortRef};
+use ringtrip_switch::line::Fault;
 use ringtrip_switch::party::Key;
 use ringtrip_switch::post::{LineInput, Post};
 use ringtrip_switch::supervise::Rule;
@@ -42,6 +43,10 @@ pub struct Board {
     asks: HashMap<u64, SimAsk>,
     /// Ports whose telephone is lifted or whose loop is closed, as far as the board told.
     off_hook: Vec<bool>,
+    /// What each port said that it is when it came up; `None`: it did not yet.
+    ready: Vec<Option<PortKind>>,
+    /// Driver and configuration to start with when the calls on it have ended.
+    next: Option<(String, String)>,
 }
 
 /// The name in the supervision table.
@@ -49,41 +54,108 @@ fn part(board: &BoardId) -> String {
     format!("board {board}")
 }
 
-/// Starts every board that the configuration names and that does not run yet; stops those that it names no more.
+/// Starts every board that the configuration names and that does not run yet; stops those that it names no more. One whose
+/// settings changed goes on as it is while somebody talks over it, and is started anew after that.
 pub(super) fn apply(dir: &Directory, config: &Config) {
-    let wanted = wanted(config);
-    let stopped: Vec<BoardId> = {
-        let boards = dir.0.boards.borrow();
-        let same =
-            |id: &BoardId, b: &Board| wanted.get(id).is_some_and(|(d, c)| *d == b.driver && *c == b.cfg);
-        boards.iter().filter(|(id, b)| !same(id, b)).map(|(id, _)| id.clone()).collect()
-    };
-    for board in stopped {
-        dir.0.supervisor.borrow_mut().remove(&part(&board));
-        lost(dir, &board, "the configuration changed");
-        dir.0.boards.borrow_mut().remove(&board);
-        dir.0.exchange.update(|views| {
-            views.boards.remove(board.as_str());
-        });
+    let mut wanted = wanted(config);
+    let known: Vec<BoardId> = dir.0.boards.borrow().keys().cloned().collect();
+    for id in known {
+        match wanted.get(&id) {
+            None => stop(dir, &id),
+            Some((driver, cfg)) => {
+                let mut boards = dir.0.boards.borrow_mut();
+                let Some(board) = boards.get_mut(&id) else { continue };
+                let same = board.driver == *driver && board.cfg == *cfg;
+                // One that was given up gets another chance by any change.
+                let given_up = dir.0.supervisor.borrow().generation(&part(&id)).is_none();
+                board.next = (!same || given_up).then(|| (driver.clone(), cfg.clone()));
+                drop(boards);
+                configure_ports(dir, &id);
+                wanted.remove(&id);
+            }
+        }
     }
     for (id, (driver, cfg)) in wanted {
-        if dir.0.boards.borrow().contains_key(&id) {
-            configure_ports(dir, &id);
-            continue;
-        }
-        let generation = dir.0.supervisor.borrow_mut().add(&part(&id), Rule::BOARD);
-        let board = Board {
-            generation,
-            driver,
-            cfg,
-            host: None,
-            info: None,
-            asks: HashMap::new(),
-            off_hook: Vec::new(),
-        };
-        dir.0.boards.borrow_mut().insert(id.clone(), board);
-        start(dir, &id, Duration::ZERO);
+        add(dir, &id, driver, cfg);
     }
+}
+
+fn add(dir: &Directory, id: &BoardId, driver: String, cfg: String) {
+    let generation = dir.0.supervisor.borrow_mut().add(&part(id), Rule::BOARD);
+    let board = Board {
+        generation,
+        driver,
+        cfg,
+        host: None,
+        info: None,
+        asks: HashMap::new(),
+        off_hook: Vec::new(),
+        ready: Vec::new(),
+        next: None,
+    };
+    dir.0.boards.borrow_mut().insert(id.clone(), board);
+    start(dir, id, Duration::ZERO);
+}
+
+fn stop(dir: &Directory, id: &BoardId) {
+    dir.0.supervisor.borrow_mut().remove(&part(id));
+    lost(dir, id, "the configuration changed");
+    dir.0.boards.borrow_mut().remove(id);
+    dir.0.exchange.update(|views| {
+        views.boards.remove(id.as_str());
+    });
+}
+
+/// Starts all boards whose settings changed and that carry nothing.
+pub(super) fn restart_idle(dir: &Directory) {
+    let ids: Vec<BoardId> = dir.0.boards.borrow().keys().cloned().collect();
+    ids.iter().for_each(|id| restart_when_idle(dir, id));
+}
+
+/// Starts a board with its new settings, as soon as nothing goes on at its jacks.
+pub(super) fn restart_when_idle(dir: &Directory, id: &BoardId) {
+    let next = match dir.0.boards.borrow().get(id) {
+        Some(Board { next: Some(next), .. }) => next.clone(),
+        _ => return,
+    };
+    if dir.0.lines.borrow().values().any(|entry| entry.port.board == *id && entry.busy) {
+        let why = "it is started anew with its new settings when its calls have ended";
+        dir.0.exchange.update(|views| {
+            if let Some(view) = views.boards.get_mut(id.as_str()) {
+                view.why = Some(why.to_owned());
+            }
+        });
+        return;
+    }
+    stop(dir, id);
+    add(dir, id, next.0, next.1);
+}
+
+/// Lines that the boards, as they run now, cannot carry: the port is of the other kind, or not there. Only lines that are
+/// new in this configuration, or have moved: what was wrong before does not stand in the way of mending something else.
+pub(super) fn misfits(dir: &Directory, before: &Config, config: &Config) -> Vec<String> {
+    let wanted = wanted(config);
+    let boards = dir.0.boards.borrow();
+    let misfit = |line: &Line| {
+        let was = before.line(&line.id);
+        if was.is_some_and(|was| was.port == line.port && was.port_kind() == line.port_kind()) {
+            return None;
+        }
+        let board = boards.get(&line.port.board)?;
+        let (driver, cfg) = wanted.get(&line.port.board)?;
+        if *driver != board.driver || *cfg != board.cfg {
+            // It is started anew, and says then what its ports are.
+            return None;
+        }
+        let info = board.info.as_ref()?;
+        let fault = match info.ports.get(usize::from(line.port.port)) {
+            None => Fault::NoPort,
+            Some(caps) if kind_of(caps.kind) != line.port_kind() => Fault::WrongKind(kind_of(caps.kind)),
+            Some(_) => return None,
+        };
+        Some(fault.text(&line.id, &line.port, line.port_kind()))
+    };
+    config.lines.iter().filter_map(misfit).collect()
 }
 
 /// Driver and JSON configuration of each board that has a line.
@@ -102,18 +174,29 @@ fn wanted(config: &Config) -> HashMap<BoardId, (String, String)> {
     wanted
 }
 
-/// What a board's driver is told of its lines: telephones on the first ports, landlines after them, and the region.
+/// What a board's driver is told of its lines: how many of each kind, what each port is, and the region.
 fn board_cfg(config: &Config, id: &BoardId) -> String {
-    let on_it = || config.lines.iter().filter(|l| l.port.board == *id);
-    let ports =
-        |fxs: bool| on_it().filter(move |l| matches!(l.kind, LineKind::Fxs(_)) == fxs).map(|l| l.port.port);
-    let fxs = ports(true).max().map_or(0, |p| p + 1);
-    let fxo = ports(false).max().map_or(0, |p| (p + 1).saturating_sub(fxs));
+    let on_it: BTreeMap<u16, bool> = config
+        .lines
+        .iter()
+        .filter(|l| l.port.board == *id)
+        .map(|l| (l.port.port, l.port_kind() == PortKind::Fxs))
+        .collect();
+    // A port that no line uses is as those before it.
+    let mut is_fxs = on_it.first_key_value().is_none_or(|(_, fxs)| *fxs);
+    let ports: Vec<&str> = (0..=on_it.last_key_value().map_or(0, |(last, _)| *last))
+        .map(|port| {
+            is_fxs = on_it.get(&port).copied().unwrap_or(is_fxs);
+            if is_fxs { "fxs" } else { "fxo" }
+        })
+        .collect();
+    let fxs = ports.iter().filter(|kind| **kind == "fxs").count();
+    let fxo = ports.len() - fxs;
     let region = match config.region {
         Region::Us => "us",
         Region::Uk => "uk",
     };
-    serde_json::json!({ "fxs": fxs, "fxo": fxo, "region": region }).to_string()
+    serde_json::json!({ "fxs": fxs, "fxo": fxo, "ports": ports, "region": region }).to_string()
 }
 
 fn start(dir: &Directory, id: &BoardId, after: Duration) {
@@ -182,11 +265,18 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
             return;
         };
         board.off_hook = vec![false; info.ports.len()];
+        board.ready = vec![None; info.ports.len()];
         board.host = Some(host.clone());
         board.info = Some(info.clone());
     }
     dir.0.plane.board(id.clone(), host.clone());
     configure_ports(dir, id);
+    let beyond = |port: &PortRef| port.board == *id && usize::from(port.port) >= info.ports.len();
+    let missing: Vec<LineId> =
+        dir.0.ports.borrow().iter().filter(|(port, _)| beyond(port)).map(|(_, line)| line.clone()).collect();
+    for line in missing {
+        dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Missing) });
+    }
     let kinds = info.ports.iter().map(|p| match p.kind {
         words::PortKind::Fxs => "fxs".to_owned(),
         words::PortKind::Fxo => "fxo".to_owned(),
@@ -272,8 +362,18 @@ fn told(dir: &Directory, id: &BoardId, news: News) {
             {
                 *state = hook;
             }
+            let is_ready = matches!(event, PortEvent::Ready { .. });
+            if let PortEvent::Ready { kind } = event
+                && let Some(board) = dir.0.boards.borrow_mut().get_mut(id)
+                && let Some(ready) = board.ready.get_mut(usize::from(port))
+            {
+                *ready = Some(kind_of(kind));
+            }
             if let (Some(line), Some(event)) = (line_on(dir, id, port), event_of(event)) {
-                dir.deliver(Post::Line { line, input: LineInput::Board(event) });
+                dir.deliver(Post::Line { line: line.clone(), input: LineInput::Board(event) });
+                if is_ready && measures(dir, id, port) {
+                    dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Measures) });
+                }
             }
         }
         News::Status { port, status } => {
@@ -283,7 +383,11 @@ fn told(dir: &Directory, id: &BoardId, news: News) {
             }
         }
         News::Refused { port, what, errno } => {
-            tracing::warn!(board = %id, port, what, errno, "the board refused a command");
+            let why = std::io::Error::from_raw_os_error(errno);
+            tracing::warn!(board = %id, port, ?what, %why, "the board refused a command");
+            if let (Some(line), Some(kind)) = (line_on(dir, id, port), refused_kind(&what)) {
+                dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Refused(kind)) });
+            }
         }
         News::Log { level, text } => match level {
             1 => tracing::error!(board = %id, "{text}"),
@@ -350,10 +454,15 @@ pub(super) fn greet(dir: &Directory, port: &PortRef) -> Vec<BoardEvent> {
     let boards = dir.0.boards.borrow();
     let Some(board) = boards.get(&port.board).filter(|b| b.host.is_some()) else { return Vec::new() };
     let Some(info) = &board.info else { return Vec::new() };
-    let Some(caps) = info.ports.get(usize::from(port.port)) else { return Vec::new() };
-    let kind = kind_of(caps.kind);
+    let at = usize::from(port.port);
+    let Some(caps) = info.ports.get(at) else {
+        // A port that comes with the board's next start is no fault.
+        return if board.next.is_some() { Vec::new() } else { vec![BoardEvent::Missing] };
+    };
+    let Some(kind) = board.ready.get(at).copied().flatten() else { return Vec::new() };
     let mut events = vec![BoardEvent::Ready(kind)];
-    if kind == PortKind::Fxs && board.off_hook.get(usize::from(port.port)) == Some(&true) {
+    events.extend(caps.tells_readings().then_some(BoardEvent::Measures));
+    if kind == PortKind::Fxs && board.off_hook.get(at) == Some(&true) {
         events.push(BoardEvent::OffHook);
     }
     events
@@ -364,7 +473,10 @@ pub(super) fn command(dir: &Directory, port: &PortRef, cmd: BoardCmd) {
     let host = dir.0.boards.borrow().get(&port.board).and_then(|b| b.host.clone());
     let Some(host) = host else { return };
     // A board that cannot be told anything is about to be reported gone by its thread.
-    let _ = host.command(port.port, command_of(cmd));
+    let _ = match command_of(cmd) {
+        Some(cmd) => host.command(port.port, cmd),
+        None => host.send(&ToBoard::Status { port: port.port }),
+    };
 }
 
 /// A wish for a simulated board.
@@ -435,6 +547,27 @@ fn sim_answer(octets: Vec<u8>) -> SimAnswer {
     }
 }
 
+/// What a refusal means to the line; what it would not notice is for the log alone.
+fn refused_kind(what: &Asked) -> Option<CmdKind> {
+    match what {
+        Asked::Status => Some(CmdKind::Measure),
+        Asked::Configure | Asked::Diag { .. } => None,
+        Asked::Cmd { cmd } => Some(match cmd {
+            PortCmd::Ring { .. } => CmdKind::Ring,
+            PortCmd::OffHook => CmdKind::OffHook,
+            PortCmd::OnHook => CmdKind::OnHook,
+            PortCmd::Pulse { .. } => CmdKind::Pulse,
+            _ => CmdKind::Other,
+        }),
+    }
+}
+
+fn measures(dir: &Directory, id: &BoardId, port: u16) -> bool {
+    let boards = dir.0.boards.borrow();
+    let info = boards.get(id).and_then(|board| board.info.as_ref());
+    info.and_then(|info| info.ports.get(usize::from(port))).is_some_and(PortCaps::tells_readings)
+}
+
 fn kind_of(kind: words::PortKind) -> PortKind {
     match kind {
         words::PortKind::Fxs => PortKind::Fxs,
@@ -476,9 +609,10 @@ fn event_of(event: PortEvent) -> Option<BoardEvent> {
     })
 }
 
-fn command_of(cmd: BoardCmd) -> PortCmd {
+/// `None`: it is a question.
+fn command_of(cmd: BoardCmd) -> Option<PortCmd> {
     let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
-    match cmd {
+    Some(match cmd {
         BoardCmd::Ring { cadence, hz } => PortCmd::Ring { cadence, hz },
         BoardCmd::RingStop => PortCmd::RingStop,
         BoardCmd::Polarity(Polarity::Forward) => PortCmd::Polarity { polarity: words::Polarity::Forward },
@@ -489,5 +623,6 @@ fn command_of(cmd: BoardCmd) -> PortCmd {
         BoardCmd::OnHook => PortCmd::OnHook,
         BoardCmd::Flash(d) => PortCmd::Flash { ms: ms(d) },
         BoardCmd::Pulse(keys) => PortCmd::Pulse { digits: keys.iter().map(|k| k.as_char()).collect() },
-    }
+        BoardCmd::Measure => return None,
+    })
 }

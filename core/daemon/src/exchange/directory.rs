@@ -118,6 +118,10 @@ pub(super) struct LineEntry {
     pub free: bool,
     /// Its board works and its pair has battery, by its own last word.
     pub alive: bool,
+    /// Its pair or its board failed a call a moment ago.
+    pub faulty: bool,
+    /// Something goes on at its jack: a call, a ring, a lifted telephone.
+    pub busy: bool,
     /// Given to a call a moment ago.
     pub reserved: Option<Instant>,
 }
@@ -143,7 +147,7 @@ impl Directory {
             Post::Line { line, input } => self.to_line(line, input),
             Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
             Post::Ask(query) => route::ask(self, query),
-            Post::Find { call, seq, target, emergency, last } => {
+            Post::Find { call, seq, target, emergency, last, except } => {
                 if !emergency {
                     let (may, told) = self.0.money.may_try(call, seq, &target);
                     self.money_told(told);
@@ -152,7 +156,7 @@ impl Directory {
                         return self.to_call(call, CallInput::Found { seq, found: Err(cause) });
                     }
                 }
-                find::find(self, call, seq, target, emergency, last);
+                find::find(self, call, seq, target, emergency, last, &except);
             }
             Post::Left { call, seq } => self.money_told(self.0.money.left(call, seq)),
             Post::Resolve { gateway, host, port, transport } => {

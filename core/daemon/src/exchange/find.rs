@@ -13,18 +13,26 @@ use ringtrip_switch::party::Cause;
 use ringtrip_switch::post::{CallInput, GatewayInput, Post};
 use ringtrip_switch::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
 
-use super::directory::Directory;
+use super::directory::{Directory, LineEntry};
 
 /// A line that was just given to one call is not given to another before it had time to say that it is busy.
 const RESERVED: Duration = Duration::from_secs(2);
 
 /// Answers `Post::Find`, now or when somebody else knows.
-pub(super) fn find(dir: &Directory, call: CallId, seq: u16, target: Target, emergency: bool, last: bool) {
+pub(super) fn find(
+    dir: &Directory,
+    call: CallId,
+    seq: u16,
+    target: Target,
+    emergency: bool,
+    last: bool,
+    except: &[LineId],
+) {
     let answer = |found| Post::Call { call, input: CallInput::Found { seq, found } };
     match target {
         Target::Extension(ext) => extension(dir, call, seq, ext),
         Target::Line(line) => dir.deliver(answer(line_free(dir, &line, emergency))),
-        Target::Landline => dir.deliver(answer(landline(dir, emergency))),
+        Target::Landline => dir.deliver(answer(landline(dir, emergency, except))),
         Target::Gateway(gateway) => {
             let input = GatewayInput::Find { call, seq, emergency: emergency || last };
             dir.deliver(Post::Gateway { gateway, input });
@@ -74,30 +82,30 @@ fn line_free(dir: &Directory, line: &LineId, emergency: bool) -> Result<Vec<Foun
     if entry.free || emergency { Ok(vec![Found::Line(line.clone())]) } else { Err(Cause::Busy) }
 }
 
-/// The first free landline, in the order of the configuration. For an emergency one that works but is in use will do:
-/// its machine ends the lesser call.
-fn landline(dir: &Directory, emergency: bool) -> Result<Vec<Found>, Cause> {
+/// The first free landline, in the order of the configuration, but none that the call has tried already. For an emergency
+/// one that works but is in use will do: its machine ends the lesser call. So will one in doubt, after all others.
+fn landline(dir: &Directory, emergency: bool, except: &[LineId]) -> Result<Vec<Found>, Cause> {
     let config = dir.0.config.borrow().clone();
     let now = Instant::now();
     let mut lines = dir.0.lines.borrow_mut();
-    for (line, _) in config.landlines() {
-        if let Some(entry) = lines.get_mut(&line.id)
+    let landlines: Vec<&LineId> =
+        config.landlines().map(|(line, _)| &line.id).filter(|id| !except.contains(id)).collect();
+    for line in &landlines {
+        if let Some(entry) = lines.get_mut(*line)
             && entry.free
             && entry.reserved.is_none_or(|until| until <= now)
         {
             entry.reserved = Some(now + RESERVED);
-            return Ok(vec![Found::Line(line.id.clone())]);
+            return Ok(vec![Found::Line((*line).clone())]);
         }
     }
     if emergency {
-        let in_use = |alive: bool| {
-            config
-                .landlines()
-                .map(|(line, _)| &line.id)
-                .find(|id| lines.get(id).is_some_and(|entry| !entry.emergency && (entry.alive || !alive)))
+        let first = |fit: &dyn Fn(&LineEntry) -> bool| {
+            landlines.iter().find(|id| lines.get(**id).is_some_and(|entry| !entry.emergency && fit(entry)))
         };
-        if let Some(line) = in_use(true).or_else(|| in_use(false)) {
-            return Ok(vec![Found::Line(line.clone())]);
+        let in_use = first(&|entry| entry.alive && !entry.faulty);
+        if let Some(line) = in_use.or_else(|| first(&|entry| entry.alive)).or_else(|| first(&|_| true)) {
+            return Ok(vec![Found::Line((*line).clone())]);
         }
     }
     Err(Cause::Congestion)

@@ -10,7 +10,7 @@ use ringtrip_switch::line::LineStatus;
 use ringtrip_switch::party::Source;
 
 use super::directory::Directory;
-use super::wall;
+use super::{boards, wall};
 use crate::views::{CallView, LineView, PartView};
 
 /// An event passes.
@@ -125,6 +125,10 @@ impl Directory {
         let (state, call) = (status.state, status.call);
         entry.free = state == "idle";
         entry.alive = state != "out-of-service";
+        let at_rest = ["idle", "out-of-service", "no-battery", "in-use", "faulty"].contains(&state);
+        let rests = std::mem::replace(&mut entry.busy, !at_rest) && at_rest;
+        let board = entry.port.board.clone();
+        entry.faulty = status.fault.is_some();
         if entry.free {
             entry.leg = None;
             entry.emergency = false;
@@ -159,9 +163,13 @@ impl Directory {
                 pstn_state: status.gateway_state.map(|s| s.word().to_owned()),
                 last_number: status.last_number.filter(|n| !n.is_empty()),
                 last_disconnect: status.last_disconnect.map(|d| d.word().to_owned()),
+                fault: status.fault.map(|f| f.text(line, &status.port, status.kind)),
                 extension,
             };
         });
+        if rests {
+            boards::restart_when_idle(self, &board);
+        }
     }
 
     /// Extensions whose registrations changed.

@@ -1,7 +1,7 @@
 //! What the store keeps, as it is written: the serde mirrors of the exchange's own types. A field is added with
 //! `#[serde(default)]` and never renamed, so that an old journal can always be read.
 
-use ringtrip_switch::cdr::{Cdr, Cost};
+use ringtrip_switch::cdr::{Cdr, Cost, Failed};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::party::{Cause, Source};
 use ringtrip_switch::post::Figures;
@@ -65,6 +65,9 @@ pub struct CdrRecord {
     /// What carried the call there, where that is another than the target; empty if none.
     #[serde(default)]
     pub carrier: String,
+    /// What was tried in vain, in order: another landline, a provider that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<FailedRecord>,
     /// Start, microseconds since 1970 UTC.
     pub started_micros: i64,
     /// From start to the answer, µs; null if never answered.
@@ -95,6 +98,19 @@ pub struct CdrRecord {
     pub a: Option<FiguresRecord>,
     /// Figures of the called end.
     pub b: Option<FiguresRecord>,
+}
+
+/// An attempt that reached nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailedRecord {
+    /// What was tried: `101`, `fxo1`, `gw1`, a host; `landline` where none was to be had.
+    pub target: String,
+    /// From the call's start to the attempt's, µs.
+    pub after_us: u64,
+    /// From the call's start to the attempt's end, µs.
+    pub ended_after_us: u64,
+    /// Why it ended.
+    pub cause: String,
 }
 
 /// Where a call came from.
@@ -302,6 +318,7 @@ impl From<&Cdr> for CdrRecord {
             sent: cdr.sent.to_string(),
             target: cdr.target.clone(),
             carrier: cdr.carrier.clone(),
+            attempts: cdr.attempts.iter().map(FailedRecord::from).collect(),
             started_micros: cdr.started_micros,
             answered_after_us: cdr.answered_after,
             ended_after_us: cdr.ended_after,
@@ -349,6 +366,17 @@ impl From<&Step> for StepRecord {
     fn from(step: &Step) -> StepRecord {
         let hidden = |text: &str| secrets::hide_in_plan(text);
         StepRecord(step.kind.word().to_owned(), hidden(&step.subject), hidden(&step.said))
+    }
+}
+
+impl From<&Failed> for FailedRecord {
+    fn from(failed: &Failed) -> FailedRecord {
+        FailedRecord {
+            target: failed.target.clone(),
+            after_us: failed.after,
+            ended_after_us: failed.ended,
+            cause: failed.cause.word().to_owned(),
+        }
     }
 }
 

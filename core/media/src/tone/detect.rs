@@ -16,15 +16,27 @@ const FLOOR_DBM0: f32 = -43.0;
 /// Least part of all power that the two frequencies must have.
 const PURITY: f32 = 0.6;
 
+/// The same for a single tone: what beats with another one nearby is none.
+const PURITY_SINGLE: f32 = 0.8;
+
 /// Smallest margin for a cadence, in samples: edges are seen to 10 ms, and offices' relays are no better.
 const LEAST_MARGIN: u32 = 240;
+
+/// How far an office's frequency may be from its nominal value.
+const TOLERANCE: f32 = 0.05;
+
+/// Filters for one frequency: a window of 20 ms is too narrow to hear all of ±5 % by one.
+const SPREAD: usize = 5;
+
+/// Filters for a frequency and its neighbourhood.
+type Band = [Goertzel; SPREAD];
 
 /// Tells whether two frequencies (or one) and little else sound, every 10 ms, over the last 20 ms.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    filters: [Goertzel; 2],
-    /// The same two filters, begun one hop later: windows overlap by half.
-    late: [Goertzel; 2],
+    filters: [Band; 2],
+    /// The same filters, begun one hop later: windows overlap by half.
+    late: [Band; 2],
     power: [f32; HOPS],
     sum: f32,
     count: usize,
@@ -34,14 +46,18 @@ pub struct Pair {
 impl Pair {
     /// Listens for these frequencies; equal ones are a single tone.
     pub fn new(hz: [f32; 2]) -> Pair {
-        let filters = hz.map(Goertzel::new);
-        Pair { filters, late: filters, power: [0.0; HOPS], sum: 0.0, count: 0, single: hz[0] == hz[1] }
+        let single = hz[0] == hz[1];
+        // Of two that lie close together each keeps to its own side.
+        let apart = if single { f32::INFINITY } else { (hz[0] - hz[1]).abs() / 3.0 };
+        let filters = hz.map(|hz| band(hz, (hz * TOLERANCE).min(apart)));
+        Pair { filters, late: filters, power: [0.0; HOPS], sum: 0.0, count: 0, single }
     }
 
     /// Takes a sample; every 10 ms says whether the tone sounded in the last 20 ms.
     pub fn push(&mut self, sample: i16) -> Option<bool> {
         let s = sample as f32;
-        for f in self.filters.iter_mut().chain(&mut self.late) {
+        let bands = if self.single { 1 } else { 2 };
+        for f in self.filters[..bands].iter_mut().chain(&mut self.late[..bands]).flatten() {
             f.push(s);
         }
         self.sum += s * s;
@@ -52,17 +68,23 @@ impl Pair {
         let n = HOP * HOPS;
         self.power = [self.power[1], self.sum];
         let all = (self.power[0] + self.power[1]) / n as f32;
-        let [a, b] = [self.filters[0].take(n), self.filters[1].take(n)];
+        let strongest = |band: &mut Band| band.iter_mut().map(|f| f.take(n)).fold(0.0, f32::max);
+        let [a, b] = self.filters.each_mut().map(strongest);
         std::mem::swap(&mut self.filters, &mut self.late);
         (self.sum, self.count) = (0.0, 0);
         if level::dbm0(all) < FLOOR_DBM0 {
             return Some(false);
         }
-        let tone = if self.single { a } else { a + b };
+        let (tone, purity) = if self.single { (a, PURITY_SINGLE) } else { (a + b, PURITY) };
         // Components of a pair are at most 13 dB apart (off-hook warning is 10 dB).
         let balanced = self.single || (a < 20.0 * b && b < 20.0 * a);
-        Some(tone > PURITY * all && balanced)
+        Some(tone > purity * all && balanced)
     }
+}
+
+fn band(hz: f32, most: f32) -> Band {
+    let step = 2.0 * most / (SPREAD - 1) as f32;
+    std::array::from_fn(|n| Goertzel::new(hz - most + n as f32 * step))
 }
 
 /// Recognises a [`ToneMatch`] in a stream of samples, once; hears the next one after the tone has ceased.

@@ -180,6 +180,48 @@ fn disconnect_tones_of_the_presets() {
 }
 
 #[test]
+fn a_tone_of_one_frequency_is_that_frequency() {
+    // Busy tones as the vendor's regional list has them.
+    for (country, wanted, played) in [
+        ("Sweden, Norway", "425@-30;10(.25/.25/1)", "425@-16;20(.25/.25/1)"),
+        ("Spain", "425@-30;4(.2/.2/1)", "425@-16;10(.2/.2/1)"),
+        ("Portugal, Poland", "425@-30;5(.5/.5/1)", "425@-16;20(.5/.5/1)"),
+        ("Denmark", "425@-30;4(.25/.25/1)", "425@-25;20(.25/.25/1)"),
+        ("New Zealand", "400@-30;4(.5/.5/1)", "400@-16;20(.5/.5/1)"),
+        ("Australia", "425@-30;3(.375/.375/1)", "425@-16;20(.375/.375/1)"),
+        ("written twice", "425@-30,425@-30;4(.25/.25/1+2)", "425@-16;20(.25/.25/1)"),
+        ("one of the two that are named", "480@-30,620@-30;2(.25/.25/2)", "620@-16;20(.25/.25/1)"),
+    ] {
+        assert_eq!(heard(wanted, &play(&tone(played), 14_000)).len(), 1, "{country}");
+        let other = played.replacen("425", "480", 1).replacen("400@", "450@", 1).replacen("620", "480", 1);
+        assert_eq!(heard(wanted, &play(&tone(&other), 14_000)), [] as [usize; 0], "{country}: {other}");
+    }
+}
+
+#[test]
+fn five_per_cent_off_is_the_same_tone() {
+    let us = "480@-30,620@-30;4(.25/.25/1+2)";
+    for percent in [-5.0, -3.5, -2.0, -1.0, 1.0, 2.5, 4.0, 5.0f32] {
+        let at = |hz: f32| (hz * (1.0 + percent / 100.0) * 10.0).round() / 10.0;
+        for level in [-9, -19, -35] {
+            let played = format!("{}@{level},{}@{level};20(.25/.25/1+2)", at(480.0), at(620.0));
+            assert_eq!(heard(us, &play(&tone(&played), 9_000)).len(), 1, "{played}");
+            let crossed = format!("{}@{level},{}@{level};20(.25/.25/1+2)", at(480.0), at(620.0) - percent);
+            assert_eq!(heard(us, &play(&tone(&crossed), 9_000)).len(), 1, "{crossed}");
+            let single = format!("{}@{level};20(.25/.25/1)", at(425.0));
+            assert_eq!(heard("425@-30;4(.25/.25/1)", &play(&tone(&single), 9_000)).len(), 1, "{single}");
+        }
+    }
+    for far in [
+        "425@-19,540@-19;20(.25/.25/1+2)",
+        "480@-19,700@-19;20(.25/.25/1+2)",
+        "400@-19,620@-19;20(.25/.25/1+2)",
+    ] {
+        assert_eq!(heard(us, &play(&tone(far), 9_000)), [] as [usize; 0], "{far}");
+    }
+}
+
+#[test]
 fn other_tones_are_not_disconnect() {
     let check = |wanted: &str, played: &str| {
         assert_eq!(heard(wanted, &play(&tone(played), 9500)), [] as [usize; 0], "{wanted} in {played}");
@@ -210,7 +252,8 @@ fn disconnect_tone_limits_are_explained() {
         let e = ToneMatch::parse(script).expect_err(script);
         assert!(e.what.contains(what), "{script}: {e}");
     };
-    check("480@-30;4(.25/.25/1)", "two frequencies");
+    check("400@-30,425@-30,450@-30;4(.25/.25/1+2+3)", "one or two frequencies");
+    check("480@-30,620@-30;4(.25/.25/1,.25/.25/2)", "different frequencies");
     check("480@-30,620@-30;4(.25/.25/1+2);1(1/1/1)", "one section");
     check("480@-30,620@-30;*(.25/.25/1+2)", "no end");
     check("480@-30,620@-30;4(0/.25/1+2)", "never sounds");

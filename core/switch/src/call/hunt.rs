@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use crate::call::Call;
-use crate::call::legs::LegStage;
+use crate::call::legs::{Leg, LegStage};
 use crate::call::machine::State;
-use crate::call::setup::{EMERGENCY_WAIT, FIND_WAIT};
+use crate::call::setup::{EMERGENCY_FIND, EMERGENCY_WAIT, FIND_WAIT};
+use crate::cdr::Failed;
 use crate::config::{Config, Rule};
 use crate::emergency::EmergencyCall;
 use crate::event::Event;
-use crate::ids::ExtId;
+use crate::ids::{ExtId, LineId};
 use crate::leg::Placement;
 use crate::party::{Cause, Source};
-use crate::post::Post;
+use crate::post::{MediaCmd, Post};
 use crate::route::{Attempt, Found, Provenance, Stage, Target};
 
 /// What is left to try, and how it went so far.
@@ -44,6 +45,10 @@ pub(super) struct Hunt {
     /// The best cause so far.
     best: Option<Cause>,
     emergency: bool,
+    /// Landlines tried so far; an emergency call tries each of them.
+    landlines: SmallVec<[LineId; 2]>,
+    /// Landlines that gave no dial tone: when all else has failed they are dialled blindly.
+    blind: VecDeque<(LineId, Arc<Attempt>)>,
 }
 
 impl Hunt {
@@ -60,6 +65,8 @@ impl Hunt {
             settled: Vec::new(),
             best: None,
             emergency: false,
+            landlines: SmallVec::new(),
+            blind: VecDeque::new(),
         }
     }
 
@@ -77,8 +84,34 @@ impl Hunt {
     /// configuration.
     pub(super) fn ended(&mut self, cause: Cause, attempt: Option<Arc<Attempt>>, config: &Config) {
         self.failed(cause);
+        if self.emergency {
+            self.next_landline(cause, attempt.as_ref(), config);
+        }
         let stops = !self.emergency && config.failover.rule(cause) == Rule::Stop;
         self.settled.extend(attempt.filter(|attempt| stops && is_outside(config, &attempt.target)));
+    }
+
+    /// The landline that an emergency call was placed on is of no use: the next one is tried before anybody else.
+    fn next_landline(&mut self, cause: Cause, attempt: Option<&Arc<Attempt>>, config: &Config) {
+        let Some(attempt) = attempt.filter(|a| a.target == Target::Landline) else { return };
+        if let (Cause::NoDialTone, Some(line)) = (cause, self.landlines.last()) {
+            self.blind.push_back((line.clone(), Arc::clone(attempt)));
+        }
+        if self.more_landlines(config) {
+            let targets = vec![Attempt::clone(attempt)];
+            self.stages.push_front(Stage { targets, timeout: EMERGENCY_WAIT });
+        }
+    }
+
+    fn more_landlines(&self, config: &Config) -> bool {
+        self.landlines.len() < config.landlines().count()
+    }
+
+    /// Nothing else is left: a landline whose dial tone nobody heard may take the number all the same.
+    fn last_resort(&mut self) -> Option<Stage> {
+        let (line, attempt) = self.blind.pop_front()?;
+        let attempt = Attempt { target: Target::Line(line), ..Attempt::clone(&attempt) };
+        Some(Stage { targets: vec![attempt], timeout: EMERGENCY_WAIT })
     }
 
     /// Is it decided already what became of the party that this attempt is for?
@@ -94,7 +127,16 @@ impl Hunt {
             let decided = settles && is_outside(config, &next.target) && same_party(next, attempt);
             self.emergency || !(decided || self.is_settled(next, config))
         };
-        self.stages.iter().flat_map(|stage| &stage.targets).any(is_tried)
+        let other_landline =
+            self.emergency && attempt.target == Target::Landline && self.more_landlines(config);
+        other_landline || self.stages.iter().flat_map(|stage| &stage.targets).any(is_tried)
+    }
+
+    /// Somebody has answered. A call for help keeps what is left to try, should that way break.
+    pub(super) fn kept_for_help(mut self: Box<Self>) -> Option<Box<Hunt>> {
+        self.open.clear();
+        (self.find_by, self.until) = (None, None);
+        self.emergency.then_some(self)
     }
 
     /// What was set aside, once nothing else is left.
@@ -185,7 +227,7 @@ impl Call {
                 break Some(stage);
             }
         };
-        let Some(stage) = next else {
+        let Some(stage) = next.or_else(|| hunt.last_resort()) else {
             let nothing_left_to_wait_for = self.living(|_| true).iter().all(|n| *n == self.a);
             let State::Hunting(hunt) = &mut self.state else { return };
             if hunt.emergency && !nothing_left_to_wait_for {
@@ -196,15 +238,19 @@ impl Call {
             let cause = hunt.best.unwrap_or(Cause::Congestion);
             return self.give_up(now, cause, out);
         };
-        hunt.find_by = Some(now + FIND_WAIT);
+        hunt.find_by = Some(now + if hunt.emergency { EMERGENCY_FIND } else { FIND_WAIT });
         hunt.timeout = stage.timeout;
         hunt.until = Some(now + if hunt.emergency { EMERGENCY_WAIT } else { stage.timeout });
         for attempt in stage.targets {
             let Ok(seq) = u16::try_from(hunt.attempts.len()) else { break };
             hunt.open.push(seq);
             let target = attempt.target.clone();
+            let except = match target {
+                Target::Landline => hunt.landlines.to_vec(),
+                _ => Vec::new(),
+            };
             let (emergency, last) = (hunt.emergency, hunt.last_round);
-            out.push(Post::Find { call, seq, target, emergency, last });
+            out.push(Post::Find { call, seq, target, emergency, last, except });
             hunt.attempts.push(Arc::new(attempt));
         }
         // A stage without a target has failed already.
@@ -228,8 +274,18 @@ impl Call {
         }
         let Some(attempt) = hunt.attempts.get(usize::from(seq)).cloned() else { return };
         let emergency = hunt.emergency;
+        if attempt.target == Target::Landline
+            && let Ok(legs) = &found
+        {
+            let lines = legs.iter().filter_map(|found| match found {
+                Found::Line(line) => Some(line.clone()),
+                Found::Sip(_) => None,
+            });
+            hunt.landlines.extend(lines);
+        }
         // Nobody waits long for one that was silent to everything.
-        let last_hope = !hunt.last_round && !hunt.goes_on_after(&attempt, &self.setup.config);
+        let is_last = hunt.emergency || !hunt.last_round;
+        let last_hope = is_last && !hunt.goes_on_after(&attempt, &self.setup.config);
         match found {
             Ok(legs) if !legs.is_empty() => {
                 let offer = self.offer();
@@ -251,16 +307,50 @@ impl Call {
                 hunt.failed(cause);
                 hunt.put_aside(cause, &attempt);
                 out.push(Post::Left { call: self.id, seq });
+                let (target, at) = (target_word(&attempt.target), self.age(now));
+                self.cdr.attempts.push(Failed { target, after: at, ended: at, cause });
             }
         }
         self.next_if_exhausted(now, out);
+    }
+
+    /// The way that had answered a call for help broke: on to the next, while the caller is still there.
+    pub(super) fn help_elsewhere(
+        &mut self,
+        now: Instant,
+        n: u8,
+        cause: Cause,
+        hunt: Option<Box<Hunt>>,
+        out: &mut Vec<Post>,
+    ) {
+        let Some(mut hunt) = hunt else { return };
+        let attempt = self.legs.iter().find(|l| l.n == n).and_then(|l| l.attempt.clone());
+        hunt.ended(cause, attempt, &self.setup.config);
+        self.note_failed(now, n, cause);
+        self.path.lost(n);
+        out.push(Post::Media(MediaCmd::Part { call: self.id() }));
+        self.cdr.answered_after = None;
+        self.state = State::Hunting(hunt);
+        out.push(Post::Keep(self.cdr.clone()));
+        self.next_stage(now, out);
+    }
+
+    /// The record says what was tried in vain.
+    pub(super) fn note_failed(&mut self, now: Instant, n: u8, cause: Cause) {
+        let ended = self.age(now);
+        let Some(leg) = self.legs.iter().find(|l| l.n == n) else { return };
+        let (target, after) = (leg.target.to_string(), leg.since);
+        self.cdr.attempts.push(Failed { target, after, ended, cause });
     }
 
     /// Goes on to the next stage when nothing of this one is left.
     pub(super) fn next_if_exhausted(&mut self, now: Instant, out: &mut Vec<Post>) {
         let a = self.a;
         let State::Hunting(hunt) = &self.state else { return };
-        if hunt.open.is_empty() && self.living(|l| l.n != a).is_empty() {
+        // Nothing is waited for that shows no sign of life when somebody needs help: its turn to be alone has passed.
+        let silent_will_do = hunt.emergency && hunt.until.is_none();
+        let waits = |l: &Leg| l.n != a && (!silent_will_do || l.stage != LegStage::Trying);
+        if hunt.open.is_empty() && self.living(waits).is_empty() {
             self.next_stage(now, out);
         }
     }
@@ -270,8 +360,15 @@ impl Call {
         let State::Hunting(hunt) = &mut self.state else { return };
         if hunt.find_by.is_some_and(|by| by <= now) {
             hunt.find_by = None;
-            hunt.open.clear();
+            let open = std::mem::take(&mut hunt.open);
+            let silent: Vec<String> = open
+                .iter()
+                .filter_map(|seq| Some(target_word(&hunt.attempts.get(usize::from(*seq))?.target)))
+                .collect();
             hunt.failed(Cause::SystemFailure);
+            let (ended, cause) = (self.age(now), Cause::SystemFailure);
+            let failed = |target| Failed { target, after: ended, ended, cause };
+            self.cdr.attempts.extend(silent.into_iter().map(failed));
             self.next_if_exhausted(now, out);
         }
         let State::Hunting(hunt) = &mut self.state else { return };
@@ -281,7 +378,7 @@ impl Call {
         hunt.until = None;
         if hunt.emergency {
             // One that shows a sign of life keeps its chance alone; a silent one gets company.
-            let alive = |l: &super::legs::Leg| matches!(l.stage, LegStage::Ringing | LegStage::Early);
+            let alive = |l: &Leg| matches!(l.stage, LegStage::Ringing | LegStage::Early);
             if self.living(|l| l.n != a && alive(l)).is_empty() {
                 self.next_stage(now, out);
             }
@@ -291,14 +388,43 @@ impl Call {
             let leg = self.legs.iter().find(|l| l.n == n);
             let rang = leg.is_some_and(|l| l.stage != LegStage::Trying);
             let attempt = leg.and_then(|l| l.attempt.clone());
+            let cause = if rang { Cause::NoAnswer } else { Cause::Failure };
             if let State::Hunting(hunt) = &mut self.state {
-                let cause = if rang { Cause::NoAnswer } else { Cause::Failure };
                 hunt.ended(cause, attempt, &self.setup.config);
             }
+            self.note_failed(now, n, cause);
             self.path.lost(n);
             self.end_leg(now, n, Cause::NoAnswer, out);
         }
         self.next_stage(now, out);
+    }
+}
+
+/// Did the way break, rather than somebody hang up? Whoever talks to the emergency service may hang up, and so may they.
+pub(super) fn is_broken(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::BoardLost
+            | Cause::BoardRefused
+            | Cause::WrongPort
+            | Cause::NoLoop
+            | Cause::NoDialTone
+            | Cause::SystemFailure
+            | Cause::Failure
+            | Cause::Congestion
+            | Cause::Unregistered
+            | Cause::SessionExpired
+    )
+}
+
+/// The target's name in a record.
+fn target_word(target: &Target) -> String {
+    match target {
+        Target::Extension(id) => id.to_string(),
+        Target::Line(id) => id.to_string(),
+        Target::Landline => "landline".to_owned(),
+        Target::Gateway(id) => id.to_string(),
+        Target::Uri(to) => to.host.clone(),
     }
 }
 
@@ -343,7 +469,7 @@ fn weight(cause: Cause) -> u8 {
         Cause::Unregistered => 6,
         Cause::Failure => 5,
         Cause::Congestion => 4,
-        Cause::BoardLost => 3,
+        Cause::BoardLost | Cause::BoardRefused | Cause::WrongPort | Cause::NoLoop | Cause::NoDialTone => 3,
         Cause::SystemFailure => 2,
         _ => 1,
     }

@@ -26,6 +26,8 @@ pub(super) struct Leg {
     pub(super) target: Arc<str>,
     /// What carries it, where that is another than its target.
     pub(super) carrier: Option<Arc<str>>,
+    /// When it was placed, µs after the call's start.
+    pub(super) since: u64,
     /// What it tries; none for the caller's side.
     pub(super) attempt: Option<Arc<Attempt>>,
 }
@@ -90,7 +92,7 @@ impl Call {
             Some(gateway) if gateway.as_str() != &*name => (gateway.as_str().into(), Some(name)),
             _ => (name, None),
         };
-        self.add(kind, name, carrier, attempt);
+        self.add(now, kind, name, carrier, attempt);
         if side == 1 {
             // Unless somebody answers, the record names who was tried last.
             self.note_target(n);
@@ -109,6 +111,7 @@ impl Call {
 
     pub(super) fn add(
         &mut self,
+        now: Instant,
         kind: Kind,
         target: Arc<str>,
         carrier: Option<Arc<str>>,
@@ -116,7 +119,8 @@ impl Call {
     ) {
         // A call has at most 255 legs: `place` refuses more.
         let n = u8::try_from(self.legs.len()).unwrap_or(u8::MAX);
-        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, carrier, attempt });
+        let since = self.age(now);
+        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, carrier, since, attempt });
     }
 
     /// Tells a leg something.

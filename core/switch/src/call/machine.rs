@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::call::after::After;
 use crate::call::attend::{Asked, Asking, Before};
-use crate::call::hunt::Hunt;
+use crate::call::hunt::{Hunt, is_broken};
 use crate::call::legs::{Kind, Leg, LegStage};
 use crate::call::setup::{CallSetup, ROUTE_WAIT, SUMMON_WAIT};
 use crate::call::sound::Path;
@@ -67,7 +67,8 @@ pub(super) enum State {
     /// Targets are tried, stage by stage.
     Hunting(Box<Hunt>),
     /// Two legs talk.
-    Up { b: u8, until: Option<Instant>, after: Option<Box<After>> },
+    /// `hunt`: what an emergency call goes on with when the way that answered breaks.
+    Up { b: u8, until: Option<Instant>, after: Option<Box<After>>, hunt: Option<Box<Hunt>> },
     /// The caller hears why there is no call, or no longer. `talked`: until when two parties talked.
     Saying { until: Instant, cause: Cause, by: char, talked: Option<Instant> },
     /// Ended. Figures are awaited for the CDR, and the last transactions of SIP legs.
@@ -101,6 +102,7 @@ impl Call {
             sent: Digits::default(),
             target: String::new(),
             carrier: String::new(),
+            attempts: Vec::new(),
             started_micros: birth.at.unix_micros,
             answered_after: None,
             ended_after: None,
@@ -148,12 +150,12 @@ impl Call {
                 {
                     leg.allow(gateway.codecs.clone());
                 }
-                call.add(Kind::Sip(Box::new(leg)), "".into(), None, None);
+                call.add(now, Kind::Sip(Box::new(leg)), "".into(), None, None);
                 call.with_sip(0, out, |leg, room| leg.begin(now, room));
                 call.ask_route(now, None, None, out);
             }
             Caller::Line(line) => {
-                call.add(Kind::Line(line), "".into(), None, None);
+                call.add(now, Kind::Line(line), "".into(), None, None);
                 call.ask_route(now, None, None, out);
             }
             Caller::Operator { ways, line } => {
@@ -457,8 +459,13 @@ impl Call {
                 let seq = attempt.as_ref().and_then(|attempt| hunt.number_of(attempt));
                 out.extend(seq.map(|seq| Post::Left { call: self.id, seq }));
                 hunt.ended(cause, attempt, &self.setup.config);
+                self.note_failed(now, n, cause);
                 self.path.lost(n);
                 self.next_if_exhausted(now, out);
+            }
+            State::Up { b, hunt: hunt @ Some(_), .. } if n == *b && is_broken(cause) => {
+                let hunt = hunt.take();
+                self.help_elsewhere(now, n, cause, hunt, out);
             }
             State::Up { b, .. } if n == self.a || n == *b => {
                 let by = if n == self.a { 'a' } else { 'b' };
@@ -481,7 +488,11 @@ impl Call {
     /// The first answer wins; every other leg hears that it was answered elsewhere.
     fn answered(&mut self, now: Instant, n: u8, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
         let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
-        self.state = State::Up { b: n, until, after: None };
+        let hunt = match std::mem::replace(&mut self.state, State::Over) {
+            State::Hunting(hunt) => hunt.kept_for_help(),
+            _ => None,
+        };
+        self.state = State::Up { b: n, until, after: None, hunt };
         self.cdr.answered_after = Some(self.age(now));
         let mut caller_is_up = false;
         for leg in &mut self.legs {

@@ -38,7 +38,10 @@ pub(super) const ROUTE_WAIT: Duration = Duration::from_secs(2);
 pub(super) const FIND_WAIT: Duration = Duration::from_secs(2);
 
 /// How long an emergency target may give no sign at all before the next is tried beside it.
-pub(super) const EMERGENCY_WAIT: Duration = Duration::from_secs(4);
+pub(super) const EMERGENCY_WAIT: Duration = Duration::from_millis(1900);
+
+/// The same for the question who reaches it: a name server that is silent must not hold up a call for help.
+pub(super) const EMERGENCY_FIND: Duration = Duration::from_millis(1500);
 
 /// Final figures come from memory; a media plane that does not say them in a second will not.
 pub(super) const FIGURES_WAIT: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@
 //!
 //! The shell renews the wall clock with [`Line::set_wall`] and hands over new settings with [`Line::configure`].
 
+mod fault;
 mod fxo;
 mod fxs;
 mod wall;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use ringtrip_media::region::{self, Region};
 
+pub use self::fault::Fault;
 pub use self::fxo::Fxo;
 pub use self::fxs::{DialTone, Fxs};
 pub use self::wall::Wall;

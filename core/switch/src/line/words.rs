@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::board::{Polarity, PortKind};
 use crate::ids::{CallId, LineId, PortRef};
+use crate::line::Fault;
 use crate::party::Cause;
 
 /// What a line is doing now, for the API and the console.
@@ -30,6 +31,8 @@ pub struct LineStatus {
     pub for_: Duration,
     /// The call that it carries.
     pub call: Option<CallId>,
+    /// What is wrong with it, if anything.
+    pub fault: Option<Fault>,
     /// What kind of call that is (landline only).
     pub call_type: Option<CallType>,
     /// "PSTN State" of the SPA3102 (landline only).
@@ -102,7 +105,7 @@ impl GatewayWord {
     }
 }
 
-/// Why the last call on a line ended ("Last Disconnect Reason"). The last four are ours.
+/// Why the last call on a line ended ("Last Disconnect Reason"). Those after the timeouts are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disconnect {
     /// The disconnect tone was heard.
@@ -137,6 +140,12 @@ pub enum Disconnect {
     Emergency,
     /// The board went away.
     BoardLost,
+    /// The board did not do as it was told.
+    BoardRefused,
+    /// No loop current flowed.
+    NoLoop,
+    /// No dial tone came.
+    NoDialTone,
 }
 
 impl Disconnect {
@@ -159,6 +168,9 @@ impl Disconnect {
             Disconnect::HungUp => "Telephone Hung Up",
             Disconnect::Emergency => "Emergency Call",
             Disconnect::BoardLost => "Board Lost",
+            Disconnect::BoardRefused => "Board Refused",
+            Disconnect::NoLoop => "No Loop Current",
+            Disconnect::NoDialTone => "No Dial Tone",
         }
     }
 

@@ -20,7 +20,13 @@ pub(crate) fn refusal(cause: Cause) -> u16 {
         Cause::Cancelled => 487,
         Cause::Failure => 502,
         Cause::SystemFailure => 500,
-        Cause::Congestion | Cause::BoardLost | Cause::Preempted => 503,
+        Cause::Congestion
+        | Cause::BoardLost
+        | Cause::BoardRefused
+        | Cause::WrongPort
+        | Cause::NoLoop
+        | Cause::NoDialTone
+        | Cause::Preempted => 503,
         // The far side hung up, or the landline ended, before an answer: there is nobody there now.
         Cause::Normal
         | Cause::Operator
@@ -73,7 +79,7 @@ pub(crate) fn q850(cause: Cause) -> u8 {
         Cause::Unregistered => 20,
         Cause::Declined | Cause::Barred | Cause::Spent => 21,
         Cause::Changed => 22,
-        Cause::BoardLost => 27,
+        Cause::BoardLost | Cause::BoardRefused | Cause::WrongPort | Cause::NoLoop | Cause::NoDialTone => 27,
         Cause::Invalid => 28,
         Cause::Congestion => 34,
         Cause::Failure => 38,

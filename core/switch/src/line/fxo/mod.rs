@@ -21,6 +21,7 @@
 //!
 //! An emergency call is never refused for a call that is none: it takes the line (see [`seize`]).
 
+mod check;
 mod hangup;
 mod ring_in;
 mod seize;
@@ -34,6 +35,7 @@ use crate::config;
 use crate::ids::{CallId, LegId};
 use crate::leg::{LegCmd, LegEvent};
 use crate::line::LineSetup;
+use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire, first};
 use crate::line::words::{CallType, Disconnect, GatewayWord, LineStatus};
 use crate::party::{CallerId, Cause, Key};
@@ -51,6 +53,9 @@ pub struct Fxo {
     /// For a caller whose call the exchange answered by itself.
     ring_back: Tone,
     pair: Pair,
+    faults: Faults,
+    /// The port tells its loop current.
+    measures: bool,
     state: State,
     since: Instant,
     call_type: Option<CallType>,
@@ -120,6 +125,8 @@ impl Fxo {
             ring_back: Tone::none(),
             set: set.clone(),
             pair,
+            faults: Faults::default(),
+            measures: false,
             state: State::Lost,
             since: now,
             call_type: None,
@@ -157,7 +164,8 @@ impl Fxo {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Lost | State::Idle { .. } => None,
+            State::Lost => None,
+            State::Idle { .. } => self.faults.deadline(),
             State::Alerted { until, .. } => Some(*until),
             State::Heard { quiet, offer, .. } => first([Some(*quiet), *offer]),
             State::Ringing { quiet, .. } | State::Spent { quiet } => Some(*quiet),
@@ -178,6 +186,7 @@ impl Fxo {
             polarity: self.pair.polarity,
             for_: now.saturating_duration_since(self.since),
             call: self.state.leg().map(|l| l.call),
+            fault: self.faults.fault(),
             call_type: self.state.leg().and(self.call_type),
             gateway_state: Some(match &self.state {
                 State::Seizing(_) | State::Calling(_) => GatewayWord::CallerAccepted,
@@ -194,6 +203,7 @@ impl Fxo {
             State::Lost => "out-of-service",
             State::Idle { .. } | State::Alerted { .. } if !self.pair.battery => "no-battery",
             State::Idle { .. } | State::Alerted { .. } if self.pair.parallel => "in-use",
+            State::Idle { .. } if self.faults.fault().is_some() => "faulty",
             State::Idle { .. } | State::Alerted { .. } => "idle",
             State::Heard { .. } | State::Ringing { .. } | State::Spent { .. } => "ringing",
             State::Seizing(seizing) => seizing.word(),
@@ -214,9 +224,13 @@ impl Fxo {
         match (state, event) {
             (state, BoardEvent::Reading { volts, milliamps }) => {
                 (self.wire.volts, self.wire.milliamps) = (Some(volts), Some(milliamps));
-                state
+                self.measured(state, now, milliamps, out)
             }
             (state, BoardEvent::Lost) => self.lost(state, out),
+            (state, BoardEvent::Missing) => self.unfit(state, now, Fault::NoPort, out),
+            (state, BoardEvent::Ready(kind)) if kind != PortKind::Fxo => {
+                self.unfit(state, now, Fault::WrongKind(kind), out)
+            }
             (state, BoardEvent::Ready(_)) => {
                 self.lost(state, out);
                 self.wire.clear(out);
@@ -226,6 +240,11 @@ impl Fxo {
                 State::Idle { guard: Some(now + self.set.on_hook_guard) }
             }
             (State::Lost, _) => State::Lost,
+            (state, BoardEvent::Measures) => {
+                self.measures = true;
+                state
+            }
+            (state, BoardEvent::Refused(cmd)) => self.refused(state, now, cmd, out),
             (state, BoardEvent::BatteryLost) => {
                 self.pair.battery = false;
                 self.cut_off(state, now, out)
@@ -345,6 +364,10 @@ impl Fxo {
 
     fn timeout(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
         match state {
+            State::Idle { .. } => {
+                self.faults.forget(now);
+                state
+            }
             State::Alerted { until, .. } if until <= now => self.idle(None, out),
             State::Heard { quiet, .. } | State::Spent { quiet } if quiet <= now => self.idle(None, out),
             State::Heard { quiet, offer: Some(at), caller } if at <= now => {
@@ -418,6 +441,8 @@ impl Fxo {
             self.wire.say(leg, LegEvent::Ended(Cause::BoardLost), out);
         }
         (self.wire.volts, self.wire.milliamps) = (None, None);
+        self.faults.clear();
+        self.measures = false;
         self.idle(None, out);
         State::Lost
     }

@@ -22,6 +22,7 @@ use crate::post::{Listen, Post};
 use crate::route::AfterAnswer;
 use crate::router::LONGEST_PAUSE;
 
+use super::check::AwaitLoop;
 use super::{Fxo, State, Talk, Way};
 
 /// A line being taken for a call out.
@@ -38,6 +39,8 @@ enum Step {
     Clear { until: Instant },
     /// On-hook until the office has surely seen it.
     Guard { until: Instant },
+    /// Off-hook, until loop current flows.
+    Loop(AwaitLoop),
     /// Off-hook; dials when dial tone is heard, or at `until` in any case; never before `earliest`.
     Tone { seized: Instant, earliest: Instant, until: Instant },
     /// Off-hook; dials at `until`.
@@ -59,7 +62,16 @@ impl Seizing {
             | Step::Tone { until, .. }
             | Step::Settle { until, .. }
             | Step::Pulses { until, .. } => Some(*until),
+            Step::Loop(wait) => Some(wait.deadline()),
             Step::Digits { keys, .. } | Step::After { keys, .. } => first([keys.deadline()]),
+        }
+    }
+
+    /// What it waits for, while loop current is still to flow.
+    pub fn awaits_loop(&mut self) -> Option<&mut AwaitLoop> {
+        match &mut self.step {
+            Step::Loop(wait) => Some(wait),
+            _ => None,
         }
     }
 
@@ -113,7 +125,7 @@ impl Fxo {
         };
         let emergency = placement.emergency;
         if let State::Lost = state {
-            return refuse(self, Cause::BoardLost, state, out);
+            return refuse(self, self.lost_cause(), state, out);
         }
         if !self.pair.battery || (self.pair.parallel && !emergency) {
             // SPA3102: 503, so that the next target is tried.
@@ -128,6 +140,8 @@ impl Fxo {
                     self.wire.say(ringing, LegEvent::Ended(Cause::Preempted), out);
                 }
                 self.begin(&placement);
+                // A sign of life: this takes two seconds.
+                self.wire.say(leg, LegEvent::Ringing, out);
                 let step = Step::Guard { until: now };
                 return self.clear(Box::new(Seizing { leg, placement, step }), now, out);
             }
@@ -167,26 +181,67 @@ impl Fxo {
     /// Off-hook, now.
     fn seize(&mut self, mut seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
         self.wire.board(BoardCmd::OffHook, out);
+        if !self.measures {
+            return self.seized(seizing, now, now, out);
+        }
+        if seizing.placement.emergency {
+            self.wire.say(seizing.leg, LegEvent::Ringing, out);
+        }
+        if self.set.wait_for_dial_tone.is_some() {
+            // A dial tone proves the loop as well as its current does.
+            self.wire.listen(Listen { dial_tone: true, ..Listen::default() }, out);
+        }
+        seizing.step = Step::Loop(AwaitLoop::new(now));
+        State::Seizing(seizing)
+    }
+
+    /// Loop current flows, or a dial tone is heard.
+    pub(super) fn loop_closed(
+        &mut self,
+        mut seizing: Box<Seizing>,
+        now: Instant,
+        out: &mut Vec<Post>,
+    ) -> State {
+        let Some(seized) = seizing.awaits_loop().map(|wait| wait.seized) else {
+            return State::Seizing(seizing);
+        };
+        self.seized(seizing, seized, now, out)
+    }
+
+    /// The line is ours since `seized`.
+    fn seized(
+        &mut self,
+        mut seizing: Box<Seizing>,
+        seized: Instant,
+        now: Instant,
+        out: &mut Vec<Post>,
+    ) -> State {
+        let emergency = seizing.placement.emergency;
         let keys = dialable(&seizing.placement.number);
         if keys.is_empty() && after(&seizing.placement).is_empty() {
             // Two-stage dialling: the caller hears the office's own dial tone and dials on.
+            seizing.step = Step::Settle { seized, until: now };
             let talk = self.talk_of(&seizing, now);
             return self.answered(talk, now, out);
         }
-        if self.set.answer_on == AnswerOn::Seize {
+        if emergency {
+            if !self.measures {
+                // A sign of life, so that the call does not try the next target beside this one while we dial. No
+                // sound yet: a frightened voice over our digits could spoil them.
+                self.wire.say(seizing.leg, LegEvent::Ringing, out);
+            }
+        } else if self.set.answer_on == AnswerOn::Seize {
             self.wire.say(seizing.leg, LegEvent::Answered(Sound::analog()), out);
-        } else if seizing.placement.emergency {
-            // A sign of life, so that the call does not try the next target beside this one while we dial. No sound
-            // yet: a frightened voice over our digits could spoil them.
-            self.wire.say(seizing.leg, LegEvent::Ringing, out);
         }
-        let earliest = now + self.set.dialing_delay;
+        let earliest = seized + self.set.dialing_delay;
         seizing.step = match self.set.wait_for_dial_tone {
             Some(longest) => {
                 self.wire.listen(Listen { dial_tone: true, ..Listen::default() }, out);
-                Step::Tone { seized: now, earliest, until: (now + longest).max(earliest) }
+                let longest =
+                    if must_have_tone(&seizing.placement) { longest.min(TONE_WAIT) } else { longest };
+                Step::Tone { seized, earliest, until: (seized + longest).max(earliest) }
             }
-            None => Step::Settle { seized: now, until: earliest },
+            None => Step::Settle { seized, until: earliest },
         };
         State::Seizing(seizing)
     }
@@ -197,6 +252,12 @@ impl Fxo {
         now: Instant,
         out: &mut Vec<Post>,
     ) -> State {
+        if seizing.awaits_loop().is_some() {
+            return match self.loop_closed(seizing, now, out) {
+                State::Seizing(seizing) => self.dial_tone(seizing, now, out),
+                state => state,
+            };
+        }
         match seizing.step {
             Step::Tone { seized, earliest, .. } if earliest > now => {
                 seizing.step = Step::Settle { seized, until: earliest };
@@ -234,6 +295,10 @@ impl Fxo {
                 State::Seizing(seizing)
             }
             Step::Guard { until } if *until <= now => self.seize(seizing, now, out),
+            Step::Loop(_) => self.no_loop_yet(seizing, now, out),
+            Step::Tone { until, .. } if *until <= now && must_have_tone(&seizing.placement) => {
+                self.finish(&State::Seizing(seizing), now, Cause::NoDialTone, Disconnect::NoDialTone, out)
+            }
             Step::Tone { seized, until, .. } | Step::Settle { seized, until } if *until <= now => {
                 let seized = *seized;
                 self.dial(seizing, seized, now, out)
@@ -308,7 +373,7 @@ impl Fxo {
             _ => {
                 // From here on the caller hears the far end. Nothing of what he says goes out while this is sent: our
                 // keys and pauses stand in its place.
-                if self.set.answer_on != AnswerOn::Seize {
+                if self.set.answer_on != AnswerOn::Seize || talk.emergency {
                     self.wire.say(talk.leg, LegEvent::Progress(Sound::analog()), out);
                 }
                 let disconnect_tone = self.hangup_tone.clone();
@@ -320,8 +385,8 @@ impl Fxo {
             }
         };
         match self.set.answer_on {
-            AnswerOn::Seize => self.talking(talk, now, out),
-            AnswerOn::Dialed => self.answered(talk, now, out),
+            AnswerOn::Seize if !talk.emergency => self.talking(talk, now, out),
+            AnswerOn::Seize | AnswerOn::Dialed => self.answered(talk, now, out),
             _ if answered => self.answered(Talk { reversals: 1, ..talk }, now, out),
             AnswerOn::Polarity | AnswerOn::Voice => {
                 self.wire.say(talk.leg, LegEvent::Progress(Sound::analog()), out);
@@ -340,6 +405,7 @@ impl Fxo {
             | Step::Digits { seized, .. }
             | Step::After { seized, .. }
             | Step::Pulses { seized, .. } => seized,
+            Step::Loop(wait) => wait.seized,
             Step::Clear { .. } | Step::Guard { .. } => now,
         };
         Talk {
@@ -353,6 +419,12 @@ impl Fxo {
             keys: Outbox::default(),
         }
     }
+}
+
+/// An office that gives no dial tone cannot be trusted with a call for help while there is another way. Where there is
+/// none, the number is dialled all the same.
+fn must_have_tone(placement: &Placement) -> bool {
+    placement.emergency && !placement.last_hope
 }
 
 /// The part of a number that can be dialled on a landline: keys, and `,` for a pause of one second. A leading `+`
@@ -382,6 +454,9 @@ fn pulse_time(digits: &str) -> Duration {
     let pulses: u64 = digits.bytes().map(|d| if d == b'0' { 10 } else { u64::from(d - b'0') }).sum();
     Duration::from_millis(pulses * 100 + digits.len() as u64 * 800)
 }
+
+/// How long an emergency call waits for dial tone before the next way is tried.
+const TONE_WAIT: Duration = Duration::from_millis(1750);
 
 /// Long enough for an office to see the answer, short enough for someone who needs help.
 const CLEAR: Duration = Duration::from_millis(500);

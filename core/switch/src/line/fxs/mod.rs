@@ -27,12 +27,13 @@ use std::time::Instant;
 
 use ringtrip_media::region::Region;
 
-use crate::board::{BoardCmd, BoardEvent, Polarity, PortKind};
+use crate::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use crate::config::{self, Config};
 use crate::dialplan::Plan;
 use crate::ids::LegId;
 use crate::leg::{LegCmd, LegEvent};
 use crate::line::LineSetup;
+use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire};
 use crate::line::words::{Disconnect, LineStatus};
 use crate::party::{CallerId, Cause, Key, Source};
@@ -56,6 +57,7 @@ pub struct Fxs {
     dial_tone: DialTone,
     /// Battery polarity as it is now.
     polarity: Polarity,
+    faults: Faults,
     state: State,
     since: Instant,
     last_disconnect: Option<Disconnect>,
@@ -121,6 +123,7 @@ impl Fxs {
             plan: None,
             caller: CallerId::default(),
             dial_tone: DialTone::Usual,
+            faults: Faults::default(),
             state: State::Lost,
             since: now,
             last_disconnect: None,
@@ -188,6 +191,7 @@ impl Fxs {
             polarity: self.polarity,
             for_: now.saturating_duration_since(self.since),
             call: self.state.leg().map(|l| l.call),
+            fault: self.faults.fault(),
             call_type: None,
             gateway_state: None,
             last_disconnect: self.last_disconnect,
@@ -222,6 +226,10 @@ impl Fxs {
                 state
             }
             (state, BoardEvent::Lost) => self.lost(state, out),
+            (state, BoardEvent::Missing) => self.unfit(state, now, Fault::NoPort, out),
+            (state, BoardEvent::Ready(kind)) if kind != PortKind::Fxs => {
+                self.unfit(state, now, Fault::WrongKind(kind), out)
+            }
             (state, BoardEvent::Ready(_)) => {
                 self.lost(state, out);
                 self.wire.clear(out);
@@ -232,6 +240,13 @@ impl Fxs {
                 State::Idle
             }
             (State::Lost, _) => State::Lost,
+            (State::Ringing(ringing), BoardEvent::Refused(CmdKind::Ring)) => {
+                // The bell is silent: waiting for somebody to hear it helps nobody.
+                self.fault(now, Fault::Refused, out);
+                self.last_disconnect = Some(Disconnect::BoardRefused);
+                self.wire.say(ringing.leg, LegEvent::Ended(Cause::BoardRefused), out);
+                self.stop_ringing(*ringing, out)
+            }
             // A ring trip crosses the word that the caller gave up: the telephone is lifted all the same.
             (State::Idle, BoardEvent::OffHook | BoardEvent::RingTrip) => self.dialling(now, out),
             (State::Ringing(ringing), BoardEvent::OffHook | BoardEvent::RingTrip) => {
@@ -284,7 +299,11 @@ impl Fxs {
         match (state, cmd) {
             (State::Idle, LegCmd::Place(placement)) => self.ring(now, leg, *placement, out),
             (State::Lost, LegCmd::Place(_)) => {
-                self.wire.say(leg, LegEvent::Ended(Cause::BoardLost), out);
+                let cause = match self.faults.fault() {
+                    Some(Fault::WrongKind(_) | Fault::NoPort) => Cause::WrongPort,
+                    _ => Cause::BoardLost,
+                };
+                self.wire.say(leg, LegEvent::Ended(cause), out);
                 State::Lost
             }
             // Call waiting will stand here.
@@ -413,9 +432,21 @@ impl Fxs {
             self.wire.say(leg, LegEvent::Ended(Cause::BoardLost), out);
         }
         (self.wire.volts, self.wire.milliamps) = (None, None);
+        self.faults.clear();
         self.wire.hush(out);
         self.wire.listen(Listen::default(), out);
         State::Lost
+    }
+
+    /// The port is no telephone's.
+    fn unfit(&mut self, state: State, now: Instant, fault: Fault, out: &mut Vec<Post>) -> State {
+        let state = self.lost(state, out);
+        self.fault(now, fault, out);
+        state
+    }
+
+    fn fault(&mut self, now: Instant, fault: Fault, out: &mut Vec<Post>) {
+        self.faults.set(fault, now, (&self.wire.line, &self.wire.port, PortKind::Fxs), out);
     }
 }
 

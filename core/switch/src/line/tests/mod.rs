@@ -6,13 +6,14 @@ mod fxs;
 mod random;
 mod ringing;
 mod ringing_in;
+mod unfit;
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use ringtrip_media::sound::{Codec, Sound};
 
-use crate::board::{BoardCmd, BoardEvent, Polarity, PortKind};
+use crate::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use crate::config::{self, Config, Extension, LineKind, Region};
 use crate::dialplan::Plan;
 use crate::event::Event;
@@ -155,6 +156,7 @@ impl World {
                     self.seized = false;
                     "loop open".to_owned()
                 }
+                BoardCmd::Measure => "measure".to_owned(),
                 BoardCmd::Flash(d) => format!("flash {} ms", d.as_millis()),
                 BoardCmd::Pulse(keys) => {
                     format!("pulse {}", keys.iter().map(|k| k.as_char()).collect::<String>())
@@ -209,6 +211,10 @@ impl World {
                 }
                 other => format!("{other:?}"),
             },
+            Post::Tell(Event::Alarm { what, text }) => {
+                assert_eq!(*what, "line");
+                format!("alarm {}", text.split_whitespace().skip(2).take(4).collect::<Vec<_>>().join(" "))
+            }
             Post::Tell(Event::LineState { state, .. }) => format!("[{state}]"),
             Post::Tell(Event::LineHook { off_hook, .. }) => {
                 self.lifted = *off_hook;
@@ -227,7 +233,20 @@ impl World {
         let end = || End::Port(self.line.port().clone());
         let leg = |cmd| LineInput::Leg { leg: self.leg, cmd };
         match verb {
-            "ready" => board(BoardEvent::Ready(PortKind::Fxs)),
+            "ready" => board(BoardEvent::Ready(self.line.status(self.now).kind)),
+            "ready-fxs" => board(BoardEvent::Ready(PortKind::Fxs)),
+            "ready-fxo" => board(BoardEvent::Ready(PortKind::Fxo)),
+            "no-port" => board(BoardEvent::Missing),
+            "measures" => board(BoardEvent::Measures),
+            "current" => board(BoardEvent::Reading { volts: 8.0, milliamps: rest[0].parse().expect("mA") }),
+            "refused" => board(BoardEvent::Refused(match rest[0] {
+                "ring" => CmdKind::Ring,
+                "off-hook" => CmdKind::OffHook,
+                "on-hook" => CmdKind::OnHook,
+                "pulse" => CmdKind::Pulse,
+                "measure" => CmdKind::Measure,
+                _ => CmdKind::Other,
+            })),
             "lost" => board(BoardEvent::Lost),
             "lift" => board(BoardEvent::OffHook),
             "hang-up" => board(BoardEvent::OnHook),
@@ -268,7 +287,7 @@ impl World {
                     offer: Some(offer),
                     ring: after("ring").and_then(|n| n.parse().ok()),
                     emergency: rest.contains(&"emergency"),
-                    last_hope: true,
+                    last_hope: !rest.contains(&"with-others"),
                     prepared: None,
                 };
                 self.placed += 1;

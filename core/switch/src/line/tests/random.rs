@@ -6,8 +6,19 @@ use super::*;
 use crate::config::{AnswerOn, CallerIdMethod, DialBy, Fxo, Fxs};
 use crate::route::Target;
 
-const VERBS: [&str; 49] = [
+const VERBS: [&str; 61] = [
     "ready",
+    "ready",
+    "ready-fxs",
+    "ready-fxo",
+    "no-port",
+    "measures",
+    "current 25",
+    "current 0.1",
+    "refused off-hook",
+    "refused on-hook",
+    "refused ring",
+    "refused measure",
     "lost",
     "lift",
     "hang-up",
@@ -51,6 +62,7 @@ const VERBS: [&str; 49] = [
     "place none from 1 sip",
     "place +44*x from private",
     "place 911 from 1 sip emergency",
+    "place 911 from 1 sip emergency with-others",
     "place 911 from 1 emergency refused",
     "place 1 from 2 ring 2",
     "place 1 from 2 ring 5",
