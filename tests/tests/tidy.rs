@@ -45,19 +45,37 @@ fn none(complaints: Vec<String>) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-/// The names under `[dependencies]` of a manifest.
-fn dependencies(manifest: &str) -> Vec<String> {
+/// The names that a manifest depends on: also for one system only, for its build script, or in a table of their own.
+/// `dev`: those of its tests, too.
+fn dependencies(manifest: &str, dev: bool) -> Vec<String> {
     let mut inside = false;
     let mut names = Vec::new();
     for line in manifest.lines() {
-        if line.starts_with('[') {
-            inside = line == "[dependencies]";
+        let line = line.trim();
+        if let Some(table) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            let mut words = table.rsplit('.');
+            let last = words.next().unwrap_or_default().trim();
+            let is_list = |word: &str| {
+                matches!(word, "dependencies" | "build-dependencies") || dev && word == "dev-dependencies"
+            };
+            inside = is_list(last);
+            if words.next().is_some_and(is_list) {
+                names.push(last.trim_matches('"').to_owned());
+            }
         } else if inside && let Some((name, _)) = line.split_once(['.', '=', ' ']) {
             names.push(name.trim().to_owned());
         }
     }
     names.retain(|n| !n.is_empty() && !n.starts_with('#'));
     names
+}
+
+#[test]
+fn a_dependency_is_seen_wherever_it_stands() {
+    let manifest = "[dependencies]\nbytes.workspace = true\n# tokio\n[target.'cfg(unix)'.dependencies]\ntokio = \"1\"\n\
+        [build-dependencies]\ncc = \"1\"\n[dependencies.sled]\nversion = \"0.34\"\n[dev-dependencies]\nactix = \"0\"\n";
+    assert_eq!(dependencies(manifest, false), ["bytes", "tokio", "cc", "sled"]);
+    assert_eq!(dependencies(manifest, true), ["bytes", "tokio", "cc", "sled", "actix"]);
 }
 
 #[test]
@@ -76,7 +94,7 @@ fn pure_rooms_import_nothing_of_the_world() {
     let mut complaints = Vec::new();
     for (room, allowed) in ALLOWED {
         let manifest = root().join(room).join("Cargo.toml");
-        for name in dependencies(&read(&manifest)) {
+        for name in dependencies(&read(&manifest), false) {
             if !allowed.contains(&name.as_str()) {
                 complaints.push(format!("{room} must not depend on {name}"));
             }
@@ -93,7 +111,7 @@ fn only_the_daemon_names_actix_tokio_and_sled() {
         if matches!(name.as_str(), "Cargo.toml" | "core/daemon/Cargo.toml") {
             continue;
         }
-        for dependency in dependencies(&read(&manifest)) {
+        for dependency in dependencies(&read(&manifest), true) {
             if dependency.starts_with("actix") || dependency.starts_with("tokio") || dependency == "sled" {
                 complaints.push(format!("{name} must not depend on {dependency}"));
             }
@@ -104,6 +122,48 @@ fn only_the_daemon_names_actix_tokio_and_sled() {
         let in_store = name.starts_with("core/daemon/src/store");
         if name.starts_with("core/daemon/src") && !in_store && read(&source).contains("sled::") {
             complaints.push(format!("{name} names sled; only the store does"));
+        }
+    }
+    none(complaints);
+}
+
+/// A call knows legs, not protocols: only the module that makes it from an INVITE names SIP.
+#[test]
+fn calls_speak_leg_words_only() {
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    for source in files(".rs") {
+        let name = short(&source);
+        if !name.starts_with("core/switch/src/call/") || name == "core/switch/src/call/mod.rs" {
+            continue;
+        }
+        seen += 1;
+        for word in ["ringtrip_sip", "ringtrip_media::sdp", "crate::line::", "crate::gateway::Gateway"] {
+            if read(&source).contains(word) {
+                complaints.push(format!("{name} names {word}; a leg translates"));
+            }
+        }
+    }
+    assert!(seen > 5, "the call's files have moved");
+    none(complaints);
+}
+
+/// No actor waits for another: a question is a message, and so is its answer. Only the shell that applies a configuration
+/// waits, for parts that it has told to stop.
+#[test]
+fn no_actor_awaits_another() {
+    let mut complaints = Vec::new();
+    for source in files(".rs") {
+        let name = short(&source);
+        if !name.starts_with("core/daemon/src") || name == "core/daemon/src/exchange/apply.rs" {
+            continue;
+        }
+        for (n, line) in read(&source).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let awaits = code.contains(".send(") && code.contains(".await");
+            if awaits || code.contains("do_send(") {
+                complaints.push(format!("{name}:{}: {}", n + 1, code.trim()));
+            }
         }
     }
     none(complaints);

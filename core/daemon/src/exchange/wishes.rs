@@ -92,7 +92,7 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
     }
     let call = dir.0.ids.fresh();
     dir.0.summons.borrow_mut().insert(call, Summons { from: from.to_owned(), number, reply });
-    find::find(dir, call, 0, target, false, &[]);
+    find::find(dir, call, 0, target, false, true, &[]);
 }
 
 /// A call that waits for the phones of its operator to be found.
