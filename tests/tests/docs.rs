@@ -95,7 +95,13 @@ fn scripts_of_the_book_and_of_the_folder_compile() {
     }
     for (place, text) in scripts {
         // A script of the folder, or a module that scripts import.
-        let faults = Pool::check(&Library::shipped(), "book.rhai", &text, Limits::default());
+        let faults = Pool::check(
+            &Library::shipped(),
+            "book.rhai",
+            &text,
+            Limits::default(),
+            std::sync::Arc::new(Default::default),
+        );
         assert!(faults.is_empty(), "{place}: {faults:?}");
     }
 }

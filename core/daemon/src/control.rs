@@ -83,8 +83,6 @@ pub enum Control {
     },
     /// Make a script's new text active; its file is written by the exchange after it compiled.
     ReloadScript { name: String, text: String, reply: Reply<()> },
-    /// Compile a script and say what is wrong; change nothing.
-    CheckScript { name: String, text: String, reply: Reply<()> },
     /// The running script's text.
     ReadScript { name: String, reply: Reply<String> },
     /// Does something to a simulated board: lift, hang up, press keys, speak, listen.

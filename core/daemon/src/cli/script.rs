@@ -13,6 +13,7 @@ use super::client::{Client, quoted};
 use super::remote::{text_of, yes};
 use super::{Outcome, Refusal, print_json};
 use crate::config;
+use crate::routes::clock;
 
 /// What can be done with routing scripts.
 #[derive(Subcommand, Debug)]
@@ -82,7 +83,7 @@ fn check(files: &[PathBuf], json: bool) -> Outcome {
         let text = text_of(file)?;
         let shown = file.display().to_string();
         let library = library(file)?;
-        let found = Pool::check(&library, &shown, &text, Limits::default());
+        let found = Pool::check(&library, &shown, &text, Limits::default(), clock());
         for fault in found {
             let e = &fault.error;
             if !json {
@@ -170,7 +171,7 @@ fn tried(tests: &Path, document: Option<&Config>) -> Result<Vec<Tried>, Refusal>
     let shown = script.display().to_string();
     let library = library(&script)?.with(&shown, &text);
     trials
-        .run(&shown, &library, document, Limits::default())
+        .run(&shown, &library, document, Limits::default(), clock())
         .map_err(|faults| Refusal::No(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 

@@ -118,11 +118,6 @@ pub(super) fn reload(dir: &Directory, name: String, text: String, reply: Reply<(
     off(dir, reply, move |routes| routes.reload(&name, &text));
 }
 
-/// Compiles a text and changes nothing.
-pub(super) fn check(dir: &Directory, name: String, text: String, reply: Reply<()>) {
-    off(dir, reply, move |routes| routes.check(&name, &text));
-}
-
 /// The running text.
 pub(super) fn read(dir: &Directory, name: &str, reply: Reply<String>) {
     let _ = reply.send(dir.0.routes.read(name));

@@ -36,7 +36,6 @@ pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<Control>) 
                 let _ = reply.send(applied);
             }
             Control::ReloadScript { name, text, reply } => route::reload(&dir, name, text, reply),
-            Control::CheckScript { name, text, reply } => route::check(&dir, name, text, reply),
             Control::ReadScript { name, reply } => route::read(&dir, &name, reply),
             Control::Sim(ask) => boards::sim(&dir, ask),
             Control::InjectFault { part, kind, reply } => {

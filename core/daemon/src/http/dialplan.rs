@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::access::Reader;
 use super::operation::{Operations, path};
-use super::{Api, Problem, off_loop};
+use super::paper::{Paper, on_paper};
+use super::{Api, Problem};
 use crate::exchange::wall;
 use crate::plan::{self, PlanAnswer, PlanCheck, PlanTry};
 use crate::routes::explain::source_of;
@@ -102,9 +103,8 @@ pub(super) async fn try_route(
     let engine = api.routes.engine();
     let source = source_of(engine.router().config(), &from)?;
     let probe = Probe { source, number: Digits::new(&number), at: wall::now() };
-    off_loop(move || Ok::<_, Problem>(view(engine.on_paper().decide(probe.query()).plan)))
-        .await
-        .map(web::Json)
+    let decide = move || Ok::<_, Problem>(view(engine.on_paper().decide(probe.query()).plan));
+    on_paper(Paper::Quick, decide).await.map(web::Json)
 }
 
 fn view(plan: RoutePlan) -> RouteView {

@@ -20,6 +20,7 @@ mod if_match;
 mod listen;
 mod openapi;
 mod operation;
+mod paper;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod problem;

@@ -19,7 +19,8 @@ use utoipa::ToSchema;
 
 use super::access::Reader;
 use super::operation::{Operations, path};
-use super::{Api, Problem, off_loop};
+use super::paper::{Paper, on_paper};
+use super::{Api, Problem};
 use crate::config::read;
 use crate::drafts::Built;
 use crate::exchange::wall;
@@ -92,7 +93,7 @@ pub(super) async fn explain(
     body: web::Json<RouteQuestion>,
 ) -> Result<web::Json<Explained>, Problem> {
     let ask = body.into_inner();
-    off_loop(move || {
+    on_paper(Paper::Quick, move || {
         let engine = engine(&api, &ask.instead)?;
         let source = source_of(engine.router().config(), &ask.from)?;
         let at = ask.at.as_deref().map_or_else(|| Ok(wall::now()), time)?;
@@ -157,7 +158,7 @@ pub(super) async fn who_reaches(
     body: web::Json<WhoReaches>,
 ) -> Result<web::Json<ReachedView>, Problem> {
     let ask = body.into_inner();
-    off_loop(move || {
+    on_paper(Paper::Long, move || {
         let engine = engine(&api, &ask.instead)?;
         let config = engine.router().config();
         let exists = ringtrip_switch::router::Router::target_named(config, &ask.target).is_some();

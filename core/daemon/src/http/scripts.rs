@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::access::{Admin, Reader};
 use super::operation::{Operations, path};
+use super::paper::{Paper, on_paper};
 use super::{Api, Problem};
 use crate::control::Control;
 use crate::views::ScriptView;
@@ -74,7 +75,7 @@ pub(super) async fn check(
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let (name, text) = (file_name(name.into_inner())?, script_text(&body)?);
-    api.exchange.ask(|reply| Control::CheckScript { name, text, reply }).await?;
+    on_paper(Paper::Quick, move || api.routes.check(&name, &text)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

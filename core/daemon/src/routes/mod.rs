@@ -22,6 +22,7 @@ use ringtrip_switch::router::{Gateways, NoGateways, NoPrices, Prices, Router};
 
 pub use canary::CanaryView;
 pub use guard::{known, quick};
+pub(crate) use scripts::clock;
 pub use scripts::{Refused, Scripts, Text};
 pub use workers::{Answered, Workers};
 
@@ -253,7 +254,8 @@ impl Routes {
     pub fn check(&self, name: &str, text: &str) -> Result<(), ControlError> {
         let now = self.now();
         let config = now.engine.router().config();
-        let errors = Pool::check(now.scripts.library(), name, text, scripts::limits(config));
+        let errors =
+            Pool::check(now.scripts.library(), name, text, scripts::limits(config), scripts::clock());
         if errors.is_empty() { Ok(()) } else { Err(Refused::from(errors).into()) }
     }
 

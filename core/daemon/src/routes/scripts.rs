@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use ringtrip_host::script::Clock;
 use ringtrip_host::{Library, Limits, Pool, PoolError};
 use ringtrip_switch::config::Config;
 use ringtrip_switch::event::Event;
@@ -84,8 +85,7 @@ impl Scripts {
     ) -> Result<Scripts, Refused> {
         let limits = limits(config);
         let names = wanted.iter().map(|n| (n.word.clone(), n.word.clone())).collect();
-        let began = Instant::now();
-        let pool = Pool::compile(&library, &names, limits, Arc::new(move || began.elapsed()));
+        let pool = Pool::compile(&library, &names, limits, clock());
         Ok(Scripts { library: Arc::new(library), pool: pool.map_err(Refused::from)?, wanted, limits, seen })
     }
 
@@ -156,6 +156,12 @@ pub(crate) fn files(config: &Config, folder: &Path) -> Vec<Named> {
         Named { word: word.to_owned(), name, path }
     };
     config.script_files().into_iter().map(named).collect()
+}
+
+/// The clock that scripts are timed by.
+pub(crate) fn clock() -> Clock {
+    let began = Instant::now();
+    Arc::new(move || began.elapsed())
 }
 
 /// What a script may spend.

@@ -44,7 +44,8 @@ pub(super) fn pass(
         Some(first) => refused(first.line, first.column, first.to_string()),
         None => refused(1, 1, "the tests cannot be read".to_owned()),
     })?;
-    let outcomes = trials.run(script, scripts.library(), Some(config), scripts::limits(config));
+    let outcomes =
+        trials.run(script, scripts.library(), Some(config), scripts::limits(config), scripts::clock());
     let outcomes = outcomes.map_err(|faults| match faults.first() {
         Some(first) => refused(first.error.line, first.error.column, first.to_string()),
         None => refused(1, 1, "the tests cannot be run".to_owned()),

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ringtrip_host::script::STACK;
 use ringtrip_host::{Decision, Engine};
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::route::RoutePlan;
@@ -49,7 +50,8 @@ impl Workers {
         let answer: Arc<dyn Fn(CallId, Answered) + Send + Sync> = Arc::new(answer);
         for n in 1..=THREADS {
             let (jobs, answer) = (jobs.clone(), answer.clone());
-            std::thread::Builder::new().name(format!("route {n}")).spawn(move || work(&jobs, &*answer))?;
+            let thread = std::thread::Builder::new().name(format!("route {n}")).stack_size(STACK);
+            thread.spawn(move || work(&jobs, &*answer))?;
         }
         Ok(Workers(queue))
     }

@@ -1,7 +1,11 @@
 //! The engine that all scripts of a pool share: arithmetic, text, lists, and our own words; no files, clocks, threads.
+//!
+//! A script must never cost more than its own answer. It cannot make what grows unseen: function pointers are not called by
+//! name or curried, nothing is shared, no text is compiled while it runs. And before each operation the clock and the
+//! allocator's count of this thread are looked at: whoever is over ends, with words that say so.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rhai::module_resolvers::StaticModuleResolver;
@@ -9,7 +13,9 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
     BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Dynamic, Engine, INT, Position};
+use rhai::{
+    Dynamic, Engine, EvalAltResult, INT, ImmutableString, Module, OptimizationLevel, Position, Shared,
+};
 use ringtrip_switch::party::Digits;
 use ringtrip_switch::route::Extras;
 use ringtrip_switch::router::{CallerEdit, Facts};
@@ -19,14 +25,15 @@ use super::lines::NOTE;
 use super::table::Tables;
 use super::verbs::Decision;
 use super::{Limits, call, extras, table, verbs};
+use ringtrip_alloc::held;
 
 /// Tells the time from any fixed beginning.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Functions calling functions: policies need a few levels, recursion bombs thousands.
 const MAX_CALL_LEVELS: usize = 16;
-/// Longest string, in bytes: numbers, names and reasons are far shorter.
-const MAX_STRING: usize = 4096;
+/// Longest string, in bytes, and all strings of a list together: a list of a thousand numbers fits.
+const MAX_STRING: usize = 64 << 10;
 /// Longest list and map.
 const MAX_ITEMS: usize = 1000;
 /// Modules that one run may import.
@@ -35,13 +42,21 @@ const MAX_MODULES: usize = 32;
 const MAX_PRINTED: usize = 32;
 /// Lines noted of what a script runs.
 const MAX_LINES: usize = 500;
-/// The clock is asked every so many operations: asking costs more than an operation.
-const CLOCK_EVERY: u64 = 64;
+/// What one run may hold at once. The longest tables of the shipped modules need some KiB; a list at its limit 40 KiB.
+pub(super) const MAX_MEMORY: i64 = 8 << 20;
+/// A deep stack: values a thousand deep, which the limits of lists and maps let happen, are compared and shown by recursion.
+pub const STACK: usize = 32 << 20;
+/// With less than this left, a run gets a stack of its own. Threads that only run scripts have one that is deep enough.
+const STACK_LEFT: usize = 24 << 20;
+/// What cannot grow unseen, and what compiles text.
+const DISABLED: [&str; 4] = ["eval", "Fn", "call", "curry"];
 
 /// What one run is told, and notes beside the value it returns. A run begins and ends on one thread.
 #[derive(Default)]
 pub(super) struct Run {
     pub deadline: Option<Duration>,
+    /// What the thread held when it began.
+    pub held: i64,
     pub view: Option<CallView>,
     pub facts: Option<Facts>,
     pub number: Option<Digits>,
@@ -60,20 +75,33 @@ thread_local! {
     pub(super) static RUN: RefCell<Run> = RefCell::new(Run::default());
 }
 
+/// The functions of the language, made once: a check makes an engine for each module. The language core is left out on
+/// purpose: it has `sleep`.
+static PACKAGES: LazyLock<[Shared<Module>; 9]> = LazyLock::new(|| {
+    [
+        ArithmeticPackage::new().as_shared_module(),
+        LogicPackage::new().as_shared_module(),
+        BasicMathPackage::new().as_shared_module(),
+        BasicStringPackage::new().as_shared_module(),
+        MoreStringPackage::new().as_shared_module(),
+        BasicIteratorPackage::new().as_shared_module(),
+        BasicFnPackage::new().as_shared_module(),
+        BasicArrayPackage::new().as_shared_module(),
+        BasicMapPackage::new().as_shared_module(),
+    ]
+});
+
 /// An engine with these tables and modules.
 pub(super) fn engine(limits: Limits, tables: Tables, modules: StaticModuleResolver, clock: Clock) -> Engine {
     let mut engine = Engine::new_raw();
-    // The language core is left out on purpose: it has `sleep`.
-    engine.register_global_module(ArithmeticPackage::new().as_shared_module());
-    engine.register_global_module(LogicPackage::new().as_shared_module());
-    engine.register_global_module(BasicMathPackage::new().as_shared_module());
-    engine.register_global_module(BasicStringPackage::new().as_shared_module());
-    engine.register_global_module(MoreStringPackage::new().as_shared_module());
-    engine.register_global_module(BasicIteratorPackage::new().as_shared_module());
-    engine.register_global_module(BasicFnPackage::new().as_shared_module());
-    engine.register_global_module(BasicArrayPackage::new().as_shared_module());
-    engine.register_global_module(BasicMapPackage::new().as_shared_module());
-    engine.disable_symbol("eval");
+    for package in PACKAGES.iter() {
+        engine.register_global_module(Shared::clone(package));
+    }
+    for symbol in DISABLED {
+        engine.disable_symbol(symbol);
+    }
+    // An optimizer copies constants into the places that use them: a list of lists of lists grows at each step.
+    engine.set_optimization_level(OptimizationLevel::None);
     engine.set_module_resolver(modules);
     engine.set_max_modules(MAX_MODULES);
     engine.set_max_operations(limits.operations);
@@ -84,19 +112,82 @@ pub(super) fn engine(limits: Limits, tables: Tables, modules: StaticModuleResolv
     engine.set_max_map_size(MAX_ITEMS);
     engine.set_max_variables(200);
     engine.set_max_functions(200);
-    engine.on_progress(move |operations| {
-        let late = operations % CLOCK_EVERY == 0
-            && RUN.with_borrow(|run| run.deadline.is_some_and(|deadline| clock() > deadline));
-        late.then_some(Dynamic::UNIT)
+    engine.on_progress(move |_| {
+        RUN.with_borrow(|run| {
+            if held() - run.held > MAX_MEMORY {
+                return Some(Spent::Memory.token());
+            }
+            let late = run.deadline.is_some_and(|deadline| clock() > deadline);
+            late.then(|| Spent::Time.token())
+        })
     });
     engine.on_print(note_print);
     engine.on_debug(|text, _, at: Position| note_print(&format!("{at}: {text}")));
     engine.register_fn(NOTE, |line: INT| note_line(line));
+    register_replace(&mut engine);
     call::register(&mut engine);
     verbs::register(&mut engine);
     extras::register(&mut engine);
     table::register(&mut engine, tables);
     engine
+}
+
+/// What a run had none of any more when it was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spent {
+    Time,
+    Memory,
+}
+
+impl Spent {
+    fn token(self) -> Dynamic {
+        Dynamic::from_int(match self {
+            Spent::Time => 0,
+            Spent::Memory => 1,
+        })
+    }
+
+    /// What ended a run, by the token of its error.
+    pub fn of(token: &Dynamic) -> Spent {
+        if token.as_int() == Ok(1) { Spent::Memory } else { Spent::Time }
+    }
+}
+
+/// Runs this with limits, and gives what it noted.
+pub(super) fn metered<T>(run: Run, until: Duration, what: impl FnOnce() -> T) -> (T, Run) {
+    RUN.set(Run { deadline: Some(until), held: held(), ..run });
+    let value = deep(what);
+    (value, RUN.take())
+}
+
+/// Runs this on a stack that is deep enough for all that a script may nest.
+pub(super) fn deep<T>(what: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_LEFT, STACK, what)
+}
+
+/// `replace` of the language makes a text of any length before its length is looked at: 16 MiB in one operation.
+fn register_replace(engine: &mut Engine) {
+    fn replaced(text: &mut ImmutableString, find: &str, with: &str) -> verbs::Told<()> {
+        let found = text.matches(find).count();
+        if text.len() - found * find.len() + found * with.len() > MAX_STRING {
+            let what = "Length of string".to_owned();
+            return Err(Box::new(EvalAltResult::ErrorDataTooLarge(what, Position::NONE)));
+        }
+        if found > 0 {
+            *text = text.replace(find, with).into();
+        }
+        Ok(())
+    }
+    engine.register_fn("replace", replaced);
+    engine.register_fn("replace", |text: &mut ImmutableString, find: &str, with: char| {
+        replaced(text, find, with.encode_utf8(&mut [0; 4]))
+    });
+    engine.register_fn("replace", |text: &mut ImmutableString, find: char, with: &str| {
+        replaced(text, find.encode_utf8(&mut [0; 4]), with)
+    });
+    engine.register_fn("replace", |text: &mut ImmutableString, find: char, with: char| {
+        replaced(text, find.encode_utf8(&mut [0; 4]), with.encode_utf8(&mut [0; 4]))
+    });
 }
 
 fn note_print(text: &str) {

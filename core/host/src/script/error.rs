@@ -3,6 +3,7 @@
 use rhai::{EvalAltResult, LexError, NativeCallContext, ParseError, ParseErrorType, Position};
 
 use super::call::fields_of;
+use super::engine::{MAX_MEMORY, Spent};
 use super::lex::{Kind, Token, tokens};
 use super::names::{FOREIGN, VERBS, usage};
 
@@ -41,7 +42,7 @@ impl ScriptError {
         what: impl Into<String>,
         hint: impl Into<String>,
     ) -> ScriptError {
-        ScriptError { line, column, what: what.into(), hint: hint.into() }
+        ScriptError { line, column, what: short(what.into()), hint: short(hint.into()) }
     }
 
     /// What the language's parser found. The text is looked at for what the parser cannot know: habits of other
@@ -53,8 +54,17 @@ impl ScriptError {
         if let Some(found) = habit(&all, line) {
             return found;
         }
+        let here = all.iter().find(|t| (t.line, t.column) == (line, column));
         let hint = match error.err_type() {
-            ParseErrorType::Reserved(word) if word == "call" => {
+            _ if here.is_some_and(|t| POINTERS.iter().any(|word| t.is(word))) => {
+                return ScriptError::new(
+                    line,
+                    column,
+                    format!("{} is not available to policies", here.map_or("", |t| t.text)),
+                    "write the function with fn and call it by its name; lists take |x| … in filter, map and some",
+                );
+            }
+            _ if here.is_some_and(|t| t.is("call")) => {
                 "`call` is a word of the language; the call is c".to_owned()
             }
             ParseErrorType::Reserved(word) => {
@@ -82,6 +92,9 @@ impl ScriptError {
     }
 }
 
+/// Functions as values, called or held by others.
+const POINTERS: [&str; 2] = ["Fn", "curry"];
+
 /// What somebody wrote who is used to another language, on the line of the error or the one before.
 fn habit(all: &[Token<'_>], line: usize) -> Option<ScriptError> {
     let near: Vec<&Token<'_>> =
@@ -106,7 +119,8 @@ fn habit(all: &[Token<'_>], line: usize) -> Option<ScriptError> {
                 return error(token, "there is no ++ and no -- here".to_owned(), "write n += 1 or n -= 1");
             }
             Kind::Word if matches!(token.text, "if" | "while") => {
-                let condition = near[i + 1..].iter().take_while(|t| !t.is("{") && !t.is("=>"));
+                // A condition is short; a line may be as long as the text.
+                let condition = near[i + 1..].iter().take(64).take_while(|t| !t.is("{") && !t.is("=>"));
                 if let Some(equals) = condition.into_iter().find(|t| t.is("=")) {
                     return error(equals, "= does not compare".to_owned(), "write == to compare");
                 }
@@ -132,7 +146,13 @@ impl ScriptFault {
         }
         let what = match inner {
             EvalAltResult::ErrorTooManyOperations(_) => "it did too much: an endless loop?".to_owned(),
-            EvalAltResult::ErrorTerminated(..) => "it thought too long".to_owned(),
+            EvalAltResult::ErrorTerminated(token, _) => match Spent::of(token) {
+                Spent::Time => "it thought too long".to_owned(),
+                Spent::Memory => format!(
+                    "it holds more than {} MiB of memory: a list, map or text grows without end?",
+                    MAX_MEMORY >> 20
+                ),
+            },
             EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply".to_owned(),
             EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(signature),
             EvalAltResult::ErrorDotExpr(text, _) => no_field(text),
@@ -148,7 +168,7 @@ impl ScriptFault {
             other => bare(other),
         };
         let line = inner.position().line().or_else(|| error.position().line());
-        ScriptFault { script: script.to_owned(), line, what, printed: printed.to_vec() }
+        ScriptFault { script: script.to_owned(), line, what: short(what), printed: printed.to_vec() }
     }
 }
 
@@ -172,6 +192,15 @@ fn no_field(text: &str) -> String {
     match nearest(field, of.iter().copied()) {
         Some(near) => format!("a {kind} has no {field}; did you mean {near}?"),
         None => format!("a {kind} has no {field}; it has {}", of.join(", ")),
+    }
+}
+
+/// What is said about a script never is as long as a script.
+fn short(text: String) -> String {
+    const MOST: usize = 600;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -56,30 +56,40 @@ const SIGNS: [&str; 33] = [
 /// The pieces of a text. What is not closed reaches to the end.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
-    let (mut at, mut line, mut line_start) = (0, 1, 0);
+    let (mut at, mut line) = (0, 1);
+    // How far columns of this line are counted: a line may be as long as the text.
+    let (mut counted, mut column) = (0, 1);
     while let Some(c) = text[at..].chars().next() {
         if c.is_whitespace() {
             at += c.len_utf8();
             if c == '\n' {
-                (line, line_start) = (line + 1, at);
+                (line, counted, column) = (line + 1, at, 1);
             }
             continue;
         }
-        let (kind, len) = piece(&text[at..]);
+        let (kind, len) = piece(&text[at..], 0);
         let piece = &text[at..at + len];
-        let column = text[line_start..at].chars().count() + 1;
+        column += text[counted..at].chars().count();
+        counted = at;
         found.push(Token { kind, text: piece, start: at, line, column });
         at += len;
         if let Some(last) = piece.rfind('\n') {
             line += piece.matches('\n').count();
-            line_start = at - len + last + 1;
+            (counted, column) = (at - len + last + 1, 1);
         }
     }
     found
 }
 
-/// The kind and length of the piece that a text begins with. The text does not begin with a blank.
-fn piece(rest: &str) -> (Kind, usize) {
+/// Texts in code in texts: the language's own parser takes fewer. What lies deeper is text to the end.
+const MAX_DEPTH: usize = 32;
+/// Signs before the quote of a raw text.
+const MAX_HASHES: usize = 64;
+/// How far the second quote of what looks like one character is looked for, in octets.
+const MAX_QUOTED: usize = 256;
+
+/// The kind and length of the piece that a text begins with, in so many templates. The text does not begin with a blank.
+fn piece(rest: &str, depth: usize) -> (Kind, usize) {
     let first = rest.chars().next().unwrap_or(' ');
     let second = rest[first.len_utf8()..].chars().next();
     match (first, second) {
@@ -88,7 +98,7 @@ fn piece(rest: &str) -> (Kind, usize) {
         }
         ('/', Some('*')) => (Kind::Block, nested(rest)),
         ('"', _) => (Kind::Text, quoted(rest, '"')),
-        ('`', _) => (Kind::Text, template(rest)),
+        ('`', _) => (Kind::Text, template(rest, depth)),
         ('\'', _) => (Kind::Quoted, single(rest)),
         ('#', Some('"' | '#')) => match raw(rest) {
             Some(len) => (Kind::Text, len),
@@ -138,7 +148,8 @@ fn quoted(rest: &str, quote: char) -> usize {
 
 /// `'x'`, or what begins like it, but never past its line: an apostrophe must not swallow the rest of the text.
 fn single(rest: &str) -> usize {
-    let line = rest.find('\n').unwrap_or(rest.len());
+    let near = rest.floor_char_boundary(MAX_QUOTED.min(rest.len()));
+    let line = rest[..near].find('\n').unwrap_or(near);
     match quoted(&rest[..line], '\'') {
         len if len > 1 && rest[..len].ends_with('\'') => len,
         _ => 1,
@@ -146,7 +157,10 @@ fn single(rest: &str) -> usize {
 }
 
 /// `` `text ${code} text` ``; the code may hold texts and braces of its own.
-fn template(rest: &str) -> usize {
+fn template(rest: &str, depth: usize) -> usize {
+    if depth >= MAX_DEPTH {
+        return rest.len();
+    }
     let mut at = 1;
     while let Some(c) = rest[at..].chars().next() {
         if c == '`' {
@@ -154,17 +168,17 @@ fn template(rest: &str) -> usize {
         }
         if rest[at..].starts_with("${") {
             at += 2;
-            let mut depth = 1;
-            while depth > 0 {
+            let mut braces = 1;
+            while braces > 0 {
                 let Some(c) = rest[at..].chars().next() else { return rest.len() };
                 if c.is_whitespace() {
                     at += c.len_utf8();
                     continue;
                 }
-                let (_, len) = piece(&rest[at..]);
+                let (_, len) = piece(&rest[at..], depth + 1);
                 match &rest[at..at + len] {
-                    "{" | "#{" => depth += 1,
-                    "}" => depth -= 1,
+                    "{" | "#{" => braces += 1,
+                    "}" => braces -= 1,
                     _ => {}
                 }
                 at += len;
@@ -178,7 +192,7 @@ fn template(rest: &str) -> usize {
 
 /// `#"…"#`, with as many `#` as one likes.
 fn raw(rest: &str) -> Option<usize> {
-    let hashes = rest.bytes().take_while(|b| *b == b'#').count();
+    let hashes = rest.bytes().take(MAX_HASHES).take_while(|b| *b == b'#').count();
     if rest.as_bytes().get(hashes) != Some(&b'"') {
         return None;
     }

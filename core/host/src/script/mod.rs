@@ -19,7 +19,7 @@ mod table;
 mod trial;
 mod verbs;
 
-pub use engine::Clock;
+pub use engine::{Clock, STACK};
 pub use error::{ScriptError, ScriptFault, nearest};
 pub use format::{Unbalanced, format};
 pub use library::Library;
@@ -36,7 +36,7 @@ use ringtrip_switch::route::{Step, StepKind};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
 
 use call::CallView;
-use engine::{RUN, Run};
+use engine::{RUN, Run, deep, metered};
 use verbs::Decision;
 
 /// A compiled policy. Cheap to share; runs on any thread.
@@ -98,7 +98,7 @@ impl Script {
     /// Asks the policy where this call should go.
     pub fn run(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
         let (result, run) = self.enter(&self.ast, call);
-        let value = result.map_err(|e| ScriptFault::of(&self.name, &e, &run.printed))?;
+        let value = result.map_err(|e| deep(|| ScriptFault::of(&self.name, &e, &run.printed)))?;
         let decision = if value.is_unit() {
             run.last
         } else {
@@ -138,7 +138,7 @@ impl Script {
             return answer;
         }
         let noting = self.noting.get_or_init(|| {
-            let mut ast = self.engine.compile(lines::noting(&self.text)).ok()?;
+            let mut ast = deep(|| self.engine.compile(lines::noting(&self.text))).ok()?;
             ast.set_source(self.name.as_str());
             Some(ast)
         });
@@ -158,16 +158,12 @@ impl Script {
 
     fn enter(&self, ast: &AST, call: &PolicyCall) -> (Result<Dynamic, Box<EvalAltResult>>, Run) {
         let view = CallView::new(call);
-        RUN.set(Run {
-            deadline: Some((self.clock)() + self.time),
-            view: Some(view.clone()),
-            facts: Some(call.facts.clone()),
-            ..Run::default()
-        });
+        let run = Run { view: Some(view.clone()), facts: Some(call.facts.clone()), ..Run::default() };
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
         let argument = (Dynamic::from(view),);
-        let result = self.engine.call_fn_with_options(options, &mut Scope::new(), ast, "route", argument);
-        (result, RUN.take())
+        metered(run, (self.clock)() + self.time, || {
+            self.engine.call_fn_with_options(options, &mut Scope::new(), ast, "route", argument)
+        })
     }
 }
 

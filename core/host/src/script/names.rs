@@ -47,7 +47,7 @@ const BUILT_IN: &str = "abs acos acosh all append asin asinh atan atanh bits byt
     range reduce reduce_rev remove replace retain reverse round set shift sign sin sinh some sort sort_by sort_desc splice \
     split split_rev sqrt start starts_with sub_string tan tanh to_binary to_blob to_chars to_debug to_degrees to_float \
     to_hex to_int to_json to_lower to_octal to_radians to_string to_upper trim truncate values zip PI E \
-    Fn call curry is_shared is_def_fn to_array";
+    is_def_fn to_array";
 
 /// Words before a bracket that are no functions.
 const WORDS: [&str; 16] = [
@@ -73,6 +73,9 @@ pub(super) const FOREIGN: [(&str, &str); 14] = [
     ("False", "write false"),
 ];
 
+/// Faults that are named at once.
+const MOST: usize = 20;
+
 /// Where names are used that nothing has. The text has been compiled already.
 pub(super) fn unknown(tokens: &[Token<'_>]) -> Vec<ScriptError> {
     let tokens: Vec<&Token<'_>> = tokens.iter().filter(|t| !t.is_comment()).collect();
@@ -92,6 +95,9 @@ pub(super) fn unknown(tokens: &[Token<'_>]) -> Vec<ScriptError> {
         // A module's function is looked for when the module is imported.
         if before.is("::") || before.is("fn") {
             continue;
+        }
+        if errors.len() >= MOST {
+            return errors;
         }
         if after.is("(") && !known(token.text) {
             let hint = match FOREIGN.iter().find(|(word, _)| *word == token.text) {
@@ -119,6 +125,9 @@ pub(super) fn unknown(tokens: &[Token<'_>]) -> Vec<ScriptError> {
         let of_call = parameter.is_some_and(|p| owner.is(p)) && dot.is(".") && field.kind == Kind::Word;
         if !of_call || after.is("(") || FIELDS.contains(&field.text) {
             continue;
+        }
+        if errors.len() >= MOST {
+            break;
         }
         let hint = match nearest(field.text, FIELDS.iter().copied()) {
             Some(near) => format!("did you mean {}.{near}?", owner.text),

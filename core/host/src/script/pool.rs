@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rhai::module_resolvers::StaticModuleResolver;
 use rhai::{AST, Engine, Module, Scope};
 
-use super::engine::{Clock, engine};
-use super::error::{ScriptError, nearest};
+use super::engine::{Clock, Run, deep, engine, metered};
+use super::error::{ScriptError, ScriptFault, nearest};
 use super::lex::{Kind, tokens};
 use super::library::Library;
 use super::names;
@@ -32,6 +32,8 @@ pub struct PoolError {
 
 /// The largest script text.
 const MAX_TEXT: usize = 256 * 1024;
+/// What stands outside of a module's functions, when it is loaded.
+const TIME_TO_LOAD: std::time::Duration = std::time::Duration::from_secs(1);
 /// Modules importing modules.
 const MAX_DEPTH: usize = 8;
 
@@ -88,18 +90,17 @@ impl Pool {
     }
 
     /// Everything wrong with one text, as a script or, when it defines functions but no `route`, as a module.
-    pub fn check(library: &Library, file: &str, text: &str, limits: Limits) -> Vec<PoolError> {
+    pub fn check(library: &Library, file: &str, text: &str, limits: Limits, clock: Clock) -> Vec<PoolError> {
         let library = library.clone().with(file, text);
-        let still: Clock = Arc::new(|| std::time::Duration::ZERO);
         let module = file.rsplit('/').next().and_then(|name| name.strip_suffix(".rhai"));
         if let Some(module) = module.filter(|_| is_module(text)) {
             let importing = format!("import \"{module}\" as m; fn route(c) {{ pass() }}");
             let library = library.with("\0importing", &importing);
             let wanted = BTreeMap::from([(String::new(), "\0importing".to_owned())]);
-            return Pool::compile(&library, &wanted, limits, still).err().unwrap_or_default();
+            return Pool::compile(&library, &wanted, limits, clock).err().unwrap_or_default();
         }
         let wanted = BTreeMap::from([(file.to_owned(), file.to_owned())]);
-        Pool::compile(&library, &wanted, limits, still).err().unwrap_or_default()
+        Pool::compile(&library, &wanted, limits, clock).err().unwrap_or_default()
     }
 
     /// The scripts, by name.
@@ -202,7 +203,7 @@ fn compiled(engine: &Engine, text: &str) -> Result<AST, Vec<ScriptError>> {
         let what = format!("the script has {} bytes", text.len());
         return Err(vec![ScriptError::new(0, 0, what, format!("at most {MAX_TEXT} are allowed"))]);
     }
-    let ast = engine.compile(text).map_err(|e| vec![ScriptError::syntax(&e, text)])?;
+    let ast = deep(|| engine.compile(text)).map_err(|e| vec![ScriptError::syntax(&e, text)])?;
     let unknown = names::unknown(&tokens(text));
     if unknown.is_empty() { Ok(ast) } else { Err(unknown) }
 }
@@ -280,10 +281,14 @@ impl<'l> Modules<'l> {
         let engine = self.engine();
         let made = compiled(&engine, text).and_then(|mut ast| {
             ast.set_source(format!("{name}.rhai"));
-            Module::eval_ast_as_new(Scope::new(), &ast, &engine).map_err(|e| {
+            let until = (self.clock)() + TIME_TO_LOAD;
+            let (made, run) =
+                metered(Run::default(), until, || Module::eval_ast_as_new(Scope::new(), &ast, &engine));
+            made.map_err(|e| {
                 let (line, column) = (e.position().line().unwrap_or(0), e.position().position().unwrap_or(0));
                 let hint = "what stands outside of functions runs when the module is loaded";
-                vec![ScriptError::new(line, column, e.to_string(), hint)]
+                let what = ScriptFault::of(name, &e, &run.printed).what;
+                vec![ScriptError::new(line, column, what, hint)]
             })
         });
         match made {

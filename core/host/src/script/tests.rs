@@ -190,7 +190,7 @@ fn bombs_are_stopped() {
 
 #[test]
 fn a_slow_script_is_stopped_by_the_clock() {
-    // A clock that runs a millisecond a look: 20 looks at 64 operations each, far below the limit on operations.
+    // A clock that runs a millisecond a look: 20 looks, far below the limit on operations.
     static LOOKS: AtomicU64 = AtomicU64::new(0);
     let clock = || Duration::from_millis(LOOKS.fetch_add(1, Ordering::Relaxed));
     let limits = Limits { operations: u64::MAX, ..Limits::default() };

@@ -62,11 +62,15 @@ pub(super) fn register(engine: &mut Engine) {
         let mut all = Vec::new();
         for item in items {
             all.extend(items_of(&ctx, item)?);
+            // A list of long lists is not gathered first.
+            if all.len() > MAX_TARGETS {
+                break;
+            }
         }
         if all.is_empty() || all.len() > MAX_TARGETS {
             return Err(fault(
                 &ctx,
-                format!("try_in_order takes 1 to {MAX_TARGETS} targets, not {}", all.len()),
+                format!("try_in_order takes 1 to {MAX_TARGETS} targets, not {}", many(all.len())),
             ));
         }
         Ok(decide(&ctx, PolicyVerdict::Stages(all)))
@@ -149,6 +153,9 @@ fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
                 let what = "the cheapest gateways are tried one after the other; they cannot ring together";
                 return Err(fault(ctx, what.to_owned()));
             };
+            if all.targets.len() > MAX_TARGETS {
+                break;
+            }
             all.targets.extend(stage.targets);
             usual |= stage.timeout.is_none();
             all.timeout = all.timeout.max(stage.timeout);
@@ -160,10 +167,15 @@ fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
     if all.targets.is_empty() || all.targets.len() > MAX_TARGETS {
         return Err(fault(
             ctx,
-            format!("1 to {MAX_TARGETS} targets can ring together, not {}", all.targets.len()),
+            format!("1 to {MAX_TARGETS} targets can ring together, not {}", many(all.targets.len())),
         ));
     }
     Ok(all)
+}
+
+/// A number of targets: more than the most are not counted.
+fn many(found: usize) -> String {
+    if found > MAX_TARGETS { "more".to_owned() } else { found.to_string() }
 }
 
 fn cheapest(ctx: &NativeCallContext, most: INT, among: Array) -> Told<Decision> {

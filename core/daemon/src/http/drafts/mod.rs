@@ -21,6 +21,7 @@ use super::auth::Identity;
 use super::config::toml_text;
 use super::if_match::{etag, if_match};
 use super::operation::{Operations, path};
+use super::paper::{Paper, on_paper};
 use super::routes::dialled;
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, diff, redact, summary};
@@ -343,7 +344,8 @@ pub(super) async fn check(
     name: web::Path<String>,
 ) -> Result<web::Json<Checks>, Problem> {
     let record = find(&api, &name)?;
-    off_loop(move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)).0)).await.map(web::Json)
+    let check = move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)).0);
+    on_paper(Paper::Long, check).await.map(web::Json)
 }
 
 /// How it is discarded.
@@ -403,8 +405,8 @@ fn find(api: &Api, name: &str) -> Result<DraftRecord, Problem> {
 /// All checks of the draft, which it must pass, and what it is made of.
 async fn proved(api: &web::Data<Api>, record: &DraftRecord) -> Result<(Checks, Built), Problem> {
     let (api, record) = (api.clone(), record.clone());
-    let (checks, built) =
-        off_loop(move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)))).await?;
+    let check = move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)));
+    let (checks, built) = on_paper(Paper::Long, check).await?;
     match built {
         Some(built) if checks.ok => Ok((checks, built)),
         _ => Err(Problem::faulty("draft", checks.faults)),

@@ -11,7 +11,8 @@ use super::find;
 use crate::drafts::past;
 use crate::http::access::Reader;
 use crate::http::operation::{Operations, path};
-use crate::http::{Api, Problem, off_loop};
+use crate::http::paper::{Paper, on_paper};
+use crate::http::{Api, Problem};
 use crate::store::{CdrQuery, now_micros};
 
 /// Ten years.
@@ -101,7 +102,7 @@ pub(in crate::http) async fn replay(
         return Err(Problem::bad(format!("{} days: 1 to {MOST_DAYS} can be replayed", body.days)));
     }
     let since = now_micros().saturating_sub(i64::from(body.days) * 86_400_000_000);
-    off_loop(move || {
+    on_paper(Paper::Long, move || {
         let built = api.drafts.build(&record).map_err(|f| Problem::faulty("draft", f))?;
         let (live, next) = api.drafts.fair(&built);
         let began = Instant::now();

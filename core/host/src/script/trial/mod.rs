@@ -16,9 +16,12 @@ use ringtrip_switch::router::Router;
 
 use crate::decide::Engine;
 use crate::plugins::NoPlugins;
-use crate::script::{Library, Limits, Pool, PoolError, ScriptError};
+use crate::script::{Clock, Library, Limits, Pool, PoolError, ScriptError};
 
 use stand::{Fixed, World};
+
+/// What a script may take for one test.
+const TIME: Duration = Duration::from_secs(1);
 
 /// The tests of one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +109,7 @@ impl Trials {
         library: &Library,
         base: Option<&Config>,
         limits: Limits,
+        clock: Clock,
     ) -> Result<Vec<Outcome>, Vec<PoolError>> {
         let mut library = library.clone();
         let mut file = file.to_owned();
@@ -113,9 +117,10 @@ impl Trials {
             file = format!("{file} by its tests");
             library.scripts.insert(file.clone(), script.clone());
         }
-        // A test is about what is decided, not about how fast: the clock stands still.
+        // A test is about what is decided, not about how fast: it has much time, but not for ever.
+        let limits = Limits { time: limits.time.max(TIME), ..limits };
         let wanted = BTreeMap::from([(file.clone(), file.clone())]);
-        let pool = Pool::compile(&library, &wanted, limits, Arc::new(|| Duration::ZERO))?;
+        let pool = Pool::compile(&library, &wanted, limits, clock)?;
         let mut config = self.world.config(base);
         config.script = Some(file);
         config.extensions.iter_mut().for_each(|e| e.script = None);

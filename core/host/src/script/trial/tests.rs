@@ -18,7 +18,15 @@ fn run(tests: &str) -> Vec<Outcome> {
         format!("region = \"uk\"\ngateways = [\"gw1\", \"gw2\"]\nplan = \"([12]0xS0|xx.<:@gw1>)\"\n{tests}");
     let trials = Trials::read(&text).unwrap_or_else(|e| panic!("{e:#?}\n{text}"));
     let library = Library::shipped().with("scripts/mine.rhai", SCRIPT);
-    trials.run("scripts/mine.rhai", &library, None, Limits::default()).unwrap()
+    trials
+        .run(
+            "scripts/mine.rhai",
+            &library,
+            None,
+            Limits::default(),
+            std::sync::Arc::new(|| std::time::Duration::ZERO),
+        )
+        .unwrap()
 }
 
 #[track_caller]
@@ -66,7 +74,10 @@ fn plans_are_compared() {
 fn a_script_that_fails_fails_its_test() {
     let library = Library::shipped().with("bad.rhai", "fn route(c) { loop { } }");
     let trials = Trials::read("[[test]]\nfrom = \"201\"\ndialled = \"101\"\nexpect = [\"101\"]").unwrap();
-    let outcome = trials.run("bad.rhai", &library, None, Limits::default()).unwrap().remove(0);
+    let outcome = trials
+        .run("bad.rhai", &library, None, Limits::default(), std::sync::Arc::new(|| std::time::Duration::ZERO))
+        .unwrap()
+        .remove(0);
     assert!(outcome.failed.is_some_and(|why| why.contains("endless loop")));
 }
 
@@ -116,7 +127,13 @@ fn shipped_scripts_pass_their_own_tests() {
             let trials = Trials::read(&std::fs::read_to_string(&path).unwrap())
                 .unwrap_or_else(|e| panic!("{shown}: {e:#?}"));
             let library = Library::shipped().with("mine.rhai", &text);
-            let outcomes = trials.run("mine.rhai", &library, None, Limits::default());
+            let outcomes = trials.run(
+                "mine.rhai",
+                &library,
+                None,
+                Limits::default(),
+                std::sync::Arc::new(|| std::time::Duration::ZERO),
+            );
             for outcome in outcomes.unwrap_or_else(|e| panic!("{shown}: {e:#?}")) {
                 assert_eq!(outcome.failed, None, "{shown}:{}: {}", outcome.line, outcome.name);
             }
