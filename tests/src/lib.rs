@@ -12,6 +12,7 @@ pub mod jack;
 pub mod live;
 mod media;
 mod net;
+pub mod netns;
 pub mod peers;
 mod phone;
 pub mod publisher;

@@ -45,6 +45,8 @@ pub struct Phone {
     /// What it does when it is called.
     pub manners: Manners,
     addr: SocketAddr,
+    /// Where it is seen from outside of its network, if a router translates its address.
+    router: Option<SocketAddr>,
     exchange: SocketAddr,
     user: String,
     endpoint: Endpoint,
@@ -55,6 +57,8 @@ pub struct Phone {
     edge: Option<(digest::Guard, digest::Secret)>,
     call: Call,
     register: Option<(ClientTx, Request)>,
+    /// Call-ID and last number of its REGISTERs since it was switched on.
+    registration: Option<(String, u32)>,
     /// The Contact that somebody registered here.
     contact: Option<String>,
     sdp: SdpSession,
@@ -96,6 +100,7 @@ impl Phone {
             name: name.to_owned(),
             manners: Manners::Answer(Duration::from_secs(2)),
             addr,
+            router: None,
             exchange,
             user: name.to_owned(),
             endpoint: Endpoint::new(config, key),
@@ -106,6 +111,7 @@ impl Phone {
             edge: None,
             call: Call::None,
             register: None,
+            registration: None,
             contact: None,
             asks: Vec::new(),
             sent: 0,
@@ -153,6 +159,11 @@ impl Phone {
         let uri = format!("sip:{}", self.exchange.ip());
         let mut request = self.outside(Method::Register, &uri, &me);
         request.headers.push(Name::Expires, "3600");
+        // All its REGISTERs share a Call-ID and count on (RFC 3261 §10.2).
+        let (call_id, number) = self.registration.take().unwrap_or_else(|| (self.rand.hex(), 0));
+        request.headers.set(Name::CallId, call_id.clone());
+        request.headers.set(Name::CSeq, CSeq { number: number + 1, method: Method::Register }.write());
+        self.registration = Some((call_id, number + 1));
         let tx = self.send(request.clone());
         self.register = Some((tx, request));
     }
@@ -231,6 +242,26 @@ impl Phone {
         held.servers + held.clients
     }
 
+    /// The name of the exchange resolves to this address now.
+    pub(crate) fn finds_exchange_at(&mut self, exchange: SocketAddr) {
+        self.exchange = exchange;
+    }
+
+    /// It begins as if it had just been switched on.
+    pub fn restart(&mut self) {
+        self.registration = None;
+    }
+
+    /// From now on a router shows its messages to come from here. It does not know of that.
+    pub fn behind(&mut self, router: &str) {
+        self.router = Some(router.parse().expect("an address"));
+    }
+
+    /// Where its messages come from, seen from outside.
+    pub(crate) fn outside_addr(&self) -> SocketAddr {
+        self.router.unwrap_or(self.addr)
+    }
+
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -244,11 +275,11 @@ impl Phone {
         self.endpoint.deadline().into_iter().chain(own).min()
     }
 
-    pub(crate) fn arrive(&mut self, now: Instant, bytes: Bytes, out: &mut Vec<Transmit>) {
+    pub(crate) fn arrive(&mut self, now: Instant, from: SocketAddr, bytes: Bytes, out: &mut Vec<Transmit>) {
         self.now = now;
         let ignored = self.deaf_to_options && bytes.starts_with(b"OPTIONS ");
         if self.manners != Manners::Dead && !ignored {
-            let flow = self.flow();
+            let flow = Flow { remote: from, ..self.flow() };
             self.feed(Input::Octets { flow, bytes }, out);
         }
         self.flush(out);
@@ -518,6 +549,9 @@ impl Phone {
     /// The request again, with credentials and the next number.
     fn again(&mut self, mut request: Request) -> Request {
         let number = number_of(&request.headers) + 1;
+        if let Some((_, last)) = self.registration.as_mut().filter(|_| request.method == Method::Register) {
+            *last = number;
+        }
         request.headers.set(Name::CSeq, CSeq { number, method: request.method.clone() }.write());
         self.auth.sign(&mut request, &self.rand.hex());
         request

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
+use ringtrip_sip::nat::{self, Topology};
 use ringtrip_switch::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
 use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
 use ringtrip_switch::cdr::Cdr;
@@ -19,7 +20,7 @@ use ringtrip_switch::gateway::{Gateway, GatewaySetup};
 use ringtrip_switch::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
 use ringtrip_switch::line::{Line, LineSetup, Wall};
 use ringtrip_switch::party::{CallerId, Cause, Digits, Key, Source};
-use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
+use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace};
 use ringtrip_switch::rand::Rand;
 use ringtrip_switch::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Router, Step};
@@ -54,6 +55,8 @@ pub struct World {
     leased: BTreeMap<CallId, [u16; 2]>,
     ports: BTreeSet<u16>,
     weather: Weather,
+    /// The address that the exchange has now, if it is another than at the start.
+    local: Option<SocketAddr>,
     /// What is sent to this address takes so much longer.
     far: Option<(SocketAddr, Duration)>,
     rand: Rand,
@@ -64,9 +67,12 @@ pub struct World {
     posts: VecDeque<Post>,
     ladder: String,
     writing: bool,
-    last: BTreeMap<SocketAddr, String>,
+    /// All that was sent, and to whom.
+    said: Vec<(SocketAddr, String)>,
     /// The records that the store holds, the newest of each call.
     pub cdrs: BTreeMap<CallId, Cdr>,
+    /// How RTP ends were last told to talk, by port.
+    pub faces: BTreeMap<u16, RtpFace>,
     /// What the people who watch were told.
     pub events: Vec<Event>,
     /// How many posts were delivered.
@@ -144,7 +150,7 @@ impl World {
             calls: calls.clone(),
             agent: "Ringtrip".to_owned(),
             nonce_secret: key,
-            sent_by: Vec::new(),
+            topology: topology(),
         };
         let desk = Desk::new(start, setup, key);
         let line_setup = LineSetup::new(Arc::clone(&config));
@@ -158,6 +164,7 @@ impl World {
             busy: line_setup.region.tones.busy.clone(),
             prompt: line_setup.region.tones.prompt.clone(),
             agent: "Ringtrip".to_owned(),
+            topology: topology(),
         };
         let mut world = World {
             now: start,
@@ -175,6 +182,7 @@ impl World {
             leased: BTreeMap::new(),
             ports: (0..200).map(|n| 16_384 + 2 * n).collect(),
             weather: Weather::FAIR,
+            local: None,
             far: None,
             later: BinaryHeap::new(),
             jobs: BTreeMap::new(),
@@ -183,8 +191,9 @@ impl World {
             posts: VecDeque::new(),
             ladder: String::new(),
             writing: false,
-            last: BTreeMap::new(),
+            said: Vec::new(),
             cdrs: BTreeMap::new(),
+            faces: BTreeMap::new(),
             events: Vec::new(),
             delivered: 0,
             setup: Arc::new(call_setup),
@@ -223,7 +232,7 @@ impl World {
         let ids: Vec<GatewayId> = self.config.gateways.iter().map(|g| g.id.clone()).collect();
         for id in ids {
             let locals = vec![(Transport::Udp, exchange())];
-            let Some(setup) = GatewaySetup::of(&self.config, &id, locals) else { continue };
+            let Some(setup) = GatewaySetup::of(&self.config, &id, locals, topology()) else { continue };
             let (seed, mut out) = (self.rand.number(), Vec::new());
             let gateway = Gateway::new(self.now, setup, seed, &mut out);
             self.gateways.insert(id, gateway);
@@ -264,6 +273,23 @@ impl World {
     pub fn far(&mut self, phone: &str, time: Duration) {
         let addr = self.phone(phone).addr();
         self.far = Some((addr, time));
+    }
+
+    /// The exchange gets another address, as after a DHCP change, and notices. Nothing reaches the old one any more.
+    pub fn readdress(&mut self, local: &str) {
+        let local: SocketAddr = local.parse().expect("an address");
+        self.local = Some(local);
+        self.phones.iter_mut().for_each(|phone| phone.finds_exchange_at(local));
+        let topology = topology();
+        self.desk(DeskInput::Topology(topology.clone()));
+        let servers: Vec<SocketAddr> = self.phones.iter().map(Phone::addr).collect();
+        let way = |remote| Flow { transport: Transport::Udp, local, remote, connection: 0 };
+        let ways: Vec<Flow> = servers.into_iter().map(way).collect();
+        for gateway in self.gateways.keys() {
+            let input = GatewayInput::Network { topology: topology.clone(), ways: ways.clone() };
+            self.posts.push_back(Post::Gateway { gateway: gateway.clone(), input });
+        }
+        self.tell_calls(|| CallInput::Topology(topology.clone()));
     }
 
     /// Sets the routing script.
@@ -343,8 +369,20 @@ impl World {
 
     /// The last message that the exchange sent to this phone.
     pub fn last_to(&mut self, phone: &str) -> String {
-        let addr = self.phone(phone).addr();
-        self.last.get(&addr).cloned().unwrap_or_default()
+        self.said_to(phone, "")
+    }
+
+    /// The last message that the exchange sent to this phone which begins so.
+    pub fn said_to(&mut self, phone: &str, beginning: &str) -> String {
+        let addr = self.phone(phone).outside_addr();
+        let hit = |(to, text): &&(SocketAddr, String)| *to == addr && text.starts_with(beginning);
+        self.said.iter().rev().find(hit).map(|(_, text)| text.clone()).unwrap_or_default()
+    }
+
+    /// How long the phone of this extension took to answer when its way was kept open.
+    pub fn latency(&self, ext: &str) -> Option<Duration> {
+        let records = self.desk.records_of(self.now, &ext.parse().expect("a name"));
+        records.iter().find_map(|record| self.desk.latency(record.flow))
     }
 
     /// Presses keys on a line, 200 ms apart, beginning now; gives the time that takes.
@@ -490,15 +528,15 @@ impl World {
     }
 
     fn arrive(&mut self, transmit: Transmit) {
-        let (from, to) = (transmit.flow.local, transmit.flow.remote);
-        if to == exchange() {
+        let (from, to) = (self.translated(transmit.flow.local), transmit.flow.remote);
+        if to == self.local.unwrap_or(exchange()) {
             let flow = Flow { local: to, remote: from, ..transmit.flow };
             return self.desk(DeskInput::Octets { flow, bytes: transmit.bytes });
         }
         let now = self.now;
         let mut out = Vec::new();
-        if let Some(phone) = self.phones.iter_mut().find(|p| p.addr() == to) {
-            phone.arrive(now, transmit.bytes, &mut out);
+        if let Some(phone) = self.phones.iter_mut().find(|p| p.outside_addr() == to) {
+            phone.arrive(now, from, transmit.bytes, &mut out);
         }
         out.into_iter().for_each(|transmit| self.transmit(transmit));
     }
@@ -506,7 +544,7 @@ impl World {
     fn transmit(&mut self, transmit: Transmit) {
         let (from, to) = (self.name(transmit.flow.local), self.name(transmit.flow.remote));
         let arrives = self.weather.next(&mut self.rand);
-        self.last.insert(transmit.flow.remote, String::from_utf8_lossy(&transmit.bytes).into_owned());
+        self.said.push((transmit.flow.remote, String::from_utf8_lossy(&transmit.bytes).into_owned()));
         let lost = if arrives.is_some() { "" } else { "   (lost)" };
         self.say(format_args!("{from} → {to}  {}{lost}", first_line(&transmit.bytes)));
         let far =
@@ -516,11 +554,17 @@ impl World {
         }
     }
 
+    /// Where this comes from, seen from outside.
+    fn translated(&self, from: SocketAddr) -> SocketAddr {
+        self.phones.iter().find(|p| p.addr() == from).map_or(from, Phone::outside_addr)
+    }
+
     fn name(&self, addr: SocketAddr) -> String {
-        if addr == exchange() {
+        if addr == exchange() || Some(addr) == self.local {
             return "exchange".to_owned();
         }
-        self.phones.iter().find(|p| p.addr() == addr).map_or_else(|| addr.to_string(), |p| p.name.clone())
+        let is_at = |p: &&Phone| p.addr() == addr || p.outside_addr() == addr;
+        self.phones.iter().find(is_at).map_or_else(|| addr.to_string(), |p| p.name.clone())
     }
 
     fn after(&mut self, time: Duration, job: Job) {
@@ -614,6 +658,7 @@ impl World {
             Post::Find { call, seq, target, emergency, last, except } => {
                 self.find(call, seq, target, emergency, last, &except);
             }
+            Post::SeenAs { gateway, seen } => self.say(format_args!("    * {gateway} sees us at {seen}")),
             // Nobody counts here.
             Post::Left { .. } => {}
             Post::Resolve { gateway, host, .. } => {
@@ -626,6 +671,10 @@ impl World {
                 let at = |name: &&str| self.phones.iter().find(|p| p.name == **name).map(Phone::addr);
                 let servers = names.iter().filter_map(at).map(|addr| (Transport::Udp, addr)).collect();
                 out.push(Post::Gateway { gateway, input: GatewayInput::Resolved { servers, ttl: None } });
+            }
+            Post::LocalAddress { call, n, flow, .. } => {
+                let local = self.local.unwrap_or(flow.local);
+                out.push(Post::Call { call, input: CallInput::LocalAddress { n, local } });
             }
             Post::Peer { gateway, addresses } => self.desk(DeskInput::Peer { gateway, addresses }),
             Post::Sip(ask) => self.desk(DeskInput::Ask(ask)),
@@ -687,6 +736,12 @@ impl World {
 
     fn extension(&self, ext: &ExtId) -> Result<Vec<Found>, Cause> {
         let mut legs = self.desk.find(self.now, ext).unwrap_or_default();
+        if let Some(local) = self.local {
+            for leg in &mut legs {
+                let Found::Sip(way) = leg else { continue };
+                Arc::make_mut(way).flows.iter_mut().for_each(|flow| flow.local = local);
+            }
+        }
         let line = self.config.extension(ext.as_str()).and_then(|e| e.line.clone());
         legs.extend(line.map(Found::Line));
         if legs.is_empty() { Err(Cause::Unregistered) } else { Ok(legs) }
@@ -725,6 +780,7 @@ impl World {
         match cmd {
             MediaCmd::Face { port, face, .. } => {
                 let (remote, send) = (face.remote, face.send.kind);
+                self.faces.insert(*port, (**face).clone());
                 self.say(format_args!("    ♪ {port} ↔ {remote} {send:?} {:?}", face.direction));
             }
             MediaCmd::Join { a, b, .. } => self.say(format_args!("    ♪ join {} {}", end(a), end(b))),
@@ -772,6 +828,13 @@ impl World {
             let _ = writeln!(self.ladder, "{ms:>7}  {what}");
         }
     }
+}
+
+/// The network that the exchange and its phones are in: nothing translates addresses there.
+fn topology() -> Arc<Topology> {
+    let mut topology = Topology::direct();
+    topology.local_networks.extend(nat::network("192.0.2.0/24"));
+    Arc::new(topology)
 }
 
 fn exchange() -> SocketAddr {

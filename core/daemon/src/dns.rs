@@ -60,6 +60,14 @@ impl Dns {
         self.asking.borrow().resolver.clone()
     }
 
+    /// The addresses of a name, and how long that is good.
+    pub async fn addresses_of(&self, name: &str) -> Option<(Vec<IpAddr>, Duration)> {
+        let resolver = self.resolver()?;
+        let ips = actix_rt::time::timeout(PATIENCE, resolver.lookup_ip(name)).await.ok()?.ok()?;
+        let left = ips.valid_until().saturating_duration_since(Instant::now());
+        Some((ips.iter().collect(), left))
+    }
+
     /// Addresses in the order to try, or none.
     pub async fn find(&self, host: &HostPort, transport: Transport) -> Answer {
         self.find_for(host, transport).await.0

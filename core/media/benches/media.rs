@@ -22,6 +22,8 @@ fn face(remote: SocketAddr, send: Codec) -> Face {
     Face {
         remote,
         also: None,
+        agreement: 0,
+        unreachable: false,
         remote_rtcp: None,
         receive: vec![Codec::PCMA, Codec::PCMU],
         send,

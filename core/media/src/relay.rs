@@ -3,6 +3,8 @@
 //! Who may speak: only the address that the peer announced in its SDP, and of it only one port: the announced one, or
 //! the one that its first good packet came from (symmetric RTP behind a port translator). Everything else is counted
 //! and dropped, so nobody can have a call's sound sent to himself or put sound into it by sending first ("RTP bleed").
+//! Each new offer/answer opens the learning anew. Only where the announced address cannot be true (a private one of a
+//! peer out in the Internet) another address may speak, in the first seconds, and as a stream of packets only.
 //!
 //! A packet goes on as it came while nothing else has been sent to that end: same source, numbers and time. From the
 //! first packet of our own (a tone, a digit) on, numbers and time are shifted so that the peer sees one stream.
@@ -15,7 +17,7 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use self::lock::Lock;
+use self::lock::{Announced, Lock, May};
 use self::sender::Sender;
 use crate::g711::transcode;
 use crate::rtcp::{self, Rtcp, SenderInfo};
@@ -30,6 +32,9 @@ pub const STOPPED_AFTER: Duration = Duration::from_secs(60);
 /// Time between reports (RFC 3550 §6.2 minimum).
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
+/// A way on which nothing is sent is kept open as often (RFC 6263 §8: 15 s; routers forget UDP after 30 s and more).
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// How an RTP end talks to its peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Face {
@@ -37,6 +42,11 @@ pub struct Face {
     pub remote: SocketAddr,
     /// Where the peer may be instead: its packets come from behind a router, whose address its SDP does not know.
     pub also: Option<IpAddr>,
+    /// Which offer/answer this follows from: learning where the peer is begins anew with each.
+    pub agreement: u32,
+    /// `remote` is an address that the peer cannot have where it is: if nothing comes from `also` either, the first
+    /// stream from anywhere is believed, in the first seconds.
+    pub unreachable: bool,
     /// Where to send RTCP when it is not the port after RTP's.
     pub remote_rtcp: Option<SocketAddr>,
     /// The codec that we send.
@@ -134,6 +144,8 @@ pub struct RtpEnd {
     round_trip_ms: Option<f32>,
     far_loss_percent: Option<f32>,
     next_report: Instant,
+    /// When the last offer/answer was.
+    agreed: Instant,
     event: Option<(EventSender, u32)>,
     hushed: bool,
 }
@@ -155,15 +167,20 @@ impl RtpEnd {
             round_trip_ms: None,
             far_loss_percent: None,
             next_report: now + REPORT_EVERY,
+            agreed: now,
             event: None,
             hushed: false,
         }
     }
 
-    /// Sets or changes the peer. A new address is learned anew; the same one keeps what was learned.
+    /// Sets or changes the peer. With a new address or a new agreement learning begins anew; what was learned stays good
+    /// until something else comes.
     pub fn set_face(&mut self, now: Instant, face: Face) {
-        if self.face.as_ref().is_none_or(|old| (old.remote, old.also) != (face.remote, face.also)) {
-            self.lock = Lock::new(face.remote, face.also);
+        let who = |face: &Face| (face.remote, face.also, face.agreement);
+        if self.face.as_ref().is_none_or(|old| who(old) != who(&face)) {
+            let (sdp, signalling, unreachable) = (face.remote, face.also, face.unreachable);
+            self.lock.agree(now, Announced { sdp, signalling, unreachable });
+            self.agreed = now;
         }
         self.clock = face.receive.first().map_or(8000, |c| c.kind.clock());
         self.face = Some(face);
@@ -186,7 +203,8 @@ impl RtpEnd {
 
     fn judge(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Verdict {
         let Some(face) = &self.face else { return Verdict::Refused };
-        if !self.lock.may(now, from) {
+        let may = self.lock.may(now, from);
+        if may == May::No {
             return Verdict::Refused;
         }
         let Ok(p) = Packet::parse(packet) else { return Verdict::Refused };
@@ -200,7 +218,11 @@ impl RtpEnd {
         } else {
             return Verdict::Refused;
         };
-        self.lock.hold(now, from);
+        match may {
+            May::InStream if !self.lock.hold_stream(now, from, &header) => return Verdict::Refused,
+            May::InStream | May::No => {}
+            May::Yes => self.lock.hold(now, from),
+        }
         let arrival = (now.saturating_duration_since(self.born).as_micros() as u64 * self.clock as u64
             / 1_000_000) as u32;
         self.receiver.packet(&header, arrival);
@@ -329,11 +351,38 @@ impl RtpEnd {
         }
     }
 
-    /// When the end wants to be asked for [`RtpEnd::write_report`] and [`RtpEnd::stopped`].
+    /// Writes the packet that keeps the way through routers open while there is nothing to send, as on hold (RFC 6263
+    /// §4.6: RTP without payload, of a type that was not agreed on, so that nobody plays it).
+    pub fn write_keep_alive(&mut self, now: Instant, out: &mut [u8]) -> Step {
+        let (Some(face), Some(at)) = (&self.face, self.keep_alive_at()) else { return Step::Nothing };
+        if now < at {
+            return Step::Nothing;
+        }
+        let agreed = |pt: u8| {
+            face.receive.iter().chain([&face.send]).any(|codec| codec.pt == pt)
+                || [face.telephone_event, face.telephone_event_in].contains(&Some(pt))
+        };
+        let pt = (96..=127).rev().find(|pt| !agreed(*pt)).unwrap_or(127);
+        let header = Header { marker: false, ..self.sender.own(now, pt, 0) };
+        match header.write(&[], out) {
+            Some(len) => Step::Send { to: self.lock.destination(), len },
+            None => Step::Nothing,
+        }
+    }
+
+    /// When the way must be kept open, if there is one.
+    fn keep_alive_at(&self) -> Option<Instant> {
+        self.face.as_ref()?;
+        let to = self.lock.destination();
+        let is_somewhere = !to.ip().is_unspecified() && to.port() != 0;
+        is_somewhere.then(|| self.sender.last().max(self.agreed) + KEEP_ALIVE)
+    }
+
+    /// When the end wants to be asked for [`RtpEnd::write_report`], [`RtpEnd::write_keep_alive`] and [`RtpEnd::stopped`].
     pub fn deadline(&self) -> Option<Instant> {
         self.face.as_ref()?;
         let stop = self.expects().then_some(self.alive + STOPPED_AFTER);
-        Some(stop.map_or(self.next_report, |s| s.min(self.next_report)))
+        stop.into_iter().chain(self.keep_alive_at()).chain([self.next_report]).min()
     }
 
     /// Has nothing come for 60 s, though some should? Told once.

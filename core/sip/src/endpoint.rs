@@ -20,6 +20,7 @@ use bytes::Bytes;
 use crate::lex::Broken;
 use crate::message::{Message, Method, Request, Response};
 use crate::name::Name;
+use crate::nat::Topology;
 use crate::random::Random;
 use crate::screen::Abilities;
 use crate::transaction::store::{Slab, Sleeper, Wake, Wakes};
@@ -30,7 +31,7 @@ use key::{Keys, Map};
 use outbound::Client;
 
 /// How a message travels. TLS and WebSocket come later and take their place here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// UDP.
     Udp,
@@ -74,8 +75,9 @@ pub enum Ask {
     Send { tx: ClientTx, request: Box<Request>, to: Flow },
     /// CANCEL an INVITE sent before; it waits for a provisional answer by itself (RFC 3261 §9.1).
     Cancel { tx: ClientTx },
-    /// Nobody waits for the answer to this INVITE any more, though none has come: it is not repeated, and cancelled if it
-    /// turns out to have arrived. A 2xx that comes nevertheless is told, to be acknowledged and ended.
+    /// Nobody waits for the answer to this request any more, though none has come: it is not repeated. An INVITE is
+    /// cancelled if it turns out to have arrived. An answer that comes nevertheless is told; a 2xx to an INVITE is to be
+    /// acknowledged and ended.
     Abandon { tx: ClientTx },
     /// Send an ACK to a 2xx: outside any transaction, sent again as it stands for each repeated 2xx.
     Ack { tx: ClientTx, request: Box<Request>, to: Flow },
@@ -175,8 +177,8 @@ pub struct EndpointConfig {
     /// Send responses over UDP to where the request came from even if its Via has no `rport`, as phones behind NAT need.
     /// `false` follows RFC 3261 §18.2.2 and RFC 3581 to the letter.
     pub symmetric: bool,
-    /// What to call ourselves in Via where it is not the local address: (local address, `host:port`).
-    pub sent_by: Vec<(SocketAddr, String)>,
+    /// Which address of ours Via names to whom.
+    pub topology: Arc<Topology>,
 }
 
 impl Default for EndpointConfig {
@@ -195,7 +197,7 @@ impl Default for EndpointConfig {
             name: "Ringtrip".to_owned(),
             answer_options: true,
             symmetric: true,
-            sent_by: Vec::new(),
+            topology: Arc::new(Topology::direct()),
         }
     }
 }
@@ -282,6 +284,11 @@ impl Endpoint {
     /// When it wants [`Input::Timeout`]. It may come too early; it must not come never.
     pub fn deadline(&self) -> Option<Instant> {
         self.wakes.first().map(|(at, _)| at)
+    }
+
+    /// The networks around us changed.
+    pub fn set_topology(&mut self, topology: Arc<Topology>) {
+        self.config.topology = topology;
     }
 
     /// How many transactions are alive.

@@ -16,6 +16,7 @@ pub mod lex;
 pub mod list;
 pub mod message;
 pub mod name;
+pub mod nat;
 pub mod nonce;
 pub mod params;
 pub mod random;

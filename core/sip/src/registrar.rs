@@ -68,6 +68,9 @@ impl Binding {
     pub fn uri(&self) -> Bytes {
         self.contact.uri.write()
     }
+    fn identity(&self) -> Identity<'_> {
+        Identity { contact: &self.contact, flow: self.flow, call_id: &self.call_id, alone: false }
+    }
     fn record(&self, now: Instant, aor: &Bytes) -> Record {
         Record {
             aor: aor.clone(),
@@ -80,11 +83,27 @@ impl Binding {
             cseq: self.cseq,
         }
     }
-    fn is_same_as(&self, contact: &NameAddr) -> bool {
-        match (self.contact.instance(), contact.instance()) {
+    /// Is it the phone that registers this contact, or another one? A Contact names a phone only where it is an address
+    /// that others reach. Behind routers two homes may have the same: there the address that the registration comes from
+    /// counts too, unless the Call-ID shows that it is the same phone, elsewhere or behind another port by now.
+    fn is_same_as(&self, other: &Identity<'_>) -> bool {
+        if let (Some(old), Some(new)) = (self.contact.instance(), other.contact.instance()) {
             // The same phone on the same of its flows, wherever it is now (RFC 5626 §6).
-            (Some(old), Some(new)) => old == new && reg_id(&self.contact) == reg_id(contact),
-            _ => self.contact.uri == contact.uri,
+            return old == new && reg_id(&self.contact) == reg_id(other.contact);
+        }
+        let here = is_translated(&self.contact, self.flow);
+        let there = is_translated(other.contact, other.flow);
+        let same_call = self.call_id == other.call_id;
+        match self.contact.uri == other.contact.uri {
+            true if here || there => same_call || is_same_source(self.flow, other.flow),
+            true => true,
+            // It has moved to another network, and its address in there is another.
+            false => {
+                here && there
+                    && same_call
+                    && other.alone
+                    && self.contact.uri.user() == other.contact.uri.user()
+            }
         }
     }
     /// The value for a 200: what was registered and the seconds left.
@@ -96,6 +115,29 @@ impl Binding {
         contact.params.set("expires", Some(&seconds.to_string()));
         contact.write()
     }
+}
+
+/// Who registers a contact.
+struct Identity<'a> {
+    contact: &'a NameAddr,
+    flow: Flow,
+    call_id: &'a Bytes,
+    /// The request names no other contact.
+    alone: bool,
+}
+
+/// Does the Contact name another address than the one that its registration came from? Then a router stands between.
+pub fn is_translated(contact: &NameAddr, flow: Flow) -> bool {
+    let Some(uri) = contact.uri.sip() else { return false };
+    let Some(ip) = uri.host.ip() else { return false };
+    let port = flow.transport == Transport::Udp && uri.port.unwrap_or(5060) != flow.remote.port();
+    ip != flow.remote.ip().to_canonical() || port
+}
+
+/// Do both come from the same place? Each connection has a port of its own, so for streams the address alone counts.
+fn is_same_source(a: Flow, b: Flow) -> bool {
+    let same_port = a.transport == Transport::Tcp || a.remote.port() == b.remote.port();
+    a.transport == b.transport && a.remote.ip() == b.remote.ip() && same_port
 }
 
 fn reg_id(contact: &NameAddr) -> Option<u32> {
@@ -122,6 +164,9 @@ pub enum Change {
     Registered { aor: Bytes, contact: Bytes, expires: u32, new: bool },
     /// A contact is gone.
     Unregistered { aor: Bytes, contact: Bytes, why: Why },
+    /// A phone has another way now: its router was started anew, or it is in another network. What is sent the old way
+    /// does not reach it any more.
+    Moved { from: Flow, to: Flow },
 }
 
 /// Why a contact is gone.
@@ -327,7 +372,14 @@ impl Registrar {
                 cseq: r.cseq,
                 refreshed: now,
             };
-            self.records.entry(r.aor.clone()).or_default().bindings.push(binding);
+            let entry = self.records.entry(r.aor.clone()).or_default();
+            // Two records of one phone: the later one counts.
+            let same = |b: &Binding| b.is_same_as(&binding.identity());
+            if entry.bindings.iter().any(|b| same(b) && b.until > binding.until) {
+                continue;
+            }
+            entry.bindings.retain(|b| !same(b));
+            entry.bindings.push(binding);
             self.queue(&r.aor);
         }
     }
@@ -356,7 +408,11 @@ impl Registrar {
         if wishes.iter().filter(|w| w.expires > 0).count() > self.rules.contacts {
             return Err(403);
         }
-        if wishes.iter().any(|w| held.iter().any(|b| b.is_same_as(&w.contact) && is_late(b))) {
+        let alone = wishes.len() == 1;
+        let is_of = |b: &Binding, contact: &NameAddr| {
+            b.is_same_as(&Identity { contact, flow: ask.flow, call_id: &call_id, alone })
+        };
+        if wishes.iter().any(|w| held.iter().any(|b| is_of(b, &w.contact) && is_late(b))) {
             return Err(500);
         }
         let path: Vec<Bytes> =
@@ -366,9 +422,8 @@ impl Registrar {
         }
 
         for wish in wishes {
-            let same = |b: &Binding| b.is_same_as(&wish.contact);
             if wish.expires == 0 {
-                self.drop_if(ask.aor, Why::Removed, changes, same);
+                self.drop_if(ask.aor, Why::Removed, changes, |b| is_of(b, &wish.contact));
                 continue;
             }
             let binding = Binding {
@@ -382,7 +437,7 @@ impl Registrar {
                 cseq,
                 refreshed: now,
             };
-            self.keep(ask.aor, binding, wish.expires, changes);
+            self.keep(ask.aor, binding, wish.expires, alone, changes);
         }
         self.queue(ask.aor);
         Ok(())
@@ -408,11 +463,17 @@ impl Registrar {
     }
 
     /// Puts a binding in the place of those that it replaces.
-    fn keep(&mut self, aor: &Bytes, binding: Binding, expires: u32, changes: &mut Vec<Change>) {
+    fn keep(&mut self, aor: &Bytes, binding: Binding, expires: u32, alone: bool, changes: &mut Vec<Change>) {
         let entry = self.records.entry(aor.clone()).or_default();
         let uri = binding.uri();
-        let mut gone: Vec<Bytes> =
-            entry.bindings.extract_if(.., |b| b.is_same_as(&binding.contact)).map(|b| b.uri()).collect();
+        let who = Identity { alone, ..binding.identity() };
+        let mut gone = Vec::new();
+        for old in entry.bindings.extract_if(.., |b| b.is_same_as(&who)) {
+            if old.flow.remote != binding.flow.remote {
+                changes.push(Change::Moved { from: old.flow, to: binding.flow });
+            }
+            gone.push(old.uri());
+        }
         let new = gone.is_empty();
         gone.retain(|old| *old != uri);
         entry.bindings.push(binding);

@@ -179,9 +179,10 @@ impl Admission {
     /// Which provider calls from this address. Several accounts at one provider share it: then what is called tells them
     /// apart, first by the Contact that each has registered, then by its numbers.
     fn gateway(&self, config: &Config, request: &Request, flow: Flow) -> Option<GatewayId> {
-        let from = flow.remote.ip();
+        let from = flow.remote.ip().to_canonical();
         let knows = |g: &&config::Gateway| {
-            g.accept_from.contains(&from) || self.peers.get(&g.id).is_some_and(|at| at.contains(&from))
+            g.accept_from.iter().any(|network| network.contains(&from))
+                || self.peers.get(&g.id).is_some_and(|at| at.contains(&from))
         };
         let there: Vec<&config::Gateway> = config.gateways.iter().filter(knows).collect();
         let [first, _, ..] = there[..] else { return there.first().map(|g| g.id.clone()) };

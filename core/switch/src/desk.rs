@@ -2,6 +2,10 @@
 //! admission (who is this, may he?) and the registrar (where are the phones?). The daemon hosts it behind its
 //! sockets, the simulator behind its network.
 
+mod keep_alive;
+mod moved;
+mod ways;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use ringtrip_sip::endpoint::{
 use ringtrip_sip::lex::Broken;
 use ringtrip_sip::message::{Message, Method, Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::nat::Topology;
 use ringtrip_sip::registrar::{Change, Record, Registrar, Registration};
 
 use crate::admit::{self, Admission, Who};
@@ -30,6 +35,9 @@ use crate::party::{Cause, Source};
 use crate::post::{CallInput, GatewayInput, Post};
 use crate::route::WallTime;
 
+use keep_alive::KeepAlive;
+use moved::Moved;
+
 /// What the desk is born with.
 #[derive(Debug, Clone)]
 pub struct DeskSetup {
@@ -41,8 +49,8 @@ pub struct DeskSetup {
     pub agent: String,
     /// The secret under digest nonces: random, made at start.
     pub nonce_secret: [u8; 32],
-    /// What to call ourselves in Via where it is not the local address: (local address, `host:port`).
-    pub sent_by: Vec<(std::net::SocketAddr, String)>,
+    /// Which address of ours a peer is shown.
+    pub topology: Arc<Topology>,
 }
 
 /// What the desk is told.
@@ -85,6 +93,8 @@ pub enum DeskInput {
     },
     /// The configuration changed.
     Config(Arc<Config>),
+    /// The networks around us changed.
+    Topology(Arc<Topology>),
     /// Requests from these addresses are this provider's ([`Post::Peer`]); replaces what was said before.
     Peer {
         /// The provider.
@@ -130,6 +140,12 @@ pub struct Desk {
     late: VecDeque<(Instant, ServerTx, Response)>,
     /// Gateways by the number that owns their transactions.
     gateways: HashMap<u64, GatewayId>,
+    topology: Arc<Topology>,
+    /// Our address as each provider last said that it sees it.
+    seen: HashMap<GatewayId, IpAddr>,
+    keep_alive: KeepAlive,
+    /// Where phones have gone.
+    moved: Moved,
     /// Kept between steps for its room.
     outputs: Vec<Output>,
 }
@@ -142,7 +158,7 @@ impl Desk {
     pub fn new(now: Instant, setup: DeskSetup, seed: [u8; 32]) -> Desk {
         let endpoint = EndpointConfig {
             name: setup.agent.clone(),
-            sent_by: setup.sent_by.clone(),
+            topology: setup.topology.clone(),
             ..EndpointConfig::default()
         };
         Desk {
@@ -155,6 +171,10 @@ impl Desk {
             invites: HashMap::new(),
             answered: VecDeque::new(),
             late: VecDeque::new(),
+            topology: setup.topology,
+            seen: HashMap::new(),
+            keep_alive: KeepAlive::new(u64::from_be_bytes(std::array::from_fn(|n| seed[n]))),
+            moved: Moved::default(),
             outputs: Vec::new(),
         }
     }
@@ -167,7 +187,10 @@ impl Desk {
             DeskInput::Message { flow, message } => {
                 self.feed(now, Input::Message { flow, message: *message }, out);
             }
-            DeskInput::Ask(ask) => self.ask(now, ask, out),
+            DeskInput::Ask(ask) => {
+                let ask = self.redirected(ask);
+                self.ask(now, ask, out);
+            }
             DeskInput::FlowFailed(flow) => {
                 let mut changes = Vec::new();
                 self.registrar.disconnected(flow, &mut changes);
@@ -179,6 +202,11 @@ impl Desk {
                 out.push(DeskOut::Post(Post::Call { call, input: CallInput::Found { seq, found } }));
             }
             DeskInput::Config(config) => self.configure(now, config, out),
+            DeskInput::Topology(topology) => {
+                self.topology = topology.clone();
+                self.endpoint.set_topology(topology);
+                self.keep_all_ways(now);
+            }
             DeskInput::Peer { gateway, addresses } => self.admission.peer(gateway, addresses),
             DeskInput::Stray(told) => self.stray(now, *told, out),
             DeskInput::Refuse { tx, request } => {
@@ -195,6 +223,7 @@ impl Desk {
                     let Some((_, tx, response)) = self.late.pop_front() else { break };
                     self.respond(now, tx, response, out);
                 }
+                self.keep_ways_open(now, out);
             }
         }
         while self.answered.front().is_some_and(|(at, _)| *at <= now) {
@@ -207,7 +236,8 @@ impl Desk {
     /// When it wants [`DeskInput::Timeout`].
     pub fn deadline(&self) -> Option<Instant> {
         let late = self.late.front().map(|(due, ..)| *due);
-        self.endpoint.deadline().into_iter().chain(self.registrar.deadline()).chain(late).min()
+        let own = self.registrar.deadline().into_iter().chain(self.keep_alive.deadline()).chain(late);
+        self.endpoint.deadline().into_iter().chain(own).min()
     }
 
     /// The phones that an extension has registered, best first.
@@ -237,6 +267,7 @@ impl Desk {
     /// Registrations from the store, at start.
     pub fn restore(&mut self, now: Instant, records: impl IntoIterator<Item = Record>) {
         self.registrar.import(now, records);
+        self.keep_all_ways(now);
     }
 
     /// How many transactions are alive.
@@ -259,7 +290,12 @@ impl Desk {
         tell(changes, out);
         self.admission.configure(now, &config);
         self.gateways = gateways(&config);
+        if self.config.sip.external != config.sip.external {
+            self.seen.clear();
+        }
+        self.seen.retain(|gateway, _| config.gateway(gateway).is_some());
         self.config = config;
+        self.keep_all_ways(now);
     }
 
     fn ask(&mut self, now: Instant, ask: Ask, out: &mut Vec<DeskOut>) {
@@ -321,6 +357,8 @@ impl Desk {
                     out.push(to_leg(leg, told));
                 }
             }
+            Told::Response { tx, .. } if tx.owner == keep_alive::OWNER => self.keep_alive.answered(now, tx.n),
+            Told::Failed { tx, .. } if tx.owner == keep_alive::OWNER => self.keep_alive.unanswered(tx.n),
             Told::Response { tx, .. } | Told::Failed { tx, .. } => {
                 let tx = *tx;
                 self.to_owner(tx, told, out);
@@ -328,12 +366,13 @@ impl Desk {
         }
     }
 
-    fn to_owner(&self, tx: ClientTx, told: Told, out: &mut Vec<DeskOut>) {
-        match self.gateways.get(&tx.owner) {
-            Some(gateway) => out.push(DeskOut::Post(Post::Gateway {
-                gateway: gateway.clone(),
-                input: GatewayInput::Sip(told),
-            })),
+    fn to_owner(&mut self, tx: ClientTx, told: Told, out: &mut Vec<DeskOut>) {
+        match self.gateways.get(&tx.owner).cloned() {
+            Some(gateway) => {
+                self.seen_by(&gateway, &told, out);
+                let input = GatewayInput::Sip(told);
+                out.push(DeskOut::Post(Post::Gateway { gateway, input }));
+            }
             None => out.push(to_leg(owner_of_tx(tx), told)),
         }
     }
@@ -420,6 +459,7 @@ impl Desk {
         let aor = extension::key(ext);
         let ask = Registration { aor: &aor, request, flow, date: None };
         let response = self.registrar.register(now, ask, &mut changes);
+        self.ways_changed(now, &changes);
         tell(changes, out);
         self.respond(now, tx, response, out);
     }

@@ -74,6 +74,7 @@ pub(crate) fn event(change: Change) -> Option<Event> {
         Change::Registered { aor, contact, expires, .. } => {
             Some(Event::Registered { ext: ext(&aor)?, contact: text(&contact), expires_s: expires })
         }
+        Change::Moved { .. } => None,
         Change::Unregistered { aor, contact, why } => {
             Some(Event::Unregistered { ext: ext(&aor)?, contact: text(&contact), why: why.word() })
         }

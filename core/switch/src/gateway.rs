@@ -8,15 +8,18 @@
 
 mod answer;
 mod failure;
+mod network;
 mod requests;
 mod servers;
 mod way;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_sip::digest;
 use ringtrip_sip::endpoint::{ClientTx, Flow, Told, Transport};
+use ringtrip_sip::nat::Topology;
 
 use crate::config::{Config, Gateway as Settings, HostPort};
 use crate::event::Event;
@@ -36,16 +39,21 @@ pub struct GatewaySetup {
     pub contact_user: String,
     /// Our addresses, one for each transport and family; the one that fits the provider is used.
     pub locals: Vec<(Transport, SocketAddr)>,
-    /// Our address as seen from outside, when a router stands between.
-    pub external: Option<std::net::IpAddr>,
+    /// Which address of ours a peer is shown.
+    pub topology: Arc<Topology>,
 }
 
 impl GatewaySetup {
     /// The setup of a gateway of this configuration.
-    pub fn of(config: &Config, id: &GatewayId, locals: Vec<(Transport, SocketAddr)>) -> Option<GatewaySetup> {
+    pub fn of(
+        config: &Config,
+        id: &GatewayId,
+        locals: Vec<(Transport, SocketAddr)>,
+        topology: Arc<Topology>,
+    ) -> Option<GatewaySetup> {
         let settings = config.gateway(id)?.clone();
         let contact_user = config.contact_user(&settings);
-        Some(GatewaySetup { settings, contact_user, locals, external: config.sip.external })
+        Some(GatewaySetup { settings, contact_user, locals, topology })
     }
 }
 
@@ -54,6 +62,8 @@ impl GatewaySetup {
 pub struct Gateway {
     setup: GatewaySetup,
     rand: Rand,
+    /// Ways to servers, with the address of ours that the kernel sends from on each.
+    ways: Vec<Flow>,
     servers: Servers,
     resolve: Resolve,
     registration: Registration,
@@ -226,6 +236,7 @@ impl Gateway {
         let settings = &setup.settings;
         let auth = client(settings);
         let mut gateway = Gateway {
+            ways: Vec::new(),
             servers: Servers::default(),
             resolve: Resolve::Asked { by: now + RESOLVE_WAIT },
             registration: if settings.register {
@@ -268,6 +279,7 @@ impl Gateway {
                 self.resolved(now, servers, ttl, out);
                 self.answer_early(now, out);
             }
+            GatewayInput::Network { topology, ways } => self.network(now, topology, ways, out),
             GatewayInput::Sip(Told::Response { tx, response, .. }) => self.answered(now, tx, &response, out),
             GatewayInput::Sip(Told::Failed { tx, .. }) => self.failed(now, tx, out),
             // It gets no requests: those of providers are admitted and become calls.
@@ -363,21 +375,15 @@ impl Gateway {
         ttl: Option<Duration>,
         out: &mut Vec<Post>,
     ) {
-        let locals = &self.setup.locals;
-        let flow = |(transport, remote): &(Transport, SocketAddr)| {
-            let fits =
-                |(t, at): &&(Transport, SocketAddr)| t == transport && at.is_ipv4() == remote.is_ipv4();
-            let (_, local) = locals.iter().find(fits)?;
-            Some(Flow { transport: *transport, local: *local, remote: *remote, connection: 0 })
-        };
-        let servers: Vec<Flow> = found.iter().filter_map(flow).collect();
+        let servers: Vec<Flow> = found.iter().filter_map(|(t, remote)| self.way_to(*t, *remote)).collect();
         if servers.is_empty() {
             self.resolve = Resolve::Known { until: now + RETRY };
             if self.servers.is_empty() {
                 let why = match found.is_empty() {
                     true => format!("no address found for {}", self.target()),
                     false => format!(
-                        "{} has no address of a family and transport that we listen on",
+                        "no address of this machine reaches {}: the network is not up, or SIP does not listen on \
+                         its family and transport",
                         self.target()
                     ),
                 };

@@ -1,14 +1,16 @@
 //! Posts: everything one machine may tell another or the world. One closed enum; the actors of the daemon and the
 //! simulator deliver the same posts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use ringtrip_media::relay::Figures;
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::tone::Tone;
-use ringtrip_sip::endpoint::{Ask, Told, Transport};
+use ringtrip_sip::endpoint::{Ask, Flow, Told, Transport};
 use ringtrip_sip::message::Method;
+use ringtrip_sip::nat::Topology;
 
 use crate::board::{BoardCmd, BoardEvent};
 use crate::call::Birth;
@@ -79,6 +81,25 @@ pub enum Post {
         port: Option<u16>,
         /// Transport, if one was configured.
         transport: Option<Transport>,
+    },
+    /// To the network: which of our addresses does the kernel send from on this way now? Answered by
+    /// [`CallInput::LocalAddress`], or not at all where the peer cannot be reached.
+    LocalAddress {
+        /// Who asks.
+        call: CallId,
+        /// Which of its legs.
+        n: u8,
+        /// Its way.
+        flow: Flow,
+        /// The peer has sent to the address on it: that one stays as long as we have it.
+        peer_knows_it: bool,
+    },
+    /// To the network: a provider says that it sees us at this address.
+    SeenAs {
+        /// The provider.
+        gateway: GatewayId,
+        /// Our address there.
+        seen: IpAddr,
     },
     /// To the desk: requests from these addresses are this provider's.
     Peer {
@@ -161,6 +182,15 @@ pub enum CallInput {
     /// End the call now: the operator's wish, or a part of the exchange failed. A money limit ([`Cause::Spent`]) says
     /// its reason to the caller first, and never ends an emergency call.
     Hangup(Cause),
+    /// The networks around us changed. The call asks anew for the address of ours that each of its peers reaches.
+    Topology(Arc<Topology>),
+    /// The answer to [`Post::LocalAddress`].
+    LocalAddress {
+        /// Which leg.
+        n: u8,
+        /// Our address towards its peer.
+        local: SocketAddr,
+    },
     /// Play this announcement to the caller while the call goes on.
     Say {
         /// Its name.
@@ -206,6 +236,14 @@ pub enum GatewayInput {
         servers: Vec<(Transport, SocketAddr)>,
         /// How long that is good; `None`: it is no matter of DNS.
         ttl: Option<Duration>,
+    },
+    /// The networks around us, and the ways to servers that the resolver has named, with the address of ours on each.
+    /// Said before [`GatewayInput::Resolved`], and again when one of them has changed.
+    Network {
+        /// Which address of ours a peer is shown.
+        topology: Arc<Topology>,
+        /// The ways.
+        ways: Vec<Flow>,
     },
     /// A call wants to go out by it. Answered by [`CallInput::Found`].
     Find {
@@ -263,6 +301,10 @@ pub struct RtpFace {
     /// The address that its signalling comes from, where `remote` is another: a phone behind a router names the address
     /// of its own network, and its packets come from here.
     pub also: Option<std::net::IpAddr>,
+    /// Which offer/answer this follows from: learning where the peer is begins anew with each.
+    pub agreement: u32,
+    /// `remote` is private while the peer's signalling comes from the Internet: no packet can come from there.
+    pub unreachable: bool,
     /// The codec that we send; packets of the same codec and others of `receive` are taken.
     pub send: Codec,
     /// Codecs that may come in.

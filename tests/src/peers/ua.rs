@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ringtrip_sip::digest::{Client, Credentials};
@@ -10,15 +11,19 @@ use ringtrip_sip::digest::{Client, Credentials};
 use super::message::{Dialog, Message, Request, inside, prove};
 use super::way::Peer;
 
+static SERIAL: AtomicU32 = AtomicU32::new(0);
+
 /// A user agent.
 pub struct Ua {
     /// Its socket.
     pub peer: Peer,
     /// Its user name.
     pub user: String,
-    exchange: SocketAddr,
+    exchange: Cell<SocketAddr>,
     auth: RefCell<Client>,
     n: Cell<u32>,
+    /// Its own among all phones of the test: two may have the same address, in two homes.
+    serial: u32,
 }
 
 /// One dialog of a user agent.
@@ -41,10 +46,25 @@ impl Ua {
         Ua {
             peer,
             user: user.to_owned(),
-            exchange,
+            exchange: Cell::new(exchange),
             auth: RefCell::new(Client::new(credentials)),
             n: Cell::new(0),
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// Where the exchange is.
+    pub fn exchange(&self) -> SocketAddr {
+        self.exchange.get()
+    }
+
+    /// From now on its requests go where the Contact of this message points, as RFC 3261 wants of a dialog.
+    #[track_caller]
+    pub fn follow(&self, message: &Message) {
+        let contact = message.contact();
+        let host = contact.split_once('@').map_or("", |(_, host)| host);
+        let host = host.split(';').next().unwrap_or_default();
+        self.exchange.set(host.parse().unwrap_or_else(|_| panic!("no address in {contact}")));
     }
 
     fn fresh(&self) -> u32 {
@@ -57,12 +77,12 @@ impl Ua {
         let n = self.fresh();
         let talk = Talk {
             uri: uri.to_owned(),
-            from: format!("<sip:{}@{}>;tag={n}", self.user, self.exchange),
+            from: format!("<sip:{}@{}>;tag={n}", self.user, self.exchange()),
             to: format!("<{to}>"),
-            call_id: format!("{n}-{}@test", self.peer.at.port()),
+            call_id: format!("{n}-{}-{}@test", self.peer.at.port(), self.serial),
             cseq: Cell::new(0),
             invite: Cell::new(1),
-            last: Message::read(b"none\r\n\r\n", self.exchange).expect("it reads"),
+            last: Message::read(b"none\r\n\r\n", self.exchange()).expect("it reads"),
         };
         self.within(&talk, method, more, body);
         talk
@@ -101,7 +121,7 @@ impl Ua {
             body,
         }
         .text();
-        self.peer.send(self.exchange, &text);
+        self.peer.send(self.exchange(), &text);
     }
 
     /// The final answer to a request of this dialog.
@@ -158,8 +178,8 @@ impl Ua {
     /// Registers; fails unless it is granted.
     #[track_caller]
     pub fn register(&self) {
-        let uri = format!("sip:{}", self.exchange);
-        let to = format!("sip:{}@{}", self.user, self.exchange);
+        let uri = format!("sip:{}", self.exchange());
+        let to = format!("sip:{}@{}", self.user, self.exchange());
         let (talk, first) = self.prove("REGISTER", &uri, &to, "Expires: 300\r\n", "");
         assert_eq!(first.status(), Some(401), "{}", first.text);
         let answer = self.ended(&talk, "REGISTER");
@@ -169,7 +189,7 @@ impl Ua {
     /// Dials, with proof.
     #[track_caller]
     pub fn dial(&self, number: &str, more: &str, body: &str) -> Talk {
-        let uri = format!("sip:{}@{}", number.replace('#', "%23"), self.exchange);
+        let uri = format!("sip:{}@{}", number.replace('#', "%23"), self.exchange());
         self.prove("INVITE", &uri, &uri, more, body).0
     }
 

@@ -8,6 +8,7 @@ mod ics;
 mod layout;
 mod lines;
 mod money;
+mod network;
 mod parts;
 mod read;
 mod redact;

@@ -21,6 +21,7 @@ use toml::de::{DeTable, DeValue};
 use super::Names;
 use super::lines;
 use super::money;
+use super::network;
 use super::read::{Reader, Section};
 use super::routing;
 
@@ -201,11 +202,7 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
                 }
             }
         }
-        if let Some(from) = s.list("accept_from", "IP addresses, such as \"192.0.2.7\"", |t| {
-            t.parse::<IpAddr>().map_err(|_| format!("\"{t}\" is no IP address"))
-        }) {
-            g.accept_from = from;
-        }
+        network::accept_from(&s, &mut g.accept_from);
         s.flag("trusted", &mut g.trusted);
         s.flag("emergency", &mut g.emergency);
         if let Some(codecs) = s.list("codecs", "known: \"pcma\", \"pcmu\", \"g722\", \"opus\"", codec) {
@@ -320,7 +317,7 @@ fn sip(root: &Section<'_, '_>) -> Sip {
     if let Some(realm) = s.text("realm") {
         sip.realm = realm;
     }
-    sip.external = s.parsed("external", "our IP address as seen from outside, such as \"203.0.113.5\"");
+    network::read(&s, &mut sip);
     if let Some(range) = s.text("rtp_ports") {
         let ports =
             range.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));

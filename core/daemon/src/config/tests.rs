@@ -439,3 +439,52 @@ fn costs_and_limits_are_read_with_their_places() {
         &["3:9: error: money.limit: a number stands where a list of sections belongs"],
     );
 }
+
+#[test]
+fn networks_around_the_exchange_are_read() {
+    use ringtrip_switch::config::{External, KeepAliveBy};
+    let sip = |lines: &str| {
+        let text = format!("{}\n", default_toml(Region::Us, &secrets()));
+        let text = match text.contains("[sip]") {
+            true => text.replacen("[sip]", &format!("[sip]\n{lines}"), 1),
+            false => format!("{text}[sip]\n{lines}\n"),
+        };
+        let (config, faults) = read(&text).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!(faults, [], "{lines}");
+        config.sip
+    };
+    assert_eq!(sip("external = \"203.0.113.5\"").external, Some(External::Address([203, 0, 113, 5].into())));
+    assert_eq!(
+        sip("external = \"pbx.example.net\"").external,
+        Some(External::Name("pbx.example.net".to_owned()))
+    );
+    assert_eq!(sip("external = \"learn\"").external, Some(External::Learned));
+    let networks = sip("local_networks = [\"192.168.0.0/16\", \"198.51.100.7\"]").local_networks;
+    let networks = networks.expect("they were named");
+    assert_eq!(
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["192.168.0.0/16", "198.51.100.7/32"]
+    );
+    let kept = sip("keep_alive = \"crlf\"\nkeep_alive_interval = \"20s\"");
+    assert_eq!((kept.keep_alive, kept.keep_alive_interval), (KeepAliveBy::Crlf, Duration::from_secs(20)));
+
+    let bad = |line: &str, what: &str| check(&format!("\n[sip]\n{line}\n"), &[what]);
+    bad(
+        "external = \"203.0.113\"",
+        "3:12: error: sip.external: \"203.0.113\" is neither an IP address nor a host name",
+    );
+    bad("external = \"0.0.0.0\"", "sip.external: \"0.0.0.0\" is neither");
+    bad("external = \"pbx.example.net:5060\"", "sip.external");
+    bad("local_networks = [\"192.168.0.0/33\"]", "is neither an IP address nor a network");
+    bad("keep_alive = \"ping\"", "it is one of \"options\", \"crlf\", \"off\"");
+    bad("keep_alive_interval = \"1s\"", "sip.keep_alive_interval: it is not between 5 s and 10 min");
+    let gateway = |from: &str| {
+        format!("\n[gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\naccept_from = [\"{from}\"]\n")
+    };
+    check(&gateway("198.51.100.0/24"), &[]);
+    check(&gateway("198.51.100.0/40"), &["5:16: error: gateway.gw1.accept_from"]);
+    check(
+        &gateway("0.0.0.0/0"),
+        &["5:15: warning: gateway.gw1.accept_from: 0.0.0.0/0 is a large part of the Internet"],
+    );
+}

@@ -2,12 +2,12 @@
 //! stay learn their new settings. Calls that stand keep the settings they were born with.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_media::region;
-use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::nat::Topology;
 use ringtrip_switch::call::CallSetup;
 use ringtrip_switch::config::{Config, Region};
 use ringtrip_switch::desk::{Desk, DeskInput, DeskSetup};
@@ -33,7 +33,7 @@ const GATEWAY_MAILBOX: usize = 256;
 const DESK_MAILBOX: usize = 4096;
 
 /// What all calls of this configuration have in common.
-pub(super) fn call_setup(config: &Arc<Config>, agent: &str) -> Arc<CallSetup> {
+pub(super) fn call_setup(config: &Arc<Config>, agent: &str, topology: Arc<Topology>) -> Arc<CallSetup> {
     let region = match config.region {
         Region::Us => region::us(),
         Region::Uk => region::uk(),
@@ -44,6 +44,7 @@ pub(super) fn call_setup(config: &Arc<Config>, agent: &str) -> Arc<CallSetup> {
         busy: region.tones.busy,
         prompt: region.tones.prompt,
         agent: agent.to_owned(),
+        topology,
     })
 }
 
@@ -59,7 +60,7 @@ impl Directory {
             });
         }
         let before = self.0.config.replace(config.clone());
-        self.0.setup.replace(call_setup(&config, &self.0.agent));
+        self.0.setup.replace(call_setup(&config, &self.0.agent, self.topology()));
         wall::set_zone(config.time_zone.as_deref());
         self.0.dns.configure(&config.sip.name_servers);
         #[cfg(feature = "plugins")]
@@ -67,6 +68,7 @@ impl Directory {
         self.0.money.configure(config.clone());
         self.0.routes.configure(config.clone());
         self.to_desk(DeskInput::Config(config.clone()));
+        self.network_is(self.topology_of(&config));
         // Boards first: a new line is told what its port is, or that its board is about to start anew.
         boards::apply(self, &config);
         self.apply_lines(now, &config);
@@ -106,18 +108,12 @@ impl Directory {
     /// A desk with the registrations that the store kept.
     pub(super) fn build_desk(&self, now: Instant) -> Option<Desk> {
         let config = self.0.config.borrow().clone();
-        let external = config.sip.external;
-        let sent_by = self
-            .listening()
-            .into_iter()
-            .filter_map(|local| Some((local, SocketAddr::new(external?, local.port()).to_string())))
-            .collect();
         let setup = DeskSetup {
             config,
             calls: self.0.ids.clone(),
             agent: self.0.agent.clone(),
             nonce_secret: self.0.nonce_secret,
-            sent_by,
+            topology: self.topology(),
         };
         let mut desk = Desk::new(now, setup, rand::random());
         desk.restore(now, registrations::restore(self));
@@ -214,6 +210,7 @@ impl Directory {
                 continue;
             }
             let addr = self.0.gateways.borrow_mut().remove(&id);
+            self.0.servers.borrow_mut().remove(&id);
             self.0.supervisor.borrow_mut().remove(&format!("gateway {id}"));
             self.0.exchange.update(|views| {
                 views.gateways.remove(id.as_str());
@@ -248,7 +245,7 @@ impl Directory {
 
     fn new_gateway(&self, now: Instant, id: &GatewayId, out: &mut Vec<Post>) -> Option<Gateway> {
         let config = self.0.config.borrow().clone();
-        let setup = GatewaySetup::of(&config, id, self.locals())?;
+        let setup = GatewaySetup::of(&config, id, Vec::new(), self.topology())?;
         Some(Gateway::new(now, setup, rand::random(), out))
     }
 
@@ -338,29 +335,5 @@ impl Directory {
     /// The addresses that SIP listens on.
     pub(super) fn listening(&self) -> Vec<SocketAddr> {
         self.0.net.borrow().as_ref().map(|net| net.listening()).unwrap_or_default()
-    }
-
-    /// Our addresses by transport, a wildcard replaced by what the routing table says for the world.
-    fn locals(&self) -> Vec<(Transport, SocketAddr)> {
-        let mut locals = Vec::new();
-        for addr in self.listening() {
-            let world: IpAddr = if addr.is_ipv4() {
-                [192, 0, 2, 1].into()
-            } else {
-                "2001:db8::1".parse().unwrap_or(addr.ip())
-            };
-            let ip = match addr.ip() {
-                ip if !ip.is_unspecified() => ip,
-                ip => super::find::local_ip(self, world).filter(|found| !found.is_unspecified()).unwrap_or(
-                    match ip {
-                        IpAddr::V4(_) => [127, 0, 0, 1].into(),
-                        IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-                    },
-                ),
-            };
-            let local = SocketAddr::new(ip, addr.port());
-            locals.extend([(Transport::Udp, local), (Transport::Tcp, local)]);
-        }
-        locals
     }
 }

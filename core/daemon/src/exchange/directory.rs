@@ -4,13 +4,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use ringtrip_host::Engine;
-use ringtrip_sip::endpoint::{Told, Transmit};
+use ringtrip_sip::endpoint::{Told, Transmit, Transport};
+use ringtrip_sip::nat::Topology;
 use ringtrip_switch::board::PortKind;
 use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
 use ringtrip_switch::cdr::Cdr;
@@ -82,6 +84,12 @@ pub(super) struct Inner {
     pub pins: RefCell<PinGuard>,
     pub pool: Pool,
     pub net: RefCell<Option<Net>>,
+    /// Which address of ours a peer is shown.
+    pub topology: RefCell<Arc<Topology>>,
+    /// Our addresses as seen from outside, where they are not configured: by a name, or as providers see them.
+    pub external: RefCell<Vec<IpAddr>>,
+    /// The servers that each gateway's name has resolved to.
+    pub servers: RefCell<HashMap<GatewayId, Vec<(Transport, SocketAddr)>>>,
     pub dns: Dns,
     pub store: Store,
     pub events: EventHub,
@@ -161,6 +169,13 @@ impl Directory {
             Post::Left { call, seq } => self.money_told(self.0.money.left(call, seq)),
             Post::Resolve { gateway, host, port, transport } => {
                 find::resolve(self, gateway, host, port, transport);
+            }
+            Post::SeenAs { gateway, seen } => self.seen_as(&gateway, seen),
+            Post::LocalAddress { call, n, flow, peer_knows_it } => {
+                let net = self.0.net.borrow().clone();
+                if let Some(local) = net.and_then(|net| net.local_of(&flow, peer_knows_it)) {
+                    self.to_call(call, CallInput::LocalAddress { n, local });
+                }
             }
             Post::Peer { gateway, addresses } => self.to_desk(DeskInput::Peer { gateway, addresses }),
             Post::Sip(ask) => self.to_desk(DeskInput::Ask(ask)),

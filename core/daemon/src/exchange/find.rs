@@ -1,11 +1,10 @@
 //! Who reaches a target now: a free line from the directory's own memory, phones from the desk, providers from
 //! their gateways, hosts from DNS.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_switch::config::{ANSWER_WITHIN, HostPort};
 use ringtrip_switch::desk::DeskInput;
 use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
@@ -167,30 +166,24 @@ pub(super) fn resolve(
     actix_rt::spawn(async move {
         let transport = transport.unwrap_or(Transport::Udp);
         let (servers, ttl) = dir.0.dns.find_for(&HostPort { host, port }, transport).await;
+        dir.found_servers(&gateway, servers.clone());
         dir.deliver(Post::Gateway { gateway, input: GatewayInput::Resolved { servers, ttl } });
     });
 }
 
-/// The address that we have towards a peer, for messages that name it.
-pub(super) fn local_ip(dir: &Directory, remote: IpAddr) -> Option<IpAddr> {
-    let net = dir.0.net.borrow().clone()?;
-    net.flow_to(Transport::Udp, (remote, 5060).into()).map(|flow| flow.local.ip())
-}
-
-/// Ways whose own address is a wildcard get the one that the routing table says for their peer.
+/// A new dialog names the address of ours that the kernel sends from now, whatever it was when the phone registered or
+/// the provider was found.
 pub(super) fn rooted(dir: &Directory, mut all: Vec<Found>) -> Vec<Found> {
     let Some(net) = dir.0.net.borrow().clone() else { return all };
     for found in &mut all {
-        if let Found::Sip(way) = found
-            && way.flows.iter().any(|flow| flow.local.ip().is_unspecified())
-        {
-            for flow in &mut Arc::make_mut(way).flows {
-                if let Some(better) = net.flow_to(flow.transport, flow.remote)
-                    && flow.local.ip().is_unspecified()
-                {
-                    flow.local = better.local;
-                }
-            }
+        let Found::Sip(way) = found else { continue };
+        let peer_knows_it = way.gateway.is_none();
+        let local = |flow: &Flow| net.local_of(flow, peer_knows_it).unwrap_or(flow.local);
+        if way.flows.iter().all(|flow| local(flow) == flow.local) {
+            continue;
+        }
+        for flow in &mut Arc::make_mut(way).flows {
+            flow.local = local(flow);
         }
     }
     all

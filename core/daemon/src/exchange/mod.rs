@@ -6,6 +6,7 @@ mod directory;
 mod find;
 mod front;
 mod live;
+mod network;
 mod parts;
 mod registrations;
 mod route;

@@ -44,23 +44,30 @@ fn record(kept: RegistrationRecord, now: i64) -> Option<Record> {
 pub(super) fn changed(dir: &Directory, now: Instant, desk: &Desk, exts: Vec<ExtId>) {
     for ext in exts {
         let of = desk.records_of(now, &ext);
-        let contacts: Vec<ContactView> = of.iter().map(|r| view(now, r)).collect();
+        let contacts: Vec<ContactView> =
+            of.iter().map(|r| ContactView { latency_ms: latency(desk, r), ..view(now, r) }).collect();
         let mut before = Vec::new();
         dir.0.exchange.update(|views| {
             if let Some(view) = views.extensions.get_mut(ext.as_str()) {
                 before = std::mem::replace(&mut view.contacts, contacts);
             }
         });
-        for gone in before
-            .iter()
-            .filter(|was| !of.iter().any(|r| String::from_utf8_lossy(&r.contact) == was.uri.as_str()))
-        {
-            dir.0.store.forget_registration(ext.as_str(), &gone.uri);
+        for gone in before.iter().filter(|was| !of.iter().any(|r| is_of(was, r))) {
+            dir.0.store.forget_registration(ext.as_str(), &gone.uri, &gone.address);
         }
         for record in &of {
             dir.0.store.save_registration(&kept(now, ext.as_str(), record));
         }
     }
+}
+
+/// Two phones behind two routers may have the same Contact, so where it comes from counts too.
+fn is_of(view: &ContactView, record: &Record) -> bool {
+    view.uri.as_bytes() == &record.contact[..] && view.address == record.flow.remote.to_string()
+}
+
+fn latency(desk: &Desk, record: &Record) -> Option<f32> {
+    desk.latency(record.flow).map(|latency| latency.as_secs_f32() * 1000.0)
 }
 
 fn text(bytes: &[u8]) -> String {

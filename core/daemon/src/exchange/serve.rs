@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::nat::Topology;
 use ringtrip_switch::config::Config;
 use ringtrip_switch::desk::DeskInput;
 use ringtrip_switch::event::Event;
@@ -20,7 +21,7 @@ use super::apply::call_setup;
 use super::boards::Programs;
 use super::directory::{Directory, Inner};
 use super::front::{self, Knock};
-use super::{route, wall, wishes};
+use super::{network, route, wall, wishes};
 use crate::cli::ServeOptions;
 use crate::config::FaultSeverity;
 use crate::control::Exchange;
@@ -112,7 +113,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     };
     routes.set_prices(Arc::new(money.clone()));
     let inner = Inner {
-        setup: RefCell::new(call_setup(&config, &agent)),
+        setup: RefCell::new(call_setup(&config, &agent, Arc::new(Topology::direct()))),
         routes: routes.clone(),
         money: money.clone(),
         #[cfg(feature = "plugins")]
@@ -138,6 +139,9 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         prompts,
         pins: RefCell::default(),
         net: RefCell::default(),
+        topology: RefCell::new(Arc::new(Topology::direct())),
+        external: RefCell::default(),
+        servers: RefCell::default(),
         dns: Dns::new(&config.sip.name_servers),
         store: store.clone(),
         events: events.clone(),
@@ -157,6 +161,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         return Err(io::Error::other(e.to_string()).into());
     }
     actix_rt::spawn(minutes(dir.clone()));
+    actix_rt::spawn(vital_task(network::watch(dir.clone())));
+    actix_rt::spawn(vital_task(network::follow_external(dir.clone())));
     actix_rt::spawn(vital_task(count_money(dir.clone())));
     actix_rt::spawn(route::watch(routes.clone()));
 

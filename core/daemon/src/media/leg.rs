@@ -88,6 +88,8 @@ impl Leg {
             Face {
                 remote: canonical(face.remote),
                 also: face.also,
+                agreement: face.agreement,
+                unreachable: face.unreachable,
                 remote_rtcp: None,
                 send: face.send,
                 receive: face.receive,
@@ -303,6 +305,9 @@ impl Leg {
         }
         if let Step::Send { to, len } = self.end.write_report(now, "ringtrip", buffer) {
             self.pair.send_rtcp(&buffer[..len], to);
+        }
+        if let Step::Send { to, len } = self.end.write_keep_alive(now, buffer) {
+            self.pair.send(&buffer[..len], to);
         }
         if self.end.stopped(now) {
             tell(MediaEvent::Stopped { end: self.name() });

@@ -1,11 +1,12 @@
 //! SIP sockets: UDP and TCP on IPv4 and IPv6. Octets in, whole messages out; nothing is understood here.
 //! TLS and WebSocket join as further kinds of connection.
 
+mod local;
 mod tcp;
 mod udp;
+mod watch;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -14,7 +15,10 @@ use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::lex::Broken;
 use ringtrip_sip::message::Message;
+use ringtrip_sip::nat;
 
+pub use self::local::Interfaces;
+pub use self::watch::watch;
 use crate::panics::vital_task;
 
 /// What the sockets report.
@@ -50,7 +54,7 @@ struct Inner {
     udp: Vec<udp::Port>,
     streams: tcp::Streams,
     sink: Sink,
-    locals: RefCell<HashMap<IpAddr, IpAddr>>,
+    interfaces: RefCell<Interfaces>,
 }
 
 impl Net {
@@ -69,7 +73,7 @@ impl Net {
             udp: ports,
             streams: tcp::Streams::default(),
             sink,
-            locals: RefCell::new(HashMap::new()),
+            interfaces: RefCell::new(Interfaces::now()),
         };
         let net = Net { inner: Rc::new(inner) };
         for i in 0..net.inner.udp.len() {
@@ -94,7 +98,7 @@ impl Net {
                     (self.inner.sink)(NetEvent::Failed(flow));
                     return;
                 };
-                if let Err(e) = port.send(&bytes, flow.remote)
+                if let Err(e) = port.send(&bytes, &flow)
                     && e.kind() != io::ErrorKind::WouldBlock
                 {
                     (self.inner.sink)(NetEvent::Failed(flow));
@@ -104,42 +108,56 @@ impl Net {
         }
     }
 
-    /// A way to this peer from the socket that fits.
+    /// A way to this peer from the socket that fits, as the kernel takes it now; none where no address of ours that we
+    /// listen on reaches it.
     pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
-        let port = self.inner.udp.iter().find(|p| p.local().is_ipv4() == remote.is_ipv4())?;
-        let local = SocketAddr::new(self.local_ip(port.local().ip(), remote.ip()), port.local().port());
-        Some(Flow { transport, local, remote, connection: 0 })
+        let kernel = local::towards(remote.ip()).ok();
+        let at = |port: &udp::Port| match port.local().ip() {
+            bound if bound.is_unspecified() => kernel,
+            bound => Some(bound),
+        };
+        let ways = self.inner.udp.iter().filter(|p| p.local().is_ipv4() == remote.is_ipv4());
+        let mut ways: Vec<(IpAddr, u16)> = ways
+            .filter_map(|p| Some((at(p)?, p.local().port())))
+            .filter(|(ip, _)| nat::can_reach(*ip, remote.ip()))
+            .collect();
+        // Where several are bound, the one that the kernel would take.
+        ways.sort_by_key(|(ip, _)| Some(*ip) != kernel);
+        let (ip, port) = ways.first()?;
+        Some(Flow { transport, local: SocketAddr::new(*ip, *port), remote, connection: 0 })
+    }
+
+    /// Our address on a way that is used already. One that the peer has sent to stays as long as we have it: the peer may
+    /// take nothing from another.
+    pub fn local_of(&self, flow: &Flow, peer_knows_it: bool) -> Option<SocketAddr> {
+        if peer_knows_it && self.inner.interfaces.borrow().have(flow.local.ip()) {
+            return Some(flow.local);
+        }
+        self.flow_to(flow.transport, flow.remote).map(|flow| flow.local)
+    }
+
+    /// The interfaces as last looked at.
+    pub fn interfaces(&self) -> Interfaces {
+        self.inner.interfaces.borrow().clone()
+    }
+
+    /// Looks at the interfaces anew. True if something has changed.
+    pub fn look_at_interfaces(&self) -> bool {
+        let now = Interfaces::now();
+        self.inner.interfaces.replace(now.clone()) != now
     }
 
     fn port_for(&self, flow: &Flow) -> Option<&udp::Port> {
         let fits = |p: &&udp::Port| p.local().is_ipv4() == flow.remote.is_ipv4();
         let same = |p: &&udp::Port| p.local().port() == flow.local.port();
-        self.inner.udp.iter().filter(fits).find(same).or_else(|| self.inner.udp.iter().find(fits))
-    }
-
-    /// Our own address as this peer sees it: the bound one, or what the routing table says for a wildcard.
-    fn local_ip(&self, bound: IpAddr, remote: IpAddr) -> IpAddr {
-        if !bound.is_unspecified() {
-            return bound;
-        }
-        *self
-            .inner
-            .locals
-            .borrow_mut()
-            .entry(remote)
-            .or_insert_with(|| routed(bound, remote).unwrap_or(bound))
+        let bound = |p: &&udp::Port| same(p) && p.local().ip() == flow.local.ip();
+        let ports = || self.inner.udp.iter().filter(fits);
+        ports().find(bound).or_else(|| ports().find(same)).or_else(|| ports().next())
     }
 
     fn report(&self, event: NetEvent) -> bool {
         (self.inner.sink)(event)
     }
-}
-
-/// Which of our addresses the kernel would send from; a connected UDP socket sends nothing.
-fn routed(bound: IpAddr, remote: IpAddr) -> io::Result<IpAddr> {
-    let socket = std::net::UdpSocket::bind(SocketAddr::new(bound, 0))?;
-    socket.connect(SocketAddr::new(remote, 9))?;
-    Ok(socket.local_addr()?.ip())
 }
 
 fn named(e: io::Error, what: &str, addr: SocketAddr) -> io::Error {

@@ -1,11 +1,15 @@
 //! UDP: datagrams are taken in batches, so that a burst costs one system call and one post.
 
-use std::io::{self, IoSliceMut};
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmsg,
+    setsockopt, sockopt,
+};
 use ringtrip_sip::endpoint::{Flow, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -35,6 +39,11 @@ impl Port {
         // Room for a burst of registrations after a power cut; the kernel caps it as it likes.
         let _ = socket.set_recv_buffer_size(4 << 20);
         let _ = socket.set_send_buffer_size(1 << 20);
+        // A machine may have several addresses: the answer to what came to one of them leaves from it.
+        match addr {
+            SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         let socket = UdpSocket::from(socket);
@@ -49,8 +58,42 @@ impl Port {
         self.local
     }
 
-    pub(super) fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.socket.get_ref().send_to(bytes, to).map(|_| ())
+    /// Sends from the address of the flow where the socket is bound to all. If we do not have that any more, the kernel
+    /// chooses.
+    pub(super) fn send(&self, bytes: &[u8], flow: &Flow) -> io::Result<()> {
+        let from = flow.local.ip();
+        if self.local.ip().is_unspecified()
+            && !from.is_unspecified()
+            && from.is_ipv4() == flow.remote.is_ipv4()
+        {
+            match self.send_from(bytes, from, flow.remote) {
+                Ok(()) => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
+                Err(_) => {}
+            }
+        }
+        self.socket.get_ref().send_to(bytes, flow.remote).map(|_| ())
+    }
+
+    fn send_from(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) -> io::Result<()> {
+        let (v4, v6);
+        let source = match from {
+            IpAddr::V4(ip) => {
+                let spec_dst = libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
+                let any = libc::in_addr { s_addr: 0 };
+                v4 = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: spec_dst, ipi_addr: any };
+                ControlMessage::Ipv4PacketInfo(&v4)
+            }
+            IpAddr::V6(ip) => {
+                let addr = libc::in6_addr { s6_addr: ip.octets() };
+                v6 = libc::in6_pktinfo { ipi6_addr: addr, ipi6_ifindex: 0 };
+                ControlMessage::Ipv6PacketInfo(&v6)
+            }
+        };
+        let fd = self.socket.get_ref().as_raw_fd();
+        let to = SockaddrStorage::from(to);
+        sendmsg(fd, &[IoSlice::new(bytes)], &[source], MsgFlags::MSG_DONTWAIT, Some(&to))?;
+        Ok(())
     }
 }
 
@@ -61,14 +104,14 @@ pub(super) async fn read(net: Net, index: usize) {
     loop {
         let Ok(mut ready) = port.socket.readable().await else { return };
         let mut batch = Vec::new();
-        let taken = room.receive(port.socket.get_ref(), |from, octets| {
+        let taken = room.receive(port.socket.get_ref(), |from, to, octets| {
             // Keep-alives of phones behind NAT: nothing to read in them (RFC 5626 §4.4.1 is for streams).
             if octets.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
                 return;
             }
             // A copy of its own: a call keeps its INVITE, and must not keep a whole batch with it.
             let bytes = Bytes::copy_from_slice(octets);
-            let local = SocketAddr::new(net.local_ip(port.local.ip(), from.ip()), port.local.port());
+            let local = SocketAddr::new(to.unwrap_or(port.local.ip()), port.local.port());
             let flow = Flow { transport: Transport::Udp, local, remote: from, connection: 0 };
             batch.push(Arrival::Octets(flow, bytes));
         });
@@ -94,11 +137,19 @@ struct Room {
 
 impl Room {
     fn new() -> Room {
-        Room { buffers: vec![vec![0; LARGEST]; BATCH], headers: MultiHeaders::preallocate(BATCH, None) }
+        let space = nix::cmsg_space!(libc::in6_pktinfo);
+        Room {
+            buffers: vec![vec![0; LARGEST]; BATCH],
+            headers: MultiHeaders::preallocate(BATCH, Some(space)),
+        }
     }
 
     /// Takes what waits, at most a batch, with one system call. Answers how many datagrams that was.
-    fn receive(&mut self, socket: &UdpSocket, mut take: impl FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+    fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        mut take: impl FnMut(SocketAddr, Option<IpAddr>, &[u8]),
+    ) -> io::Result<usize> {
         let mut buffers = self.buffers.iter_mut().map(|b| [IoSliceMut::new(b)]);
         let mut slices: [_; BATCH] =
             std::array::from_fn(|_| buffers.next().unwrap_or([IoSliceMut::new(&mut [])]));
@@ -108,14 +159,28 @@ impl Room {
         for message in came {
             taken += 1;
             if let Some(from) = message.address.and_then(address) {
-                message.iovs().for_each(|octets| take(from, octets));
+                let to = message.cmsgs().ok().and_then(|mut all| all.find_map(destination));
+                message.iovs().for_each(|octets| take(from, to, octets));
             }
         }
         Ok(taken)
     }
 }
 
-fn address(from: SockaddrStorage) -> Option<SocketAddr> {
+/// The address of ours that a datagram came to.
+fn destination(message: ControlMessageOwned) -> Option<IpAddr> {
+    match message {
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes())).filter(|ip| !ip.is_unspecified())
+        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => {
+            Some(IpAddr::from(info.ipi6_addr.s6_addr)).filter(|ip| !ip.is_multicast())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn address(from: SockaddrStorage) -> Option<SocketAddr> {
     match (from.as_sockaddr_in(), from.as_sockaddr_in6()) {
         (Some(v4), _) => Some(std::net::SocketAddrV4::from(*v4).into()),
         (_, Some(v6)) => Some(std::net::SocketAddrV6::from(*v6).into()),

@@ -332,14 +332,17 @@ impl Store {
     /// Keeps a contact *soon*.
     pub fn save_registration(&self, record: &RegistrationRecord) {
         if let Ok(value) = serde_json::to_vec(record) {
-            let key = registration_key(&record.ext, &record.contact);
+            let key = registration_key(&record.ext, &record.contact, &record.remote);
             let _ = self.jobs.try_send(Job::Soon { key, value: Some(value) });
         }
     }
 
-    /// Forgets a contact *soon*.
-    pub fn forget_registration(&self, ext: &str, contact: &str) {
-        let _ = self.jobs.try_send(Job::Soon { key: registration_key(ext, contact), value: None });
+    /// Forgets a contact *soon*; `remote` is where it came from.
+    pub fn forget_registration(&self, ext: &str, contact: &str, remote: &str) {
+        // Earlier versions kept it without the address.
+        for key in [registration_key(ext, contact, remote), format!("r/{ext}/{contact}")] {
+            let _ = self.jobs.try_send(Job::Soon { key, value: None });
+        }
     }
 
     /// The contacts that were kept, without those that ran out. Waits until what was kept before can be seen: a desk that
@@ -455,8 +458,8 @@ fn disk_error(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Disk { path: path.to_owned(), why, full }
 }
 
-fn registration_key(ext: &str, contact: &str) -> String {
-    format!("r/{ext}/{contact}")
+fn registration_key(ext: &str, contact: &str, remote: &str) -> String {
+    format!("r/{ext}/{contact}/{remote}")
 }
 
 fn sha256_hex(text: &str) -> String {

@@ -460,7 +460,7 @@ fn registrations_come_back_until_they_run_out() {
     store.save_registration(&contact(1, 2_000));
     store.save_registration(&contact(2, 1_000));
     store.save_registration(&contact(3, 2_000));
-    store.forget_registration("101", "sip:101@192.0.2.3");
+    store.forget_registration("101", "sip:101@192.0.2.3", "192.0.2.3:5060");
     store.close();
     let store = bench.open();
     assert_eq!(store.registrations(1_500), [contact(1, 2_000)]);

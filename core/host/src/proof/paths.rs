@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ringtrip_switch::config::Config;
+use ringtrip_switch::config::{Config, External};
 use ringtrip_switch::event::Event;
 use ringtrip_switch::party::{Digits, Source};
 use ringtrip_switch::route::{Attempt, RoutePlan, Target, Verdict};
@@ -158,7 +158,8 @@ impl Work<'_> {
                         addr.port() == port
                             && (addr.ip() == ip || addr.ip().is_unspecified() && ip.is_loopback())
                     };
-                    config.sip.external == Some(ip) || config.sip.listen.iter().any(|(_, addr)| listens(addr))
+                    config.sip.external == Some(External::Address(ip))
+                        || config.sip.listen.iter().any(|(_, addr)| listens(addr))
                 });
             if ours {
                 self.found(Finding {

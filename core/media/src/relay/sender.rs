@@ -50,6 +50,11 @@ impl Sender {
         self.octets += octets as u64;
     }
 
+    /// When something was last sent.
+    pub fn last(&self) -> Instant {
+        self.at
+    }
+
     /// The timestamp that a packet sent now would have.
     pub fn timestamp_at(&self, now: Instant) -> u32 {
         let elapsed = now.saturating_duration_since(self.at).as_micros() as u64;

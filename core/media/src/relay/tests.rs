@@ -14,6 +14,8 @@ fn face(remote: &str, send: Codec) -> Face {
     Face {
         remote: addr(remote),
         also: None,
+        agreement: 0,
+        unreachable: false,
         remote_rtcp: None,
         receive: vec![send.clone()],
         send,
@@ -101,6 +103,129 @@ fn a_phone_behind_a_router_is_heard_and_answered_where_it_is() {
     // Another phone behind the same router does not take over.
     let other = addr("203.0.113.9:31002");
     assert_eq!(relay(&mut a, &mut b, c.at(2), other, &mut packet(8, 3, 77)).0, Verdict::Refused);
+}
+
+/// What a phone behind a router has said in its `agreement`th offer or answer.
+fn behind(router: &str, sdp: &str, agreement: u32) -> Face {
+    let also = Some(addr(router).ip());
+    Face { also, agreement, unreachable: true, ..face(sdp, Codec::PCMA) }
+}
+
+/// Its router was started anew while it was on hold: the re-INVITE that resumes the call says the same, and its packets
+/// come from another port.
+#[test]
+fn a_new_agreement_brings_the_sound_back_after_a_router_restart() {
+    let c = clock();
+    let (before, after) = ("203.0.113.9:31000", "203.0.113.9:47000");
+    let (mut a, _) = pair(&c, behind(before, "10.0.0.5:4000", 1), face(B, Codec::PCMA));
+    assert!(matches!(a.accept(c.at(0), addr(before), &packet(8, 1, 7)), Verdict::Audio { .. }));
+    assert_eq!(a.accept(c.at(20), addr(after), &packet(8, 2, 7)), Verdict::Refused, "no agreement");
+    // The same agreement told again changes nothing.
+    a.set_face(c.at(30), behind(before, "10.0.0.5:4000", 1));
+    assert_eq!(a.accept(c.at(40), addr(after), &packet(8, 2, 7)), Verdict::Refused);
+
+    a.set_face(c.at(60_000), behind(before, "10.0.0.5:4000", 2));
+    assert_eq!(a.destination(), Some(addr(before)), "the old port stays good until something comes");
+    assert!(matches!(a.accept(c.at(60_010), addr(before), &packet(8, 3, 7)), Verdict::Audio { .. }));
+    assert!(matches!(a.accept(c.at(60_020), addr(after), &packet(8, 4, 7)), Verdict::Audio { .. }));
+    assert_eq!(a.destination(), Some(addr(after)));
+    assert_eq!(a.accept(c.at(60_040), addr(before), &packet(8, 5, 7)), Verdict::Refused, "and then no more");
+}
+
+/// From the Wi-Fi to the mobile network: the re-INVITE comes from another address, its SDP names a private one there.
+#[test]
+fn a_roaming_phone_is_heard_where_its_request_came_from() {
+    let c = clock();
+    let (wifi, mobile) = ("203.0.113.9:31000", "198.51.100.77:5555");
+    let (mut a, _) = pair(&c, behind(wifi, "192.168.1.5:4000", 1), face(B, Codec::PCMA));
+    a.accept(c.at(0), addr(wifi), &packet(8, 1, 7));
+    a.set_face(c.at(5_000), behind(mobile, "10.33.0.4:4002", 2));
+    // Until it is heard: the address of its request with the port that it named.
+    assert_eq!(a.destination(), Some(addr("198.51.100.77:4002")));
+    assert!(matches!(a.accept(c.at(5_020), addr(mobile), &packet(8, 2, 7)), Verdict::Audio { .. }));
+    assert_eq!(a.destination(), Some(addr(mobile)));
+}
+
+/// Packets that go on the old way beside a new agreement do not end the search at once, and do after a while.
+#[test]
+fn the_old_way_wins_only_if_it_lasts() {
+    let c = clock();
+    let (before, after) = ("203.0.113.9:31000", "203.0.113.9:47000");
+    let again = |a: &mut RtpEnd| {
+        a.set_face(c.at(1_000), behind(before, "10.0.0.5:4000", 2));
+        for n in 0..300u16 {
+            a.accept(c.at(1_000 + u64::from(n) * 20), addr(before), &packet(8, 100 + n, 7));
+        }
+    };
+    let (mut a, _) = pair(&c, behind(before, "10.0.0.5:4000", 1), face(B, Codec::PCMA));
+    a.accept(c.at(0), addr(before), &packet(8, 1, 7));
+    again(&mut a);
+    assert_eq!(a.accept(c.at(7_010), addr(after), &packet(8, 500, 7)), Verdict::Refused);
+    assert_eq!(a.destination(), Some(addr(before)));
+}
+
+/// Its carrier's router sends sound from another address than signalling: nobody has named it.
+#[test]
+fn a_third_address_is_the_peer_s_only_where_none_that_was_named_can_be() {
+    let c = clock();
+    let (router, third) = ("203.0.113.9:5060", addr("203.0.113.77:9000"));
+    let heard = |a: &mut RtpEnd, at: u64, seqs: &[u16]| {
+        let mut last = Verdict::Refused;
+        for (n, seq) in seqs.iter().enumerate() {
+            last = a.accept(c.at(at + n as u64 * 20), third, &packet(8, *seq, 7));
+        }
+        last
+    };
+    let end = |face: Face| pair(&c, face, super::tests::face(B, Codec::PCMA)).0;
+
+    let mut a = end(behind(router, "10.0.0.5:4000", 1));
+    assert_eq!(heard(&mut a, 0, &[1, 2]), Verdict::Refused, "two packets are no stream");
+    assert!(matches!(heard(&mut a, 40, &[3]), Verdict::Audio { .. }));
+    assert_eq!(a.destination(), Some(third));
+
+    let mut a = end(behind(router, "10.0.0.5:4000", 1));
+    assert_eq!(heard(&mut a, 0, &[1, 5, 9, 3, 70]), Verdict::Refused, "guessed numbers are no stream");
+    assert_eq!(heard(&mut a, 5_000, &[1, 2, 3, 4]), Verdict::Refused, "too late");
+
+    let mut a = end(behind(router, "10.0.0.5:4000", 1));
+    a.accept(c.at(0), addr("203.0.113.9:31000"), &packet(8, 1, 9));
+    assert_eq!(heard(&mut a, 20, &[1, 2, 3, 4]), Verdict::Refused, "the named one has spoken");
+
+    let mut a = end(Face { unreachable: false, ..behind(router, "198.51.100.5:4000", 1) });
+    assert_eq!(heard(&mut a, 0, &[1, 2, 3, 4]), Verdict::Refused, "the announced one can be");
+}
+
+/// RFC 6263: on hold nothing is said, and routers forget.
+#[test]
+fn the_way_is_kept_open_while_nothing_is_sent() {
+    let c = clock();
+    let held = Face { direction: Direction::Inactive, ..behind("203.0.113.9:31000", "10.0.0.5:4000", 1) };
+    let (mut a, mut b) = pair(&c, behind("203.0.113.9:31000", "10.0.0.5:4000", 0), face(B, Codec::PCMA));
+    a.accept(c.at(0), addr("203.0.113.9:31000"), &packet(8, 1, 7));
+    let mut out = [0; 200];
+    relay(&mut b, &mut a, c.at(100), addr(B), &mut packet(8, 1, 9));
+    assert_eq!(a.write_keep_alive(c.at(15_099), &mut out), Step::Nothing, "something was sent");
+    a.set_face(c.at(1_000), held);
+    let mut sent = Vec::new();
+    for s in 1..=60 {
+        let now = c.at(1_000 * s);
+        if let Step::Send { to, len } = a.write_keep_alive(now, &mut out) {
+            assert_eq!(
+                (to, len),
+                (addr("203.0.113.9:31000"), 12),
+                "no payload, and where its sound came from"
+            );
+            let header = Packet::parse(&out[..len]).expect("RTP").header;
+            assert!(header.pt >= 96 && header.pt != 101, "nobody plays it");
+            sent.push(s);
+        }
+        assert!(a.deadline().is_some_and(|at| at <= c.at(1_000 * (s + 15))));
+    }
+    assert_eq!(sent, [16, 31, 46], "every 15 s after the agreement");
+    assert_eq!(a.figures().sent, 1, "it is no sound");
+    // When the sound goes on, the peer sees one stream.
+    let (_, step) = relay(&mut b, &mut a, c.at(61_000), addr(B), &mut packet(8, 3000, 9));
+    assert_eq!(step, Step::Nothing, "still held");
 }
 
 /// M1 and M2: nobody but the announced peer is heard or answered, before, during or after the first packet.

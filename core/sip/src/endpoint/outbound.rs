@@ -1,5 +1,6 @@
 //! Requests that we send: Via, branch, the client machines, CANCEL and ACK.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -150,8 +151,8 @@ impl Endpoint {
     pub(super) fn abandon(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Output>) {
         let id = self.by_tx.get(&tx).copied();
         let Some(client) = id.and_then(|id| self.clients.get_mut(id)) else { return };
+        client.bytes = None;
         if matches!(client.machine, Machine::Invite(_)) {
-            client.bytes = None;
             self.cancel(now, tx, out);
         }
     }
@@ -382,7 +383,7 @@ impl Endpoint {
 
     /// Our Via: sent-by of this flow, a branch that names the slot and that nobody can guess.
     fn via(&mut self, flow: &Flow, id: u64, token: u64) -> Bytes {
-        let at = (flow.transport, flow.local);
+        let at = (flow.transport, self.config.topology.advertised(flow.local, flow.remote.ip()));
         let known = self.vias.iter().position(|(k, _)| *k == at);
         let prefix = match known {
             Some(i) => &self.vias[i].1,
@@ -391,7 +392,7 @@ impl Endpoint {
                 if self.vias.len() >= 64 {
                     self.vias.clear();
                 }
-                let prefix = self.via_prefix(flow);
+                let prefix = via_prefix(at);
                 &self.vias.push_mut((at, prefix)).1
             }
         };
@@ -400,16 +401,6 @@ impl Endpoint {
         out.put_slice(&hex(id));
         out.put_slice(&hex(token));
         out.freeze()
-    }
-
-    fn via_prefix(&self, flow: &Flow) -> Bytes {
-        let (transport, rport) = match flow.transport {
-            Transport::Udp => ("UDP", ";rport"),
-            Transport::Tcp => ("TCP", ""),
-        };
-        let named = self.config.sent_by.iter().find(|(local, _)| *local == flow.local);
-        let sent_by = named.map_or_else(|| flow.local.to_string(), |(_, name)| name.clone());
-        format!("SIP/2.0/{transport} {sent_by}{rport};branch={MAGIC}").into()
     }
 
     /// Adds what every request has: Max-Forwards (§8.1.1.6) and who we are.
@@ -421,6 +412,14 @@ impl Endpoint {
             headers.push(Name::UserAgent, self.texts.name.clone());
         }
     }
+}
+
+fn via_prefix((transport, sent_by): (Transport, SocketAddr)) -> Bytes {
+    let (transport, rport) = match transport {
+        Transport::Udp => ("UDP", ";rport"),
+        Transport::Tcp => ("TCP", ""),
+    };
+    format!("SIP/2.0/{transport} {sent_by}{rport};branch={MAGIC}").into()
 }
 
 /// Slot and token, if the branch can be ours.

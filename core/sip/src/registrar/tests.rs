@@ -72,6 +72,7 @@ impl Bench {
             Change::Unregistered { contact, why, .. } => {
                 format!("-{} {}", String::from_utf8_lossy(&contact), why.word())
             }
+            Change::Moved { from, to } => format!("{} to {}", from.remote, to.remote),
         };
         self.changes.drain(..).map(word).collect()
     }
@@ -245,4 +246,100 @@ fn an_escaped_null_does_not_shorten_a_name() {
     assert_eq!(aor("sip:null-%00-null@Example.com"), Some("sip:null-%00-null@example.com".into()));
     assert_ne!(aor("sip:null-%00-null@example.com"), aor("sip:null@example.com"));
     assert_eq!(aor("<sip:%61@b>"), aor("<sip:a@b;x=y>"));
+}
+
+/// The addresses that an extension's phones are reached at.
+fn ways(b: &Bench) -> Vec<String> {
+    let mut ways: Vec<String> =
+        b.registrar.bindings(b.t0, &AOR).iter().map(|b| b.flow.remote.to_string()).collect();
+    ways.sort();
+    ways
+}
+
+const HOME: &str = "Contact: <sip:101@192.168.1.10:5060>\r\n";
+
+/// Registers this Contact from this address.
+fn from(b: &mut Bench, source: &str, call_id: &str, cseq: u32, lines: &str) {
+    b.flow.remote = source.parse().unwrap();
+    let response = b.register(0, call_id, cseq, lines);
+    assert_eq!(response.code, 200, "{source} {call_id}");
+}
+
+#[test]
+fn two_homes_with_the_same_private_address_are_two_phones() {
+    let mut b = Bench::new();
+    from(&mut b, "203.0.113.1:40000", "a", 1, HOME);
+    from(&mut b, "198.51.100.2:5060", "b", 1, HOME);
+    assert_eq!(ways(&b), ["198.51.100.2:5060", "203.0.113.1:40000"]);
+    // Two phones behind one address of a carrier, too.
+    from(&mut b, "198.51.100.2:7777", "c", 1, HOME);
+    assert_eq!(ways(&b).len(), 3);
+    // Each refreshes its own, and takes back its own.
+    from(&mut b, "203.0.113.1:40000", "a", 2, HOME);
+    assert_eq!(ways(&b).len(), 3);
+    from(&mut b, "203.0.113.1:40000", "a", 3, &format!("{HOME}Expires: 0\r\n"));
+    assert_eq!(ways(&b), ["198.51.100.2:5060", "198.51.100.2:7777"]);
+}
+
+#[test]
+fn a_phone_whose_router_was_restarted_is_the_same_phone() {
+    let mut b = Bench::new();
+    from(&mut b, "203.0.113.1:40000", "a", 1, HOME);
+    b.words();
+    // Another port, another address: its Call-ID tells.
+    from(&mut b, "203.0.113.1:51111", "a", 2, HOME);
+    assert_eq!(ways(&b), ["203.0.113.1:51111"]);
+    assert_eq!(b.words()[0], "203.0.113.1:40000 to 203.0.113.1:51111");
+    from(&mut b, "198.51.100.9:1024", "a", 3, HOME);
+    assert_eq!(ways(&b), ["198.51.100.9:1024"]);
+    // In another network, with another private address.
+    from(&mut b, "198.51.100.50:2048", "a", 4, "Contact: <sip:101@10.33.0.4:5060>\r\n");
+    assert_eq!(ways(&b), ["198.51.100.50:2048"]);
+    // The phone was restarted: it counts anew, from the same address.
+    from(&mut b, "198.51.100.50:2048", "new", 1, "Contact: <sip:101@10.33.0.4:5060>\r\n");
+    assert_eq!(ways(&b), ["198.51.100.50:2048"]);
+}
+
+#[test]
+fn a_phone_that_names_its_instance_has_one_binding_for_each_of_its_flows() {
+    let mut b = Bench::new();
+    let with = |n: u32| {
+        format!("Contact: <sip:101@192.168.1.10:5060>;+sip.instance=\"<urn:uuid:1>\";reg-id={n}\r\n")
+    };
+    from(&mut b, "203.0.113.1:40000", "a", 1, &with(1));
+    from(&mut b, "203.0.113.77:1111", "b", 1, &with(1));
+    assert_eq!(ways(&b), ["203.0.113.77:1111"], "moved");
+    from(&mut b, "203.0.113.77:2222", "c", 1, &with(2));
+    assert_eq!(ways(&b), ["203.0.113.77:1111", "203.0.113.77:2222"], "a second flow");
+    let other = "Contact: <sip:101@192.168.1.10:5060>;+sip.instance=\"<urn:uuid:2>\";reg-id=1\r\n";
+    from(&mut b, "203.0.113.77:1111", "d", 1, other);
+    assert_eq!(ways(&b).len(), 3, "another phone");
+}
+
+#[test]
+fn where_no_router_stands_the_contact_is_the_phone() {
+    let mut b = Bench::new();
+    let contact = "Contact: <sip:101@192.0.2.9:5060>\r\n";
+    from(&mut b, "192.0.2.9:5060", "a", 1, contact);
+    from(&mut b, "192.0.2.9:5060", "restarted", 1, contact);
+    assert_eq!(ways(&b), ["192.0.2.9:5060"]);
+    // Connections come from a port of their own.
+    let mut b = Bench::new();
+    b.flow.transport = Transport::Tcp;
+    from(&mut b, "192.0.2.9:40001", "a", 1, contact);
+    from(&mut b, "192.0.2.9:40002", "b", 1, contact);
+    assert_eq!(ways(&b).len(), 1);
+}
+
+#[test]
+fn one_phone_comes_back_once_from_the_store() {
+    let mut b = Bench::new();
+    from(&mut b, "203.0.113.1:40000", "a", 1, HOME);
+    from(&mut b, "198.51.100.2:5060", "b", 1, HOME);
+    let mut kept = b.registrar.export(b.t0);
+    let old = Record { left: Duration::from_secs(5), ..kept[0].clone() };
+    kept.push(old);
+    let mut again = Bench::new();
+    again.registrar.import(again.t0, kept);
+    assert_eq!(ways(&again).len(), 2);
 }

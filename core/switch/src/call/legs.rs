@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringtrip_sip::nat::Topology;
 use smallvec::SmallVec;
 
 use crate::call::machine::{Call, State};
@@ -140,6 +141,17 @@ impl Call {
         let mut room = Room { setup: &self.setup, rand: &mut self.rand, said: &mut said, out };
         step(sip, &mut room);
         self.inbox.extend(said.into_iter().map(|event| (n, event)));
+    }
+
+    /// The networks around us changed: each leg learns by which address of ours its peer reaches us now.
+    pub(super) fn network_changed(&mut self, topology: Arc<Topology>, out: &mut Vec<Post>) {
+        Arc::make_mut(&mut self.setup).topology = topology;
+        for leg in self.legs.iter().filter(|leg| leg.stage.lives()) {
+            if let Kind::Sip(sip) = &leg.kind {
+                let (flow, peer_knows_it) = sip.flow();
+                out.push(Post::LocalAddress { call: self.id, n: leg.n, flow, peer_knows_it });
+            }
+        }
     }
 
     /// The leg that talks, or is about to talk, with leg `n`.

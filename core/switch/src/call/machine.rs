@@ -179,6 +179,10 @@ impl Call {
             CallInput::Hangup(Cause::Spent) => self.spent(now, out),
             CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
             CallInput::Say { prompt } => self.say(prompt, out),
+            CallInput::Topology(topology) => self.network_changed(topology, out),
+            CallInput::LocalAddress { n, local } => {
+                self.with_sip(n, out, |leg, room| leg.relocate(now, local, room));
+            }
             CallInput::Timeout => self.timeout(now, out),
         }
         self.settle(now, out);

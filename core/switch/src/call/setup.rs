@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringtrip_media::tone::Tone;
+use ringtrip_sip::nat::Topology;
 
 use crate::config::Config;
 use crate::ids::{LineId, PortRef};
@@ -21,6 +22,8 @@ pub struct CallSetup {
     pub prompt: Tone,
     /// Our name in messages; the endpoint puts it on those that go by the desk.
     pub agent: String,
+    /// Which address of ours a peer is shown. Unlike the rest it follows the network while the call lives.
+    pub topology: Arc<Topology>,
 }
 
 impl CallSetup {

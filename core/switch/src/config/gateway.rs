@@ -1,12 +1,12 @@
 //! Gateways: SIP providers, and who answers for calls that come in.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::nat::IpNet;
 
 use crate::ids::GatewayId;
 use crate::party::Digits;
@@ -46,8 +46,8 @@ pub struct Gateway {
     pub inbound: Inbound,
     /// Numbers of ours there that go elsewhere than `inbound`.
     pub dids: Vec<(Digits, Inbound)>,
-    /// Addresses from which its calls come, beside those that its name resolves to.
-    pub accept_from: Vec<IpAddr>,
+    /// Networks from which its calls come, beside the addresses that its name resolves to.
+    pub accept_from: Vec<IpNet>,
     /// Believe its P-Asserted-Identity and send it ours (RFC 3325).
     pub trusted: bool,
     /// It is another exchange of the house: an emergency number that it dials is an emergency call. So it is in any case

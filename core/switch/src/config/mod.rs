@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::nat::IpNet;
 
 use crate::dialplan::{Dialling, Plan};
 use crate::emergency::Country;
@@ -203,7 +204,13 @@ pub struct Sip {
     /// The realm of digest challenges.
     pub realm: String,
     /// Our address as seen from outside, when a router stands between.
-    pub external: Option<IpAddr>,
+    pub external: Option<External>,
+    /// Networks whose peers are shown the address of our interface; `None`: the private ones and those of our interfaces.
+    pub local_networks: Option<Vec<IpNet>>,
+    /// How the ways to phones behind routers are kept open.
+    pub keep_alive: KeepAliveBy,
+    /// How often at least.
+    pub keep_alive_interval: Duration,
     /// UDP ports for RTP and RTCP, first and last.
     pub rtp_ports: (u16, u16),
     /// Digest algorithms offered, best first.
@@ -216,6 +223,28 @@ pub struct Sip {
     pub expires: Expires,
     /// Whom to ask for names; none: the system's name servers.
     pub name_servers: Vec<SocketAddr>,
+}
+
+/// Where our address as seen from outside comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum External {
+    /// It never changes.
+    Address(IpAddr),
+    /// A name that resolves to it, as with dynamic DNS.
+    Name(String),
+    /// What providers say that they see (`received` in the Via of their answers, RFC 3581).
+    Learned,
+}
+
+/// How a way through a router is kept open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepAliveBy {
+    /// OPTIONS: the answer says how far away the phone is.
+    Options,
+    /// An empty line, for phones that do not like OPTIONS.
+    Crlf,
+    /// Not at all: the phones do it.
+    Nothing,
 }
 
 /// A digest algorithm (RFC 8760).
@@ -413,6 +442,9 @@ impl Default for Sip {
             domain: "ringtrip.local".to_owned(),
             realm: "ringtrip".to_owned(),
             external: None,
+            local_networks: None,
+            keep_alive: KeepAliveBy::Options,
+            keep_alive_interval: Duration::from_secs(30),
             rtp_ports: (16384, 32767),
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             session_expires: Some(Duration::from_secs(1800)),

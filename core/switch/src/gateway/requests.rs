@@ -62,11 +62,11 @@ impl Gateway {
     }
 
     pub(super) fn contact(&self) -> String {
-        let local = self.servers.current().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |s| s.local);
-        let at = match self.setup.external {
-            Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
-            _ => local,
-        };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let at = self
+            .servers
+            .current()
+            .map_or(nowhere, |server| self.setup.topology.advertised(server.local, server.remote.ip()));
         format!("<sip:{}@{at}{}>", escape_user(&self.setup.contact_user), self.transport())
     }
 

@@ -55,6 +55,13 @@ impl Servers {
         }
     }
 
+    /// Our addresses on these ways changed.
+    pub(super) fn relocate(&mut self, way: impl Fn(&Flow) -> Option<Flow>) {
+        for flow in &mut self.flows {
+            *flow = way(flow).unwrap_or(*flow);
+        }
+    }
+
     /// Is it not known where the provider is?
     pub(super) fn is_empty(&self) -> bool {
         self.flows.is_empty()

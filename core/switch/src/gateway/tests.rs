@@ -55,7 +55,12 @@ impl Bench {
         let mut out = Vec::new();
         let gateway = Gateway::new(
             now,
-            GatewaySetup { settings, contact_user: "me".to_owned(), locals, external: None },
+            GatewaySetup {
+                settings,
+                contact_user: "me".to_owned(),
+                locals,
+                topology: std::sync::Arc::new(ringtrip_sip::nat::Topology::direct()),
+            },
             1,
             &mut out,
         );

@@ -11,13 +11,14 @@
 pub(crate) mod codes;
 pub(crate) mod identity;
 mod info;
+mod network;
 mod offer;
 mod refresh;
 pub(crate) mod uac;
 mod uas;
 mod within;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,6 +29,7 @@ use ringtrip_sip::digest;
 use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx, Told, Transport};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::nat;
 use smallvec::SmallVec;
 
 use crate::call::CallSetup;
@@ -80,6 +82,10 @@ pub(crate) struct SipLeg {
     abandoned: SmallVec<[ClientTx; 2]>,
     /// Requests sent in client transactions so far.
     sent: u16,
+    /// Our address changed and the peer was not told yet.
+    moved: bool,
+    /// Where its last word about sound came from: its packets may come from there too, whatever its SDP says.
+    signals_from: IpAddr,
 }
 
 /// Where the leg is.
@@ -144,6 +150,8 @@ impl SipLeg {
             proof: Vec::new(),
             abandoned: SmallVec::new(),
             sent: 0,
+            moved: false,
+            signals_from: flow.remote.ip(),
         }
     }
 
@@ -154,12 +162,14 @@ impl SipLeg {
         talk.allow(way.codecs.clone());
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let nowhere = Flow { transport: Transport::Udp, local: nowhere, remote: nowhere, connection: 0 };
+        let flow = way.flows.first().copied().unwrap_or(nowhere);
+        let signals_from = flow.remote.ip();
         SipLeg {
             id,
             dialog: None,
             tag: String::new(),
             contact_user: way.identity.contact_user.clone(),
-            flow: way.flows.first().copied().unwrap_or(nowhere),
+            flow,
             talk,
             phase: Phase::Gone,
             refresh: Refresh::default(),
@@ -169,6 +179,8 @@ impl SipLeg {
             peer: Peer::default(),
             abandoned: SmallVec::new(),
             sent: 0,
+            moved: false,
+            signals_from,
         }
     }
 
@@ -195,9 +207,10 @@ impl SipLeg {
     /// How the media plane should talk to the peer, if that changed since it was last asked.
     pub(crate) fn take_face(&mut self) -> Option<RtpFace> {
         let face = self.talk.take_face()?;
-        let ip = self.flow.remote.ip();
+        let ip = self.signals_from;
         let also = Some(ip).filter(|ip| *ip != face.remote.ip() && !ip.is_unspecified());
-        Some(RtpFace { also, ..face })
+        let unreachable = also.is_some_and(|ip| nat::is_private(face.remote.ip()) && !nat::is_private(ip));
+        Some(RtpFace { also, unreachable, ..face })
     }
 
     /// The call tells the leg something.
@@ -220,7 +233,10 @@ impl SipLeg {
     pub(crate) fn told(&mut self, now: Instant, told: Told, room: &mut Room<'_>) {
         match told {
             Told::Request { tx, request, flow } => self.asked(now, tx, &request, flow, room),
-            Told::Ack { request, .. } => self.acked(now, &request, room),
+            Told::Ack { request, flow } => {
+                self.heard_of_sound(&request.body, flow);
+                self.acked(now, &request, room);
+            }
             Told::Cancelled { tx } => self.cancelled(tx, room),
             Told::Response { tx, response, flow } => self.answered(now, tx, &response, flow, room),
             Told::Failed { tx, .. } => self.failed(now, tx, room),
@@ -308,7 +324,7 @@ impl SipLeg {
     /// Our Contact.
     fn contact(&self, setup: &CallSetup) -> String {
         let user = if self.contact_user.is_empty() { "" } else { "@" };
-        let at = visible(self.flow.local, setup);
+        let at = self.address(setup);
         let transport = match self.flow.transport {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
@@ -318,15 +334,7 @@ impl SipLeg {
 
     /// Our address for SDP and Contact as the peer shall see it.
     fn address(&self, setup: &CallSetup) -> SocketAddr {
-        visible(self.flow.local, setup)
-    }
-}
-
-/// An address of ours as peers shall see it: the one that the router has, if one is configured.
-pub(crate) fn visible(local: SocketAddr, setup: &CallSetup) -> SocketAddr {
-    match setup.config.sip.external {
-        Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
-        _ => local,
+        setup.topology.advertised(self.flow.local, self.signals_from)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Offer and answer (RFC 3264) between the peer and the far side of the call. Sound passes through where both speak
 //! the same codec, and is transcoded between PCMU, PCMA and linear where they do not; G.722 and Opus only pass.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use ringtrip_media::sdp::{Sdp, SdpSession};
@@ -32,6 +32,8 @@ pub(super) struct Talk {
     offering: bool,
     /// The face changed since the media plane was told.
     dirty: bool,
+    /// How many offers have had their answer.
+    agreement: u32,
 }
 
 /// Packet time that we send where the peer has no wish, ms.
@@ -53,6 +55,7 @@ impl Talk {
             allowed: Vec::new(),
             offering: false,
             dirty: false,
+            agreement: 0,
         }
     }
 
@@ -149,6 +152,7 @@ impl Talk {
         };
         self.offering = false;
         self.dirty = true;
+        self.agreement = self.agreement.wrapping_add(1);
         Some(self.say(sound))
     }
 
@@ -162,6 +166,7 @@ impl Talk {
             self.shape = Some((answer.sdp, answer.at));
             self.offering = false;
             self.dirty = true;
+            self.agreement = self.agreement.wrapping_add(1);
         }
         fits
     }
@@ -200,6 +205,14 @@ impl Talk {
         self.local.as_ref()
     }
 
+    /// Our address is this one now. True if the peer was told another.
+    pub(super) fn relocate(&mut self, ip: IpAddr) -> bool {
+        let Some(addr) = self.local.as_mut().and_then(|local| local.addr.as_mut()) else { return false };
+        let moved = addr.ip() != ip;
+        addr.set_ip(ip);
+        moved
+    }
+
     /// The same words again: for a 200 after a 183, or to refresh the session.
     pub(super) fn again(&mut self) -> Option<Bytes> {
         self.local.take().map(|sound| self.say(sound))
@@ -230,6 +243,8 @@ impl Talk {
         let face = RtpFace {
             remote: self.address?,
             also: None,
+            agreement: self.agreement,
+            unreachable: false,
             send: remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind))?.clone(),
             receive: local.codecs.clone(),
             telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),

@@ -157,6 +157,10 @@ impl SipLeg {
             }
             return;
         }
+        // A second far end of a fork says nothing of the one that we talk to.
+        if matches!(self.phase, Phase::Calling(_)) || !self.is_fork(response) {
+            self.heard_of_sound(&response.body, flow);
+        }
         if let Phase::Calling(calling) = &mut self.phase
             && calling.tx == tx
         {
@@ -312,6 +316,7 @@ impl SipLeg {
         }
         self.refresh.agree(now, &response.headers, &room.setup.config.sip);
         room.said.push(LegEvent::Answered(self.talk.heard()));
+        self.change_if_free(now, room);
     }
 
     fn refused(&mut self, now: Instant, response: &Response, room: &mut Room<'_>) {
@@ -353,6 +358,7 @@ impl SipLeg {
         self.auth = answerer(way);
         self.proof.clear();
         self.flow = flow;
+        self.signals_from = flow.remote.ip();
         self.dialog = None;
         self.invite_again(now, room);
     }

@@ -74,6 +74,7 @@ impl SipLeg {
         if let Err(unfit) = dialog.receive(request, flow) {
             return self.reply(tx, request, unfit.code(), room);
         }
+        self.heard_of_sound(&request.body, flow);
         match request.method {
             Method::Bye => self.bye_came(tx, request, room),
             Method::Invite => self.reinvite(now, tx, request, room),
@@ -199,8 +200,10 @@ impl SipLeg {
                 self.talk.withdraw(ours.before);
                 match ours.want {
                     Some(want) => self.want(want),
+                    None if ours.offered => {}
                     None => return self.refresh_session(room),
                 }
+                self.moved |= ours.offered;
                 self.change_if_free(now, room);
             }
             // The dialog is not there any more (§12.2.1.2).
@@ -218,6 +221,7 @@ impl SipLeg {
                 let retry = now + Duration::from_millis(wait * 10);
                 if let Phase::Up(pending) = &mut self.phase {
                     pending.retry = Some(retry);
+                    self.moved |= ours.want.is_none() && ours.offered;
                     pending.want = pending.want.take().or(ours.want);
                 }
             }
@@ -249,16 +253,20 @@ impl SipLeg {
         }
     }
 
-    /// Sends the change that the far side wants, if no other is under way.
-    fn change_if_free(&mut self, _now: Instant, room: &mut Room<'_>) {
+    /// Sends the change that the far side wants, or our new address, if no other is under way.
+    pub(super) fn change_if_free(&mut self, _now: Instant, room: &mut Room<'_>) {
         let Phase::Up(pending) = &mut self.phase else { return };
         let busy =
             pending.unacked || pending.ours.is_some() || pending.retry.is_some() || self.talk.offering();
         if busy {
             return;
         }
-        let Some(want) = pending.want.take() else { return };
+        let moved = std::mem::take(&mut self.moved);
         let before = self.talk.said().cloned();
+        let Some(want) = pending.want.take() else {
+            let Some(sdp) = moved.then(|| self.talk.offer_again()).flatten() else { return };
+            return self.send_change(Method::Invite, Some(sdp), before, None, room);
+        };
         let sdp = self.talk.offer(Some(&want), self.address(room.setup));
         self.send_change(Method::Invite, Some(sdp), before, Some(want), room);
     }
