@@ -302,7 +302,13 @@ fn an_abandoned_invite_is_not_repeated_and_ends_whatever_comes() {
         &[Send("INVITE"), Reply("INVITE", 180, "a"), Abandon],
         &["INVITE >", "told 180", "CANCEL >"],
     );
-    check("no INVITE", Udp, &[Send("OPTIONS"), Abandon, Wait(500)], &["OPTIONS >", "OPTIONS >"]);
+    check("no INVITE", Udp, &[Send("OPTIONS"), Abandon, Wait(500)], &["OPTIONS >"]);
+    check(
+        "no INVITE, answered late",
+        Udp,
+        &[Send("OPTIONS"), Abandon, Wait(500), Reply("OPTIONS", 200, "a")],
+        &["OPTIONS >", "told 200"],
+    );
 }
 
 #[test]
