@@ -38,6 +38,8 @@ impl Bench {
         let face = RtpFace {
             remote: bench.phone.local_addr().expect("bound"),
             also: None,
+            agreement: 0,
+            unreachable: false,
             send: pcma.clone(),
             receive: vec![pcma],
             telephone_event: Some(101),
