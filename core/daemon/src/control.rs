@@ -110,7 +110,6 @@ impl Control {
             Control::Hangup { reply, .. } => reply.is_closed(),
             Control::ApplyConfig { reply, .. } => reply.is_closed(),
             Control::ReloadScript { reply, .. } => reply.is_closed(),
-            Control::CheckScript { reply, .. } => reply.is_closed(),
             Control::ReadScript { reply, .. } => reply.is_closed(),
             Control::Sim(ask) => ask.reply.is_closed(),
             Control::InjectFault { reply, .. } => reply.is_closed(),
