@@ -134,9 +134,18 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
     let mut talk = caller.dial("202", "", &sdp(media, "sendrecv", 1));
     let invite = called.called();
     assert_eq!((invite.from, invite.rtp().map(|at| at.ip())), (second, Some(second.ip())), "{}", invite.text);
-    called.pick_up(&invite, &sdp(media, "sendrecv", 1));
+    let sockets = || {
+        UdpSocket::bind("198.51.100.20:4000").and_then(|a| Ok((a, UdpSocket::bind("198.51.100.20:4002")?)))
+    };
+    let (near, far) = networks.within("out", sockets).expect("two sockets");
+    called.pick_up(&invite, &sdp(at("198.51.100.20", 4002), "sendrecv", 1));
     let answer = caller.put_through(&mut talk);
     assert_eq!(answer.rtp().map(|at| at.ip()), Some(second.ip()), "{}", answer.text);
+    let mut seq = 0;
+    let from = sounds(&far, invite.rtp().expect("an offer"), &near, &mut seq);
+    assert_eq!(from.ip(), second.ip(), "sound from another address");
+    let from = sounds(&near, answer.rtp().expect("an answer"), &far, &mut seq);
+    assert_eq!(from.ip(), second.ip(), "sound from another address");
     caller.hang_up(&talk);
 }
 
@@ -181,18 +190,18 @@ fn rtp(seq: u16) -> Vec<u8> {
     packet
 }
 
-/// Sound from the one socket reaches the other, within two seconds.
+/// Sound from the one socket reaches the other, within two seconds; where it came from.
 #[track_caller]
-fn sounds(from: &UdpSocket, exchange: SocketAddr, to: &UdpSocket, seq: &mut u16) {
+fn sounds(from: &UdpSocket, exchange: SocketAddr, to: &UdpSocket, seq: &mut u16) -> SocketAddr {
     let mut buffer = [0; 1500];
     to.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket can");
     for _ in 0..100 {
         *seq += 1;
         let _ = from.send_to(&rtp(*seq), exchange);
-        if let Ok((n, _)) = to.recv_from(&mut buffer)
+        if let Ok((n, source)) = to.recv_from(&mut buffer)
             && n > 100
         {
-            return;
+            return source;
         }
     }
     panic!("no sound reached {:?}", to.local_addr());

@@ -103,7 +103,7 @@ fn a_re_invite_is_learned_from_where_it_came() {
 }
 
 /// The times at which the exchange asked this phone something, and what.
-fn asked<'a>(ladder: &'a str, phone: &str, method: &str) -> Vec<u64> {
+fn asked(ladder: &str, phone: &str, method: &str) -> Vec<u64> {
     let line = format!("exchange → {phone}  {method}");
     let hits = ladder.lines().filter(|l| l.contains(&line));
     hits.filter_map(|l| l.split_whitespace().next()?.parse().ok()).collect()

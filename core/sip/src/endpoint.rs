@@ -8,6 +8,7 @@
 
 mod inbound;
 mod key;
+mod large;
 mod outbound;
 mod own;
 
@@ -218,6 +219,7 @@ pub struct Endpoint {
     by_tx: Map<ClientTx, u64>,
     /// The constant beginning of our Via by local address and transport.
     vias: Vec<((Transport, SocketAddr), Bytes)>,
+    large: large::Large,
     wakes: Wakes,
 }
 
@@ -257,6 +259,7 @@ impl Endpoint {
             clients: Slab::default(),
             by_tx: Map::default(),
             vias: Vec::new(),
+            large: large::Large::default(),
             wakes: Wakes::default(),
         }
     }

@@ -86,6 +86,11 @@ impl Admission {
         self.peers.retain(|id, _| config.gateway(id).is_some());
     }
 
+    /// Where all providers are.
+    pub(crate) fn peers(&self) -> Vec<IpAddr> {
+        self.peers.values().flatten().copied().collect()
+    }
+
     /// A provider's name resolved to these addresses.
     pub(crate) fn peer(&mut self, gateway: GatewayId, addresses: Vec<IpAddr>) {
         self.peers.insert(gateway, addresses);

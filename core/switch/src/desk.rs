@@ -207,7 +207,10 @@ impl Desk {
                 self.endpoint.set_topology(topology);
                 self.keep_all_ways(now);
             }
-            DeskInput::Peer { gateway, addresses } => self.admission.peer(gateway, addresses),
+            DeskInput::Peer { gateway, addresses } => {
+                self.admission.peer(gateway, addresses);
+                self.endpoint.set_stream_peers(self.admission.peers());
+            }
             DeskInput::Stray(told) => self.stray(now, *told, out),
             DeskInput::Refuse { tx, request } => {
                 let mut response = build::response(&request, 503);
@@ -361,12 +364,12 @@ impl Desk {
             Told::Failed { tx, .. } if tx.owner == keep_alive::OWNER => self.keep_alive.unanswered(tx.n),
             Told::Response { tx, .. } | Told::Failed { tx, .. } => {
                 let tx = *tx;
-                self.to_owner(tx, told, out);
+                self.tell_owner(tx, told, out);
             }
         }
     }
 
-    fn to_owner(&mut self, tx: ClientTx, told: Told, out: &mut Vec<DeskOut>) {
+    fn tell_owner(&mut self, tx: ClientTx, told: Told, out: &mut Vec<DeskOut>) {
         match self.gateways.get(&tx.owner).cloned() {
             Some(gateway) => {
                 self.seen_by(&gateway, &told, out);

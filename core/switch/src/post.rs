@@ -305,6 +305,8 @@ pub struct RtpFace {
     pub agreement: u32,
     /// `remote` is private while the peer's signalling comes from the Internet: no packet can come from there.
     pub unreachable: bool,
+    /// The address of ours that the peer knows; `None`: whichever the kernel takes.
+    pub local: Option<IpAddr>,
     /// The codec that we send; packets of the same codec and others of `receive` are taken.
     pub send: Codec,
     /// Codecs that may come in.

@@ -4,11 +4,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::net;
 
 /// RTP and RTCP sockets of one end: an even port and the odd one above it.
 #[derive(Debug)]
@@ -157,14 +159,24 @@ impl Pair {
         }
     }
 
-    /// Sends an RTP packet.
-    pub fn send(&self, packet: &[u8], to: SocketAddr) {
-        let _ = self.rtp.send_to(packet, self.reach(to));
+    /// Sends an RTP packet, from this address of ours if it matters.
+    pub fn send(&self, packet: &[u8], from: Option<IpAddr>, to: SocketAddr) {
+        self.send_by(&self.rtp, packet, from, to);
     }
 
     /// Sends a report.
-    pub fn send_rtcp(&self, packet: &[u8], to: SocketAddr) {
-        let _ = self.rtcp.send_to(packet, self.reach(to));
+    pub fn send_rtcp(&self, packet: &[u8], from: Option<IpAddr>, to: SocketAddr) {
+        self.send_by(&self.rtcp, packet, from, to);
+    }
+
+    fn send_by(&self, socket: &UdpSocket, packet: &[u8], from: Option<IpAddr>, to: SocketAddr) {
+        let to = self.reach(to);
+        let from = from.map(|ip| self.reach(SocketAddr::new(ip, 0)).ip());
+        match from {
+            // An address that we do not have any more leaves the choice to the kernel.
+            Some(from) if net::send_from(socket, packet, from, to).is_ok() => {}
+            _ => drop(socket.send_to(packet, to)),
+        }
     }
 
     /// An address in the family of our sockets.

@@ -18,6 +18,7 @@ use ringtrip_switch::post::{End, Figures, MediaEvent, RtpFace};
 use super::far::Far;
 use super::lease::Pair;
 use super::prompts::Clip;
+use crate::net;
 
 /// Samples in 20 ms.
 const FRAME: usize = 160;
@@ -30,6 +31,8 @@ pub struct Leg {
     pub end: RtpEnd,
     /// Its sockets.
     pub pair: Arc<Pair>,
+    /// The address of ours to send from, where the kernel would take another.
+    pub source: Option<IpAddr>,
     /// Whose it is.
     pub call: CallId,
     /// The other end, if it is joined.
@@ -58,6 +61,7 @@ impl Leg {
         Leg {
             end: RtpEnd::new(now, rand::random()),
             pair,
+            source: None,
             call,
             peer: None,
             far: None,
@@ -83,6 +87,7 @@ impl Leg {
     /// How it talks to its peer from now on. `pass` says whether the joined end takes events as they are.
     pub fn set_face(&mut self, now: Instant, face: RtpFace) {
         self.ptime = (usize::from(face.ptime) * 8).clamp(80, WAITING);
+        self.source = face.local.filter(|local| net::is_not_first_choice(*local, face.remote.ip()));
         self.end.set_face(
             now,
             Face {
@@ -294,7 +299,7 @@ impl Leg {
     /// Sends what a step says. A full socket buffer loses the packet, as any network may.
     pub fn send(&self, step: Step, buffer: &[u8]) {
         if let Step::Send { to, len } = step {
-            self.pair.send(&buffer[..len], to);
+            self.pair.send(&buffer[..len], self.source, to);
         }
     }
 
@@ -304,10 +309,10 @@ impl Leg {
             return;
         }
         if let Step::Send { to, len } = self.end.write_report(now, "ringtrip", buffer) {
-            self.pair.send_rtcp(&buffer[..len], to);
+            self.pair.send_rtcp(&buffer[..len], self.source, to);
         }
         if let Step::Send { to, len } = self.end.write_keep_alive(now, buffer) {
-            self.pair.send(&buffer[..len], to);
+            self.pair.send(&buffer[..len], self.source, to);
         }
         if self.end.stopped(now) {
             tell(MediaEvent::Stopped { end: self.name() });

@@ -225,7 +225,7 @@ impl Plane {
             self.busy = self.busy.max(1);
         }
         if let Step::Send { to: address, len } = step {
-            to.pair.send(&packet[..len], address);
+            to.pair.send(&packet[..len], to.source, address);
         }
     }
 

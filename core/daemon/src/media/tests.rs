@@ -40,6 +40,7 @@ impl Bench {
             also: None,
             agreement: 0,
             unreachable: false,
+            local: None,
             send: pcma.clone(),
             receive: vec![pcma],
             telephone_event: Some(101),

@@ -18,6 +18,7 @@ use ringtrip_sip::message::Message;
 use ringtrip_sip::nat;
 
 pub use self::local::Interfaces;
+pub(crate) use self::local::{is_not_first_choice, send_from};
 pub use self::watch::watch;
 use crate::panics::vital_task;
 
@@ -144,7 +145,11 @@ impl Net {
     /// Looks at the interfaces anew. True if something has changed.
     pub fn look_at_interfaces(&self) -> bool {
         let now = Interfaces::now();
-        self.inner.interfaces.replace(now.clone()) != now
+        let changed = self.inner.interfaces.replace(now.clone()) != now;
+        if changed {
+            self.inner.streams.forget_those_not_at(|ip| now.have(ip));
+        }
+        changed
     }
 
     fn port_for(&self, flow: &Flow) -> Option<&udp::Port> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::frame::{Frame, Framer};
 use ringtrip_sip::lex::Limits;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +27,9 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(3900);
 /// A connection that cannot be opened by then counts as refused (timer B is 32 s, a caller should not wait for it).
 const CONNECT: Duration = Duration::from_secs(4);
+/// A peer that acknowledges nothing for so long is gone: its network, or ours, is another now. The kernel alone would send
+/// again for a quarter of an hour.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// Messages waiting for a reader that does not read; the next one closes the connection.
 const WAITING: usize = 64;
 
@@ -38,6 +41,8 @@ pub(super) struct Streams {
 }
 
 struct Stream {
+    /// Our address on it.
+    local: IpAddr,
     remote: SocketAddr,
     write: mpsc::Sender<Bytes>,
 }
@@ -51,6 +56,10 @@ impl Streams {
     fn has_room(&self, ip: IpAddr) -> bool {
         let open = self.open.borrow();
         open.len() < MOST && open.values().filter(|s| s.remote.ip() == ip).count() < MOST_FROM_ONE
+    }
+    /// Connections from addresses that we do not have any more lead nowhere: what is to be sent opens new ones.
+    pub(super) fn forget_those_not_at(&self, have: impl Fn(IpAddr) -> bool) {
+        self.open.borrow_mut().retain(|_, stream| have(stream.local));
     }
     /// The writer of this connection, or of any that leads to the same peer.
     fn writer(&self, flow: &Flow) -> Option<mpsc::Sender<Bytes>> {
@@ -119,6 +128,7 @@ pub(super) fn send(net: &Net, flow: Flow, bytes: Bytes) {
 /// Makes a connection one of ours and starts reading and writing.
 fn join(net: &Net, stream: TcpStream) -> io::Result<mpsc::Sender<Bytes>> {
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     let flow = Flow {
         transport: Transport::Tcp,
         local: stream.local_addr()?,
@@ -127,7 +137,7 @@ fn join(net: &Net, stream: TcpStream) -> io::Result<mpsc::Sender<Bytes>> {
     };
     let (read_half, write_half) = stream.into_split();
     let (write, waiting) = mpsc::channel(WAITING);
-    let entry = Stream { remote: flow.remote, write: write.clone() };
+    let entry = Stream { local: flow.local.ip(), remote: flow.remote, write: write.clone() };
     net.inner.streams.open.borrow_mut().insert(flow.connection, entry);
     actix_rt::spawn(writer(write_half, waiting));
     let net = net.clone();

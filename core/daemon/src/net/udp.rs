@@ -1,14 +1,13 @@
 //! UDP: datagrams are taken in batches, so that a burst costs one system call and one post.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
 };
 use ringtrip_sip::endpoint::{Flow, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -66,34 +65,13 @@ impl Port {
             && !from.is_unspecified()
             && from.is_ipv4() == flow.remote.is_ipv4()
         {
-            match self.send_from(bytes, from, flow.remote) {
+            match super::send_from(self.socket.get_ref(), bytes, from, flow.remote) {
                 Ok(()) => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
                 Err(_) => {}
             }
         }
         self.socket.get_ref().send_to(bytes, flow.remote).map(|_| ())
-    }
-
-    fn send_from(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) -> io::Result<()> {
-        let (v4, v6);
-        let source = match from {
-            IpAddr::V4(ip) => {
-                let spec_dst = libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
-                let any = libc::in_addr { s_addr: 0 };
-                v4 = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: spec_dst, ipi_addr: any };
-                ControlMessage::Ipv4PacketInfo(&v4)
-            }
-            IpAddr::V6(ip) => {
-                let addr = libc::in6_addr { s6_addr: ip.octets() };
-                v6 = libc::in6_pktinfo { ipi6_addr: addr, ipi6_ifindex: 0 };
-                ControlMessage::Ipv6PacketInfo(&v6)
-            }
-        };
-        let fd = self.socket.get_ref().as_raw_fd();
-        let to = SockaddrStorage::from(to);
-        sendmsg(fd, &[IoSlice::new(bytes)], &[source], MsgFlags::MSG_DONTWAIT, Some(&to))?;
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
+use super::large::Datagram;
 use super::{ClientTx, Endpoint, Flow, Lost, Output, Told, Transport, key, transmit};
 use crate::cseq::CSeq;
 use crate::list;
@@ -27,6 +28,8 @@ pub(super) struct Client {
     token: u64,
     /// The request as sent, until it need not be sent again.
     bytes: Option<Bytes>,
+    /// It is too large for a datagram and went by a stream: the datagram that goes after it if nothing is heard.
+    pub(super) datagram: Option<Datagram>,
     queued: Option<Instant>,
 }
 
@@ -60,6 +63,11 @@ enum Cancel {
 
 impl Client {
     fn deadline(&self) -> Option<Instant> {
+        let own = self.machine_deadline();
+        own.into_iter().chain(self.datagram.as_ref().map(|datagram| datagram.by)).min()
+    }
+
+    fn machine_deadline(&self) -> Option<Instant> {
         match &self.machine {
             Machine::Other { state, .. } => state.deadline(),
             Machine::Invite(invite) => {
@@ -105,10 +113,12 @@ impl Endpoint {
         out: &mut Vec<Output>,
     ) {
         let token = self.random.number();
-        let via = self.via(&to, self.clients.next_id(), token);
+        let id = self.clients.next_id();
+        let via = self.via(&to, id, token);
         request.headers.push_front(Name::Via, via);
         self.complete(&mut request.headers);
         let bytes = request.write();
+        let (to, bytes, datagram) = self.by_stream_if_large(now, to, &mut request, bytes, (id, token));
         let (delivery, timers) = (to.delivery(), &self.config.timers);
         let machine = match request.method {
             Method::Invite => Machine::Invite(Box::new(Invite {
@@ -123,7 +133,8 @@ impl Endpoint {
                 method: request.method.clone(),
             },
         };
-        let client = Client { tx, machine, flow: to, token, bytes: Some(bytes.clone()), queued: None };
+        let client =
+            Client { tx, machine, flow: to, token, bytes: Some(bytes.clone()), datagram, queued: None };
         let id = self.clients.insert(client);
         self.by_tx.insert(tx, id);
         self.settle_client(id);
@@ -152,6 +163,7 @@ impl Endpoint {
         let id = self.by_tx.get(&tx).copied();
         let Some(client) = id.and_then(|id| self.clients.get_mut(id)) else { return };
         client.bytes = None;
+        client.datagram = None;
         if matches!(client.machine, Machine::Invite(_)) {
             self.cancel(now, tx, out);
         }
@@ -195,6 +207,7 @@ impl Endpoint {
         if client.token != token {
             return;
         }
+        client.datagram = None;
         match &mut client.machine {
             Machine::Invite(_) if cseq.method == Method::Invite => {
                 self.invite_answered(now, id, flow, response, out)
@@ -304,6 +317,9 @@ impl Endpoint {
         if client.queued == Some(at) {
             client.queued = None;
         }
+        if client.datagram.as_ref().is_some_and(|datagram| datagram.by <= now) {
+            return self.by_datagram(now, id, out);
+        }
         let (tx, flow) = (client.tx, client.flow);
         let lost = || Output::Told(Told::Failed { tx, why: Lost::Timeout });
         match &mut client.machine {
@@ -351,6 +367,9 @@ impl Endpoint {
     fn client_broken(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
         let timers = &self.config.timers;
         let Some(client) = self.clients.get_mut(id) else { return };
+        if client.datagram.is_some() {
+            return self.by_datagram(now, id, out);
+        }
         let delivery = client.flow.delivery();
         let told = match &mut client.machine {
             Machine::Invite(invite) => {
@@ -370,7 +389,28 @@ impl Endpoint {
         self.settle_client(id);
     }
 
-    fn settle_client(&mut self, id: u64) {
+    /// The stream that it went by brings nothing: it goes as a datagram, in the same transaction.
+    fn by_datagram(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+        let timers = &self.config.timers;
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Some(Datagram { to, via, bytes, .. }) = client.datagram.take() else { return };
+        client.flow = to;
+        client.bytes = Some(bytes.clone());
+        match &mut client.machine {
+            Machine::Invite(invite) => {
+                invite.state = InviteClient::new(now, to.delivery(), timers);
+                if let Some(request) = &mut invite.request {
+                    request.headers.set(Name::Via, via);
+                }
+            }
+            Machine::Other { state, .. } => *state = NonInviteClient::new(now, to.delivery(), timers),
+        }
+        self.large.no_stream(now, to.remote);
+        transmit(to, bytes, out);
+        self.settle_client(id);
+    }
+
+    pub(super) fn settle_client(&mut self, id: u64) {
         let Some(client) = self.clients.get_mut(id) else { return };
         if !client.is_gone() {
             return self.wakes.want(Sleeper::Client(id), client.wake(), &mut client.queued);
@@ -382,7 +422,7 @@ impl Endpoint {
     }
 
     /// Our Via: sent-by of this flow, a branch that names the slot and that nobody can guess.
-    fn via(&mut self, flow: &Flow, id: u64, token: u64) -> Bytes {
+    pub(super) fn via(&mut self, flow: &Flow, id: u64, token: u64) -> Bytes {
         let at = (flow.transport, self.config.topology.advertised(flow.local, flow.remote.ip()));
         let known = self.vias.iter().position(|(k, _)| *k == at);
         let prefix = match known {

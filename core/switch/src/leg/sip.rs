@@ -210,7 +210,8 @@ impl SipLeg {
         let ip = self.signals_from;
         let also = Some(ip).filter(|ip| *ip != face.remote.ip() && !ip.is_unspecified());
         let unreachable = also.is_some_and(|ip| nat::is_private(face.remote.ip()) && !nat::is_private(ip));
-        Some(RtpFace { also, unreachable, ..face })
+        let local = Some(self.flow.local.ip()).filter(|ip| !ip.is_unspecified());
+        Some(RtpFace { also, unreachable, local, ..face })
     }
 
     /// The call tells the leg something.

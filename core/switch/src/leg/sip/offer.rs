@@ -245,6 +245,7 @@ impl Talk {
             also: None,
             agreement: self.agreement,
             unreachable: false,
+            local: None,
             send: remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind))?.clone(),
             receive: local.codecs.clone(),
             telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),
