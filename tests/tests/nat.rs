@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_tests::live::{Daemon, has, wait};
 use ringtrip_tests::netns::Networks;
-use ringtrip_tests::peers::{Peer, Ua, sdp};
+use ringtrip_tests::peers::{NameServer, Peer, Ua, sdp};
 use serde_json::Value;
 
 const DOCUMENT: &str = r#"
@@ -306,4 +306,25 @@ fn an_exchange_behind_a_router_shows_each_side_the_address_that_it_reaches() {
     assert!(answer.header("contact").contains("@198.51.100.30:"), "{}", answer.text);
     away.hang_up(&talk);
     home.is_hung_up(&there);
+}
+
+/// Dynamic DNS: the name is asked, and providers outside are shown what it says.
+#[test]
+fn an_outside_address_may_have_a_name() {
+    let Some(networks) = Networks::new(&["box", "out"]) else { return };
+    networks.plug("box", "eth0", "198.51.100.10/24");
+    networks.plug("out", "eth0", "198.51.100.20/24");
+    let provider = networks.within("out", || Peer::udp_at("198.51.100.20", 5060));
+    let names = networks.within("box", NameServer::start);
+    names.sip("pbx.example", &[at("203.0.113.5", 5060)]);
+    let more = format!(
+        "external = \"s1.pbx.example\"\nlocal_networks = [\"192.168.0.0/16\"]\nname_servers = [\"{}\"]",
+        names.at
+    );
+    let _daemon = exchange(&networks, &more);
+    // Before the name server has answered, the address of the interface is all that is known.
+    let contact = wait("a REGISTER with the outside address", Duration::from_secs(10), || {
+        Some(registered(&provider)).filter(|contact| contact.contains("@203.0.113.5:"))
+    });
+    println!("{contact}");
 }
