@@ -1,11 +1,26 @@
-//! The jitter buffer between packets, which come when they like, and a telephone on a board, which takes 160 samples
-//! every 20 ms by the board's own clock.
+//! The jitter buffer between packets, which come when they like, and a telephone on a board, which takes samples by the
+//! board's own clock, 40 to 160 at a time.
 //!
 //! Samples are stored by their RTP timestamp, so reordering, doubles and any packet time sort themselves out. How far
-//! packets arrive ahead of their play-out is watched: too little and the delay grows, too much for seconds and it shrinks.
-//! Both happen by taking out or repeating one pitch period where the sound matches itself, never by a jump; a board whose
-//! clock is 100 ppm off is followed in the same way.
+//! packets arrive ahead of their play-out is watched over some seconds (`level.rs`): too little and the delay grows, too
+//! much and it shrinks. Both happen by repeating or leaving out one pitch period where the sound matches itself
+//! (`stretch.rs`); a board whose clock is some hundred ppm off is followed in the same way.
+//!
+//! When nothing is left to play nobody knows yet whether packets are lost or late. Time then stands still, so nothing that
+//! is late is cut off; when the next packet shows that some were lost, their time has already been spent.
 
+mod elastic;
+mod level;
+mod noise;
+mod stretch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+pub use self::elastic::Elastic;
+use self::level::{Level, Wish};
+use self::noise::Noise;
 use crate::plc::Concealer;
 use crate::rtp::{Header, ahead_ts};
 
@@ -13,19 +28,12 @@ use crate::rtp::{Header, ahead_ts};
 const RING: usize = 4096;
 const MASK: u32 = RING as u32 - 1;
 
-/// Delay at the beginning, and the most that is allowed: 40 and 200 ms.
-const FIRST_DELAY: i32 = 320;
+/// Delay at the beginning, and the most that is allowed: 10 and 200 ms.
+const FIRST_DELAY: u32 = 80;
 const MAX_DELAY: i32 = 1600;
-/// How far ahead of its play-out the latest of recent packets shall arrive: 10 ms.
-const GUARD: i32 = 80;
-/// More than this to spare for a whole window is too much delay.
-const SPARE: i32 = 280;
-/// Pulls in a window: 2 s.
-const WINDOW: u32 = 100;
 
-/// Shortest and longest slip.
-const SLIP_MIN: usize = 40;
-const SLIP_MAX: usize = 120;
+/// Samples that are made at once: 10 ms.
+const BLOCK: usize = 80;
 
 /// Longest packet taken: 60 ms, with room.
 const MAX_PACKET: usize = 960;
@@ -36,20 +44,28 @@ pub struct JitterBuffer {
     ring: Box<[i16; RING]>,
     present: Box<[bool; RING]>,
     plc: Concealer,
-    state: State,
-    /// How far the worst packet of this window arrived ahead of its play-out, and of the window before.
-    worst: i32,
-    worst_before: i32,
-    pulls: u32,
+    playing: Option<Playing>,
+    /// Sound that is ready and was not pulled yet.
+    ready: VecDeque<i16>,
+    level: Level,
+    /// Samples of the last pull: how coarse the board's time is.
+    frame: u32,
+    /// The peer has said that it is silent, and how its silence sounds.
+    noise: Option<Noise>,
     stats: JitterStats,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
-    /// Nothing came yet.
-    Empty,
-    /// Playing: the next timestamp to pull, and the one after the newest sample.
-    Playing { ssrc: u32, next: u32, end: u32, slip: i32 },
+struct Playing {
+    ssrc: u32,
+    /// The next timestamp to be made ready.
+    next: u32,
+    /// The one after the newest sample.
+    end: u32,
+    /// Samples for which there was nothing to play and nothing known of what should be.
+    dry: u32,
+    /// The timestamp of a packet from long ago. A second one means that the peer has begun anew.
+    old: Option<u32>,
 }
 
 /// What the buffer counted.
@@ -63,6 +79,8 @@ pub struct JitterStats {
     pub doubles: u64,
     /// Samples that had to be concealed.
     pub concealed: u64,
+    /// Samples that came and were given up, because more waited than is allowed.
+    pub dropped: u64,
     /// Slips that shortened and lengthened the delay.
     pub shortened: u64,
     /// See `shortened`.
@@ -84,41 +102,40 @@ impl JitterBuffer {
             ring: Box::new([0; RING]),
             present: Box::new([false; RING]),
             plc: Concealer::new(),
-            state: State::Empty,
-            worst: i32::MAX,
-            worst_before: i32::MAX,
-            pulls: 0,
+            playing: None,
+            ready: VecDeque::with_capacity(4 * BLOCK),
+            level: Level::default(),
+            frame: BLOCK as u32,
+            noise: None,
             stats: JitterStats::default(),
         }
     }
 
-    /// Takes the decoded samples of a packet.
+    /// Takes the decoded samples of a packet that came at an unknown time since the last pull.
     pub fn push(&mut self, header: &Header, samples: &[i16]) {
+        self.push_after(self.frame, header, samples);
+    }
+
+    /// Takes the decoded samples of a packet that came so long after the last pull, in samples.
+    pub fn push_after(&mut self, since: u32, header: &Header, samples: &[i16]) {
         let samples = &samples[..samples.len().min(MAX_PACKET)];
         if samples.is_empty() {
             return;
         }
-        let known = match self.state {
-            State::Playing { ssrc, next, .. } => {
-                ssrc == header.ssrc && {
-                    let ahead = ahead_ts(header.timestamp, next);
-                    (-MAX_DELAY..=RING as i32 - MAX_PACKET as i32).contains(&ahead)
-                }
-            }
-            State::Empty => false,
-        };
-        if !known {
-            self.restart(header);
+        self.noise = None;
+        if !self.place(header) {
+            self.stats.late += 1;
+            return;
         }
-        let State::Playing { next, end, slip, .. } = &mut self.state else { return };
+        let ready = self.ready.len() as i32;
+        let Some(playing) = &mut self.playing else { return };
         self.stats.taken += 1;
-        let ahead = ahead_ts(header.timestamp, *next);
-        self.worst = self.worst.min(ahead);
-        // Late, or nearly: the delay must grow now; slips at each pull do it.
-        if ahead < GUARD {
-            *slip = (*slip).min(ahead - GUARD);
-        }
+        let ahead = ahead_ts(header.timestamp, playing.next);
         let late = (-ahead).max(0) as usize;
+        // It is needed by the pull that takes its first sample, which is that far away.
+        let frame = self.frame as i32;
+        let pulls = (ahead + ready).div_euclid(frame) + 1;
+        self.level.arrived(pulls * frame - since.min(self.frame) as i32);
         if late >= samples.len() {
             self.stats.late += 1;
             return;
@@ -132,91 +149,192 @@ impl JitterBuffer {
             (self.ring[at], self.present[at]) = (s, true);
         }
         let after = header.timestamp.wrapping_add(samples.len() as u32);
-        if ahead_ts(after, *end) > 0 {
-            *end = after;
+        if ahead_ts(after, playing.end) > 0 {
+            playing.end = after;
         }
         // A burst after a stall may fill more than is allowed: the oldest is given up.
-        let depth = ahead_ts(*end, *next);
+        let depth = ahead_ts(playing.end, playing.next) + ready;
         if depth > MAX_DELAY + MAX_PACKET as i32 {
             let skip = (depth - MAX_DELAY) as u32;
             for n in 0..skip {
-                self.present[(next.wrapping_add(n) & MASK) as usize] = false;
+                let present = &mut self.present[(playing.next.wrapping_add(n) & MASK) as usize];
+                self.stats.dropped += u64::from(std::mem::take(present));
             }
-            *next = next.wrapping_add(skip);
+            playing.next = playing.next.wrapping_add(skip);
+            self.level = Level::default();
         }
     }
 
-    fn restart(&mut self, header: &Header) {
-        if matches!(self.state, State::Playing { .. }) {
-            self.stats.restarts += 1;
+    /// The peer says that it is silent from now on, and how loud its silence is (RFC 3389: the first octet is −dBov).
+    pub fn comfort_noise(&mut self, payload: &[u8]) {
+        let Some(level) = payload.first() else { return };
+        match &mut self.noise {
+            Some(noise) => noise.set(*level),
+            None => self.noise = Some(Noise::new(*level)),
         }
+    }
+
+    /// Finds out where a packet belongs. False when it is to be passed over.
+    fn place(&mut self, header: &Header) -> bool {
+        let Some(playing) = self.playing.as_mut().filter(|p| p.ssrc == header.ssrc) else {
+            self.restart(header);
+            return true;
+        };
+        if playing.dry > 0 {
+            let gap = ahead_ts(header.timestamp, playing.next);
+            if gap >= 0 {
+                let spent = std::mem::take(&mut playing.dry);
+                // What is missing has been concealed already, as far as we have come with it.
+                let past = spent.min(gap as u32);
+                playing.next = playing.next.wrapping_add(past);
+                self.level.moved(-(past as i32));
+                if spent > MAX_DELAY as u32 {
+                    // The peer was silent, or away: its delay begins anew.
+                    playing.next = header.timestamp.wrapping_sub(FIRST_DELAY);
+                    self.level = Level::default();
+                }
+            }
+        }
+        let ahead = ahead_ts(header.timestamp, playing.next);
+        if ahead > RING as i32 - MAX_PACKET as i32 {
+            self.restart(header);
+        } else if ahead < -MAX_DELAY {
+            let again = playing.old.is_some_and(|old| (0..=8000).contains(&ahead_ts(header.timestamp, old)));
+            playing.old = Some(header.timestamp);
+            if !again {
+                return false;
+            }
+            self.restart(header);
+        }
+        true
+    }
+
+    fn restart(&mut self, header: &Header) {
+        self.stats.restarts += u64::from(self.playing.is_some());
         self.present.fill(false);
-        let next = header.timestamp.wrapping_sub(FIRST_DELAY as u32);
-        self.state = State::Playing { ssrc: header.ssrc, next, end: header.timestamp, slip: 0 };
-        (self.worst, self.worst_before, self.pulls) = (i32::MAX, i32::MAX, 0);
+        let next = header.timestamp.wrapping_sub(FIRST_DELAY);
+        self.playing = Some(Playing { ssrc: header.ssrc, next, end: header.timestamp, dry: 0, old: None });
+        self.level = Level::default();
     }
 
     /// Overwrites `out` with the next samples by the board's clock; what is missing is concealed.
     pub fn pull(&mut self, out: &mut [i16]) {
-        for chunk in out.chunks_mut(160) {
-            self.pull_chunk(chunk);
+        self.frame = (out.len() as u32).clamp(1, 160);
+        self.level.elapsed(out.len() as u32);
+        for chunk in out.chunks_mut(BLOCK) {
+            let n = chunk.len();
+            while self.ready.len() < n {
+                self.make(n - self.ready.len());
+            }
+            for (o, s) in chunk.iter_mut().zip(self.ready.drain(..n)) {
+                *o = s;
+            }
         }
     }
 
-    fn pull_chunk(&mut self, out: &mut [i16]) {
-        let State::Playing { next, slip, .. } = self.state else {
-            self.plc.conceal(out);
-            return;
+    /// Makes so many samples ready, at most a block, or a block and a pitch period more or less.
+    fn make(&mut self, need: usize) {
+        let Some(Playing { next, end, .. }) = self.playing else {
+            return self.run_dry(need);
         };
-        self.pulls += 1;
-        if self.pulls >= WINDOW {
-            self.window();
-        }
-        // What is taken from the ring: the frame, and one slip more or less.
-        let mut line = [0i16; 160 + SLIP_MAX];
-        let whole = |n: usize| (0..n).all(|k| self.present[(next.wrapping_add(k as u32) & MASK) as usize]);
-        let used = if slip >= SLIP_MIN as i32 && out.len() == 160 && whole(160 + SLIP_MAX) {
-            self.take(next, &mut line);
-            let by = best_slip(&line, slip as usize);
-            shorten(&line, by, out);
-            self.plc.good(out);
-            self.slipped(by as i32);
-            160 + by
-        } else if slip < 0 && out.len() == 160 && whole(160) {
-            self.take(next, &mut line[..160]);
-            let by = best_slip(&line[..160], SLIP_MAX.min(120));
-            lengthen(&line[..160], by, out);
-            self.plc.good(out);
-            self.slipped(-(by as i32));
-            160 - by
-        } else if slip < 0 && !whole(out.len()) {
+        let there = ahead_ts(end, next).max(0) as usize;
+        let whole = |n: usize| {
+            there >= n && (0..n).all(|k| self.present[(next.wrapping_add(k as u32) & MASK) as usize])
+        };
+        let used = match self.level.wish(self.frame as i32) {
+            Some(Wish::Less { most, least_alike }) if whole(BLOCK + stretch::LONGEST) => {
+                self.shorten(next, most, least_alike)
+            }
+            Some(Wish::More { least_alike, .. }) if whole(BLOCK) => self.lengthen(next, least_alike),
             // A hole is the best place to wait: it is concealed without moving on by as much as is wanted.
-            self.plain(next, out);
-            let there = |n: &usize| self.present[(next.wrapping_add(*n as u32) & MASK) as usize];
-            let hole = out.len() - (0..out.len()).take_while(there).count();
-            let wait = hole.min(slip.unsigned_abs() as usize);
-            self.slipped(-(wait as i32));
-            out.len() - wait
-        } else {
-            self.plain(next, out);
-            out.len()
+            Some(Wish::More { by, .. }) if there >= BLOCK => {
+                self.plain(next, BLOCK);
+                let present = |n: &usize| self.present[(next.wrapping_add(*n as u32) & MASK) as usize];
+                let hole = BLOCK - (0..BLOCK).take_while(present).count();
+                let wait = hole.min(by);
+                self.level.moved(wait as i32);
+                self.stats.lengthened += u64::from(wait > 0);
+                BLOCK - wait
+            }
+            _ => {
+                let n = there.min(need);
+                self.plain(next, n);
+                if n < need {
+                    self.run_dry(need - n);
+                }
+                n
+            }
         };
         for n in 0..used as u32 {
             self.present[(next.wrapping_add(n) & MASK) as usize] = false;
         }
-        if let State::Playing { next, .. } = &mut self.state {
-            *next = next.wrapping_add(used as u32);
+        if let Some(playing) = &mut self.playing {
+            playing.next = next.wrapping_add(used as u32);
         }
     }
 
+    /// Nothing to play. It may be lost, late, or the peer is silent.
+    fn run_dry(&mut self, n: usize) {
+        let mut block = [0; BLOCK];
+        let block = &mut block[..n];
+        self.plc.conceal(block);
+        if let Some(noise) = &mut self.noise {
+            noise.add(block);
+        } else {
+            self.stats.concealed += n as u64;
+        }
+        if let Some(playing) = &mut self.playing {
+            playing.dry = playing.dry.saturating_add(n as u32);
+            self.level.moved(n as i32);
+        }
+        self.ready.extend(&*block);
+    }
+
+    /// Leaves out a period; answers how many samples were used.
+    fn shorten(&mut self, next: u32, most: usize, least_alike: f32) -> usize {
+        let mut line = [0; BLOCK + stretch::LONGEST];
+        self.take(next, &mut line);
+        let mut out = [0; BLOCK];
+        let Some(by) = stretch::shorten(&line, most, least_alike, &mut out) else {
+            self.plain(next, BLOCK);
+            return BLOCK;
+        };
+        self.plc.good(&mut out);
+        self.ready.extend(out);
+        self.level.slipped(-(by as i32));
+        self.stats.shortened += 1;
+        BLOCK + by
+    }
+
+    /// Repeats a period; answers how many samples were used.
+    fn lengthen(&mut self, next: u32, least_alike: f32) -> usize {
+        let mut line = [0; stretch::LONGEST + BLOCK];
+        let (past, coming) = line.split_at_mut(stretch::LONGEST);
+        past.copy_from_slice(self.plc.last(stretch::LONGEST));
+        self.take(next, coming);
+        let mut out = [0; BLOCK + stretch::LONGEST];
+        let Some(by) = stretch::lengthen(&line, least_alike, &mut out) else {
+            self.plain(next, BLOCK);
+            return BLOCK;
+        };
+        let out = &mut out[..BLOCK + by];
+        self.plc.good(out);
+        self.ready.extend(&*out);
+        self.level.slipped(by as i32);
+        self.stats.lengthened += 1;
+        BLOCK
+    }
+
     /// Copies what is there and conceals the rest, run by run.
-    fn plain(&mut self, next: u32, out: &mut [i16]) {
+    fn plain(&mut self, next: u32, n: usize) {
+        let mut block = [0; BLOCK];
+        let block = &mut block[..n];
         let mut at = 0;
-        while at < out.len() {
-            let there = |n: usize| self.present[(next.wrapping_add(n as u32) & MASK) as usize];
+        while at < n {
+            let there = |k: usize| self.present[(next.wrapping_add(k as u32) & MASK) as usize];
             let good = there(at);
-            let end = (at..out.len()).find(|&n| there(n) != good).unwrap_or(out.len());
-            let run = &mut out[at..end];
+            let end = (at..n).find(|&k| there(k) != good).unwrap_or(n);
+            let run = &mut block[at..end];
             if good {
                 for (k, s) in run.iter_mut().enumerate() {
                     *s = self.ring[(next.wrapping_add((at + k) as u32) & MASK) as usize];
@@ -228,6 +346,7 @@ impl JitterBuffer {
             }
             at = end;
         }
+        self.ready.extend(&*block);
     }
 
     fn take(&self, next: u32, line: &mut [i16]) {
@@ -236,239 +355,14 @@ impl JitterBuffer {
         }
     }
 
-    fn slipped(&mut self, by: i32) {
-        if by > 0 {
-            self.stats.shortened += 1;
-        } else {
-            self.stats.lengthened += 1;
-        }
-        if let State::Playing { slip, .. } = &mut self.state {
-            *slip -= by;
-            // Slips come in pitch periods and may overshoot by one.
-            if (by > 0) == (*slip < 0) {
-                *slip = 0;
-            }
-        }
-        // Margins measured before the slip have moved with it.
-        for worst in [&mut self.worst, &mut self.worst_before] {
-            *worst = worst.saturating_sub(by).max(i32::MIN / 2);
-        }
-    }
-
-    /// Two windows in a row with much to spare: the delay may shrink.
-    fn window(&mut self) {
-        let spare = self.worst.min(self.worst_before);
-        if let State::Playing { slip, .. } = &mut self.state
-            && *slip == 0
-            && self.worst_before != i32::MAX
-            && spare != i32::MAX
-            && spare > SPARE
-        {
-            // Half way at a time: bursts come again.
-            *slip = ((spare - SPARE / 2) / 2).max(SLIP_MIN as i32);
-        }
-        (self.worst_before, self.worst, self.pulls) = (self.worst, i32::MAX, 0);
-    }
-
     /// Sound that is waiting, ms.
     pub fn delay_ms(&self) -> u32 {
-        match self.state {
-            State::Playing { next, end, .. } => ahead_ts(end, next).max(0) as u32 / 8,
-            State::Empty => 0,
-        }
+        let waiting = self.playing.map_or(0, |p| ahead_ts(p.end, p.next).max(0) as usize);
+        ((waiting + self.ready.len()) / 8) as u32
     }
 
     /// What was counted.
     pub fn stats(&self) -> JitterStats {
         self.stats
-    }
-}
-
-/// The lag, at most `most`, at which the line looks most like itself.
-fn best_slip(line: &[i16], most: usize) -> usize {
-    let most = most.clamp(SLIP_MIN, SLIP_MAX);
-    let stretch = line.len() - SLIP_MAX;
-    let stretch = stretch.clamp(40, 120);
-    let score = |lag: usize| {
-        let (mut product, mut power) = (0i64, 1i64);
-        for n in (0..stretch).step_by(2) {
-            let Some(&b) = line.get(n + lag) else { break };
-            product += line[n] as i64 * b as i64;
-            power += b as i64 * b as i64;
-        }
-        product as f32 / (power as f32).sqrt()
-    };
-    (SLIP_MIN..=most).max_by(|&a, &b| score(a).total_cmp(&score(b))).unwrap_or(SLIP_MIN)
-}
-
-/// Leaves out `by` samples: the line melts into itself `by` samples later.
-fn shorten(line: &[i16], by: usize, out: &mut [i16]) {
-    let n = out.len() as i32;
-    for (k, o) in out.iter_mut().enumerate() {
-        let (early, late) = (line[k] as i32, line[k + by] as i32);
-        *o = (early + (late - early) * (k as i32 + 1) / n) as i16;
-    }
-}
-
-/// Repeats `by` samples: the line melts into itself `by` samples earlier.
-fn lengthen(line: &[i16], by: usize, out: &mut [i16]) {
-    let melt = out.len() - by;
-    for (k, o) in out.iter_mut().enumerate() {
-        *o = match k.checked_sub(by) {
-            None => line[k],
-            Some(late) => {
-                // From here both run; at the end only the later one, whose next sample is the next to be pulled.
-                let (early, again) = (line[k] as i32, line[late] as i32);
-                (early + (again - early) * (late as i32 + 1) / melt as i32) as i16
-            }
-        };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sine(t: u32) -> i16 {
-        (8000.0 * (t as f32 * std::f32::consts::TAU * 200.0 / 8000.0).sin()) as i16
-    }
-
-    fn header(n: u32, per: u32) -> Header {
-        Header {
-            seq: n as u16,
-            timestamp: (n * per).wrapping_add(u32::MAX - 5000),
-            ssrc: 9,
-            ..Header::default()
-        }
-    }
-
-    fn frame(n: u32, per: u32) -> Vec<i16> {
-        (n * per..(n + 1) * per).map(sine).collect()
-    }
-
-    struct Random(u64);
-    impl Random {
-        fn below(&mut self, n: u64) -> u64 {
-            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (self.0 >> 33) % n
-        }
-    }
-
-    /// Sends frames of `per` samples with these delays in samples (`None` is lost); `drift` is how many ppm faster the board
-    /// pulls. Returns the buffer and all that was heard.
-    fn run(
-        frames: u32,
-        per: u32,
-        drift: f64,
-        mut delay: impl FnMut(u32) -> Option<u32>,
-    ) -> (JitterBuffer, Vec<i16>) {
-        let mut arrivals: Vec<(u64, u32)> =
-            (0..frames).filter_map(|n| Some(((n * per + delay(n)?) as u64, n))).collect();
-        arrivals.sort();
-        let (mut b, mut heard, mut at) = (JitterBuffer::new(), Vec::new(), 0);
-        let pulls = frames * per / 160;
-        for k in 0..pulls {
-            let now = ((k as f64 + 1.0) * 160.0 / (1.0 + drift / 1e6)) as u64;
-            while arrivals.get(at).is_some_and(|a| a.0 <= now) {
-                let n = arrivals[at].1;
-                b.push(&header(n, per), &frame(n, per));
-                at += 1;
-            }
-            let mut out = [0; 160];
-            b.pull(&mut out);
-            heard.extend(out);
-        }
-        (b, heard)
-    }
-
-    fn worst_step(heard: &[i16]) -> i32 {
-        heard.windows(2).map(|w| (w[1] as i32 - w[0] as i32).abs()).max().unwrap_or(0)
-    }
-
-    #[test]
-    fn a_steady_stream_is_played_as_it_is() {
-        for per in [80, 160, 240, 480] {
-            let (b, heard) = run(1200, per, 0.0, |_| Some(0));
-            let s = b.stats();
-            assert_eq!((s.late, s.doubles, s.restarts), (0, 0, 0), "{per}: {s:?}");
-            assert!(s.concealed <= 480, "{per}: {s:?}");
-            assert!(b.delay_ms() <= 90, "{per}: {}", b.delay_ms());
-            // The sine's own steepest step is 1256; a click would be far above.
-            assert!(worst_step(&heard[960..]) < 1500, "{per}: {}", worst_step(&heard[960..]));
-        }
-    }
-
-    #[test]
-    fn disorder_and_doubles_are_sorted_out() {
-        let (b, heard) = run(1000, 160, 0.0, |n| Some(if n % 10 == 3 { 200 } else { 0 }));
-        assert_eq!((b.stats().late, b.stats().restarts), (0, 0));
-        assert!(worst_step(&heard[960..]) < 1500);
-        let mut b = JitterBuffer::new();
-        for n in 0..10 {
-            b.push(&header(n, 160), &frame(n, 160));
-            b.push(&header(n, 160), &frame(n, 160));
-        }
-        assert_eq!((b.stats().doubles, b.stats().taken), (10, 20));
-    }
-
-    #[test]
-    fn jitter_is_learned_and_forgotten() {
-        // M8: up to 80 ms of jitter for 20 s, then none.
-        let mut r = Random(4);
-        let mut most = 0;
-        let (b, _) = run(4000, 160, 0.0, |n| Some(if n < 1000 { r.below(640) as u32 } else { 0 }));
-        let s = b.stats();
-        assert!(s.late < 25, "{s:?}");
-        assert!(b.delay_ms() <= 80, "forgotten: {}", b.delay_ms());
-        let mut r = Random(5);
-        let mut buffer = JitterBuffer::new();
-        for n in 0..2000u32 {
-            // Bursts: nothing for up to 300 ms, then all at once.
-            if r.below(20) == 0 {
-                (0..15).for_each(|_| buffer.pull(&mut [0; 160]));
-                (0..15).for_each(|k| buffer.push(&header(n * 16 + k, 160), &frame(n * 16 + k, 160)));
-            }
-            buffer.push(&header(n * 16 + 15, 160), &frame(n * 16 + 15, 160));
-            buffer.pull(&mut [0; 160]);
-            most = most.max(buffer.delay_ms());
-        }
-        assert!(most <= 200 + 120, "bounded: {most}");
-    }
-
-    #[test]
-    fn loss_is_concealed() {
-        let mut r = Random(8);
-        let (b, heard) = run(2000, 160, 0.0, |_| (r.below(20) != 0).then_some(0));
-        let s = b.stats();
-        assert!((8000..30_000).contains(&s.concealed), "{s:?}");
-        let loud = heard[1600..].chunks(160).filter(|f| crate::level::of(f) > -20.0).count();
-        assert!(loud as f32 > 0.99 * (heard.len() / 160 - 10) as f32, "{loud}");
-    }
-
-    /// Ten minutes against a board 100 ppm fast or slow: now and then a slip, never a storm.
-    #[test]
-    fn a_drifting_clock_is_followed() {
-        for drift in [-100.0, 100.0] {
-            let (b, heard) = run(30_000, 160, drift, |_| Some(0));
-            let s = b.stats();
-            // 100 ppm of 600 s are 480 samples: a dozen slips.
-            assert!(s.shortened + s.lengthened <= 24, "{drift}: {s:?}");
-            assert!(s.late <= 2 && s.restarts == 0 && s.concealed < 1600, "{drift}: {s:?}");
-            assert!(b.delay_ms() <= 80, "{drift}: {}", b.delay_ms());
-            assert!(worst_step(&heard[960..]) < 2600, "{drift}: {}", worst_step(&heard[960..]));
-        }
-    }
-
-    #[test]
-    fn a_new_source_and_a_jump_in_time_begin_anew() {
-        let mut b = JitterBuffer::new();
-        b.push(&header(0, 160), &frame(0, 160));
-        b.push(&Header { ssrc: 10, ..header(0, 160) }, &frame(0, 160));
-        b.push(&Header { ssrc: 10, timestamp: 900_000, ..header(0, 160) }, &frame(0, 160));
-        assert_eq!(b.stats().restarts, 2);
-        b.push(&header(0, 160), &[]);
-        b.push(&header(0, 160), &[1; 5000]);
-        let mut out = [0; 1000];
-        (0..20).for_each(|_| b.pull(&mut out));
     }
 }

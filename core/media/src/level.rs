@@ -52,6 +52,32 @@ pub fn gain(samples: &mut [i16], db: f32) {
     }
 }
 
+/// Makes sound louder or quieter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gain(f32);
+
+impl Default for Gain {
+    fn default() -> Gain {
+        Gain(1.0)
+    }
+}
+
+impl Gain {
+    /// So many dB.
+    pub fn db(db: f32) -> Gain {
+        Gain(10f32.powf(db / 20.0))
+    }
+
+    /// Changes these samples; what is too loud is clipped, not wrapped.
+    pub fn apply(self, samples: &mut [i16]) {
+        if self.0 != 1.0 {
+            for s in samples {
+                *s = (f32::from(*s) * self.0).round() as i16;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
