@@ -5,6 +5,9 @@
 //! their twist is that of a telephone. How far a frequency is off shows in how the phase of its correlation turns
 //! from look to look; that separates ±1.5 % from ±3.5 %, which no filter of 20 ms can.
 //!
+//! Dial tone and mains hum lie below all keys and may be much louder: where a look fails for them alone, what lies below
+//! 575 Hz is left out, and more is asked of the rest, for what lies there in speech tells it from keys.
+//!
 //! Times: a look counts when its power is within 6 dB of the tone's peak, that is when the tone covers the middle of
 //! the window; so the number of looks times 5 ms is the length of the tone, at any level.
 
@@ -31,6 +34,11 @@ const TWIST_DB: (f32, f32) = (6.0, 10.5);
 /// and on average in the looks that the tone fills.
 const PURITY: f32 = 0.62;
 const PURITY_WITHIN: f32 = 0.86;
+/// The same where what lies below the keys is left out.
+const PURITY_ABOVE: f32 = 0.75;
+const PURITY_WITHIN_ABOVE: f32 = 0.93;
+/// Bins of 50 Hz that lie below the keys: with a Hann window a tone of 686 Hz has nothing in them.
+const BELOW: usize = 12;
 /// Least lead of the row over the other rows, and of the column: a factor of power.
 const LEAD: f32 = 3.0;
 /// Farthest that a frequency may be off: between 1.5 % and 3.5 %.
@@ -78,6 +86,7 @@ struct Rising {
     /// Powers of its looks, and their purity.
     powers: [f32; 16],
     purity: [f32; 16],
+    above: [f32; 16],
     count: usize,
     missed: u32,
     turn: Turn,
@@ -105,6 +114,8 @@ struct Look {
     key: (u8, u8),
     power: f32,
     purity: f32,
+    /// The same with what lies below the keys left out.
+    above: f32,
     turn: Turn,
 }
 
@@ -113,16 +124,27 @@ struct Tables {
     window: [f32; WINDOW],
     cos: [[f32; WINDOW]; 8],
     sin: [[f32; WINDOW]; 8],
+    /// Bins below the keys.
+    below: [([f32; WINDOW], [f32; WINDOW]); BELOW],
 }
 
 static TABLES: LazyLock<Box<Tables>> = LazyLock::new(|| {
-    let mut t = Box::new(Tables { window: [0.0; WINDOW], cos: [[0.0; WINDOW]; 8], sin: [[0.0; WINDOW]; 8] });
+    let mut t = Box::new(Tables {
+        window: [0.0; WINDOW],
+        cos: [[0.0; WINDOW]; 8],
+        sin: [[0.0; WINDOW]; 8],
+        below: [([0.0; WINDOW], [0.0; WINDOW]); BELOW],
+    });
     for n in 0..WINDOW {
         t.window[n] = 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / WINDOW as f32).cos();
         for (f, hz) in ROWS.iter().chain(&COLUMNS).enumerate() {
             let (sin, cos) = (TAU * hz * n as f32 / 8000.0).sin_cos();
             t.cos[f][n] = t.window[n] * cos;
             t.sin[f][n] = t.window[n] * sin;
+        }
+        for k in 0..BELOW {
+            let (sin, cos) = (TAU * (k * n) as f32 / WINDOW as f32).sin_cos();
+            (t.below[k].0[n], t.below[k].1[n]) = (t.window[n] * cos, t.window[n] * sin);
         }
     }
     t
@@ -215,13 +237,19 @@ impl DtmfDetector {
         let high = columns[column] / hann_loss(off(turns.column));
         let floor = 10f32.powf((FLOOR_DBM0 - level::dbm0(1.0)) / 10.0);
         let twist = 10.0 * (high / low).log10();
-        let good = low > floor
-            && high > floor
-            && twist < TWIST_DB.0
-            && twist > -TWIST_DB.1
-            && low + high > PURITY * all;
-        let purity = (low + high) / all;
-        good.then_some(Look { key: (row as u8, column as u8), power: low + high, purity, turn: turns })
+        let good = low > floor && high > floor && twist < TWIST_DB.0 && twist > -TWIST_DB.1;
+        if !good {
+            return None;
+        }
+        let power = low + high;
+        let purity = power / all;
+        let above = match purity {
+            PURITY_WITHIN_ABOVE.. => purity,
+            _ => (power / (all - below(&line)).max(0.5 * power)).min(1.0),
+        };
+        let key = (row as u8, column as u8);
+        let pure = purity > PURITY || above > PURITY_ABOVE;
+        pure.then_some(Look { key, power, purity, above, turn: turns })
     }
 
     fn step(&mut self, look: Option<Look>, tell: &mut impl FnMut(Heard)) {
@@ -273,6 +301,7 @@ impl DtmfDetector {
                     peak: 0.0,
                     powers: [0.0; 16],
                     purity: [0.0; 16],
+                    above: [0.0; 16],
                     count: 0,
                     missed: 0,
                     turn: Turn::default(),
@@ -293,11 +322,13 @@ impl Rising {
         if self.count == self.powers.len() {
             self.powers.rotate_left(1);
             self.purity.rotate_left(1);
+            self.above.rotate_left(1);
             self.count -= 1;
             self.since += 1;
         }
         self.powers[self.count] = look.power;
         self.purity[self.count] = look.purity;
+        self.above[self.count] = look.above;
         self.count += 1;
         for (sum, add) in [(&mut self.turn.row, look.turn.row), (&mut self.turn.column, look.turn.column)] {
             (sum.0, sum.1) = (sum.0 + add.0, sum.1 + add.1);
@@ -307,14 +338,26 @@ impl Rising {
     fn believable(&self) -> bool {
         let counted = self.powers[..self.count].iter().filter(|p| **p >= self.peak / 4.0).count() as u32;
         let within = |n: &usize| self.powers[*n] >= self.peak * 0.7;
-        let purity = (0..self.count).filter(within).map(|n| self.purity[n]).sum::<f32>();
-        let pure = purity >= PURITY_WITHIN * (0..self.count).filter(within).count() as f32;
+        let sum = |of: &[f32; 16]| (0..self.count).filter(within).map(|n| of[n]).sum::<f32>();
+        let looks = (0..self.count).filter(within).count() as f32;
+        let pure =
+            sum(&self.purity) >= PURITY_WITHIN * looks || sum(&self.above) >= PURITY_WITHIN_ABOVE * looks;
         let near = |turn: (f32, f32), hz: f32| off(turn).abs() <= OFF * hz;
         counted >= LEAST
             && pure
             && near(self.turn.row, ROWS[self.key.0 as usize])
             && near(self.turn.column, COLUMNS[self.key.1 as usize])
     }
+}
+
+/// Mean square of what lies below the keys.
+fn below(line: &[f32; WINDOW]) -> f32 {
+    let bins = TABLES.below.iter().enumerate().map(|(k, (cos, sin))| {
+        let (re, im) = (dot(line, cos), dot(line, sin));
+        // Each bin but the first stands for two.
+        (re * re + im * im) * if k == 0 { 1.0 } else { 2.0 }
+    });
+    bins.sum::<f32>() / WINDOW as f32 / (0.375 * WINDOW as f32)
 }
 
 /// How far a frequency is off, Hz, by how its phase turned in a hop.

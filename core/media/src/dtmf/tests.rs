@@ -262,3 +262,74 @@ fn dial_tone_under_the_keys_does_not_hide_them() {
     audio.iter_mut().zip(&tone).for_each(|(a, t)| *a = a.saturating_add(*t));
     assert_eq!(keys(&audio), "159D");
 }
+
+/// Sines that sound all the time, under whatever else there is.
+fn under(audio: &mut [i16], sines: &[(f32, f32)]) {
+    for (n, a) in audio.iter_mut().enumerate() {
+        let sum: f32 = sines
+            .iter()
+            .map(|(hz, dbm0)| amplitude(*dbm0) * (std::f32::consts::TAU * hz * n as f32 / 8000.0).sin())
+            .sum();
+        *a = (f32::from(*a) + sum) as i16;
+    }
+}
+
+/// Dial tones of the world and mains hum go on while keys are pressed: a receiver of the MT8870's class reads keys 22 dB
+/// below.
+#[test]
+fn keys_over_dial_tone_and_hum() {
+    let tones: [&[f32]; 7] = [
+        &[350.0, 440.0],
+        &[425.0],
+        &[400.0, 450.0],
+        &[400.0],
+        &[420.0, 520.0],
+        &[50.0, 100.0, 150.0, 250.0],
+        &[60.0, 120.0, 180.0, 300.0, 420.0],
+    ];
+    for tone in tones {
+        // Each of the key's tones, and each of those under them, dBm0.
+        for (each, below) in
+            [(-9.0, -13.0), (-13.0, -13.0), (-20.0, -13.0), (-25.0, -13.0), (-25.0, -6.0), (-25.0, -3.0)]
+        {
+            let whole = each + 10.0 * (1.0 + 10f32.powf(0.2)).log10();
+            for (on, off) in [(100, 100), (50, 50)] {
+                let mut audio = sent(ALL, Sending { on, off, dbm0: whole, twist_db: 2.0 });
+                let sines: Vec<_> = tone.iter().map(|hz| (*hz, below)).collect();
+                // 520 Hz is nobody's dial tone but the SPA3102's, and lies near the keys.
+                let near = tone.contains(&520.0) && below > each + 8.0;
+                if near
+                    || sines.iter().map(|s| amplitude(s.1)).sum::<f32>() + 3.0 * amplitude(each) > 32_767.0
+                {
+                    continue;
+                }
+                under(&mut audio, &sines);
+                assert_eq!(keys(&audio), ALL, "{on}/{off} at {each} dBm0 over {tone:?} of {below}");
+            }
+        }
+    }
+}
+
+#[test]
+fn dial_tone_and_hum_alone_have_no_keys() {
+    for sines in
+        [&[(350.0, -3.0), (440.0, -3.0)][..], &[(50.0, 0.0), (150.0, -6.0), (250.0, -9.0)], &[(425.0, 0.0)]]
+    {
+        let mut audio = vec![0; 8000 * 20];
+        under(&mut audio, sines);
+        Noise(3).add(&mut audio, -45.0);
+        assert_eq!(keys(&audio), "", "{sines:?}");
+    }
+}
+
+#[test]
+fn short_tones_over_dial_tone_are_no_keys_either() {
+    for key in ALL.chars() {
+        let hz = frequencies(key).expect("a key");
+        for (ms, expected) in [(42, key.to_string()), (23, String::new())] {
+            let mut audio = pair(hz, (-10.0, -8.0), ms, 0.4);
+            under(&mut audio, &[(350.0, -13.0), (440.0, -13.0)]);
+            assert_eq!(keys(&audio), expected, "{key}, {ms} ms");
+        }
+    }
+}
