@@ -4,6 +4,7 @@
 //! 1200 bit/s as bytes of eight bits, least significant first, each between a start bit (space) and a stop bit (mark).
 
 mod alert;
+mod ascii;
 mod modem;
 mod receive;
 #[cfg(test)]
@@ -236,39 +237,17 @@ fn checksum(message: &[u8]) -> u8 {
     message.iter().fold(0u8, |sum, b| sum.wrapping_add(*b)).wrapping_neg()
 }
 
-/// Telephones show ASCII: letters beyond it lose their accent or become `?`, control characters vanish.
+/// Telephones show ASCII: other characters become the nearest, control characters vanish.
 fn printable(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).map(plain).take(most).collect()
-}
-
-fn plain(c: char) -> char {
-    match c {
-        ' '..='~' => c,
-        'À'..='Å' | 'Ā' => 'A',
-        'à'..='å' | 'ā' => 'a',
-        'Ç' | 'Č' | 'Ć' => 'C',
-        'ç' | 'č' | 'ć' => 'c',
-        'È'..='Ë' => 'E',
-        'è'..='ë' | 'ę' | 'ě' => 'e',
-        'Ì'..='Ï' => 'I',
-        'ì'..='ï' => 'i',
-        'Ñ' => 'N',
-        'ñ' | 'ń' => 'n',
-        'Ò'..='Ö' | 'Ø' => 'O',
-        'ò'..='ö' | 'ø' => 'o',
-        'Š' => 'S',
-        'š' => 's',
-        'Ù'..='Ü' => 'U',
-        'ù'..='ü' => 'u',
-        'Ý' => 'Y',
-        'ý' | 'ÿ' => 'y',
-        'Ž' => 'Z',
-        'ž' => 'z',
-        'ß' => 's',
-        'ł' => 'l',
-        'Ł' => 'L',
-        _ => '?',
+    let mut shown = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        match c {
+            ' '..='~' => shown.push(c),
+            _ => shown.push_str(ascii::nearest(c)),
+        }
     }
+    shown.truncate(most);
+    shown
 }
 
 /// Reads a whole message; `None` if it is not call setup, is cut short or its checksum is wrong.
@@ -315,8 +294,18 @@ fn parse_mdmf(mut data: &[u8]) -> Caller {
     caller
 }
 
-/// Visible ASCII of a field; some senders set the parity bit.
+/// Text of a field. Some senders set the parity bit; octets that are no parity are UTF-8 where they can be, else Latin-1
+/// (ETSI EN 300 659-3).
 fn text(value: &[u8]) -> String {
-    let visible = value.iter().map(|b| b & 0x7F).filter(|b| (b' '..=b'~').contains(b));
-    visible.map(char::from).collect::<String>().trim().to_string()
+    let parity = |odd: u32| value.iter().all(|b| b.count_ones() % 2 == odd);
+    let high = value.iter().any(|b| *b > 0x7F);
+    let read: String = match std::str::from_utf8(value) {
+        Ok(text) => text.to_owned(),
+        // One octet in two has the right parity by chance: a name has more than one.
+        Err(_) if high && value.len() > 3 && (parity(0) || parity(1)) => {
+            value.iter().map(|b| char::from(b & 0x7F)).collect()
+        }
+        Err(_) => value.iter().map(|b| char::from(*b)).collect(),
+    };
+    read.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
 }
