@@ -23,6 +23,8 @@ pub struct Daemon {
     pub sip: u16,
     child: Child,
     agent: ureq::Agent,
+    /// What its shell does before it becomes the exchange.
+    before: String,
 }
 
 /// Where the programs are.
@@ -113,10 +115,24 @@ impl Daemon {
         Daemon::start_in(dir, sip)
     }
 
+    /// The same, but its shell does this first: `ulimit -n 256`.
+    #[track_caller]
+    pub fn start_under(config: &str, before: &str) -> Daemon {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let sip = free_port();
+        fs::write(dir.path().join("ringtrip.toml"), filled(config, sip)).expect("the folder can be written");
+        Daemon::begin(dir, sip, before)
+    }
+
     /// Starts again in a folder that has been used before.
     #[track_caller]
     pub fn start_in(dir: TempDir, sip: u16) -> Daemon {
-        let child = Daemon::spawn(dir.path());
+        Daemon::begin(dir, sip, "")
+    }
+
+    #[track_caller]
+    fn begin(dir: TempDir, sip: u16, before: &str) -> Daemon {
+        let child = Daemon::spawn(dir.path(), before);
         let mut daemon = Daemon {
             url: String::new(),
             token: String::new(),
@@ -127,17 +143,26 @@ impl Daemon {
                 .timeout_global(Some(Duration::from_secs(30)))
                 .build()
                 .into(),
+            before: before.to_owned(),
             dir,
         };
         daemon.meet();
         daemon
     }
 
-    fn spawn(dir: &Path) -> Child {
+    fn spawn(dir: &Path, before: &str) -> Child {
         let programs = programs();
         let _ = fs::remove_file(dir.join("data/door.json"));
         let log = fs::File::options().create(true).append(true).open(dir.join("log")).expect("a log");
-        Command::new(programs.join("ringtrip"))
+        let mut program = match before {
+            "" => Command::new(programs.join("ringtrip")),
+            before => {
+                let mut shell = Command::new("/bin/bash");
+                shell.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(programs.join("ringtrip"));
+                shell
+            }
+        };
+        program
             .args(["serve", "--developer", "--http", "127.0.0.1:0", "--data"])
             .arg(dir.join("data"))
             .arg("--config")
@@ -181,7 +206,7 @@ impl Daemon {
     /// Starts it again after it ended.
     #[track_caller]
     pub fn restart(&mut self) {
-        self.child = Daemon::spawn(self.dir.path());
+        self.child = Daemon::spawn(self.dir.path(), &self.before);
         self.meet();
     }
 

@@ -42,6 +42,9 @@ pub enum ControlError {
     /// The exchange took too long or is not there.
     #[error("the exchange does not answer")]
     Silent,
+    /// The disk is full or read-only.
+    #[error("{0}")]
+    Disk(String),
     /// Something failed inside.
     #[error("{0}")]
     Failed(String),

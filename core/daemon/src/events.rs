@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 use ringtrip_switch::event::{Event, Field};
+use ringtrip_switch::fold::{Fold, Sum};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 use tracing::Level;
@@ -63,6 +65,8 @@ pub struct Subscription {
 struct Inner {
     next: u64,
     ring: VecDeque<Arc<Numbered>>,
+    /// What strangers cause must not push calls and alarms out of the ring.
+    fold: Fold<&'static str>,
 }
 
 /// Events remembered: some minutes of a busy exchange, about 2 MB.
@@ -76,15 +80,38 @@ impl EventHub {
     pub fn new(boot: u64) -> EventHub {
         let (live, _) = broadcast::channel(LIVE);
         EventHub {
-            inner: Arc::new(Mutex::new(Inner { next: (boot << 32) + 1, ring: VecDeque::new() })),
+            inner: Arc::new(Mutex::new(Inner {
+                next: (boot << 32) + 1,
+                ring: VecDeque::new(),
+                fold: Fold::default(),
+            })),
             live,
         }
     }
 
-    /// Says it to all, and remembers it. Never waits.
+    /// Says it to all, and remembers it. Never waits. Failed proofs that come often are counted instead, and said by
+    /// [`EventHub::each_second`].
     pub fn publish(&self, event: Event) -> u64 {
-        log(&event);
         let mut inner = self.lock();
+        if let Event::AuthFailed { what, from, .. } = &event
+            && !inner.fold.on(Instant::now(), what, from)
+        {
+            return inner.next - 1;
+        }
+        self.say(&mut inner, event)
+    }
+
+    /// Says what was counted.
+    pub fn each_second(&self) {
+        let mut inner = self.lock();
+        for Sum { kind: what, count, addresses, most } in inner.fold.sums(Instant::now()) {
+            let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
+            self.say(&mut inner, Event::AuthFailures { what, count, addresses, most_from: most });
+        }
+    }
+
+    fn say(&self, inner: &mut Inner, event: Event) -> u64 {
+        log(&event);
         let seq = inner.next;
         inner.next += 1;
         let numbered = Arc::new(Numbered { seq, at_micros: now_micros(), event, words: OnceLock::new() });
@@ -154,7 +181,7 @@ fn level(event: &Event) -> Option<Level> {
         }
         Event::PluginHealth { .. } | Event::PluginBalance { .. } => Level::WARN,
         Event::PluginInstalled { .. } => Level::INFO,
-        Event::AuthFailed { .. } | Event::Emergency { .. } => Level::WARN,
+        Event::AuthFailed { .. } | Event::AuthFailures { .. } | Event::Emergency { .. } => Level::WARN,
         Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,
         Event::ConfigActive { .. } | Event::ScriptActive { .. } | Event::CallEnded { .. } => Level::INFO,
         Event::CallStarted { .. } | Event::CallRinging { .. } | Event::CallAnswered { .. } => Level::DEBUG,
@@ -228,6 +255,26 @@ mod tests {
         assert_eq!((&words["seq"], &words["event"]), (&Value::from(seq), &Value::from("alarm")));
         assert_eq!(words["data"], json!({ "what": "test", "text": "5" }));
         assert_eq!(event.json().as_ptr(), event.json().as_ptr());
+    }
+
+    #[test]
+    fn wrong_passwords_push_nothing_out() {
+        let hub = EventHub::new(1);
+        let first = hub.publish(alarm(0));
+        for n in 0..3 * RING {
+            hub.publish(Event::AuthFailed { what: "call", who: n.to_string(), from: "192.0.2.7".into() });
+        }
+        let sub = hub.subscribe(Some(first));
+        assert_eq!((sub.gap, sub.backlog.len()), (None, 5), "the first are said one by one");
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        hub.each_second();
+        let sum = hub.subscribe(Some(hub.head() - 1)).backlog;
+        assert_eq!((sum[0].name(), hub.head()), ("auth.failures", first + 6));
+        assert!(
+            sum[0].json().contains("\"count\":24571") && sum[0].json().contains("192.0.2.7"),
+            "{}",
+            sum[0].json()
+        );
     }
 
     #[test]

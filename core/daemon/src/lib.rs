@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod descriptors;
 mod dns;
 pub mod drafts;
 pub mod events;

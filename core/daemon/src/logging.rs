@@ -1,15 +1,58 @@
 //! Logs: to the terminal, as JSON, into systemd's journal, or to syslog. `RUST_LOG` says how much. Secrets never get
 //! here: their types print as `***`.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+/// Lines that a network peer can cause: one a second of each kind, with the number of those that were left out.
+static COUNTED: Mutex<BTreeMap<&'static str, Counted>> = Mutex::new(BTreeMap::new());
+
+struct Counted {
+    said: Instant,
+    /// Left out since then.
+    more: u64,
+    /// The last of those.
+    last: String,
+}
+
+/// Warns, at most once a second for each kind; what is left out is counted and said by [`say_counted`] or with the next.
+pub fn warn_counted(kind: &'static str, text: impl FnOnce() -> String) {
+    let mut kinds = COUNTED.lock().unwrap_or_else(|e| e.into_inner());
+    let now = Instant::now();
+    match kinds.get_mut(kind) {
+        Some(counted) if now.duration_since(counted.said) < SECOND || counted.more > 0 => {
+            counted.more += 1;
+            // Put into words for the first and then seldom: words cost more than a count.
+            if counted.more.is_power_of_two() {
+                counted.last = text();
+            }
+        }
+        _ => {
+            tracing::warn!("{}", text());
+            kinds.insert(kind, Counted { said: now, more: 0, last: String::new() });
+        }
+    }
+}
+
+/// Says what was counted; called once a second.
+pub fn say_counted() {
+    let mut kinds = COUNTED.lock().unwrap_or_else(|e| e.into_inner());
+    for counted in kinds.values_mut().filter(|counted| counted.more > 0 && counted.said.elapsed() >= SECOND) {
+        tracing::warn!("{} ({} of this kind)", counted.last, counted.more);
+        (counted.said, counted.more) = (Instant::now(), 0);
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Where logs go and in which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -148,6 +191,37 @@ impl Drop for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_strangers_cause_is_one_line_a_second() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            (0..10_000).for_each(|n| warn_counted("test", || format!("post {n} was dropped")));
+            say_counted();
+            std::thread::sleep(SECOND);
+            say_counted();
+            say_counted();
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("post 0 was dropped") && text.contains("(9999 of this kind)"), "{text}");
+    }
 
     #[test]
     fn syslog_gets_priority_and_text() {

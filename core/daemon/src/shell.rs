@@ -38,6 +38,8 @@ pub trait World<M: Machine>: Unpin + 'static {
     fn span(&self) -> tracing::Span {
         tracing::Span::none()
     }
+    /// An input was taken from the mailbox.
+    fn taken(&mut self) {}
     /// Looks at the machine after each step, for those who show it.
     fn look(&mut self, _now: Instant, _machine: &M) {}
     /// The machine panicked. `wreck` is what is left of it. Answers when to build it anew, or `None` to give up.
@@ -180,6 +182,7 @@ impl<M: Machine, W: World<M>> Handler<In<M::Input>> for Shell<M, W> {
     type Result = ();
 
     fn handle(&mut self, In(input): In<M::Input>, ctx: &mut Self::Context) {
+        self.world.taken();
         // What the machine says is delivered by code that all parts share.
         vital(|| self.step(ctx, input));
     }

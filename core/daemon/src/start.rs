@@ -37,8 +37,8 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The file named by `--config` cannot be read.
-    #[error("{path} cannot be read: {why}")]
-    File { path: PathBuf, why: std::io::Error },
+    #[error("{path} cannot be {what}: {why}")]
+    File { path: PathBuf, why: std::io::Error, what: &'static str },
     /// It has faults.
     #[error("the configuration is refused:\n{0}")]
     Faulty(String),
@@ -55,7 +55,11 @@ pub async fn configuration(
     import: Option<&Path>,
 ) -> Result<FirstConfig, StartError> {
     if let Some(path) = import {
-        let text = fs::read_to_string(path).map_err(|why| StartError::File { path: path.to_owned(), why })?;
+        let text = fs::read_to_string(path).map_err(|why| StartError::File {
+            path: path.to_owned(),
+            why,
+            what: "read",
+        })?;
         let (config, faults) = config::read(&text)
             .map_err(|faults| StartError::Faulty(config::report(&path.display().to_string(), &faults)))?;
         let head = store.config_head();
@@ -64,7 +68,7 @@ pub async fn configuration(
             head
         } else {
             let note = format!("from {}", path.display());
-            store.put_config(Some(head), "ringtrip", &note, &text).await?.version
+            store.start_with("ringtrip", &note, &text).await?.version
         };
         return Ok(FirstConfig { config, version, faults, is_first: head == 0, passed_over: Vec::new() });
     }
@@ -74,7 +78,7 @@ pub async fn configuration(
         let text = config::default_toml(region, &secrets);
         let (config, faults) = config::read(&text)
             .map_err(|faults| StartError::Faulty(config::report("first document", &faults)))?;
-        let meta = store.put_config(Some(0), "ringtrip", "first start", &text).await?;
+        let meta = store.start_with("ringtrip", "first start", &text).await?;
         return Ok(FirstConfig {
             config,
             version: meta.version,
@@ -108,10 +112,9 @@ pub const DOOR: &str = "door.json";
 
 /// Opens the door for the command line, with a fresh token in place of the one before.
 pub async fn open_door(store: &Store, data: &Path, listen: SocketAddr) -> Result<(), StartError> {
-    for old in store.tokens().into_iter().filter(|t| t.name == "command line") {
-        store.put_token(crate::store::TokenRecord { revoked: true, ..old }).await?;
-    }
-    let (_, token) = auth::create_token(store, "command line", Scope::Admin).await?;
+    let before: Vec<_> = store.tokens().into_iter().filter(|t| t.name == "command line").collect();
+    let (record, token) = auth::new_token("command line", Scope::Admin);
+    store.start_token(&record).await?;
     let mut reachable = listen;
     if listen.ip().is_unspecified() {
         reachable.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -125,7 +128,15 @@ pub async fn open_door(store: &Store, data: &Path, listen: SocketAddr) -> Result
         file.write_all(serde_json::to_string(&door).unwrap_or_default().as_bytes())?;
         fs::rename(&draft, &path)
     })();
-    written.map_err(|why| StartError::File { path, why })
+    written.map_err(|why| StartError::File { path, why, what: "written" })?;
+    // Not before the new one lies there: on a disk that takes nothing the old file stays good.
+    for old in before {
+        match store.put_token(crate::store::TokenRecord { revoked: true, ..old }).await {
+            Err(StoreError::Disk { .. }) => break,
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// The folder of the data when none is named: the system's for root, else the user's.

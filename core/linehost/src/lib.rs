@@ -17,6 +17,7 @@ pub mod client;
 pub mod realtime;
 pub mod ring;
 pub mod serve;
+pub mod signals;
 pub mod wire;
 pub mod words;
 

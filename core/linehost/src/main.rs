@@ -25,6 +25,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Ended> {
     let system = |what| move |errno| Ended::System { what, errno };
+    ringtrip_linehost::signals::ignore().map_err(system("blocking signals"))?;
     // A board process without its daemon would hold the hardware against the next one.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(system("prctl"))?;
     let io = |what| {

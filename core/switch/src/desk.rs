@@ -7,7 +7,7 @@ mod moved;
 mod ways;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,6 +146,8 @@ pub struct Desk {
     keep_alive: KeepAlive,
     /// Where phones have gone.
     moved: Moved,
+    /// Who proved in the last step who he is, or is a provider.
+    proven: Option<SocketAddr>,
     /// Kept between steps for its room.
     outputs: Vec<Output>,
 }
@@ -175,12 +177,14 @@ impl Desk {
             seen: HashMap::new(),
             keep_alive: KeepAlive::new(u64::from_be_bytes(std::array::from_fn(|n| seed[n]))),
             moved: Moved::default(),
+            proven: None,
             outputs: Vec::new(),
         }
     }
 
     /// One step.
     pub fn on(&mut self, now: Instant, input: DeskInput, out: &mut Vec<DeskOut>) {
+        self.proven = None;
         match input {
             DeskInput::Octets { flow, bytes } => self.feed(now, Input::Octets { flow, bytes }, out),
             DeskInput::Broken { flow, broken } => self.feed(now, Input::Broken { flow, broken }, out),
@@ -250,6 +254,12 @@ impl Desk {
             return Err(Cause::Unregistered);
         }
         Ok(bindings.into_iter().map(|binding| extension::way(&self.config, ext, binding)).collect())
+    }
+
+    /// From where a request came in the last step whose sender proved who he is, or is a provider: such peers come first
+    /// in overload.
+    pub fn proven(&self) -> Option<SocketAddr> {
+        self.proven
     }
 
     /// Who is registered where: for the API.
@@ -401,6 +411,9 @@ impl Desk {
         let mut told = None;
         let who = self.admission.who(now, &self.config, &request, flow, is_phone, &mut told);
         out.extend(told.map(|told| DeskOut::Post(Post::Tell(guess_event(told, flow)))));
+        if matches!(who, Who::Extension(_) | Who::Gateway(_)) {
+            self.proven = Some(flow.remote);
+        }
         match (who, &request.method) {
             (Who::Unproven { challenges, tried, after }, method) => {
                 if let Some(who) = tried {

@@ -53,6 +53,8 @@ pub enum Event {
     Emergency { call: CallId, from: String, number: String },
     /// Somebody failed to prove who he is.
     AuthFailed { what: &'static str, who: String, from: String },
+    /// That happened so often of late that it is told in sums: how often, from how many addresses, most from which.
+    AuthFailures { what: &'static str, count: u64, addresses: u32, most_from: String },
     /// Something an operator must know.
     Alarm { what: &'static str, text: String },
 }
@@ -103,6 +105,7 @@ impl Event {
             ConfigActive "config.active" { version, by, summary };
             Emergency "emergency" { call, from, number };
             AuthFailed "auth.failed" { what, who, from };
+            AuthFailures "auth.failures" { what, count, addresses, most_from };
             Alarm "alarm" { what, text };
         }
     }

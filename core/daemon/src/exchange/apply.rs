@@ -67,6 +67,7 @@ impl Directory {
         self.0.plugins.configure(&config);
         self.0.money.configure(config.clone());
         self.0.routes.configure(config.clone());
+        self.0.admitter.borrow_mut().retain_gateways(|id| config.gateway(id).is_some());
         self.to_desk(DeskInput::Config(config.clone()));
         self.network_is(self.topology_of(&config));
         // Boards first: a new line is told what its port is, or that its board is about to start anew.
@@ -116,7 +117,11 @@ impl Directory {
             topology: self.topology(),
         };
         let mut desk = Desk::new(now, setup, rand::random());
-        desk.restore(now, registrations::restore(self));
+        let kept = registrations::restore(self);
+        for record in &kept {
+            self.0.admitter.borrow_mut().learn(now, record.flow.remote);
+        }
+        desk.restore(now, kept);
         let exts = self.0.config.borrow().extensions.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
         self.0.dirty.borrow_mut().extend(exts);
         Some(desk)
@@ -307,6 +312,7 @@ impl Directory {
 
     /// The wall clock moves on; lines are told once a minute.
     pub(super) fn minute(&self) {
+        self.0.pool.tidy();
         let wall = Wall::new(wall::now(), Instant::now());
         for entry in self.0.lines.borrow().values() {
             let _ = entry.addr.try_send(With(Box::new(move |line: &mut Line| line.set_wall(wall))));

@@ -22,6 +22,7 @@ use ringtrip_switch::emergency;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
 use ringtrip_switch::leg::{LegCmd, LegEvent};
+use ringtrip_switch::overload::Admitter;
 use ringtrip_switch::party::{Cause, Digits, Source};
 use ringtrip_switch::pins::PinGuard;
 use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
@@ -33,6 +34,7 @@ use super::front::Door;
 use super::parts::{self, CallShell, CallWorld, DeskShell, GatewayShell, LineShell};
 use super::{boards, find, live, route, wall, wishes};
 use crate::control::Exchange;
+use crate::descriptors::Budget;
 use crate::dns::Dns;
 use crate::events::EventHub;
 use crate::media::{Plane, Pool, Prompts};
@@ -45,6 +47,10 @@ use crate::store::Store;
 
 /// Inputs that may wait for one call: a call speaks with few, and seldom.
 const CALL_MAILBOX: usize = 64;
+/// Calls that may be there for each one that may count: those that have ended wait for the last word of their far ends.
+const LINGERING: usize = 8;
+/// That new calls are refused is told this often at most: around the limit it begins and ends with every call.
+const SHEDDING_TOLD: Duration = Duration::from_secs(60);
 
 /// A handle on the directory; all clones are the same one.
 #[derive(Clone)]
@@ -70,7 +76,13 @@ pub(super) struct Inner {
     pub plugins: crate::plugins::Plugins,
     pub workers: Workers,
     pub desk: RefCell<Option<Addr<DeskShell>>>,
+    /// What waits in its mailbox.
+    pub desk_waiting: Cell<usize>,
+    /// Whose datagrams are taken in overload.
+    pub admitter: RefCell<Admitter>,
     pub calls: RefCell<HashMap<CallId, CallEntry>>,
+    /// How many calls count.
+    pub seats: Cell<usize>,
     /// How many calls each source has.
     pub sources: RefCell<HashMap<Source, usize>>,
     pub lines: RefCell<HashMap<LineId, LineEntry>>,
@@ -83,6 +95,8 @@ pub(super) struct Inner {
     /// Wrong PINs of late.
     pub pins: RefCell<PinGuard>,
     pub pool: Pool,
+    /// What the limit of open files carries.
+    pub budget: Budget,
     pub net: RefCell<Option<Net>>,
     /// Which address of ours a peer is shown.
     pub topology: RefCell<Arc<Topology>>,
@@ -94,7 +108,8 @@ pub(super) struct Inner {
     pub store: Store,
     pub events: EventHub,
     pub exchange: Exchange,
-    pub shedding: Cell<bool>,
+    /// When it was last told that new calls are refused.
+    pub shedding: Cell<Option<Instant>>,
     /// Extensions whose registrations changed since the desk was last looked at.
     pub dirty: RefCell<BTreeSet<ExtId>>,
     /// Calls that wait for the phones of their operator to be found.
@@ -106,6 +121,8 @@ pub(super) struct Inner {
 pub(super) struct CallEntry {
     pub addr: Addr<CallShell>,
     pub source: Source,
+    /// It counts. One that has ended and only waits for the last word of a far end does not.
+    pub has_seat: bool,
     /// The engine that it was first routed by: it keeps it.
     pub engine: Option<Arc<Engine>>,
     /// That engine is a canary's.
@@ -177,7 +194,10 @@ impl Directory {
                     self.to_call(call, CallInput::LocalAddress { n, local });
                 }
             }
-            Post::Peer { gateway, addresses } => self.to_desk(DeskInput::Peer { gateway, addresses }),
+            Post::Peer { gateway, addresses } => {
+                self.0.admitter.borrow_mut().set_gateway(gateway.clone(), addresses.clone());
+                self.to_desk(DeskInput::Peer { gateway, addresses });
+            }
             Post::Sip(ask) => self.to_desk(DeskInput::Ask(ask)),
             Post::Board { port, cmd } => boards::command(self, &port, cmd),
             Post::Media(cmd) => self.0.plane.send(cmd),
@@ -208,15 +228,37 @@ impl Directory {
     /// To the desk.
     pub fn to_desk(&self, input: DeskInput) {
         let desk = self.0.desk.borrow();
-        if let Some(desk) = &*desk
-            && desk.try_send(In(input)).is_err()
-        {
-            tracing::warn!("the SIP desk is overloaded: a post was dropped");
+        let Some(desk) = &*desk else { return };
+        if desk.try_send(In(input)).is_ok() {
+            self.0.desk_waiting.set(self.0.desk_waiting.get() + 1);
+        } else {
+            crate::logging::warn_counted("desk-full", || {
+                "the SIP desk is overloaded: a message was dropped".to_owned()
+            });
         }
+    }
+
+    /// Is a message from here taken now? In overload those of strangers are not: datagrams are dropped, streams not read.
+    pub fn admits(&self, from: SocketAddr, transport: Transport) -> bool {
+        let admits = self.0.admitter.borrow_mut().admit(Instant::now(), from, self.0.desk_waiting.get());
+        if !admits && transport == Transport::Udp {
+            self.0.exchange.counters().add("sip_refused_total", "", 1.0);
+            crate::logging::warn_counted("sip-overload", || {
+                format!(
+                    "more SIP messages come than can be worked through; some are dropped, the last from {}",
+                    from.ip()
+                )
+            });
+        }
+        admits
     }
 
     /// Octets for a SIP peer.
     pub fn transmit(&self, transmit: Transmit) {
+        // Whoever is asked something is expected to answer.
+        if !transmit.bytes.starts_with(b"SIP/2.0 ") {
+            self.0.admitter.borrow_mut().learn(Instant::now(), transmit.flow.remote);
+        }
         if let Some(net) = &*self.0.net.borrow() {
             net.transmit(transmit);
         }
@@ -302,7 +344,9 @@ impl Directory {
             emergency::begun(&config, &birth.source, false, &birth.caller, number).is_some()
         };
         let emergency = help(&birth.dialled) || birth.planned.as_ref().is_some_and(|p| help(&p.number));
-        let many = self.0.calls.borrow().len() >= config.limits.calls as usize;
+        let most = self.0.budget.calls.min(config.limits.calls as usize);
+        // Those that only wait for a last word cost memory, if nothing else.
+        let many = self.0.seats.get() >= most || self.0.calls.borrow().len() >= LINGERING * most.max(100);
         let full = !emergency
             && (many || self.calls_of(&birth.source) >= usize::from(config.limits.calls_per_source));
         let lease = match (full, emergency) {
@@ -314,7 +358,6 @@ impl Directory {
             self.refuse(birth);
             return;
         };
-        self.0.shedding.set(false);
         birth.at = wall::now();
         birth.ports = lease.ports();
         let id = birth.id;
@@ -343,18 +386,21 @@ impl Directory {
                 return;
             }
         };
-        let world = CallWorld { directory: self.clone(), call: id, _lease: lease };
+        let world = CallWorld { directory: self.clone(), call: id, lease: Some(lease) };
         let addr = parts::start(call, world, CALL_MAILBOX);
         *self.0.sources.borrow_mut().entry(source.clone()).or_default() += 1;
+        self.0.seats.set(self.0.seats.get() + 1);
         self.0
             .calls
             .borrow_mut()
-            .insert(id, CallEntry { addr, source, engine: None, canary: false, cdr: None });
+            .insert(id, CallEntry { addr, source, has_seat: true, engine: None, canary: false, cdr: None });
         self.deliver_all(&mut out);
     }
 
     fn refuse(&self, birth: Birth) {
-        if !self.0.shedding.replace(true) {
+        let told = self.0.shedding.get();
+        if told.is_none_or(|told| told.elapsed() > SHEDDING_TOLD) {
+            self.0.shedding.set(Some(Instant::now()));
             let text = "new calls are refused: no media port is free, or the limit of calls is reached";
             self.tell(Event::Alarm { what: "overload", text: text.to_owned() });
         }
@@ -370,8 +416,22 @@ impl Directory {
 
     /// A call's actor is gone.
     pub fn call_over(&self, call: CallId) {
-        let Some(entry) = self.0.calls.borrow_mut().remove(&call) else { return };
-        if let Entry::Occupied(mut of) = self.0.sources.borrow_mut().entry(entry.source) {
+        self.call_ended(call);
+        self.0.calls.borrow_mut().remove(&call);
+    }
+
+    /// A call has ended: it does not count any more, here or with its provider.
+    pub fn call_ended(&self, call: CallId) {
+        let source = {
+            let mut calls = self.0.calls.borrow_mut();
+            let Some(entry) = calls.get_mut(&call) else { return };
+            if !std::mem::take(&mut entry.has_seat) {
+                return;
+            }
+            entry.source.clone()
+        };
+        self.0.seats.set(self.0.seats.get().saturating_sub(1));
+        if let Entry::Occupied(mut of) = self.0.sources.borrow_mut().entry(source) {
             *of.get_mut() -= 1;
             if *of.get() == 0 {
                 of.remove();
@@ -414,7 +474,9 @@ impl Directory {
         self.money_told(self.0.money.ended(&cdr));
         let cdr: Arc<Cdr> = Arc::from(cdr);
         if !self.0.store.keep_cdr(cdr.clone()) {
-            tracing::error!(call = %cdr.call, "the store does not take this call's record");
+            crate::logging::warn_counted("store-full", || {
+                format!("the store does not take the record of call {}", cdr.call)
+            });
         }
         if let Some(entry) = self.0.calls.borrow_mut().get_mut(&cdr.call) {
             if entry.cdr.as_ref().is_none_or(|before| before.cause.is_none()) {

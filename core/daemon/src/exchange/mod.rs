@@ -11,6 +11,7 @@ mod parts;
 mod registrations;
 mod route;
 mod serve;
+mod signals;
 pub(crate) mod wall;
 mod wishes;
 

@@ -55,8 +55,8 @@ machine!(Desk, DeskInput, DeskOut, DeskInput::Timeout, |_desk| false);
 pub struct CallWorld {
     pub directory: Directory,
     pub call: CallId,
-    /// The call's media ports; back in the pool when the actor is gone.
-    pub _lease: Lease,
+    /// The call's media ports; back in the pool when the call has ended, or the actor is gone.
+    pub lease: Option<Lease>,
 }
 
 impl World<Call> for CallWorld {
@@ -66,6 +66,17 @@ impl World<Call> for CallWorld {
 
     fn deliver(&mut self, out: &mut Vec<Post>) {
         self.directory.deliver_all(out);
+    }
+
+    fn look(&mut self, _now: Instant, call: &Call) {
+        if !call.has_seat()
+            && let Some(lease) = self.lease.take()
+        {
+            // A call that never used its ports has not closed them.
+            self.directory.0.plane.send(MediaCmd::Close { call: self.call });
+            drop(lease);
+            self.directory.call_ended(self.call);
+        }
     }
 
     fn fell(&mut self, now: Instant, wreck: Call, why: &str) -> Option<Duration> {
@@ -185,7 +196,18 @@ impl World<Desk> for DeskWorld {
         }
     }
 
+    fn taken(&mut self) {
+        let waiting = &self.directory.0.desk_waiting;
+        waiting.set(waiting.get().saturating_sub(1));
+    }
+
     fn look(&mut self, now: Instant, desk: &Desk) {
+        if let Some(peer) = desk.proven() {
+            self.directory.0.admitter.borrow_mut().learn(now, peer);
+            if let Some(net) = &*self.directory.0.net.borrow() {
+                net.proven(peer);
+            }
+        }
         let dirty = self.directory.take_dirty();
         if !dirty.is_empty() {
             super::registrations::changed(&self.directory, now, desk, dirty);

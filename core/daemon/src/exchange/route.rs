@@ -45,7 +45,9 @@ pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) {
         Ok(Step::AskPolicy(question)) => match dir.0.workers.ask(engine, question) {
             Ok(()) => return,
             Err(question) => {
-                tracing::warn!(%call, "scripts and plugins are overloaded: the plan's own route is taken");
+                crate::logging::warn_counted("scripts-full", || {
+                    format!("scripts and plugins are overloaded: call {call} takes the plan's own route")
+                });
                 Box::new(question.default)
             }
         },
@@ -82,7 +84,9 @@ pub(super) fn workers(door: Door) -> std::io::Result<Workers> {
                 Box::new(decision.plan)
             }
             Answered::Late(plan) => {
-                tracing::warn!(%call, "scripts and plugins are slow: the plan's own route is taken");
+                crate::logging::warn_counted("scripts-slow", || {
+                    format!("scripts and plugins are slow: call {call} takes the plan's own route")
+                });
                 plan
             }
             Answered::Fell(plan, why) => {

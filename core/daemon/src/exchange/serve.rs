@@ -15,16 +15,17 @@ use ringtrip_switch::config::Config;
 use ringtrip_switch::desk::DeskInput;
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{CallId, CallIds};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::apply::call_setup;
 use super::boards::Programs;
 use super::directory::{Directory, Inner};
 use super::front::{self, Knock};
+use super::signals::{Request, Signals};
 use super::{network, route, wall, wishes};
 use crate::cli::ServeOptions;
 use crate::config::FaultSeverity;
 use crate::control::Exchange;
+use crate::descriptors::{self, Budget, Wanted};
 use crate::dns::Dns;
 use crate::drafts::Drafts;
 use crate::events::EventHub;
@@ -61,6 +62,8 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 async fn run(options: ServeOptions) -> Result<(), ServeError> {
+    let mut signals = Signals::take()?;
+    let limit = descriptors::raise()?;
     let (door, knocks) = front::door();
     crate::config::calendars_in(&options.data);
     let mut store_options = StoreOptions::new(&options.data);
@@ -68,6 +71,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     store_options.news = Arc::new(move |said| {
         let _ = news.try_send(Knock::Tell(alarm(said)));
     });
+    store_options.may_begin_anew = options.config.is_some();
     let store = Store::open(store_options)?;
     let first = start::configuration(&store, options.region, options.config.as_deref()).await?;
     for fault in first.faults.iter().filter(|f| f.severity == FaultSeverity::Warning) {
@@ -77,6 +81,10 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         crate::logging::init_by_config(first.config.log.into());
     }
     let config = Arc::new(first.config);
+    let wanted = Wanted { calls: config.limits.calls as usize, boards: config.boards.len() };
+    let budget = Budget::of(limit, wanted);
+    // Before anything else is opened: emergency calls have these, whatever comes.
+    let (pool, kept) = Pool::new(config.sip.rtp_ports, &budget);
     let events = EventHub::new(store.boot());
     let (exchange, waiting) = Exchange::new();
     // What is wrong with files in the folder is told when the configuration is applied.
@@ -97,11 +105,13 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         Plane::start(tell, prompts.clone(), recorder)?
     };
     let programs = programs(&options);
-    scripts(&options.data)?;
+    let shipped = scripts(&options.data);
     let agent = format!("Ringtrip/{}", env!("CARGO_PKG_VERSION"));
     let started = start_second(&store);
     for draft in crate::drafts::recover(&store, &options.data) {
-        store.put_draft(draft).await?;
+        if let Err(error) = store.put_draft(draft).await {
+            tracing::error!(%error, "a draft whose activation was cut off cannot be kept as such");
+        }
     }
     let routes = route::routes(config.clone(), &options.data, door.clone());
     routes.set_gateways(Arc::new(Assumed { exchange: exchange.clone(), assumed: Default::default() }));
@@ -119,7 +129,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         #[cfg(feature = "plugins")]
         plugins: crate::plugins::Plugins::default(),
         workers: route::workers(door.clone())?,
-        pool: Pool::new(config.sip.rtp_ports),
+        pool,
+        budget,
         config: RefCell::new(config.clone()),
         ids: CallIds::new(started),
         agent,
@@ -128,7 +139,10 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         developer: options.developer,
         door,
         desk: RefCell::default(),
+        desk_waiting: Cell::default(),
+        admitter: RefCell::default(),
         calls: RefCell::default(),
+        seats: Cell::default(),
         sources: RefCell::default(),
         lines: RefCell::default(),
         ports: RefCell::default(),
@@ -152,7 +166,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         beside: RefCell::default(),
     };
     let dir = Directory(Rc::new(inner));
-    let net = open_net(&dir, &config, options.sip)?;
+    let net = open_net(&dir, &config, options.sip, budget.sip_connections)?;
     *dir.0.net.borrow_mut() = Some(net);
     dir.start_desk();
     actix_rt::spawn(vital_task(front::attend(dir.clone(), knocks)));
@@ -163,6 +177,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     actix_rt::spawn(minutes(dir.clone()));
     actix_rt::spawn(vital_task(network::watch(dir.clone())));
     actix_rt::spawn(vital_task(network::follow_external(dir.clone())));
+    actix_rt::spawn(seconds(dir.clone()));
     actix_rt::spawn(vital_task(count_money(dir.clone())));
     actix_rt::spawn(route::watch(routes.clone()));
 
@@ -193,18 +208,23 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         routes,
         money: money.clone(),
         drafts,
+        budget: Some(budget),
         ..Api::new(exchange, store.clone(), events, hosts, options.developer)
     };
-    let wanted = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);
-    let (server, listening) = http::server(web::Data::new(api), &wanted)?;
-    if let Some(first) = listening.first() {
-        start::open_door(&store, &options.data, *first).await?;
-    }
+    let face = web::Data::new(api);
+    let listen = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);
+    let (server, listening) = http::server(face.clone(), &listen)?;
+    let door = match listening.first() {
+        Some(first) => start::open_door(&store, &options.data, *first).await,
+        None => Ok(()),
+    };
     dir.tell(Event::ConfigActive {
         version: first.version,
         by: "start".to_owned(),
         summary: if first.is_first { "first start".to_owned() } else { "as before".to_owned() },
     });
+    tell_budget(&dir, &budget, wanted, kept);
+    tell_disk(&dir, &store, shipped, door);
     for version in &first.passed_over {
         let text =
             format!("version {version} of the configuration cannot be read; version {} runs", first.version);
@@ -215,7 +235,9 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     if options.once {
         settled(&dir).await?;
     } else {
-        wait_for_signal().await?;
+        while signals.next().await == Request::Reload {
+            reload(&dir, &face, options.config.as_deref()).await;
+        }
     }
     tracing::info!("stopping");
     server.stop().await;
@@ -223,6 +245,48 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     money.keep(true);
     store.close();
     Ok(())
+}
+
+/// Says what the disk did not take, and what the journal lost.
+fn tell_disk(dir: &Directory, store: &Store, scripts: io::Result<()>, door: Result<(), start::StartError>) {
+    let tell = |text| dir.tell(Event::Alarm { what: "store", text });
+    let recovery = store.recovery();
+    if recovery.behind {
+        tell(
+            "the journal is shorter than when it was last used: the newest records and changes are missing"
+                .to_owned(),
+        );
+    }
+    if recovery.holes > 0 {
+        tell(format!("the journal is damaged in {} places; what stood there is lost", recovery.holes));
+    }
+    if let Err(why) = scripts {
+        tell(format!("the folder of scripts cannot be written: {why}"));
+    }
+    if let Err(why) = door {
+        tell(format!("the command line on this machine cannot reach the exchange: {why}"));
+    }
+}
+
+/// Says how many calls and connections there is room for, and alarms when that is fewer than the configuration allows.
+fn tell_budget(dir: &Directory, budget: &Budget, wanted: Wanted, kept: Result<(), (usize, usize)>) {
+    tracing::info!(
+        files = budget.limit,
+        calls = budget.calls,
+        sip_connections = budget.sip_connections,
+        http_connections = budget.http_connections,
+        "limits by open files"
+    );
+    if let Some(text) = budget.complaint(wanted) {
+        dir.tell(Event::Alarm { what: "descriptors", text });
+    }
+    if let Err((missing, of)) = kept {
+        let text = format!(
+            "{missing} of {of} RTP port pairs for emergency calls could not be opened; \
+             check sip.rtp_ports and which other programs use these ports"
+        );
+        dir.tell(Event::Alarm { what: "descriptors", text });
+    }
 }
 
 /// The second that this run's calls are named after. A start within the same second as the one before, or after the
@@ -235,7 +299,12 @@ fn start_second(store: &Store) -> u32 {
 }
 
 /// Opens the SIP sockets; what comes in goes to the desk.
-fn open_net(dir: &Directory, config: &Config, instead: Option<SocketAddr>) -> io::Result<Net> {
+fn open_net(
+    dir: &Directory,
+    config: &Config,
+    instead: Option<SocketAddr>,
+    connections: usize,
+) -> io::Result<Net> {
     let of_config = match instead {
         Some(_) => &[][..],
         None => &config.sip.listen[..],
@@ -247,9 +316,11 @@ fn open_net(dir: &Directory, config: &Config, instead: Option<SocketAddr>) -> io
             listen.push(*addr);
         }
     }
-    let to = dir.clone();
+    let (to, asked) = (dir.clone(), dir.clone());
     Net::open(
         &listen,
+        connections,
+        Rc::new(move |from, transport| asked.admits(from, transport)),
         Rc::new(move |event| {
             match event {
                 NetEvent::Arrived(arrivals) => {
@@ -318,6 +389,15 @@ async fn count_money(dir: Directory) {
     }
 }
 
+/// Tells what was counted instead of told.
+async fn seconds(dir: Directory) {
+    loop {
+        actix_rt::time::sleep(Duration::from_secs(1)).await;
+        dir.0.events.each_second();
+        crate::logging::say_counted();
+    }
+}
+
 async fn minutes(dir: Directory) {
     loop {
         actix_rt::time::sleep(Duration::from_secs(60)).await;
@@ -327,9 +407,9 @@ async fn minutes(dir: Directory) {
 
 fn alarm(news: StoreNews) -> Event {
     let text = match news {
-        StoreNews::Trouble { why, waiting } => {
-            format!("call records cannot be written ({why}); {waiting} wait in memory")
-        }
+        StoreNews::Trouble { why, waiting } => format!(
+            "call records cannot be written ({why}); {waiting} wait in memory. Calls go on, changes are refused"
+        ),
         StoreNews::Lost { records } => {
             format!("{records} call records are lost: the memory for them is full")
         }
@@ -386,14 +466,27 @@ fn greet(
     }
 }
 
-async fn wait_for_signal() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGHUP: the document of `--config` if it changed, else what the newest version names: calendars, announcements and
+/// scripts are read again. What has faults changes nothing and is told.
+async fn reload(dir: &Directory, api: &web::Data<Api>, file: Option<&std::path::Path>) {
+    let done = match http::reload(api, file).await {
+        Ok(http::Reloaded::Changed) => Ok(()),
+        Ok(http::Reloaded::Same { config, version }) => {
+            let applied = dir.apply(Arc::from(config)).map_err(|why| why.to_string());
+            if applied.is_ok() {
+                let (by, summary) = (http::RELOADED_BY.to_owned(), "read again".to_owned());
+                dir.tell(Event::ConfigActive { version, by, summary });
+            }
+            applied
+        }
+        Err(problem) => Err(problem.to_string()),
+    };
+    let routes = dir.0.routes.clone();
+    let _ = actix_rt::task::spawn_blocking(move || panics::caught(|| routes.look_at_files())).await;
+    if let Err(why) = done {
+        let text = format!("SIGHUP changed nothing: {why}");
+        dir.tell(Event::Alarm { what: "config", text });
     }
-    Ok(())
 }
 
 /// Waits until every board is up (or 10 s have passed, which is an error).

@@ -275,6 +275,13 @@ pub async fn create_token(
     name: &str,
     scope: Scope,
 ) -> Result<(TokenRecord, Secret), StoreError> {
+    let (record, token) = new_token(name, scope);
+    store.put_token(record.clone()).await?;
+    Ok((record, token))
+}
+
+/// A token that nobody keeps yet.
+pub fn new_token(name: &str, scope: Scope) -> (TokenRecord, Secret) {
     let token = secrets::new_token();
     let record = TokenRecord {
         id: secrets::new_id(),
@@ -284,8 +291,7 @@ pub async fn create_token(
         created_micros: now_micros(),
         revoked: false,
     };
-    store.put_token(record.clone()).await?;
-    Ok((record, token))
+    (record, token)
 }
 
 /// At the first start: makes the admin secret, keeps its hash and answers it, to be printed once.
@@ -293,7 +299,9 @@ pub async fn first_secret(store: &Store) -> Result<Option<Secret>, StoreError> {
     if store.secret("admin").is_some() {
         return Ok(None);
     }
-    new_secret(store).await.map(Some)
+    let secret = secrets::new_admin_secret();
+    store.start_secret("admin", &secrets::hash(&secret)).await?;
+    Ok(Some(secret))
 }
 
 /// Makes a new admin secret; the one before is worth nothing from now on.

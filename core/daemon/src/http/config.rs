@@ -291,9 +291,7 @@ pub(super) async fn take(
         }
     };
     if let Some((texts, _)) = &texts {
-        crate::drafts::write(&config, &folder, texts).map_err(|e| {
-            Problem::internal(format!("a script cannot be written: {e}. Nothing was changed"))
-        })?;
+        crate::drafts::write(&config, &folder, texts).map_err(|e| Problem::unwritten("a script", &e))?;
     }
     let meta = match api.store.put_config(expected, &who.name, note, &text).await {
         Ok(meta) => meta,
@@ -317,6 +315,46 @@ pub(super) async fn take(
         });
     }
     Ok(Applied { meta, faults, summary })
+}
+
+/// Who changed the configuration when it was read again on SIGHUP.
+pub const RELOADED_BY: &str = "SIGHUP";
+
+/// What reading the configuration again found.
+pub enum Reloaded {
+    /// The file has another text: it is the newest version now, and in force.
+    Changed,
+    /// The newest version is unchanged; this is it, with what the calendars that it names say now.
+    Same { config: Box<Config>, version: u64 },
+}
+
+/// Reads this file again, or the newest version if there is none. A text that changed passes what every change passes.
+pub async fn reload(api: &web::Data<Api>, file: Option<&std::path::Path>) -> Result<Reloaded, Problem> {
+    let version = api.store.config_head();
+    let (store, path) = (api.store.clone(), file.map(std::path::Path::to_owned));
+    let (kept, text) = off_loop(move || {
+        let kept = store.config(version)?.text;
+        let text = match &path {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|why| Problem::bad(format!("{} cannot be read: {why}", path.display())))?,
+            None => kept.clone(),
+        };
+        Ok::<_, Problem>((kept, text))
+    })
+    .await?;
+    if text != kept {
+        let who = Identity {
+            name: RELOADED_BY.to_owned(),
+            scope: crate::store::Scope::Admin,
+            by_cookie: false,
+            credential: super::auth::Credential::Token(String::new()),
+        };
+        let note = file.map_or_else(String::new, |path| format!("from {}", path.display()));
+        take(api, &who, Some(version), &note, text, None).await?;
+        return Ok(Reloaded::Changed);
+    }
+    let (config, _) = read(&text).map_err(|faults| Problem::faulty("document", faults))?;
+    Ok(Reloaded::Same { config: Box::new(config), version })
 }
 
 /// What every change passes: emergency calls go out, and every number is decided. A script that cannot be read yet is no

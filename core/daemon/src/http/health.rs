@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::access::{Anyone, Reader};
 use super::operation::{Operations, path};
 use super::{Api, Problem};
+use crate::descriptors;
 use crate::store::Scope;
 
 pub(super) fn root_operations() -> Vec<Operations> {
@@ -70,6 +71,12 @@ pub(super) struct System {
     journal_torn: u64,
     /// Damaged stretches in the journal.
     journal_holes: u64,
+    /// Files, sockets among them, that are open now.
+    open_files: u64,
+    /// How many the process may open.
+    open_files_limit: u64,
+    /// Calls at once that this limit carries. Fewer than `limits.calls` are an alarm at the start.
+    calls_by_open_files: u64,
     /// Started with `--developer`.
     developer: bool,
 }
@@ -88,6 +95,9 @@ pub(super) async fn system(_: Reader, api: web::Data<Api>) -> web::Json<System> 
         orphans: api.store.orphans(),
         journal_torn: api.store.recovery().torn,
         journal_holes: api.store.recovery().holes,
+        open_files: descriptors::open(),
+        open_files_limit: api.budget.map_or(0, |budget| budget.limit),
+        calls_by_open_files: api.budget.map_or(0, |budget| budget.calls as u64),
         developer: api.developer,
     })
 }
@@ -108,6 +118,10 @@ pub(super) async fn metrics(_: Reader, api: web::Data<Api>) -> HttpResponse {
     gauge("resident_bytes", "Resident memory.", &one(resident() as f64));
     gauge("cdrs_waiting", "CDRs that wait in memory for the disk.", &one(api.store.waiting() as f64));
     gauge("config_version", "Configuration version that is active.", &one(api.store.config_head() as f64));
+    gauge("open_files", "Files and sockets that are open.", &one(descriptors::open() as f64));
+    if let Some(budget) = api.budget {
+        gauge("open_files_limit", "Files and sockets that may be open.", &one(budget.limit as f64));
+    }
     let views = api.exchange.views();
     gauge("calls", "Calls in progress.", &one(views.calls.len() as f64));
     let up = |flag: bool| if flag { 1.0 } else { 0.0 };

@@ -57,7 +57,8 @@ pub fn server(api: web::Data<Api>, listen: &[SocketAddr]) -> io::Result<(ServerH
     }
     let (stop, stopped) = watch::channel(false);
     let arbiter = Arbiter::new();
-    let connections = Connections::new(SeatLimits::default());
+    let connections =
+        Connections::new(SeatLimits::within(api.budget.map_or(usize::MAX, |budget| budget.http_connections)));
     for socket in sockets {
         let (api, connections, stopped) = (api.clone(), connections.clone(), stopped.clone());
         arbiter.spawn_fn(move || drop(actix_rt::spawn(accept(socket, api, connections, stopped))));

@@ -43,12 +43,14 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 
 use crate::control::Exchange;
+use crate::descriptors::Budget;
 use crate::drafts::Drafts;
 use crate::events::EventHub;
 use crate::money::Money;
 use crate::routes::Routes;
 use crate::store::Store;
 use auth::Auth;
+pub use config::{RELOADED_BY, Reloaded, reload};
 pub use listen::{ServerHandle, server};
 use operation::{Operation, Operations, path};
 pub use problem::Problem;
@@ -78,6 +80,8 @@ pub struct Api {
     pub hosts: Vec<String>,
     /// Developer mode: faults may be injected.
     pub developer: bool,
+    /// What the limit of open files carries; `None` in tests without an exchange.
+    pub budget: Option<Budget>,
     /// When the daemon started.
     pub started: Instant,
 }
@@ -122,6 +126,7 @@ impl Api {
             listeners: events::Listeners::default(),
             hosts,
             developer,
+            budget: None,
             started,
         }
     }

@@ -195,6 +195,7 @@ impl From<InstallError> for Problem {
                 StatusCode::FORBIDDEN
             }
             InstallError::There { .. } | InstallError::NotNewer { .. } => StatusCode::CONFLICT,
+            InstallError::Disk(why) if crate::store::takes_nothing(why) => return Problem::disk(&error),
             InstallError::Disk(_) => return Problem::internal(format!("{error}. Nothing was changed")),
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

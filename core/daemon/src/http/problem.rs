@@ -60,6 +60,18 @@ impl Problem {
     pub fn internal(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
+    /// The disk is full or read-only: nothing was changed.
+    pub fn disk(detail: impl std::fmt::Display) -> Problem {
+        let detail = format!("{detail}. Nothing was changed");
+        Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", detail)
+    }
+    /// A file could not be written.
+    pub fn unwritten(what: impl std::fmt::Display, why: &std::io::Error) -> Problem {
+        if crate::store::takes_nothing(why) {
+            return Problem::disk(format_args!("{what} cannot be written: {why}"));
+        }
+        Problem::internal(format!("{what} cannot be written: {why}. Nothing was changed"))
+    }
     /// The same, worth trying again after some seconds.
     pub fn after(self, seconds: u32) -> Problem {
         Problem { retry_after_s: Some(seconds), ..self }
@@ -120,6 +132,7 @@ impl From<ControlError> for Problem {
             ControlError::Silent => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "exchange-silent", detail).after(2)
             }
+            ControlError::Disk(_) => Problem::disk(detail),
             ControlError::Failed(_) => Problem::internal(detail),
         }
     }
@@ -129,11 +142,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let detail = error.to_string();
         match error {
-            StoreError::Disk { full: true, .. } => Problem::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "disk-full",
-                format!("{detail}. Nothing was changed"),
-            ),
+            StoreError::Disk { full: true, .. } => Problem::disk(detail),
             StoreError::Disk { .. } => Problem::internal(format!("{detail}. Nothing was changed")),
             StoreError::Conflict { .. } => {
                 Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail)
@@ -142,7 +151,9 @@ impl From<StoreError> for Problem {
             StoreError::Index(_) | StoreError::Busy(_) | StoreError::Closed => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-not-ready", detail).after(2)
             }
-            StoreError::InUse(_) | StoreError::Newer { .. } => Problem::internal(detail),
+            StoreError::InUse(_) | StoreError::Newer { .. } | StoreError::Gone(_) => {
+                Problem::internal(detail)
+            }
         }
     }
 }

@@ -143,8 +143,7 @@ pub(super) async fn remove(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let asked = name.clone();
-    let refused =
-        |e: io::Error| Problem::internal(format!("the deck cannot be removed: {e}. Nothing was changed"));
+    let refused = |e: io::Error| Problem::unwritten("the folder of decks", &e);
     let removed = off_loop(move || api.money.remove_deck(&asked).map_err(refused)).await?;
     if removed { Ok(HttpResponse::NoContent().finish()) } else { Err(Problem::missing("rate deck", &name)) }
 }
@@ -175,6 +174,7 @@ impl From<ImportError> for Problem {
                 };
                 Problem { faults: some.into_iter().map(fault).collect(), ..refused("bad-rows") }
             }
+            ImportError::Disk { why, .. } if crate::store::takes_nothing(&why) => Problem::disk(detail),
             ImportError::Disk { .. } | ImportError::Fell(_) => Problem::internal(detail),
         }
     }

@@ -34,6 +34,25 @@ impl Default for SeatLimits {
     }
 }
 
+impl SeatLimits {
+    /// The usual limits, scaled down where fewer connections may be open at once.
+    pub fn within(connections: usize) -> SeatLimits {
+        let usual = SeatLimits::default();
+        let all = usual.strangers + usual.local + usual.identified;
+        if connections >= all {
+            return usual;
+        }
+        let share = |seats: usize| (seats * connections / all).max(1);
+        SeatLimits {
+            strangers: share(usual.strangers),
+            per_address: share(usual.per_address),
+            local: share(usual.local),
+            identified: share(usual.identified),
+            ..usual
+        }
+    }
+}
+
 /// Names a connection.
 pub type SeatId = u64;
 

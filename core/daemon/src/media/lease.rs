@@ -1,6 +1,7 @@
 //! RTP ports: leased two pairs at a time when a call is born, and back when the lease is dropped, whatever
-//! happened to the call. Sockets stay bound between calls; the one that rested longest is leased next, so that late
-//! packets of one call do not meet the next.
+//! happened to the call. Some sockets stay bound between calls, as many as the limit of open files carries; the one that
+//! rested longest is leased next, so that late packets of one call do not meet the next. The pairs that are kept for
+//! emergency calls are bound at the start and stay so: nothing that others open can take them away.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::descriptors::Budget;
 use crate::net;
 
 /// RTP and RTCP sockets of one end: an even port and the odd one above it.
@@ -40,48 +42,82 @@ pub struct Pool(Arc<Mutex<Ports>>);
 
 #[derive(Debug)]
 struct Ports {
-    free: VecDeque<Arc<Pair>>,
-    /// Even ports that were never bound yet.
-    unbound: std::ops::Range<u16>,
+    /// Bound and not on loan, the one that rested longest first.
+    idle: VecDeque<Arc<Pair>>,
+    /// Bound, and given to emergency calls alone.
+    kept: VecDeque<Arc<Pair>>,
+    /// Even ports that are not bound, the one that rested longest first.
+    unbound: VecDeque<u16>,
     leased: usize,
-    /// Pairs that only calls for help are given.
-    kept: usize,
+    /// How many pairs are kept.
+    keep: usize,
+    /// How many pairs may be bound, those that are kept apart, before idle ones are leased again.
+    most_open: usize,
+    /// How many pairs stay bound between calls.
+    most_idle: usize,
 }
 
-/// Sockets that rest bound before the one that rested longest is leased again.
-const RESTING: usize = 256;
-/// Pairs that are kept for calls for help: two calls at once. A range of few ports keeps fewer.
-const KEPT: usize = 4;
-/// Datagrams thrown away at once: a stranger who floods a resting port must not keep the thread.
+/// Pairs that are kept for emergency calls: two calls at once. A range of few ports keeps fewer.
+pub const KEPT: usize = 4;
+/// Pairs that stay bound when the exchange is quiet.
+const QUIET: usize = 8;
+/// Datagrams thrown away at once: a stranger who floods an idle port must not keep the thread.
 const DRAINED: usize = 64;
 
 impl Pool {
-    /// A pool over this range of ports, inclusive. The first is rounded up to even.
-    pub fn new((first, last): (u16, u16)) -> Pool {
+    /// A pool over this range of ports, inclusive; the first is rounded up to even. The pairs for emergency calls are
+    /// bound now: `Err` says how many of how many could not be.
+    pub fn new((first, last): (u16, u16), budget: &Budget) -> (Pool, Result<(), (usize, usize)>) {
         let first = first.saturating_add(first % 2);
-        let mut ports = Ports { free: VecDeque::new(), unbound: first..last, leased: 0, kept: 0 };
-        ports.kept = KEPT.min(ports.left() / 8);
-        Pool(Arc::new(Mutex::new(ports)))
+        let mut ports = Ports {
+            idle: VecDeque::new(),
+            kept: VecDeque::new(),
+            unbound: (first..last).step_by(2).collect(),
+            leased: 0,
+            keep: 0,
+            most_open: 2 * budget.calls,
+            most_idle: budget.idle_pairs,
+        };
+        // A call has two.
+        ports.keep = KEPT.min((ports.left() / 8).next_multiple_of(2));
+        for _ in 0..ports.keep {
+            let pair = ports.bind();
+            ports.kept.extend(pair);
+        }
+        let missing = ports.keep - ports.kept.len();
+        let told = if missing == 0 { Ok(()) } else { Err((missing, ports.keep)) };
+        (Pool(Arc::new(Mutex::new(ports))), told)
     }
 
     /// Two pairs, or `None` when all ports are in use, but for those that are kept.
     pub fn lease(&self) -> Option<Lease> {
-        let ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let enough = ports.left() >= 2 + ports.kept;
-        drop(ports);
-        if enough { self.lease_for_help() } else { None }
+        self.take(|ports| ports.take())
     }
 
-    /// The same for an emergency call: it is given the last ports, too.
+    /// The same for an emergency call: it is given the pairs that are kept when there are no others.
     pub fn lease_for_help(&self) -> Option<Lease> {
+        self.take(|ports| ports.take().or_else(|| ports.kept.pop_front()))
+    }
+
+    fn take(&self, pair: impl Fn(&mut Ports) -> Option<Arc<Pair>>) -> Option<Lease> {
         let mut ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let a = ports.take()?;
-        let Some(b) = ports.take() else {
-            ports.free.push_back(a);
+        let a = pair(&mut ports)?;
+        let Some(b) = pair(&mut ports) else {
+            ports.give_back(a);
             return None;
         };
         ports.leased += 1;
         Some(Lease { pairs: Some([a, b]), pool: self.clone() })
+    }
+
+    /// Closes half of the sockets that are idle: called each minute, so that they are given back some minutes after
+    /// the busy hour.
+    pub fn tidy(&self) {
+        let mut ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let surplus = ports.idle.len().saturating_sub(QUIET).div_ceil(2);
+        for pair in ports.idle.drain(..surplus).collect::<Vec<_>>() {
+            ports.unbound.push_back(pair.port);
+        }
     }
 
     /// How many leases are out.
@@ -94,25 +130,50 @@ impl Pool {
 impl Ports {
     /// Pairs that are not on loan.
     fn left(&self) -> usize {
-        self.free.len() + self.unbound.len().div_ceil(2)
+        self.idle.len() + self.kept.len() + self.unbound.len()
     }
 
     fn take(&mut self) -> Option<Arc<Pair>> {
-        // New ports first while they last: the longer a port rests the better.
-        // A port and the one above it, which may be the last.
-        while self.free.len() < RESTING && !self.unbound.is_empty() {
-            let port = self.unbound.start;
-            self.unbound.start = port.saturating_add(2);
+        // New ports first while few are open: the longer a port rests the better.
+        let open = 2 * self.leased + self.idle.len();
+        if self.idle.len() < self.most_idle
+            && open < self.most_open
+            && let Some(pair) = self.bind()
+        {
+            return Some(pair);
+        }
+        self.idle.pop_front().or_else(|| self.bind())
+    }
+
+    /// Binds the next pair that nobody else has.
+    fn bind(&mut self) -> Option<Arc<Pair>> {
+        // Each is tried once: a port that another program has may be free later.
+        for _ in 0..self.unbound.len() {
+            let port = self.unbound.pop_front()?;
             match Pair::bind(port) {
                 Ok(pair) => return Some(Arc::new(pair)),
-                Err(e) if e.kind() == io::ErrorKind::AddrInUse => continue,
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => self.unbound.push_back(port),
                 Err(e) => {
-                    tracing::warn!("cannot bind RTP port {port}: {e}");
-                    break;
+                    self.unbound.push_back(port);
+                    crate::logging::warn_counted("rtp-bind", || format!("cannot bind RTP port {port}: {e}"));
+                    return None;
                 }
             }
         }
-        self.free.pop_front()
+        None
+    }
+
+    fn give_back(&mut self, pair: Arc<Pair>) {
+        if self.kept.len() < self.keep {
+            self.kept.push_back(pair);
+            return;
+        }
+        self.idle.push_back(pair);
+        while self.idle.len() > self.most_idle
+            && let Some(oldest) = self.idle.pop_front()
+        {
+            self.unbound.push_back(oldest.port);
+        }
     }
 }
 
@@ -131,7 +192,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let mut ports = self.pool.0.lock().unwrap_or_else(|e| e.into_inner());
         ports.leased = ports.leased.saturating_sub(1);
-        ports.free.extend(self.pairs.take().into_iter().flatten());
+        for pair in self.pairs.take().into_iter().flatten() {
+            ports.give_back(pair);
+        }
     }
 }
 
@@ -210,15 +273,35 @@ fn bound(port: u16) -> io::Result<UdpSocket> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU16;
+
     use super::*;
 
-    /// A pool of so many pairs that nobody else on this machine uses; below the ports that the kernel gives out itself.
-    fn pool(pairs: u16) -> Pool {
+    /// A stretch of so many pairs that nobody else on this machine uses; below the ports that the kernel gives out
+    /// itself.
+    fn stretch(pairs: u16) -> (u16, u16) {
         // Two tests do not search the same stretch.
-        let mut starts = (20_000 + 4_000 * (pairs / 2 % 4)..32_000).step_by(16);
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let first = 20_000 + 1_500 * NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut starts = (first..first + 1_400).step_by(16);
         let free = |start: &u16| (0..pairs).all(|n| Pair::bind(start + 2 * n).is_ok());
         let start = starts.find(free).expect("a stretch of free ports");
-        Pool::new((start, start + 2 * pairs - 1))
+        (start, start + 2 * pairs - 1)
+    }
+
+    fn budget(idle_pairs: usize) -> Budget {
+        Budget { limit: 4096, calls: 256, sip_connections: 1, http_connections: 1, idle_pairs }
+    }
+
+    fn pool(pairs: u16) -> Pool {
+        let (pool, bound) = Pool::new(stretch(pairs), &budget(256));
+        assert_eq!(bound, Ok(()));
+        pool
+    }
+
+    /// Is this port free for others?
+    fn is_free(port: u16) -> bool {
+        Pair::bind(port).is_ok()
     }
 
     #[test]
@@ -245,6 +328,43 @@ mod tests {
         drop(ordinary);
         assert!(pool.lease().is_some());
         drop(help);
+    }
+
+    #[test]
+    fn the_pairs_for_help_are_bound_at_the_start_and_stay_so() {
+        let (first, last) = stretch(34);
+        let (pool, bound) = Pool::new((first, last), &budget(0));
+        assert_eq!(bound, Ok(()));
+        let kept = [first, first + 2, first + 4];
+        assert_eq!(kept.map(is_free), [false, false, false]);
+        let all: Vec<Lease> = std::iter::from_fn(|| pool.lease_for_help()).collect();
+        assert_eq!(all.len(), 17);
+        drop(all);
+        // Whichever came back first are kept now; with none that may stay idle, all others are free.
+        let bound = (0..34).filter(|n| !is_free(first + 2 * n)).count();
+        assert_eq!(bound, KEPT);
+    }
+
+    #[test]
+    fn pairs_at_rest_are_given_back_with_time() {
+        let (first, last) = stretch(38);
+        let (pool, _) = Pool::new((first, last), &budget(12));
+        let leases: Vec<Lease> = std::iter::from_fn(|| pool.lease()).collect();
+        assert_eq!(leases.len(), 17);
+        drop(leases);
+        let bound = || (0..38).filter(|n| !is_free(first + 2 * n)).count();
+        assert_eq!(bound(), KEPT + 12, "12 may stay");
+        (0..5).for_each(|_| pool.tidy());
+        assert_eq!(bound(), KEPT + QUIET);
+        assert_eq!(std::iter::from_fn(|| pool.lease()).count(), 17, "all can be had again");
+    }
+
+    #[test]
+    fn pairs_that_cannot_be_kept_are_told() {
+        let (first, last) = stretch(24);
+        let _others: Vec<Pair> = (0..23).map(|n| Pair::bind(first + 2 * n).unwrap()).collect();
+        let (_pool, bound) = Pool::new((first, last), &budget(0));
+        assert_eq!(bound, Err((3, 4)));
     }
 
     #[test]

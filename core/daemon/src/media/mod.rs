@@ -25,7 +25,7 @@ use ringtrip_linehost::Host;
 use ringtrip_switch::ids::{BoardId, CallId};
 use ringtrip_switch::post::{MediaCmd, MediaEvent};
 
-pub use self::lease::{Lease, Pair, Pool};
+pub use self::lease::{KEPT, Lease, Pair, Pool};
 pub use self::prompts::Prompts;
 pub use self::record::Recorder;
 use crate::panics;
@@ -141,7 +141,9 @@ impl Plane {
             // Watched from here on and for ever: the first packet wakes the thread, which then sees the word.
             for pair in lease.pairs().filter(|pair| pair.is_new()) {
                 if let Err(e) = plane::watch(&self.epoll, pair) {
-                    tracing::error!(port = pair.port, "cannot watch an RTP socket: {e}");
+                    crate::logging::warn_counted("rtp-watch", || {
+                        format!("cannot watch RTP port {}: {e}", pair.port)
+                    });
                 }
             }
         }
@@ -170,9 +172,9 @@ impl Plane {
     fn said(&self, done: Result<(), TrySendError<Word>>, wake: fn(&Bell)) {
         match done {
             Ok(()) => wake(&self.bell),
-            Err(TrySendError::Full(_)) => {
-                tracing::error!("the media plane is overloaded: a command was dropped")
-            }
+            Err(TrySendError::Full(_)) => crate::logging::warn_counted("media-full", || {
+                "the media plane is overloaded: a command was dropped".to_owned()
+            }),
             Err(TrySendError::Disconnected(_)) => tracing::error!("the media plane is gone"),
         }
     }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
@@ -54,8 +54,9 @@ pub(super) struct Plane {
     /// RTP ends by port number / 2.
     legs: Vec<Option<Box<Leg>>>,
     calls: HashMap<CallId, Vec<u16>>,
-    /// Pairs that no call has, by their ports. Their sockets stay watched: that costs nothing while nothing comes.
-    resting: HashMap<u16, Arc<Pair>>,
+    /// Pairs that no call has, by their ports. Their sockets stay watched while the pool keeps them open: that costs
+    /// nothing while nothing comes.
+    resting: HashMap<u16, Weak<Pair>>,
     boards: Vec<Option<Board>>,
     ports: HashMap<PortRef, Port>,
     buffers: Vec<[u8; LARGEST]>,
@@ -231,7 +232,7 @@ impl Plane {
 
     /// Something came to a port that no call has.
     fn stray(&self, port: u16) {
-        if let Some(pair) = self.resting.get(&port) {
+        if let Some(pair) = self.resting.get(&port).and_then(Weak::upgrade) {
             pair.drain();
         }
     }

@@ -150,7 +150,9 @@ impl Recorder {
     fn say(&self, word: Word) {
         match self.words.try_send(word) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => tracing::warn!("the disk is too slow: a recording has a gap"),
+            Err(TrySendError::Full(_)) => crate::logging::warn_counted("record", || {
+                "the disk is too slow: a recording has a gap".to_owned()
+            }),
             Err(TrySendError::Disconnected(_)) => tracing::error!("the recorder is gone"),
         }
     }

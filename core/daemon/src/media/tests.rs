@@ -30,7 +30,9 @@ impl Bench {
         let (say, said) = mpsc::channel();
         let tell: Tell = Box::new(move |_, event| drop(say.send(event)));
         let plane = super::Plane::start(tell, prompts, recorder).expect("a plane");
-        let lease = Pool::new((first_port, first_port + 99)).lease().expect("free ports");
+        let budget =
+            crate::descriptors::Budget::of(4096, crate::descriptors::Wanted { calls: 100, boards: 0 });
+        let lease = Pool::new((first_port, first_port + 99), &budget).0.lease().expect("free ports");
         let phone = UdpSocket::bind("127.0.0.1:0").expect("a free port");
         let bench = Bench { plane, phone, lease, said, _folder: folder };
         bench.plane.open(CALL, &bench.lease);

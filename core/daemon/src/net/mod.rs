@@ -2,6 +2,7 @@
 //! TLS and WebSocket join as further kinds of connection.
 
 mod local;
+mod seats;
 mod tcp;
 mod udp;
 mod watch;
@@ -45,6 +46,9 @@ pub enum Arrival {
 /// Takes reports; `false` when the exchange is overloaded and the report was dropped.
 pub type Sink = Rc<dyn Fn(NetEvent) -> bool>;
 
+/// Is what comes from here taken now?
+pub type Admits = Rc<dyn Fn(SocketAddr, Transport) -> bool>;
+
 /// All SIP sockets of the exchange. Lives on the control arbiter.
 #[derive(Clone)]
 pub struct Net {
@@ -54,13 +58,14 @@ pub struct Net {
 struct Inner {
     udp: Vec<udp::Port>,
     streams: tcp::Streams,
+    admits: Admits,
     sink: Sink,
     interfaces: RefCell<Interfaces>,
 }
 
 impl Net {
-    /// Opens UDP and TCP on each of these addresses and starts reading.
-    pub fn open(listen: &[SocketAddr], sink: Sink) -> io::Result<Net> {
+    /// Opens UDP and TCP on each of these addresses and starts reading. So many connections may be open at once.
+    pub fn open(listen: &[SocketAddr], connections: usize, admits: Admits, sink: Sink) -> io::Result<Net> {
         let mut ports = Vec::new();
         let mut listeners = Vec::new();
         for addr in listen {
@@ -72,7 +77,8 @@ impl Net {
         }
         let inner = Inner {
             udp: ports,
-            streams: tcp::Streams::default(),
+            streams: tcp::Streams::new(connections),
+            admits,
             sink,
             interfaces: RefCell::new(Interfaces::now()),
         };
@@ -84,6 +90,11 @@ impl Net {
             actix_rt::spawn(vital_task(tcp::accept(net.clone(), listener)));
         }
         Ok(net)
+    }
+
+    /// A peer has proven who it is: its connections are not counted among those of strangers any more.
+    pub fn proven(&self, remote: SocketAddr) {
+        self.inner.streams.proven(remote);
     }
 
     /// The addresses that are open.

@@ -26,6 +26,8 @@ pub(super) struct Port {
 
 /// How many datagrams go into one post.
 const BATCH: usize = 32;
+/// Octets of datagrams that wait in the kernel, with what it adds to each.
+const BUFFER: usize = 4 << 20;
 /// The largest datagram that IP carries.
 const LARGEST: usize = 65_535;
 
@@ -36,7 +38,9 @@ impl Port {
             socket.set_only_v6(true)?;
         }
         // Room for a burst of registrations after a power cut; the kernel caps it as it likes.
-        let _ = socket.set_recv_buffer_size(4 << 20);
+        let _ = socket.set_recv_buffer_size(BUFFER);
+        // Who may, ignores the cap: what the kernel drops is dropped without regard to who sent it.
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &BUFFER);
         let _ = socket.set_send_buffer_size(1 << 20);
         // A machine may have several addresses: the answer to what came to one of them leaves from it.
         match addr {
@@ -85,6 +89,9 @@ pub(super) async fn read(net: Net, index: usize) {
         let taken = room.receive(port.socket.get_ref(), |from, to, octets| {
             // Keep-alives of phones behind NAT: nothing to read in them (RFC 5626 §4.4.1 is for streams).
             if octets.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
+                return;
+            }
+            if !(net.inner.admits)(from, Transport::Udp) {
                 return;
             }
             // A copy of its own: a call keeps its INVITE, and must not keep a whole batch with it.

@@ -244,8 +244,10 @@ impl Routes {
             .map(|(named, _)| named.word.clone());
         trials::pass(&file, &word.unwrap_or_default(), &prepared.scripts, &config)
             .map_err(ControlError::Script)?;
-        scripts::write(&file, text)
-            .map_err(|e| ControlError::Failed(format!("{}: {e}; the script before stays", file.display())))?;
+        scripts::write(&file, text).map_err(|e| {
+            let why = format!("{}: {e}; the script before stays", file.display());
+            if crate::store::takes_nothing(&e) { ControlError::Disk(why) } else { ControlError::Failed(why) }
+        })?;
         self.take(&prepared);
         Ok(())
     }

@@ -4,8 +4,9 @@
 //!
 //! sled 0.34 panics on some I/O errors and on some damage, so every use of it is behind a panic boundary.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::journal::Position;
 
@@ -28,9 +29,21 @@ impl IndexLost {
 
 /// The index. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Index {
-    db: sled::Db,
-    soon: sled::Tree,
+pub struct Index(Place);
+
+/// Where the index is.
+#[derive(Debug, Clone)]
+enum Place {
+    /// On the disk.
+    Disk { db: sled::Db, soon: sled::Tree },
+    /// In memory, while the disk takes nothing.
+    Memory(Arc<Mutex<Trees>>),
+}
+
+#[derive(Debug, Default)]
+struct Trees {
+    main: BTreeMap<Vec<u8>, Vec<u8>>,
+    soon: BTreeMap<String, Vec<u8>>,
 }
 
 /// Key prefixes of the main tree.
@@ -76,29 +89,39 @@ pub mod key {
 
 /// Changes applied together or not at all.
 #[derive(Debug, Default)]
-pub struct Change {
-    batch: sled::Batch,
-}
+pub struct Change(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
 impl Change {
     /// Sets a key to a record's place.
     pub fn place(&mut self, key: Vec<u8>, at: Position) {
-        self.batch.insert(key, &at.to_bytes());
+        self.0.push((key, Some(at.to_bytes().to_vec())));
     }
     /// Sets a key to any value.
     pub fn set(&mut self, key: &[u8], value: &[u8]) {
-        self.batch.insert(key, value);
+        self.0.push((key.to_vec(), Some(value.to_vec())));
     }
     /// Removes a key.
     pub fn remove(&mut self, key: Vec<u8>) {
-        self.batch.remove(key);
+        self.0.push((key, None));
     }
     /// Notes up to where the journal is indexed.
     pub fn end(&mut self, (segment, len): (u64, u64)) {
         let mut value = segment.to_be_bytes().to_vec();
         value.extend_from_slice(&len.to_be_bytes());
-        self.batch.insert(key::END, value);
+        self.set(key::END, &value);
     }
+}
+
+/// The same for sled.
+fn batch<K: Into<sled::IVec>>(changes: impl IntoIterator<Item = (K, Option<Vec<u8>>)>) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
 }
 
 impl Index {
@@ -112,18 +135,44 @@ impl Index {
                 .flush_every_ms(Some(1000))
                 .open()?;
             let soon = db.open_tree("soon")?;
-            Ok(Index { db, soon })
+            Ok(Index(Place::Disk { db, soon }))
         })
+    }
+
+    /// An index that a process has for itself: what it says is worked out again from the journal, what is kept *soon*
+    /// ends with the process.
+    pub fn in_memory() -> Index {
+        Index(Place::Memory(Arc::default()))
+    }
+
+    /// Does the disk not have it?
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.0, Place::Memory(_))
     }
 
     /// Applies a change.
     pub fn apply(&self, change: Change) -> Result<(), IndexLost> {
-        guarded(|| self.db.apply_batch(change.batch))
+        match &self.0 {
+            Place::Disk { db, .. } => guarded(|| db.apply_batch(batch(change.0))),
+            Place::Memory(trees) => {
+                let mut trees = lock(trees);
+                for (key, value) in change.0 {
+                    match value {
+                        Some(value) => drop(trees.main.insert(key, value)),
+                        None => drop(trees.main.remove(&key)),
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexLost> {
-        guarded(|| Ok(self.db.get(key)?.map(|v| v.to_vec())))
+        match &self.0 {
+            Place::Disk { db, .. } => guarded(|| Ok(db.get(key)?.map(|v| v.to_vec()))),
+            Place::Memory(trees) => Ok(lock(trees).main.get(key).cloned()),
+        }
     }
 
     /// A record's place.
@@ -146,8 +195,19 @@ impl Index {
         to: Vec<u8>,
         mut take: impl FnMut(&[u8], Option<Position>) -> bool,
     ) -> Result<(), IndexLost> {
+        let db = match &self.0 {
+            Place::Disk { db, .. } => db,
+            Place::Memory(trees) => {
+                for (key, value) in lock(trees).main.range(from..to).rev() {
+                    if !take(key, Position::from_bytes(value)) {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+        };
         guarded(|| {
-            for item in self.db.range(from..to).rev() {
+            for item in db.range(from..to).rev() {
                 let (key, value) = item?;
                 if !take(&key, Position::from_bytes(&value)) {
                     break;
@@ -159,35 +219,71 @@ impl Index {
 
     /// Keeps values *soon*: within a second, or never if the power goes first. `None` forgets.
     pub fn put_soon(&self, values: HashMap<String, Option<Vec<u8>>>) -> Result<(), IndexLost> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in values {
-            match value {
-                Some(value) => batch.insert(key.as_bytes(), value),
-                None => batch.remove(key.as_bytes()),
+        match &self.0 {
+            Place::Disk { soon, .. } => guarded(|| {
+                soon.apply_batch(batch(values.into_iter().map(|(key, value)| (key.into_bytes(), value))))
+            }),
+            Place::Memory(trees) => {
+                let mut trees = lock(trees);
+                for (key, value) in values {
+                    match value {
+                        Some(value) => drop(trees.soon.insert(key, value)),
+                        None => drop(trees.soon.remove(&key)),
+                    }
+                }
+                Ok(())
             }
         }
-        guarded(|| self.soon.apply_batch(batch))
     }
 
     /// All that was kept *soon*.
     pub fn all_soon(&self) -> Result<Vec<Vec<u8>>, IndexLost> {
-        guarded(|| self.soon.iter().values().map(|v| v.map(|v| v.to_vec())).collect())
+        match &self.0 {
+            Place::Disk { soon, .. } => {
+                guarded(|| soon.iter().values().map(|v| v.map(|v| v.to_vec())).collect())
+            }
+            Place::Memory(trees) => Ok(lock(trees).soon.values().cloned().collect()),
+        }
+    }
+
+    /// What an index in memory keeps *soon*, for the one on the disk that takes its place.
+    pub fn take_soon(&self) -> HashMap<String, Option<Vec<u8>>> {
+        match &self.0 {
+            Place::Disk { .. } => HashMap::new(),
+            Place::Memory(trees) => {
+                std::mem::take(&mut lock(trees).soon).into_iter().map(|(k, v)| (k, Some(v))).collect()
+            }
+        }
     }
 
     /// What was kept *soon* under this key.
     pub fn get_soon(&self, key: &str) -> Result<Option<Vec<u8>>, IndexLost> {
-        guarded(|| Ok(self.soon.get(key.as_bytes())?.map(|v| v.to_vec())))
+        match &self.0 {
+            Place::Disk { soon, .. } => guarded(|| Ok(soon.get(key.as_bytes())?.map(|v| v.to_vec()))),
+            Place::Memory(trees) => Ok(lock(trees).soon.get(key).cloned()),
+        }
     }
 
     /// Writes out what is still in memory.
     pub fn flush(&self) -> Result<(), IndexLost> {
-        guarded(|| self.db.flush().map(|_| ()))
+        match &self.0 {
+            Place::Disk { db, .. } => guarded(|| db.flush().map(|_| ())),
+            Place::Memory(_) => Ok(()),
+        }
     }
+}
+
+/// A map that was being changed when a thread fell is at worst without that change.
+fn lock(trees: &Mutex<Trees>) -> MutexGuard<'_, Trees> {
+    trees.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// A sled write that is told "kept" without any flush: the negative control of the kill test.
 pub(super) fn put_without_flush(index: &Index, call: u64, value: &[u8]) -> Result<(), IndexLost> {
-    guarded(|| index.db.insert(key::cdr(call), value).map(|_| ()))
+    match &index.0 {
+        Place::Disk { db, .. } => guarded(|| db.insert(key::cdr(call), value).map(|_| ())),
+        Place::Memory(_) => Ok(()),
+    }
 }
 
 fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexLost> {

@@ -58,6 +58,8 @@ pub struct Recovery {
     pub holes: u64,
     /// Records of a version that this program does not know.
     pub newer: u64,
+    /// The index knew more than the journal: its end is gone, or an older one was put in its place.
+    pub behind: bool,
 }
 
 /// The journal, open for writing. One per folder.
@@ -65,7 +67,8 @@ pub struct Recovery {
 pub struct Journal {
     dir: PathBuf,
     segments: BTreeMap<u64, u64>,
-    file: File,
+    /// The newest segment; `None` while it cannot be written.
+    file: Option<File>,
     number: u64,
     len: u64,
     next_seq: u64,
@@ -85,7 +88,8 @@ const RECORD_MAX: usize = 8 << 20;
 
 impl Journal {
     /// Opens the journal in `dir` and shows every sound record from `from` on (a place that [`Journal::end`] gave) to
-    /// `visit`, in order. `from` beyond the end answers `Ok(None)`: the index knows more than the journal.
+    /// `visit`, in order. `from` beyond the end answers `Ok(None)`: the index knows more than the journal. A journal that
+    /// can be read but not written is opened: appending to it fails, and is tried anew each time.
     pub fn open(
         dir: &Path,
         from: Option<(u64, u64)>,
@@ -93,9 +97,9 @@ impl Journal {
         faults: Arc<Faults>,
         visit: &mut dyn FnMut(Position, Entry),
     ) -> io::Result<Option<(Journal, Recovery)>> {
-        fs::create_dir_all(dir)?;
         let mut recovery = Recovery::default();
-        let segments = find_segments(dir)?;
+        let made = fs::create_dir_all(dir);
+        let segments = if made.is_err() && !dir.exists() { BTreeMap::new() } else { find_segments(dir)? };
         let (first_segment, first_offset) = from.unwrap_or((0, 0));
         if from.is_some() && !segments.contains_key(&first_segment) {
             return Ok(None);
@@ -129,43 +133,23 @@ impl Journal {
             }
             last_end = end as u64;
         }
-        let journal = match segments.last_key_value() {
-            Some((&number, _)) => {
-                let file = OpenOptions::new().read(true).write(true).open(segment_path(dir, number))?;
-                if file.metadata()?.len() > last_end {
-                    // Kept aside, in case it was rot and not a torn write.
-                    let _ =
-                        fs::copy(segment_path(dir, number), segment_path(dir, number).with_extension("torn"));
-                    file.set_len(last_end)?;
-                    file.sync_data()?;
-                }
-                Journal {
-                    dir: dir.to_owned(),
-                    segments,
-                    file,
-                    number,
-                    len: last_end,
-                    next_seq,
-                    suspect: false,
-                    segment_limit,
-                    faults,
-                }
-            }
-            None => {
-                let file = create_segment(dir, 1, 1)?;
-                Journal {
-                    dir: dir.to_owned(),
-                    segments: BTreeMap::from([(1, 1)]),
-                    file,
-                    number: 1,
-                    len: HEADER,
-                    next_seq: 1,
-                    suspect: false,
-                    segment_limit,
-                    faults,
-                }
-            }
+        let newest = segments.last_key_value().map(|(number, _)| *number);
+        let file = newest.and_then(|number| writable(dir, number, last_end).ok());
+        let mut journal = Journal {
+            dir: dir.to_owned(),
+            segments,
+            number: newest.unwrap_or(0),
+            len: last_end,
+            next_seq,
+            suspect: file.is_none(),
+            file,
+            segment_limit,
+            faults,
         };
+        if newest.is_none() {
+            // The first of all; if it cannot be made now, the first append tries again.
+            let _ = journal.roll();
+        }
         Ok(Some((journal, recovery)))
     }
 
@@ -187,14 +171,14 @@ impl Journal {
         }
         if let Err(error) = self.write(&bytes) {
             // What got written is cut off again; if even that fails, a new segment makes it void.
-            self.suspect = self.file.set_len(self.len).is_err();
+            self.suspect = self.cut().is_err();
             return Err(error);
         }
         if let Err(error) = self.sync() {
             // After a failed sync the kernel may drop the dirty pages and call the next sync good, so nothing that
             // this file says beyond `len` is believed again.
             self.suspect = true;
-            let _ = self.file.set_len(self.len);
+            let _ = self.cut();
             return Err(error);
         }
         let base = self.len;
@@ -257,7 +241,8 @@ impl Journal {
     fn roll(&mut self) -> io::Result<()> {
         self.fault(&self.faults.write)?;
         let number = self.number + 1;
-        self.file = create_segment(&self.dir, number, self.next_seq)?;
+        fs::create_dir_all(&self.dir)?;
+        self.file = Some(create_segment(&self.dir, number, self.next_seq)?);
         self.segments.insert(number, self.next_seq);
         self.number = number;
         self.len = HEADER;
@@ -267,12 +252,20 @@ impl Journal {
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.fault(&self.faults.write)?;
-        self.file.write_all_at(bytes, self.len)
+        self.file()?.write_all_at(bytes, self.len)
     }
 
     fn sync(&self) -> io::Result<()> {
         self.fault(&self.faults.sync)?;
-        self.file.sync_data()
+        self.file()?.sync_data()
+    }
+
+    fn cut(&self) -> io::Result<()> {
+        self.file()?.set_len(self.len)
+    }
+
+    fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
     fn fault(&self, which: &AtomicI32) -> io::Result<()> {
@@ -298,6 +291,19 @@ pub fn read_at(dir: &Path, at: Position) -> io::Result<Entry> {
             format!("record at {} of journal segment {} is damaged", at.offset, at.segment),
         )),
     }
+}
+
+/// Opens a segment for writing. What lies behind its last sound record is cut off: a batch that was being written.
+fn writable(dir: &Path, number: u64, end: u64) -> io::Result<File> {
+    let path = segment_path(dir, number);
+    let file = OpenOptions::new().read(true).write(true).open(&path)?;
+    if file.metadata()?.len() > end {
+        // Kept aside, in case it was rot and not a torn write.
+        let _ = fs::copy(&path, path.with_extension("torn"));
+        file.set_len(end)?;
+        file.sync_data()?;
+    }
+    Ok(file)
 }
 
 /// When anything was last written to the newest segment: the last sign of life of the process before.
@@ -420,8 +426,9 @@ fn find_segments(dir: &Path) -> io::Result<BTreeMap<u64, u64>> {
     }
     for (number, path) in damaged {
         if fs::metadata(&path)?.len() <= HEADER {
-            // Its creation was cut off: nothing was ever acknowledged from it.
-            fs::remove_file(&path)?;
+            // Its creation was cut off: nothing was ever acknowledged from it. Where it cannot be removed it stays: a
+            // segment of this number overwrites it.
+            let _ = fs::remove_file(&path);
         } else {
             // Its records may still be sound; a first_seq one past the segment before voids nothing.
             let first = found.range(..number).next_back().map_or(1, |(_, first)| *first);

@@ -15,6 +15,8 @@ pub(super) struct Memory {
     pub(super) tokens: BTreeMap<String, TokenRecord>,
     pub(super) secrets: BTreeMap<String, String>,
     pub(super) drafts: BTreeMap<String, DraftRecord>,
+    /// Versions that wait for the disk.
+    pub(super) unsaved: BTreeMap<u64, ConfigVersion>,
 }
 
 impl Memory {
@@ -33,11 +35,29 @@ impl Memory {
         Ok(memory)
     }
 
+    /// The number of the newest version; 0 before the first.
+    pub(super) fn head(&self) -> u64 {
+        let kept = self.configs.last_key_value().map_or(0, |(v, _)| *v);
+        self.unsaved.last_key_value().map_or(kept, |(v, _)| kept.max(*v))
+    }
+
     pub(super) fn learn(&mut self, at: Position, entry: &Entry) {
+        if entry.kind == Kind::Config {
+            if let Ok(config) = serde_json::from_slice::<ConfigVersion>(&entry.payload) {
+                self.unsaved.remove(&config.meta.version);
+                self.configs.insert(config.meta.version, (config.meta, at));
+            }
+            return;
+        }
+        self.learn_unsaved(entry);
+    }
+
+    /// The same for a record that is not on the disk yet.
+    pub(super) fn learn_unsaved(&mut self, entry: &Entry) {
         match entry.kind {
             Kind::Config => {
                 if let Ok(config) = serde_json::from_slice::<ConfigVersion>(&entry.payload) {
-                    self.configs.insert(config.meta.version, (config.meta, at));
+                    self.unsaved.insert(config.meta.version, config);
                 }
             }
             Kind::Token => {

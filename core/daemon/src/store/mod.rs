@@ -10,8 +10,8 @@
 //! Measured before it was built: sled 0.34 loses acknowledged records under kill -9 unless flushed, and its flush
 //! is `sync_file_range`, which does not survive a power cut. So the journal is the truth and sled the index.
 //!
-//! A full or failing disk never stops a call: CDRs wait in memory (bounded) with an alarm, anything else is
-//! refused whole.
+//! A full, failing or read-only disk never stops a call, nor the start: CDRs wait in memory (bounded) with an alarm, and
+//! so does the little that a start itself keeps; any other change is refused whole.
 
 mod cdrs;
 mod draft;
@@ -28,7 +28,7 @@ use std::future::Future;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::Thread;
@@ -47,7 +47,7 @@ use journal::Position;
 pub use journal::{Faults, Recovery};
 use memory::Memory;
 use open::{lock, open_both};
-use record::{BootRecord, SecretRecord};
+use record::{BootRecord, Kind, SecretRecord};
 pub use record::{
     CallerRecord, CdrRecord, ConfigMeta, ConfigVersion, CostRecord, FiguresRecord, ProvenanceRecord,
     QuoteRecord, RegistrationRecord, Scope, SourceRecord, StepRecord, TokenRecord,
@@ -56,9 +56,18 @@ pub use record::{
 /// Why the store said no.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The disk is full or failing. Nothing of the request was kept, unless it was a CDR: that waits in memory.
+    /// The disk is full, read-only or failing. Nothing of the request was kept, unless it was a CDR: that waits in
+    /// memory.
     #[error("cannot write to {path}: {why}")]
-    Disk { path: PathBuf, why: String, full: bool },
+    Disk {
+        path: PathBuf,
+        why: String,
+        /// It works, but takes nothing: full or read-only.
+        full: bool,
+    },
+    /// The folder was in use, and what was kept in it is gone.
+    #[error("{0}")]
+    Gone(String),
     /// Another process has the store open.
     #[error("{0} is in use by another ringtrip; stop it first or name another folder with --data")]
     InUse(PathBuf),
@@ -89,7 +98,7 @@ pub enum StoreError {
 /// Something an operator must know about the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreNews {
-    /// CDRs cannot be written; this many wait in memory.
+    /// The disk takes nothing; this many CDRs wait in memory.
     Trouble { why: String, waiting: usize },
     /// The memory for waiting CDRs is full; this many were lost.
     Lost { records: u64 },
@@ -108,6 +117,8 @@ pub struct StoreOptions {
     pub keep: u64,
     /// Octets of CDRs that may wait in memory while the disk refuses.
     pub spool: usize,
+    /// May a folder that was in use, and has lost its configuration, be used as a new one?
+    pub may_begin_anew: bool,
     /// Now, microseconds since 1970 UTC.
     pub now: fn() -> i64,
     /// Told when something happens that an operator must know; called on the store's thread, must not block.
@@ -122,6 +133,7 @@ impl StoreOptions {
             segment_limit: 8 << 20,
             keep: 512 << 20,
             spool: 16 << 20,
+            may_begin_anew: false,
             now: now_micros,
             news: Arc::new(|news| tracing::warn!(?news, "store")),
         }
@@ -151,6 +163,8 @@ struct Shared {
     memory: RwLock<Memory>,
     faults: Arc<Faults>,
     waiting: AtomicU64,
+    /// Does the disk refuse what is written?
+    in_trouble: AtomicBool,
     boot: u64,
     recovery: Recovery,
     orphans: u64,
@@ -184,6 +198,12 @@ enum Job {
         record: Box<DraftRecord>,
         ack: Ack<()>,
     },
+    /// What a start keeps: it counts from now on, and waits for a disk that refuses.
+    Start {
+        kind: Kind,
+        payload: Vec<u8>,
+        ack: Ack<()>,
+    },
     Soon {
         key: String,
         value: Option<Vec<u8>>,
@@ -213,9 +233,13 @@ impl Store {
     /// with the process.
     pub fn open(options: StoreOptions) -> Result<Store, StoreError> {
         let dir = options.dir.clone();
-        let disk = |e: io::Error| disk_error(&dir, &e);
-        if !dir.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(disk)?;
+        if !dir.exists()
+            && let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&dir)
+            && error.kind() != io::ErrorKind::AlreadyExists
+            && !is_full(&error)
+            && error.kind() != io::ErrorKind::ReadOnlyFilesystem
+        {
+            return Err(disk_error(&dir, &error));
         }
         let lock = lock(&dir)?;
         crate::files::keep_private(&dir);
@@ -226,19 +250,26 @@ impl Store {
             return Err(StoreError::Newer { path: dir.join("journal"), records: recovery.newer });
         }
         let memory = Memory::load(&dir, &index)?;
+        if memory.head() == 0
+            && !options.may_begin_anew
+            && let Some(why) = open::gone(&dir, &recovery)
+        {
+            return Err(StoreError::Gone(why));
+        }
         let boot = match index.find(key::BOOT)? {
             Some(at) => read::<BootRecord>(&dir, at).map_or(1, |b| b.boot + 1),
             None => 1,
         };
         let mut writer = writer::Writer::new(options, journal, index.clone(), lock);
         let orphans = writer.close_orphans(last_sign)?;
-        writer.note_boot(boot)?;
+        writer.note_boot(boot);
         let shared = Arc::new(Shared {
             dir,
             index: RwLock::new(Ok(index)),
             memory: RwLock::new(memory),
             faults,
             waiting: AtomicU64::new(0),
+            in_trouble: AtomicBool::new(writer.is_in_trouble()),
             boot,
             recovery,
             orphans,
@@ -273,19 +304,53 @@ impl Store {
 
     /// All versions of the configuration, oldest first.
     pub fn configs(&self) -> Vec<ConfigMeta> {
-        self.memory().configs.values().map(|(meta, _)| meta.clone()).collect()
+        let memory = self.memory();
+        let unsaved = memory.unsaved.values().map(|version| &version.meta);
+        memory.configs.values().map(|(meta, _)| meta).chain(unsaved).cloned().collect()
     }
 
     /// The number of the newest version; 0 before the first.
     pub fn config_head(&self) -> u64 {
-        self.memory().configs.last_key_value().map_or(0, |(v, _)| *v)
+        self.memory().head()
     }
 
     /// A version with its text. Reads the disk.
     pub fn config(&self, version: u64) -> Result<ConfigVersion, StoreError> {
+        if let Some(unsaved) = self.memory().unsaved.get(&version) {
+            return Ok(unsaved.clone());
+        }
         let missing = || StoreError::Missing(format!("configuration version {version}"));
         let at = self.memory().configs.get(&version).map(|(_, at)| *at).ok_or_else(missing)?;
         read(&self.shared.dir, at).map_err(|e| disk_error(&self.shared.dir, &e))
+    }
+
+    /// Keeps the document that the exchange starts with. It counts, even when the disk takes it later.
+    pub async fn start_with(&self, author: &str, note: &str, text: &str) -> Result<ConfigMeta, StoreError> {
+        let meta = ConfigMeta {
+            version: self.config_head() + 1,
+            at_micros: now_micros(),
+            author: author.to_owned(),
+            note: note.to_owned(),
+            sha256: sha256_hex(text),
+        };
+        let version = ConfigVersion { meta: meta.clone(), text: text.to_owned() };
+        self.at_start(Kind::Config, &version).await?;
+        Ok(meta)
+    }
+
+    /// Keeps a token that a start makes, for the command line. It counts, even when the disk takes it later.
+    pub async fn start_token(&self, record: &TokenRecord) -> Result<(), StoreError> {
+        self.at_start(Kind::Token, record).await
+    }
+
+    /// Keeps the hash of a secret that the first start makes. It counts, even when the disk takes it later.
+    pub async fn start_secret(&self, name: &str, hash: &str) -> Result<(), StoreError> {
+        self.at_start(Kind::Secret, &SecretRecord { name: name.to_owned(), hash: hash.to_owned() }).await
+    }
+
+    async fn at_start(&self, kind: Kind, record: &impl serde::Serialize) -> Result<(), StoreError> {
+        let payload = serde_json::to_vec(record).unwrap_or_default();
+        self.ask(move |ack| Job::Start { kind, payload, ack }).await
     }
 
     /// Keeps a token, or its revocation.
@@ -388,6 +453,11 @@ impl Store {
         self.shared.waiting.load(Ordering::Relaxed)
     }
 
+    /// Does the disk refuse what is written?
+    pub fn is_in_trouble(&self) -> bool {
+        self.shared.in_trouble.load(Ordering::Relaxed)
+    }
+
     /// Faults put in on purpose; for tests and developers.
     pub fn faults(&self) -> &Arc<Faults> {
         &self.shared.faults
@@ -452,10 +522,34 @@ fn dir_of(dir: &Path) -> PathBuf {
 }
 
 fn disk_error(path: &Path, error: &io::Error) -> StoreError {
-    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge)
-        || error.kind() == io::ErrorKind::QuotaExceeded;
-    let why = if full { format!("the disk is full ({error}); free some space") } else { error.to_string() };
-    StoreError::Disk { path: path.to_owned(), why, full }
+    StoreError::Disk { path: path.to_owned(), why: why(error), full: takes_nothing(error) }
+}
+
+/// Is the disk full, or may it not be written?
+pub(crate) fn takes_nothing(error: &io::Error) -> bool {
+    use io::ErrorKind as E;
+    is_full(error) || matches!(error.kind(), E::ReadOnlyFilesystem | E::PermissionDenied)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind as E;
+    matches!(error.kind(), E::StorageFull | E::FileTooLarge | E::QuotaExceeded)
+}
+
+/// What is wrong with the disk, and how to mend it.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        _ if is_full(error) => format!("the disk is full ({error}); free some space"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!(
+                "the disk is read-only ({error}); remount it for writing, and see the kernel's log for the reason"
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}; give the folder to the user that ringtrip runs as")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn registration_key(ext: &str, contact: &str, remote: &str) -> String {

@@ -24,6 +24,7 @@ impl Bench {
         let heard = news.clone();
         let mut options = StoreOptions::new(dir.path().join("data"));
         options.segment_limit = 4096;
+        options.may_begin_anew = true;
         options.now = || 1_800_000_000_000_000;
         options.news = Arc::new(move |n| heard.lock().unwrap().push(n));
         Bench { dir, options, news }
@@ -246,6 +247,79 @@ fn a_full_disk_refuses_whole_and_calls_go_on() {
     let store = bench.open();
     assert_eq!(all(&store), [CdrRecord::from(&*third), sample(2, true), sample(1, true)]);
     assert_eq!(store.configs().len(), 1);
+}
+
+#[test]
+fn what_a_start_keeps_counts_at_once_and_waits_for_the_disk() {
+    const EROFS: i32 = 30;
+    let bench = Bench::new();
+    let store = bench.open();
+    store.faults().write.store(EROFS, Ordering::Relaxed);
+    assert_eq!(wait(store.start_with("ringtrip", "first start", "one")).unwrap().version, 1);
+    wait(store.start_secret("admin", "hash")).unwrap();
+    assert_eq!((store.config_head(), store.config(1).unwrap().text), (1, "one".to_owned()));
+    assert_eq!((store.configs().len(), store.secret("admin").as_deref()), (1, Some("hash")));
+    let refused = wait(store.put_config(Some(1), "ann", "", "two")).unwrap_err();
+    assert!(matches!(refused, StoreError::Disk { full: true, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("read-only"), "{refused}");
+    assert!(store.keep_cdr(kept(3, Some(7))));
+    until("trouble", || store.is_in_trouble() && store.waiting() == 1);
+    assert!(matches!(bench.news.lock().unwrap()[..], [StoreNews::Trouble { .. }]));
+    store.faults().write.store(0, Ordering::Relaxed);
+    until("recovery", || !store.is_in_trouble() && store.waiting() == 0);
+    assert_eq!(wait(store.put_config(Some(1), "ann", "", "two")).unwrap().version, 2);
+    store.close();
+    let store = bench.open();
+    assert_eq!(store.configs().iter().map(|c| c.version).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((store.config(1).unwrap().text, all(&store).len()), ("one".to_owned(), 1));
+    assert_eq!(store.secret("admin").as_deref(), Some("hash"));
+}
+
+#[test]
+fn trouble_ends_by_itself_when_nothing_waits() {
+    const ENOSPC: i32 = 28;
+    let bench = Bench::new();
+    let store = bench.open();
+    store.faults().write.store(ENOSPC, Ordering::Relaxed);
+    wait(store.put_secret("admin", "hash")).unwrap_err();
+    until("trouble", || store.is_in_trouble());
+    store.faults().write.store(0, Ordering::Relaxed);
+    until("recovery", || !store.is_in_trouble());
+    assert!(matches!(
+        bench.news.lock().unwrap()[..],
+        [StoreNews::Trouble { .. }, StoreNews::Recovered { written: 0 }]
+    ));
+}
+
+#[test]
+fn a_journal_that_is_gone_is_no_new_exchange() {
+    let mut bench = Bench::new();
+    bench.options.may_begin_anew = false;
+    let data = bench.options.dir.clone();
+    // A first start that was cut off before it kept anything is one.
+    bench.open().close();
+    let store = bench.open();
+    wait(store.put_config(None, "ann", "", "one")).unwrap();
+    store.close();
+    fs::write(data.join(crate::start::DOOR), "{}").unwrap();
+    let begins = |bench: &Bench| match Store::open(bench.options.clone()) {
+        Ok(store) => Ok(store.config_head()),
+        Err(StoreError::Gone(why)) => Err(why),
+        Err(other) => panic!("{other}"),
+    };
+    // All of it, or its content.
+    let files = bench.journal_files();
+    let whole = fs::read(&files[0]).unwrap();
+    fs::write(&files[0], [&whole[..16], &vec![0xAA; 4000][..]].concat()).unwrap();
+    let _ = fs::remove_dir_all(data.join("index"));
+    assert!(begins(&bench).is_err(), "its content is gone");
+    fs::remove_dir_all(data.join("journal")).unwrap();
+    let why = begins(&bench).unwrap_err();
+    assert!(why.contains("journal") && why.contains("backup") && why.contains("--config FILE"), "{why}");
+    assert!(!data.join("journal/0000000000000002.journal").exists());
+    // Who names a document knows what he does.
+    bench.options.may_begin_anew = true;
+    assert_eq!(begins(&bench), Ok(0));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use ringtrip_switch::cdr::Cdr;
 
 use super::index::{Change, Index, IndexLost, key};
 use super::journal::{Entry, Journal, Position};
-use super::open::{key_of, note, rebuild_dir};
+use super::open::{key_of, note, rebuild_dir, try_disk};
 use super::record::{BootRecord, CdrRecord, ConfigMeta, ConfigVersion, Kind};
 use super::{Ack, Job, Shared, StoreError, StoreNews, StoreOptions, dir_of, disk_error, read, sha256_hex};
 
@@ -34,8 +34,11 @@ pub(super) struct Writer {
     open: HashSet<u64>,
     spool: VecDeque<Ready>,
     spool_octets: usize,
+    /// What a start keeps and the disk did not take yet.
+    late: VecDeque<(Kind, Vec<u8>)>,
     in_trouble: bool,
-    _lock: File,
+    boot: u64,
+    _lock: Option<File>,
 }
 
 /// A CDR ready to be written, and what the index must know of it.
@@ -87,7 +90,7 @@ impl Gathered {
 }
 
 impl Writer {
-    pub(super) fn new(options: StoreOptions, journal: Journal, index: Index, lock: File) -> Writer {
+    pub(super) fn new(options: StoreOptions, journal: Journal, index: Index, lock: Option<File>) -> Writer {
         Writer {
             options,
             journal,
@@ -95,7 +98,9 @@ impl Writer {
             open: HashSet::new(),
             spool: VecDeque::new(),
             spool_octets: 0,
+            late: VecDeque::new(),
             in_trouble: false,
+            boot: 0,
             _lock: lock,
         }
     }
@@ -119,22 +124,45 @@ impl Writer {
                 batch.push(Ready::from(&record));
             }
             closed += batch.len() as u64;
-            self.commit_cdrs(&batch).map_err(|e| self.disk(&e))?;
+            if let Err(error) = self.commit_cdrs(&batch) {
+                self.spool(batch);
+                self.trouble(&error);
+            }
         }
         Ok(closed)
     }
 
-    pub(super) fn note_boot(&mut self, boot: u64) -> Result<(), StoreError> {
-        let record = json(&BootRecord { boot });
-        self.commit(Kind::Boot, record).map(|_| ()).map_err(|e| self.disk(&e))
+    pub(super) fn note_boot(&mut self, boot: u64) {
+        self.boot = boot;
+        if let Err(error) = self.commit(Kind::Boot, json(&BootRecord { boot })) {
+            self.trouble(&error);
+        }
+    }
+
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.in_trouble
+    }
+
+    /// The disk refuses: said once, until it takes something again.
+    fn trouble(&mut self, error: &std::io::Error) {
+        let why = self.disk(error).to_string();
+        if !std::mem::replace(&mut self.in_trouble, true) {
+            (self.options.news)(StoreNews::Trouble { why, waiting: self.spool.len() });
+        }
+    }
+
+    /// Does anything wait for the disk?
+    fn is_waiting(&self) -> bool {
+        let in_memory = self.index.as_ref().is_ok_and(Index::is_in_memory);
+        self.in_trouble || in_memory || self.index.is_err() || !self.spool.is_empty() || !self.late.is_empty()
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Job>, shared: &Shared) {
         loop {
-            let first = if self.spool.is_empty() && self.index.is_ok() {
-                queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
+            let first = if self.is_waiting() {
                 queue.recv_timeout(RETRY)
+            } else {
+                queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             let mut jobs = VecDeque::new();
             match first {
@@ -159,8 +187,11 @@ impl Writer {
             self.forget_oldest(shared);
             if self.index.is_err() {
                 self.rebuild(shared);
+            } else if self.index.as_ref().is_ok_and(Index::is_in_memory) && !self.in_trouble {
+                self.back_to_disk(shared);
             }
             shared.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
+            shared.in_trouble.store(self.in_trouble, Ordering::Relaxed);
         }
         if let Ok(index) = &self.index {
             // Clean: the next start trusts the index even after a power cycle.
@@ -177,6 +208,8 @@ impl Writer {
         let mut cdrs = Gathered::default();
         let mut soon = HashMap::new();
         let mut close = false;
+        // In the order in which it came: what a start kept goes before all else.
+        self.late(shared);
         for job in jobs {
             match job {
                 Job::Keep(cdr) => {
@@ -211,6 +244,14 @@ impl Writer {
                 Job::Draft { record, ack } => {
                     let _ = ack.send(self.small(shared, Kind::Draft, json(&*record)));
                 }
+                Job::Start { kind, payload, ack } => {
+                    if self.small(shared, kind, payload.clone()).is_err() {
+                        let entry = Entry { kind, seq: 0, payload: payload.clone() };
+                        shared.memory.write().unwrap_or_else(|e| e.into_inner()).learn_unsaved(&entry);
+                        self.late.push_back((kind, payload));
+                    }
+                    let _ = ack.send(Ok(()));
+                }
                 Job::Mark(done) => {
                     let _ = done.try_send(());
                 }
@@ -231,6 +272,33 @@ impl Writer {
         {
             self.index = Err(lost);
         }
+    }
+
+    /// Writes what a start kept and the disk did not take.
+    fn late(&mut self, shared: &Shared) {
+        while let Some((kind, payload)) = self.late.pop_front() {
+            match self.commit(kind, payload.clone()) {
+                Ok((at, entry)) => {
+                    shared.memory.write().unwrap_or_else(|e| e.into_inner()).learn(at, &entry);
+                }
+                Err(_) => {
+                    self.late.push_front((kind, payload));
+                    return;
+                }
+            }
+        }
+        // With nothing to write, the end of the trouble is noticed by writing what is there already.
+        if self.in_trouble
+            && self.spool.is_empty()
+            && self.commit(Kind::Boot, json(&BootRecord { boot: self.boot })).is_ok()
+        {
+            self.recovered(0);
+        }
+    }
+
+    fn recovered(&mut self, written: usize) {
+        self.in_trouble = false;
+        (self.options.news)(StoreNews::Recovered { written });
     }
 
     /// Writes CDRs, those that waited first. What cannot be written waits.
@@ -258,19 +326,14 @@ impl Writer {
                 for ack in gathered.acks.drain(..) {
                     let _ = ack.send(Ok(()));
                 }
-                if std::mem::take(&mut self.in_trouble) {
-                    (self.options.news)(StoreNews::Recovered { written: waited });
+                if self.in_trouble && self.late.is_empty() {
+                    self.recovered(waited);
                 }
             }
             Err(error) => {
-                let error = self.disk(&error);
                 self.spool(batch);
-                if !std::mem::replace(&mut self.in_trouble, true) {
-                    (self.options.news)(StoreNews::Trouble {
-                        why: error.to_string(),
-                        waiting: self.spool.len(),
-                    });
-                }
+                self.trouble(&error);
+                let error = self.disk(&error);
                 for ack in gathered.acks.drain(..) {
                     let _ = ack.send(Err(error.clone()));
                 }
@@ -303,13 +366,7 @@ impl Writer {
         note: String,
         text: String,
     ) -> Result<ConfigMeta, StoreError> {
-        let current = shared
-            .memory
-            .read()
-            .unwrap_or_else(|e| e.into_inner())
-            .configs
-            .last_key_value()
-            .map_or(0, |(v, _)| *v);
+        let current = shared.memory.read().unwrap_or_else(|e| e.into_inner()).head();
         if let Some(expected) = expected.filter(|e| *e != current) {
             return Err(StoreError::Conflict { expected, current });
         }
@@ -322,7 +379,10 @@ impl Writer {
 
     /// Writes one record that memory knows too.
     fn small(&mut self, shared: &Shared, kind: Kind, payload: Vec<u8>) -> Result<(), StoreError> {
-        let (at, entry) = self.commit(kind, payload).map_err(|e| self.disk(&e))?;
+        let (at, entry) = self.commit(kind, payload).map_err(|e| {
+            self.trouble(&e);
+            self.disk(&e)
+        })?;
         shared.memory.write().unwrap_or_else(|e| e.into_inner()).learn(at, &entry);
         Ok(())
     }
@@ -411,7 +471,10 @@ impl Writer {
     /// Builds the index again from the journal, while it is open.
     fn rebuild(&mut self, shared: &Shared) {
         *shared.index.write().unwrap_or_else(|e| e.into_inner()) = self.index.clone();
-        let fresh = rebuild_dir(&self.options.dir.join("index"));
+        let fresh = match try_disk(&self.options.dir) {
+            Ok(()) => rebuild_dir(&self.options.dir.join("index")),
+            Err(_) => Ok(Index::in_memory()),
+        };
         let filled = fresh.and_then(|index| {
             fill(&dir_of(&self.options.dir), &self.journal, &index)?;
             Ok(index)
@@ -421,6 +484,26 @@ impl Writer {
             tracing::info!("the index is whole again");
         }
         self.index = filled;
+    }
+
+    /// The disk takes something again: the index goes back to it.
+    fn back_to_disk(&mut self, shared: &Shared) {
+        let Some(in_memory) = self.index.clone().ok().filter(|_| try_disk(&self.options.dir).is_ok()) else {
+            return;
+        };
+        let filled = rebuild_dir(&self.options.dir.join("index")).and_then(|index| {
+            fill(&dir_of(&self.options.dir), &self.journal, &index)?;
+            index.put_soon(in_memory.take_soon())?;
+            Ok(index)
+        });
+        match filled {
+            Ok(index) => {
+                *shared.index.write().unwrap_or_else(|e| e.into_inner()) = Ok(index.clone());
+                self.index = Ok(index);
+                tracing::info!("the index is on the disk again");
+            }
+            Err(lost) => tracing::warn!(%lost, "the index stays in memory"),
+        }
     }
 
     fn disk(&self, error: &std::io::Error) -> StoreError {

@@ -206,7 +206,13 @@ impl Call {
         legs.chain(own).min()
     }
 
-    /// Is everything done? Then the shell drops it and takes its ports back.
+    /// Does it still count, and need its ports? A call that has ended may wait long for the last word of a phone that is
+    /// gone; that costs nobody else anything.
+    pub fn has_seat(&self) -> bool {
+        !matches!(self.state, State::Closing { figures: Awaited::Done, .. } | State::Over)
+    }
+
+    /// Is everything done? Then the shell drops it.
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
     }

@@ -220,9 +220,7 @@ async fn step(
 
 async fn keep_standing(api: &web::Data<Api>, standing: &Parts) -> Result<(), Problem> {
     let (api, standing) = (api.clone(), standing.clone());
-    let refused = |e: std::io::Error| {
-        Problem::internal(format!("what stands now cannot be kept for an undoing: {e}. Nothing was changed"))
-    };
+    let refused = |e: std::io::Error| Problem::unwritten("what stands now, kept for an undoing,", &e);
     off_loop(move || api.drafts.keep_standing(&standing).map_err(refused)).await
 }
 

@@ -177,7 +177,7 @@ impl Plane {
             if leg.end.face().is_some() {
                 (self.tell)(Some(call), MediaEvent::Figures { end: leg.name(), figures: leg.figures() });
             }
-            self.resting.insert(port, leg.pair);
+            self.resting.insert(port, Arc::downgrade(&leg.pair));
         }
     }
 }
