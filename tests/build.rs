@@ -19,6 +19,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "has_python"),
     ("curl", "has_curl"),
     ("ip", "has_ip"),
+    ("nft", "has_nft"),
+    ("conntrack", "has_conntrack"),
 ];
 
 fn main() {

@@ -26,8 +26,7 @@ impl Publisher {
     pub fn new(plugin: &str) -> Option<Publisher> {
         let component = built(plugin);
         if !component.is_file() {
-            let must = std::env::var_os("RINGTRIP_PEERS").is_some_and(|v| v == "must");
-            assert!(!must, "{} is not built: run `cargo xtask plugins`", component.display());
+            assert!(!crate::live::must(), "{} is not built: run `cargo xtask plugins`", component.display());
             println!("skipped: {plugin} is not built; `cargo xtask plugins` builds it");
             return None;
         }

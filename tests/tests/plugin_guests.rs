@@ -24,8 +24,7 @@ fn component(name: &str) -> Option<PathBuf> {
     if file.is_file() {
         return Some(file);
     }
-    let must = std::env::var_os("RINGTRIP_PEERS").is_some_and(|v| v == "must");
-    assert!(!must, "{} is not built: run `cargo xtask plugins`", file.display());
+    assert!(!ringtrip_tests::live::must(), "{} is not built: run `cargo xtask plugins`", file.display());
     println!("skipped: {name} is not built; `cargo xtask plugins` builds it");
     None
 }

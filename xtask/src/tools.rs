@@ -28,6 +28,12 @@ pub const PEERS: &[Tool] = &[
     tool("minimodem", "minimodem"),
     tool("sox", "sox"),
     tool("chromium", "chromium"),
+    tool("kamailio", "kamailio"),
+    tool("curl", "curl"),
+    // Networks of several hosts on one machine.
+    tool("ip", "iproute2"),
+    tool("nft", "nftables"),
+    tool("conntrack", "conntrack"),
 ];
 
 /// What fuzzing needs beside a nightly compiler.
