@@ -516,6 +516,10 @@ impl Call {
         self.note_target(n);
         let a = self.a;
         for other in self.living(|l| l.n != n && l.n != a) {
+            let silent = self.legs.iter().any(|l| l.n == other && l.stage == LegStage::Trying);
+            if self.cdr.emergency && silent {
+                self.note_failed(now, other, Cause::Failure);
+            }
             self.end_leg(now, other, Cause::Normal, out);
         }
         if !caller_is_up {
