@@ -118,6 +118,30 @@ impl ToneSet {
     }
 }
 
+impl Region {
+    /// What the office plays when the far end has hung up or cannot be reached: busy, reorder, congestion, and the tone
+    /// that is for that alone. Each must be heard for some rounds: nobody who talks is cut off by a word that sounds so.
+    pub fn hangup_tones(&self) -> Vec<ToneMatch> {
+        let tones = &self.tones;
+        let heard = [&tones.busy, &tones.reorder, &tones.congestion];
+        let mut all = vec![self.disconnect.clone()];
+        for tone in heard.into_iter().filter_map(|tone| ToneMatch::of(tone, HANGUP_MS)) {
+            if !all.iter().any(|known| known.hz == tone.hz && known.pairs == tone.pairs) {
+                all.push(tone);
+            }
+        }
+        all
+    }
+
+    /// The dial tone that an office gives after a talk, heard for longer than anybody needs to begin dialling by it.
+    pub fn dial_tone_after(&self) -> ToneMatch {
+        ToneMatch::steady(self.office_dial.hz, HANGUP_MS)
+    }
+}
+
+/// How long a tone must be heard to be the end of a talk, ms.
+const HANGUP_MS: u32 = 4_000;
+
 /// The region of this name.
 pub fn by_name(name: &str) -> Option<Region> {
     match name.to_ascii_lowercase().as_str() {

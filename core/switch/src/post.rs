@@ -434,8 +434,8 @@ pub struct Listen {
     pub dtmf: bool,
     /// Caller ID as FSK.
     pub caller_id: bool,
-    /// A tone that means "the far end hung up".
-    pub disconnect_tone: Option<ringtrip_media::tone::ToneMatch>,
+    /// Tones that mean "the far end hung up".
+    pub disconnect_tone: Vec<ringtrip_media::tone::ToneMatch>,
     /// Dial tone of the central office.
     pub dial_tone: bool,
     /// A human voice: a called party has answered (`answer_on = "voice"`); ringback and busy tone are none.

@@ -222,6 +222,27 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
+    /// Refuses a time that was read but makes no sense where it stands.
+    pub(super) fn within(&self, key: &'static str, least: Duration, most: Duration, time: Duration) {
+        if time < least || time > most {
+            let what = format!("{time:?} is out of range");
+            self.error(key, what, &format!("from {least:?} to {most:?}"));
+        }
+    }
+
+    /// The same for one that may be off.
+    pub(super) fn maybe_within(
+        &self,
+        key: &'static str,
+        least: Duration,
+        most: Duration,
+        time: Option<Duration>,
+    ) {
+        if let Some(time) = time {
+            self.within(key, least, most, time);
+        }
+    }
+
     /// A list of texts (a single text counts as a list of one), each read by `read`.
     pub(super) fn list<T>(
         &self,

@@ -17,7 +17,7 @@ use ringtrip_switch::post::{End, Listen, MediaEvent};
 pub struct Ears {
     dtmf: Option<DtmfDetector>,
     caller_id: Option<FskReceiver>,
-    disconnect: Option<ToneDetector>,
+    disconnect: Vec<ToneDetector>,
     dial: Option<DialToneDetector>,
     voice: Option<VoiceDetector>,
     silence: Option<Silence>,
@@ -35,7 +35,7 @@ impl Ears {
         keep(&mut self.dtmf, what.dtmf, DtmfDetector::new);
         keep(&mut self.caller_id, what.caller_id, FskReceiver::new);
         keep(&mut self.voice, what.voice, VoiceDetector::default);
-        self.disconnect = what.disconnect_tone.as_ref().map(ToneDetector::new);
+        self.disconnect = what.disconnect_tone.iter().map(ToneDetector::new).collect();
         self.dial = what.dial_tone.then(DialToneDetector::default);
         self.silence = what.silence.map(Silence::new);
     }
@@ -62,9 +62,9 @@ impl Ears {
         {
             tell(MediaEvent::CallerId { end: end.clone(), caller: caller_id(caller) });
         }
-        if let Some(tone) = &mut self.disconnect
-            && tone.push(samples)
-        {
+        // All of them hear all of it, whichever is first.
+        let heard = self.disconnect.iter_mut().fold(false, |heard, tone| tone.push(samples) || heard);
+        if heard {
             tell(MediaEvent::DisconnectTone { end: end.clone() });
         }
         if let Some(dial) = &mut self.dial

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use ringtrip_media::tone::ToneMatch;
+
 use crate::board::{Polarity, PortKind};
 use crate::config::{Inbound, Region};
 use crate::ids::{LineId, PortRef};
@@ -137,8 +139,8 @@ pub struct Fxo {
     pub detect_reversal: bool,
     /// Silence that is a hang-up (`PSTN_Long_Silence_Duration`); `None`: not looked for.
     pub long_silence: Option<Duration>,
-    /// The tone that is a hang-up, as a ToneScript with limits (`Disconnect_Tone`); `None`: not looked for.
-    pub disconnect_tone: Option<String>,
+    /// The tones that are a hang-up (`Disconnect_Tone`).
+    pub disconnect_tone: DisconnectTone,
     /// Stay on-hook at least this long before seizing again, so that the office sees the hang-up.
     pub on_hook_guard: Duration,
     /// Length of a hook flash towards the office (`PSTN_Hook_Flash_Len`).
@@ -147,6 +149,18 @@ pub struct Fxo {
     pub in_use_volts: u8,
     /// The longest call over it, either way; `None`: no limit.
     pub max_call: Option<Duration>,
+}
+
+/// Which tones of the office mean that the far end hung up.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum DisconnectTone {
+    /// Those of the region: busy, reorder, and dial tone after a talk.
+    #[default]
+    Region,
+    /// None is looked for.
+    Off,
+    /// These.
+    These(Vec<ToneMatch>),
 }
 
 /// Who is reached by a call that rings in on the landline.
@@ -253,10 +267,7 @@ impl Fxo {
             min_cpc: Some(Duration::from_millis(200)),
             detect_reversal: true,
             long_silence: Some(Duration::from_secs(30)),
-            disconnect_tone: Some(
-                // UK: BT's busy-like disconnect tone; US: reorder.
-                if uk { "400@-30,400@-30;2(3/0/1+2)" } else { "480@-30,620@-30;4(.25/.25/1+2)" }.to_owned(),
-            ),
+            disconnect_tone: DisconnectTone::Region,
             on_hook_guard: Duration::from_millis(1500),
             hook_flash: Duration::from_millis(250),
             in_use_volts: if uk { 30 } else { 40 },

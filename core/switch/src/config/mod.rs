@@ -22,7 +22,10 @@ pub use demo::DemoSecrets;
 pub use failover::{Failover, Rule};
 pub use gateway::{ANSWER_WITHIN, Gateway, HostPort, Inbound, Password, PluginGateway};
 pub use holiday::{Holiday, Holidays};
-pub use line::{AnswerOn, CallerIdMethod, DialBy, FskStandard, Fxo, Fxs, Line, LineKind, Ring, RingThrough};
+pub use line::{
+    AnswerOn, CallerIdMethod, DialBy, DisconnectTone, FskStandard, Fxo, Fxs, Line, LineKind, Ring,
+    RingThrough,
+};
 pub use money::{Offered, Rates};
 pub use network::{BadNetwork, IpNetwork};
 pub use numbering::Numbering;

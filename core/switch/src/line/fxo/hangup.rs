@@ -106,9 +106,11 @@ impl Fxo {
         // Nobody who called for help is cut off because it is quiet there, or because somebody's guess at a tone says
         // so; only the office's own signals end such a call.
         let (tone, silence, longest) = match talk.emergency {
-            true => (None, None, None),
+            true => (Vec::new(), None, None),
             false => (self.hangup_tone.clone(), self.set.long_silence, self.set.max_call),
         };
+        let after = self.dial_after.clone().filter(|_| !talk.emergency && !talk.own_dial_tone);
+        let tone = tone.into_iter().chain(after).collect();
         let listen = Listen { dtmf: true, disconnect_tone: tone, silence, ..Listen::default() };
         self.wire.listen(listen, out);
         talk.until = longest.map(|d| now + d);

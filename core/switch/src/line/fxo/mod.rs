@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use ringtrip_media::tone::{Tone, ToneMatch};
 
 use crate::board::{BoardCmd, BoardEvent, Polarity, PortKind};
-use crate::config;
+use crate::config::{self, DisconnectTone};
 use crate::ids::{CallId, LegId};
 use crate::leg::{LegCmd, LegEvent};
 use crate::line::LineSetup;
@@ -48,8 +48,10 @@ use self::seize::Seizing;
 pub struct Fxo {
     pub(super) wire: Wire,
     set: config::Fxo,
-    /// `Disconnect_Tone`, parsed.
-    hangup_tone: Option<ToneMatch>,
+    /// `Disconnect_Tone`.
+    hangup_tone: Vec<ToneMatch>,
+    /// The office's dial tone after a talk, where it is looked for.
+    dial_after: Option<ToneMatch>,
     /// For a caller whose call the exchange answered by itself.
     ring_back: Tone,
     pair: Pair,
@@ -105,6 +107,8 @@ struct Talk {
     /// Polarity reversals since the line was taken.
     reversals: u8,
     taken: Instant,
+    /// The caller may hear the office's dial tone because he is about to dial by it.
+    own_dial_tone: bool,
     /// The longest it may last.
     until: Option<Instant>,
     keys: Outbox,
@@ -121,7 +125,8 @@ impl Fxo {
         let pair = Pair { battery: true, parallel: false, polarity: Polarity::Forward };
         let mut fxo = Fxo {
             wire,
-            hangup_tone: None,
+            hangup_tone: Vec::new(),
+            dial_after: None,
             ring_back: Tone::none(),
             set: set.clone(),
             pair,
@@ -141,8 +146,11 @@ impl Fxo {
     pub(super) fn configure(&mut self, set: config::Fxo, setup: &LineSetup) {
         self.set = set;
         self.ring_back = setup.region.tones.ring_back.clone();
-        // `config::check` refuses a document whose tone cannot be read, so nothing is lost here.
-        self.hangup_tone = self.set.disconnect_tone.as_deref().and_then(|t| ToneMatch::parse(t).ok());
+        (self.hangup_tone, self.dial_after) = match &self.set.disconnect_tone {
+            DisconnectTone::Region => (setup.region.hangup_tones(), Some(setup.region.dial_tone_after())),
+            DisconnectTone::Off => (Vec::new(), None),
+            DisconnectTone::These(tones) => (tones.clone(), None),
+        };
     }
 
     pub(super) fn on(&mut self, now: Instant, input: LineInput, out: &mut Vec<Post>) {
@@ -347,9 +355,12 @@ impl Fxo {
                 }
                 state
             }
-            (state @ State::Talking(Talk { emergency: false, .. }), LegCmd::Flash) => {
+            (State::Talking(talk @ Talk { emergency: false, .. }), LegCmd::Flash) => {
                 self.wire.board(BoardCmd::Flash(self.set.hook_flash), out);
-                state
+                // The office may answer with a dial tone, for a second call.
+                let (talk, until) = (Talk { own_dial_tone: true, ..talk }, talk.until);
+                let State::Talking(talk) = self.talking(talk, now, out) else { return State::Lost };
+                State::Talking(Talk { until, ..talk })
             }
             (State::Talking(mut talk), LegCmd::Change(sound)) => {
                 // A side on hold may have no address; it does not become a port by that.

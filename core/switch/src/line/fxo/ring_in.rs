@@ -169,7 +169,17 @@ impl Fxo {
 /// The line as taken for a call that came in.
 fn taken(call: CallId, far: Far, now: Instant) -> Talk {
     let (leg, way, keys) = (call.a(), Way::In, Outbox::default());
-    Talk { leg, way, far, emergency: false, reversals: 0, taken: now, until: None, keys }
+    Talk {
+        leg,
+        way,
+        far,
+        emergency: false,
+        reversals: 0,
+        own_dial_tone: false,
+        taken: now,
+        until: None,
+        keys,
+    }
 }
 
 /// From the reversal to the first ring at most: alert signal, data and gap take about two seconds (SIN 227).

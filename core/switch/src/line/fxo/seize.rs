@@ -414,6 +414,7 @@ impl Fxo {
             far: seizing.placement.offer.as_ref().map_or(Far::Rtp, Far::of),
             emergency: seizing.placement.emergency,
             reversals: 0,
+            own_dial_tone: dialable(&seizing.placement.number).is_empty(),
             taken,
             until: None,
             keys: Outbox::default(),

@@ -473,7 +473,7 @@ impl State {
 const KEYS: Listen = Listen {
     dtmf: true,
     caller_id: false,
-    disconnect_tone: None,
+    disconnect_tone: Vec::new(),
     dial_tone: false,
     voice: false,
     silence: None,

@@ -201,7 +201,7 @@ impl World {
                     let flags = [
                         (what.dtmf, " keys"),
                         (what.caller_id, " caller-id"),
-                        (what.disconnect_tone.is_some(), " disconnect-tone"),
+                        (!what.disconnect_tone.is_empty(), " disconnect-tone"),
                         (what.dial_tone, " dial-tone"),
                         (what.voice, " voice"),
                         (what.silence.is_some(), " silence"),
