@@ -29,24 +29,33 @@ impl fmt::Debug for Key {
 }
 
 /// What was dialled or is to be dialled: keys, and `+` or letters where a SIP phone sent them.
-/// At most 128 characters; control characters never get in.
+/// At most 128 characters. A number from outside that is longer, or has characters of other alphabets, is kept so far
+/// as to be shown and is never dialled: see [`Digits::is_whole`].
 #[derive(Clone, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Digits(String);
 
 impl Digits {
     /// Longest number kept.
     pub const MAX: usize = 128;
-    /// Keeps the visible ASCII characters of `s`, at most [`Digits::MAX`] of them.
+    /// Stands for what cannot be dialled: a digit of another alphabet, say.
+    const FOREIGN: char = '?';
+    /// Keeps the visible ASCII characters of `s`. Blanks are left out; of what is too long so much is kept as says so.
     pub fn new(s: &str) -> Digits {
-        Digits(s.chars().filter(|c| c.is_ascii_graphic()).take(Self::MAX).collect())
+        let visible = s.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_control());
+        let kept = visible.map(|c| if c.is_ascii_graphic() { c } else { Self::FOREIGN });
+        Digits(kept.take(Self::MAX + 1).collect())
+    }
+    /// Can it be dialled as it came? Part of a number is another number: what was cut or cannot be read is not dialled.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() <= Self::MAX && !self.0.contains(Self::FOREIGN)
     }
     /// The number as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// Adds a key; a number already [`Digits::MAX`] long keeps its length.
+    /// Adds a key; a number that is too long already stays so.
     pub fn push(&mut self, key: Key) {
-        if self.0.len() < Self::MAX {
+        if self.0.len() <= Self::MAX {
             self.0.push(key.as_char());
         }
     }

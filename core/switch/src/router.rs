@@ -96,6 +96,16 @@ impl Router {
             false => "no emergency number",
         };
         note(&mut steps, StepKind::Emergency, dialled.as_str(), said);
+        if !dialled.is_whole() {
+            let because = format!(
+                "{} cannot be dialled whole: a number has at most {} characters, all of them ASCII",
+                dialled,
+                Digits::MAX
+            );
+            let mut plan = refuse(Cause::Invalid, None, because);
+            plan.provenance.steps = steps;
+            return Step::Done(Box::new(plan));
+        }
         let query = match self.proved(query, &mut steps) {
             Ok(query) => query,
             Err(plan) => return Step::Done(plan),

@@ -286,6 +286,8 @@ impl Call {
         // Nobody waits long for one that was silent to everything.
         let is_last = hunt.emergency || !hunt.last_round;
         let last_hope = is_last && !hunt.goes_on_after(&attempt, &self.setup.config);
+        // A plan, a script or a plugin may have made of a number what nobody can dial.
+        let found = if attempt.number.is_whole() { found } else { Err(Cause::Invalid) };
         match found {
             Ok(legs) if !legs.is_empty() => {
                 let offer = self.offer();

@@ -124,6 +124,9 @@ impl Fxo {
             state
         };
         let emergency = placement.emergency;
+        if !self.can_dial(&placement.number) {
+            return refuse(self, Cause::Invalid, state, out);
+        }
         if let State::Lost = state {
             return refuse(self, self.lost_cause(), state, out);
         }
@@ -158,6 +161,15 @@ impl Fxo {
             Some(until) if until > now => State::Seizing(seizing),
             _ => self.seize(seizing, now, out),
         }
+    }
+
+    /// Can all of this number be dialled here? Without one of its characters it would be another number.
+    fn can_dial(&self, number: &Digits) -> bool {
+        let keys = |c: char| match self.set.dial_by {
+            DialBy::Tone => Key::new(c).is_some(),
+            DialBy::Pulse => c.is_ascii_digit(),
+        };
+        number.is_whole() && number.as_str().chars().all(|c| c == ',' || keys(c))
     }
 
     fn begin(&mut self, placement: &Placement) {
@@ -428,8 +440,8 @@ fn must_have_tone(placement: &Placement) -> bool {
     placement.emergency && !placement.last_hope
 }
 
-/// The part of a number that can be dialled on a landline: keys, and `,` for a pause of one second. A leading `+`
-/// cannot; who wants `00` for it says so in a script.
+/// A number as it is dialled on a landline: keys, and `,` for a pause of one second. One that has anything else in it,
+/// such as a leading `+`, was refused; who wants `00` for that says so in a plan or a script.
 fn dialable(number: &Digits) -> String {
     number.as_str().chars().filter(|&c| c == ',' || Key::new(c).is_some()).collect()
 }

@@ -283,3 +283,39 @@ fn a_board_that_does_not_obey() {
         ",
     );
 }
+
+#[test]
+fn a_number_that_cannot_be_dialled_whole_is_not_dialled() {
+    let long = "1".repeat(129);
+    let ladder = format!(
+        "
+           0.00 > ready
+                < quiet; listen no more; loop open; [idle]
+           1.00 > place +442079460123 from 101 sip refused
+                < say ended invalid (leg 91-1)
+           2.00 > place 55x12 from 101 sip refused
+                < say ended invalid (leg 92-1)
+           3.00 > place 555\u{661}\u{662} from 101 sip refused
+                < say ended invalid (leg 93-1)
+           4.00 > place {long} from 101 sip refused
+                < say ended invalid (leg 94-1)
+           5.00 > place *31#,12A from 101 sip
+                < loop closed; listen dial-tone; [off-hook]; [seizing]
+           6.50 > dial-tone
+                < listen no more; digits *31#,12A 100/100; [dialling]
+           7.00 > end normal
+                < loop open; [on-hook]; [idle]
+        "
+    );
+    check("by tones", us(|_| ()), &ladder);
+    check(
+        "by pulses",
+        us(|set| set.dial_by = DialBy::Pulse),
+        "
+           0.00 > ready
+                < quiet; listen no more; loop open; [idle]
+           1.00 > place 12#34 from 101 sip refused
+                < say ended invalid (leg 91-1)
+        ",
+    );
+}
