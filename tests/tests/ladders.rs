@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringtrip_switch::board::BoardEvent;
-use ringtrip_switch::config::{Config, HostPort, Inbound};
+use ringtrip_switch::config::{Config, HostPort, Inbound, LineKind, RingThrough};
 use ringtrip_switch::dialplan::Plan;
 use ringtrip_switch::party::Cause;
 use ringtrip_switch::route::Target;
@@ -497,4 +497,35 @@ fn a_number_that_is_cut_or_cannot_be_read_is_not_dialled() {
         assert!(!world.ladder().contains("fxo1 ◂ OffHook"), "{}", world.ladder());
         clean(world);
     }
+}
+
+#[test]
+fn the_landline_rings_through_and_then_answers_by_itself() {
+    let mut world = World::with(1, |config| {
+        for line in &mut config.lines {
+            if let LineKind::Fxo(fxo) = &mut line.kind {
+                fxo.ring_through = Some(RingThrough {
+                    delay: Duration::from_secs(2),
+                    to: Inbound::Ring(vec![Target::Extension("101".parse().expect("a name"))]),
+                });
+                fxo.answer_delay = Duration::from_secs(8);
+                fxo.answer = Some(Inbound::Ring(vec![Target::Extension("201".parse().expect("a name"))]));
+                fxo.ring_timeout = Duration::from_secs(60);
+            }
+        }
+    });
+    world.register(&["201"]);
+    world.write();
+    world.board("fxo1", BoardEvent::RingBegin);
+    world.run(400);
+    world.board("fxo1", BoardEvent::RingEnd);
+    world.run(7_000);
+    assert!(world.ladder().contains("fxs1 ◂ Ring") && !world.ladder().contains("fxo1 ◂ OffHook"));
+    world.run(6_000);
+    assert!(world.ladder().contains("fxo1 ◂ OffHook"), "{}", world.ladder());
+    assert!(world.phone("201").is_up(), "{}", world.ladder());
+    let cdr = world.cdrs.values().last().expect("a record");
+    assert_eq!((world.cdrs.len(), cdr.target.as_str()), (1, "201"), "one call, from the first ring on");
+    world.phone("201").hang_up();
+    clean(world);
 }

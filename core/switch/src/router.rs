@@ -280,8 +280,28 @@ impl Router {
         }
     }
 
-    /// The stages for a call from outside.
+    /// The stages for a call from outside. A landline with both `ring_through` and `answer` rings the one through until
+    /// the line answers by itself, and the other after that.
     fn inbound(&self, query: &RouteQuery, inbound: &Inbound, steps: &mut Steps) -> (Digits, RoutePlan) {
+        let (number, mut plan) = self.inbound_one(query, inbound, steps);
+        let Some((to, after)) = self.answers_later(query) else { return (number, plan) };
+        let (_, later) = self.inbound_one(query, &to, steps);
+        if let (Verdict::Stages(stages), Verdict::Stages(more)) = (&mut plan.verdict, later.verdict) {
+            stages.iter_mut().for_each(|stage| stage.timeout = after);
+            stages.extend(more);
+        }
+        (number, plan)
+    }
+
+    /// Who is offered a call when the landline answers by itself, and how long others ring before that.
+    fn answers_later(&self, query: &RouteQuery) -> Option<(Inbound, Duration)> {
+        let Source::Line(id) = &query.source else { return None };
+        let fxo = self.config.line(id)?.fxo().filter(|_| !query.asked)?;
+        let (ring, answer) = (fxo.ring_through.as_ref()?, fxo.answer.clone()?);
+        Some((answer, fxo.answer_delay.saturating_sub(ring.delay)))
+    }
+
+    fn inbound_one(&self, query: &RouteQuery, inbound: &Inbound, steps: &mut Steps) -> (Digits, RoutePlan) {
         let called = query.dialled.clone();
         let inbound = match &query.source {
             Source::Gateway(id) if !query.asked => {

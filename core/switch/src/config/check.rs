@@ -150,6 +150,13 @@ impl Found<'_> {
                     if let Some(to) = &fxo.answer {
                         self.inbound(format!("{at}.answer"), to, true);
                     }
+                    if let (Some(ring), Some(_)) = (&fxo.ring_through, &fxo.answer)
+                        && fxo.answer_delay <= ring.delay
+                    {
+                        let what = "it would answer by itself before anybody rings";
+                        let hint = "make answer_delay longer than ring_through_delay, or remove ring_through";
+                        self.error(format!("{at}.answer_delay"), what, hint);
+                    }
                 }
             }
         }

@@ -51,7 +51,7 @@ impl Fxo {
     /// is the house's own affair.
     pub(super) fn answered_beside(&mut self, state: State, out: &mut Vec<Post>) -> State {
         match state {
-            State::Ringing { quiet, call } => {
+            State::Ringing { quiet, call, .. } => {
                 self.last_disconnect = Some(Disconnect::CallerGaveUp);
                 self.wire.say(call.a(), LegEvent::Ended(Cause::Cancelled), out);
                 State::Spent { quiet }

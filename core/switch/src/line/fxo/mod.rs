@@ -2,8 +2,8 @@
 //! only hint at (battery removed, polarity reversed, a tone, silence).
 //!
 //! Not here: who is rung by a call that comes in (the route reads `ring_through` and `answer`), PIN and call-back
-//! services. Where both `ring_through` and `answer` are set the telephones ring on and the exchange does not answer by
-//! itself; the SPA3102's "first the one, then the other" needs a call that changes its target.
+//! services. Where both are set, a call is born for the one, and the line answers by itself when `answer_delay` has
+//! passed: at that time the call goes on to the stage of the other.
 //!
 //! Keys: what the far end presses is heard on the line and said to the call as [`LegEvent::Digit`]; what the other
 //! side presses comes as [`LegCmd::Digit`] and is made into a tone, unless the other side is a port too, for then the
@@ -83,9 +83,9 @@ enum State {
     /// On-hook; the polarity reversed, so caller ID and then a ring may follow (UK).
     Alerted { until: Instant, caller: Option<CallerId> },
     /// It rings; nobody has been told yet. At `offer` a call is born.
-    Heard { quiet: Instant, offer: Option<Instant>, caller: Option<CallerId> },
-    /// It rings, and a call rings somebody.
-    Ringing { quiet: Instant, call: CallId },
+    Heard { quiet: Instant, since: Instant, offer: Option<Instant>, caller: Option<CallerId> },
+    /// It rings, and a call rings somebody; at `answer` the exchange answers by itself.
+    Ringing { quiet: Instant, call: CallId, answer: Option<Instant> },
     /// It still rings, but the call has ended.
     Spent { quiet: Instant },
     /// On its way from on-hook to the last digit dialled.
@@ -176,7 +176,8 @@ impl Fxo {
             State::Idle { .. } => self.faults.deadline(),
             State::Alerted { until, .. } => Some(*until),
             State::Heard { quiet, offer, .. } => first([Some(*quiet), *offer]),
-            State::Ringing { quiet, .. } | State::Spent { quiet } => Some(*quiet),
+            State::Ringing { quiet, answer, .. } => first([Some(*quiet), *answer]),
+            State::Spent { quiet } => Some(*quiet),
             State::Seizing(seizing) => seizing.deadline(),
             State::Calling(talk) | State::Talking(talk) => first([talk.until, talk.keys.deadline()]),
         }
@@ -381,10 +382,13 @@ impl Fxo {
             }
             State::Alerted { until, .. } if until <= now => self.idle(None, out),
             State::Heard { quiet, .. } | State::Spent { quiet } if quiet <= now => self.idle(None, out),
-            State::Heard { quiet, offer: Some(at), caller } if at <= now => {
-                self.offer(quiet, caller, now, out)
+            State::Heard { quiet, since, offer: Some(at), caller } if at <= now => {
+                self.offer(quiet, since, caller, now, out)
             }
-            State::Ringing { quiet, call } if quiet <= now => {
+            State::Ringing { call, answer: Some(at), .. } if at <= now => {
+                self.answers_by_itself(call, now, out)
+            }
+            State::Ringing { quiet, call, .. } if quiet <= now => {
                 self.last_disconnect = Some(Disconnect::CallerGaveUp);
                 self.wire.say(call.a(), LegEvent::Ended(Cause::Cancelled), out);
                 self.idle(None, out)

@@ -33,8 +33,8 @@ impl Fxo {
         match state {
             State::Idle { .. } => self.heard(None, still, now),
             State::Alerted { caller, .. } => self.heard(caller, still, now),
-            State::Heard { offer, caller, .. } => State::Heard { quiet: still, offer, caller },
-            State::Ringing { call, .. } => State::Ringing { quiet: still, call },
+            State::Heard { since, offer, caller, .. } => State::Heard { quiet: still, since, offer, caller },
+            State::Ringing { call, answer, .. } => State::Ringing { quiet: still, call, answer },
             State::Spent { .. } => State::Spent { quiet: still },
             State::Seizing(seizing) => self.glare(seizing, now, out),
             state @ (State::Lost | State::Calling(_) | State::Talking(_)) => state,
@@ -47,19 +47,19 @@ impl Fxo {
             (None, Some(_)) => Some(now + self.set.answer_delay),
             (None, None) => None,
         };
-        State::Heard { quiet, offer, caller }
+        State::Heard { quiet, since: now, offer, caller }
     }
 
     pub(super) fn ring_end(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
         let quiet = now + self.set.ring_timeout;
         match state {
-            State::Heard { offer, caller, .. } => {
+            State::Heard { since, offer, caller, .. } => {
                 // Between the rings, never while ringing voltage drowns everything.
                 let caller_id = caller.is_none() && self.set.caller_id != CallerIdMethod::Off;
                 self.wire.listen(Listen { caller_id, ..Listen::default() }, out);
-                State::Heard { quiet, offer, caller }
+                State::Heard { quiet, since, offer, caller }
             }
-            State::Ringing { call, .. } => State::Ringing { quiet, call },
+            State::Ringing { call, answer, .. } => State::Ringing { quiet, call, answer },
             State::Spent { .. } => State::Spent { quiet },
             state => state,
         }
@@ -68,7 +68,9 @@ impl Fxo {
     pub(super) fn caller_id(&mut self, state: State, caller: CallerId) -> State {
         match state {
             State::Alerted { until, .. } => State::Alerted { until, caller: Some(caller) },
-            State::Heard { quiet, offer, .. } => State::Heard { quiet, offer, caller: Some(caller) },
+            State::Heard { quiet, since, offer, .. } => {
+                State::Heard { quiet, since, offer, caller: Some(caller) }
+            }
             // Too late: the call has been introduced without it.
             state => state,
         }
@@ -79,6 +81,7 @@ impl Fxo {
     pub(super) fn offer(
         &mut self,
         quiet: Instant,
+        since: Instant,
         caller: Option<CallerId>,
         now: Instant,
         out: &mut Vec<Post>,
@@ -100,10 +103,20 @@ impl Fxo {
         };
         if self.set.ring_through.is_some() {
             out.push(Post::NewCall(Box::new(birth)));
-            return State::Ringing { quiet, call };
+            let answer = self.set.answer.is_some().then(|| since + self.set.answer_delay);
+            return State::Ringing { quiet, call, answer };
         }
         let state = self.attended(call, now, out);
         out.push(Post::NewCall(Box::new(birth)));
+        state
+    }
+
+    /// `PSTN_Answer_Delay` has passed, and none of those that rang has answered: the call goes on to whom `answer` names,
+    /// and the caller hears that it rings there.
+    pub(super) fn answers_by_itself(&mut self, call: CallId, now: Instant, out: &mut Vec<Post>) -> State {
+        let state = self.attended(call, now, out);
+        let ring_back = self.ring_back.clone();
+        self.wire.tone(&ring_back, out);
         state
     }
 

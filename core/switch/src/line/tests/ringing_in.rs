@@ -239,3 +239,51 @@ fn rings_in() {
         ",
     );
 }
+
+#[test]
+fn telephones_ring_and_then_the_exchange_answers() {
+    let both = || {
+        us(|set| {
+            set.answer_delay = Duration::from_secs(12);
+            set.answer = Some(config::Inbound::Number(Digits::new("102")));
+        })
+    };
+    check(
+        "nobody lifts",
+        both(),
+        "
+           0.00 > ready
+                < quiet; listen no more; loop open; [idle]
+          10.00 > rings
+                < [ringing]
+          12.00 > rang
+                < listen caller-id
+          15.00 < listen no more; new call from nothing dialled nothing
+          16.00 > rings
+          18.00 > rang
+          22.00 < loop closed; listen keys disconnect-tone; tone ringback; [off-hook]; [calling]
+          24.00 > answer
+                < quiet; listen keys disconnect-tone silence; [talking]
+          30.00 > end normal
+                < loop open; listen no more; [on-hook]; [idle]
+        ",
+    );
+    check(
+        "somebody lifts in time",
+        both(),
+        "
+           0.00 > ready
+                < quiet; listen no more; loop open; [idle]
+          10.00 > rings
+                < [ringing]
+          12.00 > rang
+                < listen caller-id
+          15.00 < listen no more; new call from nothing dialled nothing
+          16.00 > rings
+          17.00 > answer port
+                < loop closed; listen keys disconnect-tone silence; [off-hook]; [talking]
+          30.00 > end normal
+                < loop open; listen no more; [on-hook]; [idle]
+        ",
+    );
+}
