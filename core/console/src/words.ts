@@ -117,7 +117,9 @@ export function told(h: Happening): string {
     case "script.active": return `script ${d.script} is active`;
     case "script.failed": return `script ${d.script} failed, the plan decided: ${d.why}`;
     case "config.active": return `configuration version ${d.version} is active (${d.by}: ${d.summary})`;
-    case "emergency": return `EMERGENCY call from ${d.from} to ${d.number}`;
+    case "emergency": return `EMERGENCY call from ${d.from} to ${d.number}${d.location ? ` (${d.location})` : ""}`;
+    case "board.alarm": return `Board ${d.board}, port ${d.port}: ${d.alarms} alarm ${d.raised ? "raised" : "ended"}`;
+    case "line.messages": return `${d.line}: ${d.waiting ? "messages wait at the office" : "no messages wait at the office any more"}`;
     case "auth.failures": return `${d.what} refused ${d.count} times, from ${d.addresses} addresses, most from ${d.most_from}`;
     case "auth.failed": return `${d.what} refused for ${d.who} from ${d.from}`;
     case "alarm": return `${d.what}: ${d.text}`;
@@ -130,7 +132,7 @@ export function told(h: Happening): string {
 export function isAlarm(h: Happening): boolean {
   const d = h.data;
   switch (h.event) {
-    case "alarm": case "emergency": case "part.restarted": case "script.refused": case "script.failed": case "auth.failed": case "auth.failures":
+    case "alarm": case "board.alarm": case "emergency": case "part.restarted": case "script.refused": case "script.failed": case "auth.failed": case "auth.failures":
       return true;
     case "board.state": case "gateway.state":
       return d.up === false;

@@ -182,6 +182,7 @@ fn level(event: &Event) -> Option<Level> {
         Event::PluginHealth { .. } | Event::PluginBalance { .. } => Level::WARN,
         Event::PluginInstalled { .. } => Level::INFO,
         Event::AuthFailed { .. } | Event::AuthFailures { .. } | Event::Emergency { .. } => Level::WARN,
+        Event::BoardAlarm { .. } => Level::WARN,
         Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,
         Event::ConfigActive { .. } | Event::ScriptActive { .. } | Event::CallEnded { .. } => Level::INFO,
         Event::CallStarted { .. } | Event::CallRinging { .. } | Event::CallAnswered { .. } => Level::DEBUG,

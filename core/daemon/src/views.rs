@@ -156,6 +156,10 @@ pub struct BoardView {
     pub ports: Vec<String>,
     /// Why it is down, or what it said last.
     pub why: Option<String>,
+    /// Alarms of its ports that stand now: `port 2: thermal`.
+    pub alarms: Vec<String>,
+    /// Frames of sound that the board has lost, as it says.
+    pub xruns: u64,
 }
 
 /// A part of the exchange.

@@ -29,6 +29,10 @@ pub enum Event {
     GatewayState { gateway: GatewayId, up: bool, why: String },
     /// A board host started, stopped or crashed.
     BoardState { board: BoardId, up: bool, why: String },
+    /// A port of a board raised alarms, or they ended: `power`, `thermal`, `link`, `clock`, `calibration`.
+    BoardAlarm { board: BoardId, port: u32, alarms: String, raised: bool },
+    /// The office lit the message lamp on a landline, or put it out.
+    LineMessages { line: LineId, waiting: bool },
     /// A part of the exchange failed and was (or was not) restarted.
     Restarted { part: String, why: String, generation: u32, gave_up: bool },
     /// A script was refused; the one before stays.
@@ -50,7 +54,7 @@ pub enum Event {
     /// A configuration version is active.
     ConfigActive { version: u64, by: String, summary: String },
     /// An emergency call is made.
-    Emergency { call: CallId, from: String, number: String },
+    Emergency { call: CallId, from: String, number: String, location: String },
     /// Somebody failed to prove who he is.
     AuthFailed { what: &'static str, who: String, from: String },
     /// That happened so often of late that it is told in sums: how often, from how many addresses, most from which.
@@ -93,6 +97,8 @@ impl Event {
             Unregistered "extension.unregistered" { ext, contact, why };
             GatewayState "gateway.state" { gateway, up, why };
             BoardState "board.state" { board, up, why };
+            BoardAlarm "board.alarm" { board, port, alarms, raised };
+            LineMessages "line.messages" { line, waiting };
             Restarted "part.restarted" { part, why, generation, gave_up };
             ScriptRefused "script.refused" { script, why };
             ScriptActive "script.active" { script, hash };
@@ -103,7 +109,7 @@ impl Event {
             PluginHealth "plugin.health" { plugin, state, why };
             PluginBalance "plugin.balance" { plugin, state, balance };
             ConfigActive "config.active" { version, by, summary };
-            Emergency "emergency" { call, from, number };
+            Emergency "emergency" { call, from, number, location };
             AuthFailed "auth.failed" { what, who, from };
             AuthFailures "auth.failures" { what, count, addresses, most_from };
             Alarm "alarm" { what, text };

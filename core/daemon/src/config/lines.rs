@@ -157,7 +157,10 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
     s.time("ring_timeout", &mut f.ring_timeout);
     s.within("ring_timeout", MS * 100, MS * 600000, f.ring_timeout);
     take(&mut f.caller_id, s.choice("caller_id", METHODS));
-    take(&mut f.caller_id_fsk, s.choice("caller_id_fsk", FSK));
+    if s.has("caller_id_fsk") {
+        let what = "a landline reads both standards, whichever comes".to_owned();
+        s.error("caller_id_fsk", what, "remove this setting");
+    }
     s.time("dialing_delay", &mut f.dialing_delay);
     s.within("dialing_delay", MS * 0, MS * 60000, f.dialing_delay);
     s.maybe_time("wait_for_dial_tone", &mut f.wait_for_dial_tone);

@@ -488,3 +488,73 @@ fn networks_around_the_exchange_are_read() {
         &["5:15: warning: gateway.gw1.accept_from: 0.0.0.0/0 is a large part of the Internet"],
     );
 }
+
+#[test]
+fn settings_of_lines_are_read_at_the_door() {
+    let line = |kind: &str, setting: &str| {
+        format!("\n[line.a]\nkind = \"{kind}\"\nport = \"virtual:0\"\n{setting}\n")
+    };
+    #[track_caller]
+    fn refused(document: &str, fault: &str) {
+        check(document, &[fault]);
+    }
+    let tone = "error: line.a.disconnect_tone: ";
+    refused(
+        &line("fxo", "disconnect_tone = \"rubbish\""),
+        &format!("5:20: {tone}expected a number, found 'r'"),
+    );
+    refused(&line("fxo", "disconnect_tone = \"\""), &format!("5:20: {tone}expected a number, found the end"));
+    refused(
+        &line("fxo", "disconnect_tone = \"425@-30;10(.25/.25/2)\""),
+        &format!("{tone}there is no component 2"),
+    );
+    refused(
+        &line("fxo", "disconnect_tone = \"425@-30;*(.25/.25/1)\""),
+        &format!("5:28: {tone}the duration has no end"),
+    );
+    refused(&line("fxo", "disconnect_tone = [\"425@-30;4(.2/.2/1)\", \"x\"]"), tone);
+    refused(&line("fxo", "disconnect_tone = []"), &format!("{tone}the list is empty"));
+    refused(
+        &line("fxo", "on_hook_guard = \"2h\""),
+        "error: line.a.on_hook_guard: 7200s is out of range; from 0ns to 60s",
+    );
+    refused(&line("fxo", "hook_flash = \"1ms\""), "error: line.a.hook_flash: 1ms is out of range");
+    refused(&line("fxo", "min_cpc = \"1m\""), "error: line.a.min_cpc: 60s is out of range");
+    refused(&line("fxo", "caller_id_fsk = \"v23\""), "error: line.a.caller_id_fsk: a landline reads both");
+    refused(&line("fxo", "caller_id = \"smoke\""), "error: line.a.caller_id: \"smoke\" is not known");
+    refused(&line("fxs", "ring1 = \"60(0/4)\""), "error: line.a.ring1: it never rings");
+    refused(&line("fxs", "ring2 = \"10(1/1);50(.5/2)\""), "error: line.a.ring2: a ring has one section");
+    refused(&line("fxs", "cpc_duration = \"5s\""), "error: line.a.cpc_duration: 5s is out of range");
+    let both = "ring_through = [\"a\"]\nanswer = [\"a\"]\nanswer_delay = \"2s\"";
+    let faults = read(&line("fxo", both)).unwrap_err();
+    assert!(faults.iter().any(|f| f.path == "line.a.answer_delay"), "{faults:?}");
+    let (config, _) = read(&line("fxo", "disconnect_tone = \"425@-30;10(.25/.25/1)\"")).expect("a tone");
+    let LineKind::Fxo(fxo) = &config.lines[0].kind else { panic!("a landline") };
+    let expected =
+        ringtrip_media::tone::ToneMatch { hz: [425.0; 2], least: 80_000, pairs: vec![(2_000, 2_000)] };
+    assert_eq!(fxo.disconnect_tone, ringtrip_switch::config::DisconnectTone::These(vec![expected]));
+}
+
+#[test]
+fn a_line_on_a_port_of_the_other_kind_is_refused() {
+    let document = |settings: &str, kind: &str, port: u16| {
+        format!(
+            "\n[board.b]\ndriver = \"virtual\"\nsettings = {{ {settings} }}\n[line.a]\nkind = \"{kind}\"\nport = \"b:{port}\"\n"
+        )
+    };
+    check(&document("fxs = 1, fxo = 1", "fxs", 0), &[]);
+    check(
+        &document("fxs = 1, fxo = 1", "fxo", 0),
+        &["7:8: error: line.a.port: line a needs a landline port (fxo), but port b:0 is a telephone port"],
+    );
+    check(
+        &document("ports = [\"fxo\", \"fxs\"]", "fxs", 0),
+        &["7:8: error: line.a.port: line a needs a telephone port"],
+    );
+    check(
+        &document("fxs = 1, fxo = 1", "fxo", 2),
+        &["7:8: error: line.a.port: line a: the board has no port b:2"],
+    );
+    // What another driver makes of its settings only that driver knows.
+    check(&document("fxs = 1, fxo = 1", "fxo", 0).replace("\"virtual\"", "\"/opt/other.so\""), &[]);
+}

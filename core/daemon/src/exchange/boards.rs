@@ -45,6 +45,8 @@ pub struct Board {
     off_hook: Vec<bool>,
     /// What each port said that it is when it came up; `None`: it did not yet.
     ready: Vec<Option<PortKind>>,
+    /// Alarms of ports, `LINE_ALARM_*`.
+    alarms: BTreeMap<u16, u32>,
     /// Driver and configuration to start with when the calls on it have ended.
     next: Option<(String, String)>,
 }
@@ -91,6 +93,7 @@ fn add(dir: &Directory, id: &BoardId, driver: String, cfg: String) {
         asks: HashMap::new(),
         off_hook: Vec::new(),
         ready: Vec::new(),
+        alarms: BTreeMap::new(),
         next: None,
     };
     dir.0.boards.borrow_mut().insert(id.clone(), board);
@@ -266,6 +269,7 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
         };
         board.off_hook = vec![false; info.ports.len()];
         board.ready = vec![None; info.ports.len()];
+        board.alarms.clear();
         board.host = Some(host.clone());
         board.info = Some(info.clone());
     }
@@ -290,6 +294,8 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
         view.driver = format!("{} {}", info.driver, info.version);
         view.generation = generation;
         view.ports = ports;
+        view.alarms = Vec::new();
+        view.xruns = 0;
         view.why = None;
     });
     live::part(dir, &part(id), true, generation, None);
@@ -362,6 +368,7 @@ fn told(dir: &Directory, id: &BoardId, news: News) {
             {
                 *state = hook;
             }
+            aside(dir, id, port, &event);
             let is_ready = matches!(event, PortEvent::Ready { .. });
             if let PortEvent::Ready { kind } = event
                 && let Some(board) = dir.0.boards.borrow_mut().get_mut(id)
@@ -404,6 +411,62 @@ fn told(dir: &Directory, id: &BoardId, news: News) {
         }
         News::Diag { .. } => {}
     }
+}
+
+/// What a port says that is no business of its line's machine: it is shown to those who watch.
+fn aside(dir: &Directory, id: &BoardId, port: u16, event: &PortEvent) {
+    match event {
+        PortEvent::Alarm { bits } => alarms(dir, id, port, *bits, true),
+        PortEvent::AlarmClear { bits } => alarms(dir, id, port, *bits, false),
+        PortEvent::Xrun { frames } => {
+            let frames = u64::from(*frames);
+            dir.0.exchange.counters().add("board_xruns_total", &format!("board=\"{id}\""), frames as f64);
+            dir.0.exchange.update(|views| {
+                if let Some(view) = views.boards.get_mut(id.as_str()) {
+                    view.xruns = view.xruns.saturating_add(frames);
+                }
+            });
+        }
+        PortEvent::MwiNeon { on } => {
+            if let Some(line) = line_on(dir, id, port) {
+                dir.tell(Event::LineMessages { line, waiting: *on });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Alarms of a port began or ended. What is said twice is told once.
+fn alarms(dir: &Directory, id: &BoardId, port: u16, bits: u32, raised: bool) {
+    let (changed, standing) = {
+        let mut boards = dir.0.boards.borrow_mut();
+        let Some(board) = boards.get_mut(id) else { return };
+        let known = board.alarms.entry(port).or_default();
+        let changed = if raised { bits & !*known } else { bits & *known };
+        *known = if raised { *known | bits } else { *known & !bits };
+        let standing = board.alarms.iter().filter(|(_, bits)| **bits != 0);
+        (changed, standing.map(|(port, bits)| format!("port {port}: {}", alarm_words(*bits))).collect())
+    };
+    if changed == 0 {
+        return;
+    }
+    dir.0.exchange.update(|views| {
+        if let Some(view) = views.boards.get_mut(id.as_str()) {
+            view.alarms = standing;
+        }
+    });
+    let alarms = alarm_words(changed);
+    dir.tell(Event::BoardAlarm { board: id.clone(), port: port.into(), alarms, raised });
+}
+
+/// `LINE_ALARM_*` in words.
+fn alarm_words(bits: u32) -> String {
+    const WORDS: [&str; 5] = ["power", "thermal", "link", "clock", "calibration"];
+    let word = |n: u32| match WORDS.get(n as usize) {
+        Some(word) => (*word).to_owned(),
+        None => format!("alarm {n}"),
+    };
+    (0..u32::BITS).filter(|n| bits & 1 << n != 0).map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// A board's process is gone: its lines are out of service, and the table says when it is started again.
@@ -625,4 +688,13 @@ fn command_of(cmd: BoardCmd) -> Option<PortCmd> {
         BoardCmd::Pulse(keys) => PortCmd::Pulse { digits: keys.iter().map(|k| k.as_char()).collect() },
         BoardCmd::Measure => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn alarms_have_words() {
+        assert_eq!(super::alarm_words(0b11), "power, thermal");
+        assert_eq!(super::alarm_words(1 << 4 | 1 << 31), "calibration, alarm 31");
+    }
 }

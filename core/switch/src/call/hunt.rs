@@ -176,6 +176,7 @@ impl Call {
             call: self.id(),
             from: self.source_word(),
             number: call.number().as_str().to_owned(),
+            location: self.setup.config.emergency.location.clone(),
         }));
         // The trace that a power cut leaves says what this call was.
         out.push(Post::Keep(self.cdr.clone()));

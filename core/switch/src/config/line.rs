@@ -117,10 +117,8 @@ pub struct Fxo {
     pub answer: Option<Inbound>,
     /// Silence after a ring burst that means the caller gave up (`PSTN_Ring_Timeout`).
     pub ring_timeout: Duration,
-    /// When and how caller ID comes.
+    /// When and how caller ID comes; both modem standards are read.
     pub caller_id: CallerIdMethod,
-    /// The modem standard of that.
-    pub caller_id_fsk: FskStandard,
     /// From seizing the line to the first digit (`PSTN_Dialing_Delay`).
     pub dialing_delay: Duration,
     /// Wait for dial tone at most this long before dialling; dialling starts then anyway. `None`: do not listen.
@@ -257,7 +255,6 @@ impl Fxo {
             answer: None,
             ring_timeout: Duration::from_secs(5),
             caller_id: if uk { CallerIdMethod::EtsiReversal } else { CallerIdMethod::Bellcore },
-            caller_id_fsk: if uk { FskStandard::V23 } else { FskStandard::Bell202 },
             dialing_delay: Duration::from_secs(1),
             wait_for_dial_tone: Some(Duration::from_secs(5)),
             dial_by: DialBy::Tone,

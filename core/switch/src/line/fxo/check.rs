@@ -16,6 +16,8 @@ use super::{Fxo, Seizing, State};
 
 /// Less than this is leakage; the longest loops still carry 15 mA or so, and a telephone beside us takes its half.
 const LOOP_MILLIAMPS: f32 = 3.0;
+/// Below this there is no battery at all.
+const NO_BATTERY: f32 = 1.0;
 /// Current flows some 50 ms after the contact closes; a driver that smooths its readings may need longer.
 const LOOP_WAIT: Duration = Duration::from_millis(1200);
 /// From the seizure to the first question for readings, and between questions.
@@ -99,6 +101,17 @@ impl Fxo {
             }
             state => state,
         }
+    }
+
+    /// `Line-In-Use_Voltage`: on-hook, less than this is what another telephone of the house leaves of the battery. While it
+    /// rings, alternating voltage says nothing.
+    pub(super) fn looks_in_use(&mut self, state: State, volts: f32, out: &mut Vec<Post>) -> State {
+        if !matches!(state, State::Idle { .. }) || !self.pair.battery {
+            return state;
+        }
+        let low = (NO_BATTERY..f32::from(self.set.in_use_volts)).contains(&volts.abs());
+        let was = std::mem::replace(&mut self.pair.low, low);
+        if low && !was { self.answered_beside(state, out) } else { state }
     }
 
     /// No loop current yet.

@@ -69,8 +69,10 @@ pub struct Fxo {
 #[derive(Debug, Clone, Copy)]
 struct Pair {
     battery: bool,
-    /// Another telephone on it is lifted.
+    /// Another telephone on it is lifted: the board says so.
     parallel: bool,
+    /// The same by its voltage.
+    low: bool,
     polarity: Polarity,
 }
 
@@ -122,7 +124,7 @@ enum Way {
 
 impl Fxo {
     pub(super) fn new(wire: Wire, set: config::Fxo, setup: &LineSetup, now: Instant) -> Fxo {
-        let pair = Pair { battery: true, parallel: false, polarity: Polarity::Forward };
+        let pair = Pair { battery: true, parallel: false, low: false, polarity: Polarity::Forward };
         let mut fxo = Fxo {
             wire,
             hangup_tone: Vec::new(),
@@ -211,7 +213,7 @@ impl Fxo {
         match &self.state {
             State::Lost => "out-of-service",
             State::Idle { .. } | State::Alerted { .. } if !self.pair.battery => "no-battery",
-            State::Idle { .. } | State::Alerted { .. } if self.pair.parallel => "in-use",
+            State::Idle { .. } | State::Alerted { .. } if self.pair.in_use() => "in-use",
             State::Idle { .. } if self.faults.fault().is_some() => "faulty",
             State::Idle { .. } | State::Alerted { .. } => "idle",
             State::Heard { .. } | State::Ringing { .. } | State::Spent { .. } => "ringing",
@@ -233,6 +235,7 @@ impl Fxo {
         match (state, event) {
             (state, BoardEvent::Reading { volts, milliamps }) => {
                 (self.wire.volts, self.wire.milliamps) = (Some(volts), Some(milliamps));
+                let state = self.looks_in_use(state, volts, out);
                 self.measured(state, now, milliamps, out)
             }
             (state, BoardEvent::Lost) => self.lost(state, out),
@@ -243,7 +246,7 @@ impl Fxo {
             (state, BoardEvent::Ready(_)) => {
                 self.lost(state, out);
                 self.wire.clear(out);
-                self.pair = Pair { battery: true, parallel: false, polarity: Polarity::Forward };
+                self.pair = Pair { battery: true, parallel: false, low: false, polarity: Polarity::Forward };
                 // Whatever the port did when its board died, it holds nobody's line now.
                 self.wire.board(BoardCmd::OnHook, out);
                 State::Idle { guard: Some(now + self.set.on_hook_guard) }
@@ -460,6 +463,12 @@ impl Fxo {
         self.measures = false;
         self.idle(None, out);
         State::Lost
+    }
+}
+
+impl Pair {
+    fn in_use(&self) -> bool {
+        self.parallel || self.low
     }
 }
 

@@ -130,7 +130,7 @@ impl Fxo {
         if let State::Lost = state {
             return refuse(self, self.lost_cause(), state, out);
         }
-        if !self.pair.battery || (self.pair.parallel && !emergency) {
+        if !self.pair.battery || (self.pair.in_use() && !emergency) {
             // SPA3102: 503, so that the next target is tried.
             return refuse(self, Cause::Congestion, state, out);
         }

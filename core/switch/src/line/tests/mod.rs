@@ -239,6 +239,7 @@ impl World {
             "no-port" => board(BoardEvent::Missing),
             "measures" => board(BoardEvent::Measures),
             "current" => board(BoardEvent::Reading { volts: 8.0, milliamps: rest[0].parse().expect("mA") }),
+            "volts" => board(BoardEvent::Reading { volts: rest[0].parse().expect("V"), milliamps: 0.0 }),
             "refused" => board(BoardEvent::Refused(match rest[0] {
                 "ring" => CmdKind::Ring,
                 "off-hook" => CmdKind::OffHook,

@@ -319,3 +319,32 @@ fn a_number_that_cannot_be_dialled_whole_is_not_dialled() {
         ",
     );
 }
+
+#[test]
+fn the_voltage_says_that_somebody_else_is_on_the_line() {
+    check(
+        "below in_use_volts",
+        us(|set| set.in_use_volts = 35),
+        "
+           0.00 > ready
+                < quiet; listen no more; loop open; [idle]
+           1.00 > volts 48
+           2.00 > volts -34
+                < [in-use]
+           3.00 > place 12 from 101 sip refused
+                < say ended congestion (leg 91-1)
+           4.00 > volts 36
+                < [idle]
+           5.00 > volts 0.2
+        ",
+    );
+    check(
+        "0: not looked at",
+        us(|set| set.in_use_volts = 0),
+        "
+           0.00 > ready
+                < quiet; listen no more; loop open; [idle]
+           2.00 > volts 7
+        ",
+    );
+}
