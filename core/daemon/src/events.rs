@@ -186,7 +186,7 @@ fn level(event: &Event) -> Option<Level> {
         Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,
         Event::ConfigActive { .. } | Event::ScriptActive { .. } | Event::CallEnded { .. } => Level::INFO,
         Event::CallStarted { .. } | Event::CallRinging { .. } | Event::CallAnswered { .. } => Level::DEBUG,
-        Event::LineState { .. } | Event::LineHook { .. } => Level::DEBUG,
+        Event::LineState { .. } | Event::LineHook { .. } | Event::LineMessages { .. } => Level::DEBUG,
         Event::Registered { .. } | Event::Unregistered { .. } => Level::DEBUG,
         // A key may be one of a PIN.
         Event::CallDigit { .. } => return None,

@@ -136,7 +136,7 @@ proptest! {
         }
         // The telephone is hung up, its call ended, and nothing rings, pulses or speaks any more.
         let lost = world.line.status(at).state == "out-of-service";
-        for verb in ["battery-ok", "parallel hung-up", "hang-up", "end normal"] {
+        for verb in ["battery-ok", "parallel hung-up", "volts 48", "hang-up", "end normal"] {
             let input = world.input(verb);
             let said = world.feed(at, input);
             writeln!(happened, "{verb}: {}", said.join("; ")).unwrap();

@@ -28,7 +28,7 @@ fn rings_in() {
           21.00 > digit 6
                 < digits 6 100/100
           22.00 > far-flash
-                < flash 250 ms
+                < flash 250 ms; listen keys disconnect-tone silence
           23.00 > cpc
                 < say ended cpc; loop open; listen no more; [on-hook]; [idle]
           24.00 > end normal
