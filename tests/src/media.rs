@@ -89,6 +89,7 @@ impl Media {
             }
             MediaCmd::Listen { .. }
             | MediaCmd::Tone { .. }
+            | MediaCmd::Ringback { .. }
             | MediaCmd::Quiet { .. }
             | MediaCmd::Shield { .. }
             | MediaCmd::Hear { .. }

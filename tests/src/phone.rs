@@ -65,6 +65,22 @@ pub struct Phone {
     asks: Vec<Ask>,
     sent: u32,
     now: Instant,
+    /// The Contact that it shows, where that is not its address.
+    pub shows: Option<String>,
+    /// Other addresses that it hears at: behind a load balancer, or its proxies.
+    pub also: Vec<SocketAddr>,
+    /// The Record-Route of proxies before it, as a header value.
+    pub record_route: Option<String>,
+    /// The methods that it names in `Allow`.
+    pub allows: &'static str,
+    /// Requests in a dialog that it refuses, one after the other: method, status, more header lines.
+    pub refuses: Vec<(Method, u16, Vec<(Name, String)>)>,
+    /// A 183 with this body goes before its 180: type and text.
+    pub early: Option<(String, String)>,
+    /// The body of its 200 to an INVITE, where that is not SDP as usual.
+    pub says: Option<(String, String)>,
+    /// Its re-INVITE had no offer: the answer goes with the ACK.
+    asks_offer: bool,
     /// What became of its calls, in words.
     pub diary: Vec<String>,
     /// From and P-Asserted-Identity of the last call to it, as they stood there.
@@ -113,6 +129,14 @@ impl Phone {
             register: None,
             registration: None,
             contact: None,
+            shows: None,
+            also: Vec::new(),
+            record_route: None,
+            allows: "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO",
+            refuses: Vec::new(),
+            early: None,
+            says: None,
+            asks_offer: false,
             asks: Vec::new(),
             sent: 0,
             now,
@@ -183,7 +207,7 @@ impl Phone {
     pub fn hang_up(&mut self) {
         match std::mem::replace(&mut self.call, Call::Leaving) {
             Call::Inviting { tx, invite, .. } => {
-                self.asks.push(Ask::Cancel { tx });
+                self.asks.push(Ask::Cancel { tx, reason: None });
                 self.call = Call::Inviting { tx, invite, cancel: true };
             }
             Call::Invited { tx, invite, .. } => {
@@ -211,6 +235,20 @@ impl Phone {
         invite.body = sdp.into();
         let (flow, number) = (dialog.flow, dialog.local_cseq());
         let sent = self.send_by(invite, flow);
+        if let Call::Up { change, .. } = &mut self.call {
+            *change = Some((sent, number));
+        }
+    }
+
+    /// Asks the exchange for an offer: a re-INVITE without SDP.
+    pub fn ask_offer(&mut self) {
+        let contact = self.contact_of_mine();
+        let Call::Up { dialog, .. } = &mut self.call else { return };
+        let mut invite = dialog.request(Method::Invite);
+        invite.headers.push(Name::Contact, contact);
+        let (flow, number) = (dialog.flow, dialog.local_cseq());
+        let sent = self.send_by(invite, flow);
+        self.asks_offer = true;
         if let Call::Up { change, .. } = &mut self.call {
             *change = Some((sent, number));
         }
@@ -360,6 +398,12 @@ impl Phone {
 
     fn asked(&mut self, tx: ServerTx, request: Arc<Request>, flow: Flow) {
         let in_dialog = ringtrip_sip::endpoint::to_tag(&request).is_some();
+        if in_dialog && self.refuses.first().is_some_and(|(method, ..)| *method == request.method) {
+            let (_, code, lines) = self.refuses.remove(0);
+            let mut response = build::response(&request, code);
+            lines.into_iter().for_each(|(name, value)| response.headers.push(name, value));
+            return self.asks.push(Ask::Respond { tx, response });
+        }
         match request.method {
             Method::Register => self.registered_here(tx, &request),
             Method::Invite if !in_dialog => self.invited(tx, request, flow),
@@ -457,8 +501,16 @@ impl Phone {
         let from = invite.headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
         let user = from.and_then(|f| f.uri.user()).unwrap_or_default();
         self.diary.push(format!("called by {}", String::from_utf8_lossy(&user)));
+        if let Some((kind, body)) = self.early.clone() {
+            let mut response = dialog.respond(&invite, 183);
+            response.headers.push(Name::Contact, self.contact_of_mine());
+            response.headers.push(Name::ContentType, kind);
+            response.body = body.into();
+            self.asks.push(Ask::Respond { tx, response });
+        }
         let mut response = dialog.respond(&invite, 180);
         response.headers.push(Name::Contact, self.contact_of_mine());
+        self.put_record_route(&mut response.headers);
         self.asks.push(Ask::Respond { tx, response });
         let answer = match self.manners {
             Manners::Answer(after) => Some(self.now + after),
@@ -474,9 +526,12 @@ impl Phone {
         };
         let mut response = dialog.respond(&invite, 200);
         response.headers.push(Name::Contact, self.contact_of_mine());
-        response.headers.push(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO");
-        response.headers.push(Name::ContentType, "application/sdp");
-        response.body = self.answer_to(&invite.body);
+        self.put_record_route(&mut response.headers);
+        response.headers.push(Name::Allow, self.allows);
+        let own = || ("application/sdp".to_owned(), String::new());
+        let (kind, body) = self.says.clone().unwrap_or_else(own);
+        response.headers.push(Name::ContentType, kind);
+        response.body = if body.is_empty() { self.answer_to(&invite.body) } else { body.into() };
         dialog.confirm(None);
         self.asks.push(Ask::Respond { tx, response });
         self.diary.push("talks".to_owned());
@@ -520,7 +575,17 @@ impl Phone {
                     return;
                 }
                 if response.code < 300 {
-                    self.asks.push(Ask::Ack { tx, request: Box::new(dialog.ack(number)), to: dialog.flow });
+                    let mut ack = dialog.ack(number);
+                    if std::mem::take(&mut self.asks_offer) {
+                        let sound = Sdp::parse(&response.body).ok().and_then(|s| s.sound());
+                        self.diary.push(match sound {
+                            Some((_, s)) => format!("is offered {:?} {} codecs", s.direction, s.codecs.len()),
+                            None => "is offered nothing".to_owned(),
+                        });
+                        ack.headers.push(Name::ContentType, "application/sdp");
+                        ack.body = self.answer_to(&response.body);
+                    }
+                    self.asks.push(Ask::Ack { tx, request: Box::new(ack), to: dialog.flow });
                 }
                 self.diary.push(format!("change {}", response.code));
                 self.call = Call::Up { dialog, change: None, until };
@@ -565,7 +630,16 @@ impl Phone {
         headers.push(Name::CallId, self.rand.hex());
         headers.push(Name::CSeq, CSeq { number: 1, method: method.clone() }.write());
         headers.push(Name::Contact, self.contact_of_mine());
+        if method == Method::Invite {
+            self.put_record_route(&mut headers);
+        }
         Request { method, uri: uri.to_owned().into(), headers, body: Bytes::new() }
+    }
+
+    fn put_record_route(&self, headers: &mut Headers) {
+        if let Some(route) = &self.record_route {
+            headers.push(Name::RecordRoute, route.clone());
+        }
     }
 
     fn send(&mut self, request: Request) -> ClientTx {
@@ -585,7 +659,7 @@ impl Phone {
     }
 
     fn contact_of_mine(&self) -> String {
-        format!("<sip:{}@{}>", self.user, self.addr)
+        self.shows.clone().unwrap_or_else(|| format!("<sip:{}@{}>", self.user, self.addr))
     }
 
     fn rtp(&self) -> SocketAddr {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::nat::{self, Topology};
 use ringtrip_switch::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
-use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
+use ringtrip_switch::call::{Birth, Call, CallSetup, Caller, MAX_FORWARDS};
 use ringtrip_switch::cdr::Cdr;
 use ringtrip_switch::config::{self, Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
 use ringtrip_switch::desk::{Desk, DeskInput, DeskOut, DeskSetup};
@@ -57,6 +57,8 @@ pub struct World {
     weather: Weather,
     /// The address that the exchange has now, if it is another than at the start.
     local: Option<SocketAddr>,
+    /// What DNS knows, for next hops of dialogs.
+    pub hosts: Vec<(String, SocketAddr)>,
     /// What is sent to this address takes so much longer.
     far: Option<(SocketAddr, Duration)>,
     rand: Rand,
@@ -183,6 +185,7 @@ impl World {
             ports: (0..200).map(|n| 16_384 + 2 * n).collect(),
             weather: Weather::FAIR,
             local: None,
+            hosts: Vec::new(),
             far: None,
             later: BinaryHeap::new(),
             jobs: BTreeMap::new(),
@@ -333,6 +336,7 @@ impl World {
             caller: CallerId { number: ext.to_owned(), ..CallerId::default() },
             dialled: Digits::new(number),
             planned: None,
+            hops: MAX_FORWARDS,
             a: Caller::Operator { ways, line },
             ports: [0, 0],
         };
@@ -535,7 +539,7 @@ impl World {
         }
         let now = self.now;
         let mut out = Vec::new();
-        if let Some(phone) = self.phones.iter_mut().find(|p| p.outside_addr() == to) {
+        if let Some(phone) = self.phones.iter_mut().find(|p| p.outside_addr() == to || p.also.contains(&to)) {
             phone.arrive(now, from, transmit.bytes, &mut out);
         }
         out.into_iter().for_each(|transmit| self.transmit(transmit));
@@ -564,7 +568,10 @@ impl World {
             return "exchange".to_owned();
         }
         let is_at = |p: &&Phone| p.addr() == addr || p.outside_addr() == addr;
-        self.phones.iter().find(is_at).map_or_else(|| addr.to_string(), |p| p.name.clone())
+        let own = self.phones.iter().find(is_at).map(|p| p.name.clone());
+        let also =
+            || self.phones.iter().find(|p| p.also.contains(&addr)).map(|p| format!("{}@{addr}", p.name));
+        own.or_else(also).unwrap_or_else(|| addr.to_string())
     }
 
     fn after(&mut self, time: Duration, job: Job) {
@@ -675,6 +682,17 @@ impl World {
             Post::LocalAddress { call, n, flow, .. } => {
                 let local = self.local.unwrap_or(flow.local);
                 out.push(Post::Call { call, input: CallInput::LocalAddress { n, local } });
+            }
+            Post::Lookup { leg, name } => {
+                let at = |(host, addr): &(String, SocketAddr)| (*host == name.host).then_some(*addr);
+                let found = self.hosts.iter().find_map(at).or_else(|| {
+                    let ip: std::net::IpAddr = name.host.parse().ok()?;
+                    Some(SocketAddr::new(ip, name.port.unwrap_or(5060)))
+                });
+                let transport = name.transport.unwrap_or(Transport::Udp);
+                let flow = |remote| Flow { transport, local: exchange(), remote, connection: 0 };
+                let flows = found.into_iter().map(flow).collect();
+                out.push(Post::Call { call: leg.call, input: CallInput::Lookup { n: leg.n, name, flows } });
             }
             Post::Peer { gateway, addresses } => self.desk(DeskInput::Peer { gateway, addresses }),
             Post::Sip(ask) => self.desk(DeskInput::Ask(ask)),
@@ -794,6 +812,9 @@ impl World {
             MediaCmd::Hear { port, keys } => self.say(format_args!("    ♪ hear keys of {port} {keys}")),
             MediaCmd::Record { a, b, file, .. } => {
                 self.say(format_args!("    ♪ record {} and {} in {file}", end(a), end(b)));
+            }
+            MediaCmd::Ringback { port, .. } => {
+                self.say(format_args!("    ♪ ringback to {port} unless it sounds"))
             }
             MediaCmd::Close { .. } => self.say(format_args!("    ♪ close")),
             _ => {}

@@ -24,6 +24,7 @@ pub const PEERS: &[Tool] = &[
     tool("npm", "npm"),
     tool("sipp", "sip-tester"),
     tool("baresip", "baresip-core"),
+    tool("kamailio", "kamailio"),
     tool("multimon-ng", "multimon-ng"),
     tool("minimodem", "minimodem"),
     tool("sox", "sox"),

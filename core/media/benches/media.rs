@@ -30,6 +30,7 @@ fn face(remote: SocketAddr, send: Codec) -> Face {
         telephone_event: Some(101),
         telephone_event_in: Some(101),
         direction: Direction::SendRecv,
+        timeout: None,
         pass_events: false,
     }
 }

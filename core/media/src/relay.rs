@@ -26,9 +26,6 @@ use crate::rtp::{Header, Packet};
 use crate::sound::{Codec, Direction};
 use crate::telephone_event::{EventSender, Send};
 
-/// No packet for this long, though some should come, means that the peer is dead.
-pub const STOPPED_AFTER: Duration = Duration::from_secs(60);
-
 /// Time between reports (RFC 3550 §6.2 minimum).
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -59,6 +56,9 @@ pub struct Face {
     pub telephone_event_in: Option<u8>,
     /// Which way sound flows, seen from us.
     pub direction: Direction,
+    /// A peer that has sent RTCP and then nothing at all for so long, though it should, is dead; `None`: never. Who never
+    /// sent RTCP may be muted, and is not judged.
+    pub timeout: Option<Duration>,
     /// Do the peer's events go on to the other end as they are? Else they are only told, and the call decides.
     pub pass_events: bool,
 }
@@ -137,6 +137,8 @@ pub struct RtpEnd {
     /// When something last came, or could first have come.
     alive: Instant,
     stopped: bool,
+    /// The peer sends RTCP.
+    reports: bool,
     /// Codec clock of what comes in, for jitter.
     clock: u32,
     /// The last sender report of the peer: middle of its NTP time, and when it came.
@@ -162,6 +164,7 @@ impl RtpEnd {
             refused: 0,
             alive: now,
             stopped: false,
+            reports: false,
             clock: 8000,
             peer_report: None,
             round_trip_ms: None,
@@ -204,10 +207,13 @@ impl RtpEnd {
     fn judge(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Verdict {
         let Some(face) = &self.face else { return Verdict::Refused };
         let may = self.lock.may(now, from);
-        if may == May::No {
+        if may == May::No && !self.lock.may_have_moved(now, from) {
             return Verdict::Refused;
         }
         let Ok(p) = Packet::parse(packet) else { return Verdict::Refused };
+        if may == May::No && !self.lock.is_stream(p.header.ssrc) {
+            return Verdict::Refused;
+        }
         let (header, at, len) = (p.header, p.payload_at, p.payload.len());
         let verdict = if let Some(codec) = face.receive.iter().position(|c| c.pt == header.pt) {
             Verdict::Audio { header, codec, at, len }
@@ -220,8 +226,8 @@ impl RtpEnd {
         };
         match may {
             May::InStream if !self.lock.hold_stream(now, from, &header) => return Verdict::Refused,
-            May::InStream | May::No => {}
-            May::Yes => self.lock.hold(now, from),
+            May::InStream => {}
+            May::Yes | May::No => self.lock.hold(now, from, header.ssrc),
         }
         let arrival = (now.saturating_duration_since(self.born).as_micros() as u64 * self.clock as u64
             / 1_000_000) as u32;
@@ -238,6 +244,7 @@ impl RtpEnd {
             self.refused += 1;
             return false;
         }
+        self.reports = true;
         let clock = self.ntp(now);
         for part in rtcp::parse(datagram) {
             let Rtcp::Report { sender, blocks, .. } = part else { continue };
@@ -381,19 +388,21 @@ impl RtpEnd {
     /// When the end wants to be asked for [`RtpEnd::write_report`], [`RtpEnd::write_keep_alive`] and [`RtpEnd::stopped`].
     pub fn deadline(&self) -> Option<Instant> {
         self.face.as_ref()?;
-        let stop = self.expects().then_some(self.alive + STOPPED_AFTER);
+        let stop = self.timeout().map(|timeout| self.alive + timeout);
         stop.into_iter().chain(self.keep_alive_at()).chain([self.next_report]).min()
     }
 
-    /// Has nothing come for 60 s, though some should? Told once.
+    /// Has nothing come for too long, though some should? Told once.
     pub fn stopped(&mut self, now: Instant) -> bool {
-        let stopped = self.expects() && now >= self.alive + STOPPED_AFTER;
+        let stopped = self.timeout().is_some_and(|timeout| now >= self.alive + timeout);
         self.stopped |= stopped;
         stopped
     }
 
-    fn expects(&self) -> bool {
-        !self.stopped && self.face.as_ref().is_some_and(|f| f.direction.receives())
+    /// How long silence may last now.
+    fn timeout(&self) -> Option<Duration> {
+        let face = self.face.as_ref().filter(|f| f.direction.receives())?;
+        face.timeout.filter(|_| self.reports && !self.stopped)
     }
 
     /// What was measured so far.

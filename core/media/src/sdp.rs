@@ -60,6 +60,8 @@ pub struct Media {
     pub formats: String,
     /// Address from the section's `c=` line, else from the session's.
     pub addr: Option<IpAddr>,
+    /// The name that stands there instead, to be resolved.
+    pub name: Option<String>,
     /// Its payloads, in order of preference.
     pub payloads: Vec<Payload>,
     /// `a=ptime`.
@@ -116,6 +118,8 @@ impl Media {
         // An address of zeros was "hold" before RFC 3264: whoever says it does not receive.
         let direction = match (addr, self.direction.sends()) {
             (Some(_), _) => self.direction,
+            // It does, though only DNS knows where.
+            _ if self.name.is_some() => self.direction,
             (None, true) => Direction::SendOnly,
             (None, false) => Direction::Inactive,
         };

@@ -150,7 +150,7 @@ fn registers(c: &mut Criterion) {
                 let ask = (&request.method, &request.uri[..], &request.headers);
                 let verdict = guard.verify(now, ask, &Name::Authorization, |_| Some(&secret));
                 assert!(matches!(verdict, Verdict::Granted(_)), "{verdict:?}");
-                let ask = Registration { aor: &aor, request: &request, flow, date: None };
+                let ask = Registration { aor: &aor, request: &request, flow, symmetric: true, date: None };
                 let response = registrar.register(now, ask, &mut changes);
                 assert_eq!(response.code, 200);
                 endpoint.on(now, Input::Ask(Ask::Respond { tx, response }), &mut out);

@@ -13,14 +13,18 @@ use crate::endpoint::Flow;
 use crate::list;
 use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
+use crate::next_hop::{self, NextHop, Reach};
 
 /// A peer-to-peer relation of two user agents.
 #[derive(Debug, Clone)]
 pub struct Dialog {
     /// Early until the 2xx.
     pub state: State,
-    /// Where our requests go: the way that the last message of the far end took, or was sent.
+    /// The flow that the last message of the far end came by, or that our INVITE took. Where requests go says
+    /// [`Dialog::next_hop`].
     pub flow: Flow,
+    /// What leads back to the far end.
+    pub reach: Reach,
     call_id: Bytes,
     /// Our From (or To) value with our tag, as it goes into each request.
     local: Bytes,
@@ -92,6 +96,7 @@ impl Dialog {
         Ok(Dialog {
             state: State::Early,
             flow,
+            reach: Reach::default(),
             call_id: need(headers, &Name::CallId, "Call-ID")?.clone(),
             local: with_tag(to, local_tag),
             local_tag: Bytes::copy_from_slice(local_tag.as_bytes()),
@@ -121,6 +126,7 @@ impl Dialog {
         Ok(Dialog {
             state: if success { State::Confirmed } else { State::Early },
             flow,
+            reach: Reach::default(),
             call_id: need(&invite.headers, &Name::CallId, "Call-ID")?.clone(),
             local_tag: tag(local).unwrap_or_default(),
             local: local.clone(),
@@ -132,6 +138,11 @@ impl Dialog {
             local_cseq: cseq.number,
             remote_cseq: None,
         })
+    }
+
+    /// The same, with what is known of the way back to the far end.
+    pub fn reached_by(self, reach: Reach) -> Dialog {
+        Dialog { reach, ..self }
     }
 
     /// A 2xx came or was sent: the dialog is confirmed. From the caller's side the route set is set anew from the 2xx
@@ -246,10 +257,9 @@ impl Dialog {
     pub fn target(&self) -> &Bytes {
         &self.target
     }
-    /// Where the next request should go by name: the first route if there is one, else the target. The owner resolves it
-    /// when it does not stay on [`Dialog::flow`].
-    pub fn next_hop(&self) -> &Bytes {
-        self.routes.first().unwrap_or(&self.target)
+    /// Where the next request goes.
+    pub fn next_hop(&self) -> NextHop {
+        next_hop::next_hop(&self.routes, &self.target, self.flow, self.reach)
     }
 
     fn tag_text(&self) -> &str {
@@ -258,16 +268,7 @@ impl Dialog {
 
     fn with_cseq(&self, method: Method, number: u32) -> Request {
         let mut headers = Headers::with_capacity(12 + self.routes.len());
-        let mut uri = self.target.clone();
-        match self.routes.split_first() {
-            // A strict router wants to be the Request-URI itself, the target last in the route (§12.2.1.1).
-            Some((first, rest)) if !is_loose(first) => {
-                uri = NameAddr::read(first).map_or_else(|_| first.clone(), |route| route.uri.write());
-                rest.iter().for_each(|route| headers.push(Name::Route, route.clone()));
-                headers.push(Name::Route, [b"<", &self.target[..], b">"].concat());
-            }
-            _ => self.routes.iter().for_each(|route| headers.push(Name::Route, route.clone())),
-        }
+        let uri = next_hop::put_routes(&mut headers, &self.routes, &self.target);
         headers.push(Name::From, self.local.clone());
         headers.push(Name::To, self.remote.clone());
         headers.push(Name::CallId, self.call_id.clone());
@@ -300,10 +301,6 @@ fn contact(headers: &Headers) -> Option<Bytes> {
 
 fn record_route(headers: &Headers) -> impl Iterator<Item = Bytes> {
     headers.all(&Name::RecordRoute).flat_map(list::split).filter(|value| !value.is_empty())
-}
-
-fn is_loose(route: &Bytes) -> bool {
-    NameAddr::read(route).is_ok_and(|route| route.uri.sip().is_some_and(|uri| uri.is_loose()))
 }
 
 #[cfg(test)]

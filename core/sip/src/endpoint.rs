@@ -3,9 +3,10 @@
 //!
 //! The shape: [`Endpoint::on`] takes the time and one [`Input`] and appends [`Output`]s; [`Endpoint::deadline`] says when it
 //! wants [`Input::Timeout`]. Requests that came in live in `endpoint/inbound.rs`, those that we send in
-//! `endpoint/outbound.rs`, answers that hold no transaction in `endpoint/own.rs`, and the keys by which messages find their
-//! transactions in `endpoint/key.rs`.
+//! `endpoint/outbound.rs`, answers that hold no transaction in `endpoint/own.rs`, the way of responses in `endpoint/back.rs`,
+//! and the keys by which messages find their transactions in `endpoint/key.rs`.
 
+mod back;
 mod inbound;
 mod key;
 mod large;
@@ -47,9 +48,9 @@ pub struct Flow {
     pub transport: Transport,
     /// Our address.
     pub local: SocketAddr,
-    /// Theirs.
+    /// Theirs. For a stream the address to connect to, should the connection be gone.
     pub remote: SocketAddr,
-    /// The stream connection's number, counted by the shell; 0 for UDP or when none is open yet.
+    /// The stream connection's number, counted by the shell and never used twice; 0 for UDP or when none is open yet.
     pub connection: u32,
 }
 
@@ -74,8 +75,9 @@ pub enum Ask {
     Respond { tx: ServerTx, response: Response },
     /// Send a request in a client transaction. The endpoint adds the top Via.
     Send { tx: ClientTx, request: Box<Request>, to: Flow },
-    /// CANCEL an INVITE sent before; it waits for a provisional answer by itself (RFC 3261 §9.1).
-    Cancel { tx: ClientTx },
+    /// CANCEL an INVITE sent before; it waits for a provisional answer by itself (RFC 3261 §9.1). `reason` is a value of
+    /// `Reason` (RFC 3326).
+    Cancel { tx: ClientTx, reason: Option<Bytes> },
     /// Nobody waits for the answer to this request any more, though none has come: it is not repeated. An INVITE is
     /// cancelled if it turns out to have arrived. An answer that comes nevertheless is told; a 2xx to an INVITE is to be
     /// acknowledged and ended.
@@ -175,7 +177,8 @@ pub struct EndpointConfig {
     pub name: String,
     /// Answer OPTIONS outside of dialogs here (RFC 3261 §11.2): 200 for every user, so that it tells nobody who exists.
     pub answer_options: bool,
-    /// Send responses over UDP to where the request came from even if its Via has no `rport`, as phones behind NAT need.
+    /// Send responses over UDP to where the request came from even if its Via has no `rport`, as phones behind NAT need;
+    /// not where the phone shows that it listens on another port of the same address (`endpoint/back.rs`).
     /// `false` follows RFC 3261 §18.2.2 and RFC 3581 to the letter.
     pub symmetric: bool,
     /// Which address of ours Via names to whom.
@@ -221,6 +224,8 @@ pub struct Endpoint {
     vias: Vec<((Transport, SocketAddr), Bytes)>,
     large: large::Large,
     wakes: Wakes,
+    /// Which port phones without `rport` listen on.
+    ports: back::Ports,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -261,6 +266,7 @@ impl Endpoint {
             vias: Vec::new(),
             large: large::Large::default(),
             wakes: Wakes::default(),
+            ports: back::Ports::default(),
         }
     }
 
@@ -272,7 +278,7 @@ impl Endpoint {
             Input::Broken { flow, broken } => self.broken(flow, broken, out),
             Input::Ask(Ask::Respond { tx, response }) => self.respond(now, tx, response, out),
             Input::Ask(Ask::Send { tx, request, to }) => self.send(now, tx, request, to, out),
-            Input::Ask(Ask::Cancel { tx }) => self.cancel(now, tx, out),
+            Input::Ask(Ask::Cancel { tx, reason }) => self.cancel(now, tx, reason, out),
             Input::Ask(Ask::Abandon { tx }) => self.abandon(now, tx, out),
             Input::Ask(Ask::Ack { tx, request, to }) => self.acknowledge(tx, *request, to, out),
             Input::FlowFailed(flow) => {
@@ -292,6 +298,13 @@ impl Endpoint {
     /// The networks around us changed.
     pub fn set_topology(&mut self, topology: Arc<Topology>) {
         self.config.topology = topology;
+    }
+
+    /// Do responses to this request, which came by `flow`, go to where it came from? Not so for a phone that sends from
+    /// another port than it listens on.
+    pub fn is_symmetric(&self, request: &Request, flow: Flow) -> bool {
+        let Ok(via) = crate::via::Via::top(&request.headers) else { return true };
+        self.peek_back(flow, &via, &request.headers).remote == flow.remote || flow.transport == Transport::Tcp
     }
 
     /// How many transactions are alive.
@@ -349,9 +362,14 @@ impl Flow {
 
     /// Is `failed` this flow, or all flows to its peer?
     fn is_hit_by(&self, failed: &Flow) -> bool {
-        self.transport == failed.transport
-            && self.remote == failed.remote
-            && (failed.connection == 0 || self.connection == 0 || self.connection == failed.connection)
+        if self.transport != failed.transport {
+            return false;
+        }
+        // A connection has its number; its remote address may be the one to connect to when it is gone.
+        match self.connection != 0 && failed.connection != 0 {
+            true => self.connection == failed.connection,
+            false => self.remote == failed.remote,
+        }
     }
 
     /// May anything be sent there? Never to broadcast, multicast or nowhere (RFC 4475 §3.3.10).

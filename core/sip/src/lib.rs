@@ -4,6 +4,7 @@
 //! `ringtrip-media`. rsip gives the vocabulary (methods, status codes); its parser never sees the network.
 
 pub mod address;
+pub mod body;
 pub mod build;
 mod chars;
 pub mod cseq;
@@ -17,6 +18,7 @@ pub mod list;
 pub mod message;
 pub mod name;
 pub mod nat;
+pub mod next_hop;
 pub mod nonce;
 pub mod params;
 pub mod random;

@@ -15,6 +15,7 @@ use crate::endpoint::{Flow, Transport};
 use crate::list;
 use crate::message::{Headers, Request, Response};
 use crate::name::Name;
+use crate::next_hop::{self, NextHop};
 use crate::uri::Uri;
 
 /// How long and how much.
@@ -45,7 +46,8 @@ pub struct Binding {
     /// The Contact value as registered, without `expires`: unknown parameters and URI headers stay what they were
     /// (RFC 4475 §3.3.12–14).
     pub contact: NameAddr,
-    /// The way that the registration came by, and that calls take back through NATs.
+    /// How calls reach it: its Contact, or behind NAT the flow that the registration came by. A connection is used while
+    /// it is open.
     pub flow: Flow,
     /// Proxies on the way back (RFC 3327), first hop first.
     pub path: Vec<Bytes>,
@@ -153,6 +155,8 @@ pub struct Registration<'a> {
     pub request: &'a Request,
     /// The way it came.
     pub flow: Flow,
+    /// It listens on the port that it sends from, by all that is known (`Endpoint::is_symmetric`).
+    pub symmetric: bool,
     /// The `Date` for the answer, if the wall clock is known.
     pub date: Option<&'a str>,
 }
@@ -293,6 +297,11 @@ impl Registrar {
         found
     }
 
+    /// The contacts of an address as they stand, perhaps with some that have just ended.
+    pub fn of(&self, aor: &Bytes) -> &[Binding] {
+        self.records.get(aor).map_or(&[], |entry| &entry.bindings)
+    }
+
     /// Every address with its contacts.
     pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &[Binding])> {
         self.records.iter().map(|(aor, entry)| (aor, &entry.bindings[..]))
@@ -324,19 +333,29 @@ impl Registrar {
         }
     }
 
-    /// A stream connection closed: who registered by it can no longer be called (RFC 5626 §5.3).
+    /// A stream connection closed. Who registered it as an outbound flow (RFC 5626 §5.3) is not reached by anything else;
+    /// all other bindings live until they expire, and calls connect anew.
     pub fn disconnected(&mut self, flow: Flow, changes: &mut Vec<Change>) {
         if flow.transport == Transport::Udp {
             return;
         }
+        let lost = |b: &Binding| {
+            let same = b.flow.transport == flow.transport && b.flow.connection == flow.connection;
+            same && flow.connection != 0 && reg_id(&b.contact).is_some()
+        };
         let hit: Vec<Bytes> = self
             .records
             .iter()
-            .filter(|(_, e)| e.bindings.iter().any(|b| b.flow == flow))
+            .filter(|(_, e)| e.bindings.iter().any(lost))
             .map(|(aor, _)| aor.clone())
             .collect();
         for aor in hit {
-            self.drop_if(&aor, Why::Disconnected, changes, |b| b.flow == flow);
+            self.drop_if(&aor, Why::Disconnected, changes, lost);
+        }
+        let by_it =
+            |b: &&mut Binding| b.flow.transport == flow.transport && b.flow.connection == flow.connection;
+        for binding in self.records.values_mut().flat_map(|e| &mut e.bindings).filter(by_it) {
+            binding.flow.connection = 0;
         }
     }
 
@@ -410,7 +429,7 @@ impl Registrar {
         }
         let alone = wishes.len() == 1;
         let is_of = |b: &Binding, contact: &NameAddr| {
-            b.is_same_as(&Identity { contact, flow: ask.flow, call_id: &call_id, alone })
+            b.is_same_as(&Identity { contact, flow: way_to(contact, ask), call_id: &call_id, alone })
         };
         if wishes.iter().any(|w| held.iter().any(|b| is_of(b, &w.contact) && is_late(b))) {
             return Err(500);
@@ -426,10 +445,11 @@ impl Registrar {
                 self.drop_if(ask.aor, Why::Removed, changes, |b| is_of(b, &wish.contact));
                 continue;
             }
+            let flow = way_to(&wish.contact, ask);
             let binding = Binding {
                 // Written anew: a slice would hold the whole datagram for an hour.
                 contact: NameAddr::read(&wish.contact.write()).unwrap_or(wish.contact),
-                flow: ask.flow,
+                flow,
                 path: path.clone(),
                 user_agent: headers.get(&Name::UserAgent).map(|v| Bytes::copy_from_slice(v)),
                 until: now + Duration::from_secs(u64::from(wish.expires)),
@@ -522,6 +542,15 @@ impl Registrar {
             response.headers.push(Name::Date, Bytes::copy_from_slice(date.as_bytes()));
         }
         response
+    }
+}
+
+/// The flow by which calls reach this contact.
+fn way_to(contact: &NameAddr, ask: Registration<'_>) -> Flow {
+    let reach = next_hop::reach(contact, ask.flow, ask.symmetric);
+    match next_hop::next_hop(&[], &contact.uri.write(), ask.flow, reach) {
+        NextHop::Flow(flow) => flow,
+        NextHop::Name(_) => ask.flow,
     }
 }
 

@@ -169,6 +169,15 @@ impl Timer {
         }
     }
 
+    /// When the call ends without a refresh.
+    pub fn until(&self) -> Instant {
+        match *self {
+            Timer::Ours { until, .. } | Timer::Refreshing { until, .. } | Timer::Theirs { until, .. } => {
+                until
+            }
+        }
+    }
+
     /// What time it is for. After a refresh was agreed on, start anew.
     pub fn due(&mut self, now: Instant) -> Option<Due> {
         match *self {

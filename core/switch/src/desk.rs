@@ -18,13 +18,15 @@ use ringtrip_sip::endpoint::{
     self, Ask, ClientTx, Endpoint, EndpointConfig, Flow, Held, Input, Output, ServerTx, Told, Transmit,
 };
 use ringtrip_sip::lex::Broken;
+use ringtrip_sip::list;
 use ringtrip_sip::message::{Message, Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nat::Topology;
+use ringtrip_sip::next_hop::{self, Reach};
 use ringtrip_sip::registrar::{Change, Record, Registrar, Registration};
 
 use crate::admit::{self, Admission, Who};
-use crate::call::{Birth, Caller};
+use crate::call::{Birth, Caller, MAX_FORWARDS};
 use crate::config::Config;
 use crate::event::Event;
 use crate::extension;
@@ -449,7 +451,14 @@ impl Desk {
     fn is_phone(&self, now: Instant, request: &Request, flow: Flow) -> bool {
         let from = request.headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
         let Some(user) = from.and_then(|from| from.uri.user()) else { return false };
-        self.registrar.bindings(now, &user).iter().any(|binding| binding.flow.remote == flow.remote)
+        let symmetric = self.endpoint.is_symmetric(request, flow);
+        self.registrar.bindings(now, &user).iter().any(|binding| {
+            let known = binding.flow;
+            let same_host = known.remote.ip() == flow.remote.ip();
+            known.remote == flow.remote
+                || (known.connection != 0 && known.connection == flow.connection)
+                || (same_host && !symmetric)
+        })
     }
 
     fn register(
@@ -473,7 +482,8 @@ impl Desk {
         self.registrar.set_rules(extension::rules(&self.config, extension));
         let mut changes = Vec::new();
         let aor = extension::key(ext);
-        let ask = Registration { aor: &aor, request, flow, date: None };
+        let symmetric = self.endpoint.is_symmetric(request, flow);
+        let ask = Registration { aor: &aor, request, flow, symmetric, date: None };
         let response = self.registrar.register(now, ask, &mut changes);
         self.ways_changed(now, &changes);
         tell(changes, out);
@@ -489,6 +499,7 @@ impl Desk {
         out: &mut Vec<DeskOut>,
     ) {
         let (caller, dialled) = admit::parties(&self.config, &source, &request);
+        let reach = self.reach(&source, &request, flow);
         let id = self.calls.fresh();
         self.invites.insert(tx, id.a());
         out.push(DeskOut::Post(Post::NewCall(Box::new(Birth {
@@ -498,9 +509,33 @@ impl Desk {
             caller,
             dialled,
             planned: None,
-            a: Caller::Sip { tx, request, flow },
+            hops: hops_left(&request),
+            a: Caller::Sip { tx, request, flow, reach },
             ports: [0, 0],
         }))));
+    }
+
+    /// What leads back to a caller: its Contact, unless it is a phone that has registered from behind NAT, or asks for an
+    /// outbound flow.
+    fn reach(&self, source: &Source, request: &Request, flow: Flow) -> Reach {
+        let Source::Extension(ext) = source else { return Reach::Contact };
+        let contact = request.headers.all(&Name::Contact).flat_map(list::split).next();
+        let Some(contact) = contact.and_then(|value| NameAddr::read(&value).ok()) else {
+            return Reach::Contact;
+        };
+        if contact.uri.sip().is_some_and(|uri| uri.param("ob").is_some()) {
+            return Reach::Flow;
+        }
+        let symmetric = self.endpoint.is_symmetric(request, flow);
+        let registered_so = || {
+            self.registrar.of(&extension::key(ext)).iter().any(|binding| {
+                binding.flow.remote.ip() == flow.remote.ip() && extension::reach(binding) == Reach::Flow
+            })
+        };
+        match next_hop::reach(&contact, flow, symmetric) {
+            Reach::Flow if registered_so() => Reach::Flow,
+            _ => Reach::Contact,
+        }
     }
 
     /// Nobody is there for it: a request in a dialog that is gone gets 481; a new INVITE whose call was lost, 500. A 2xx
@@ -521,9 +556,12 @@ impl Desk {
             Told::Cancelled { tx } | Told::Unacknowledged { tx } => {
                 self.invites.remove(&tx);
             }
-            Told::Response { tx, response, flow: to } => {
+            Told::Response { tx, response, flow } => {
                 let late = uac::of_invite(&response) && (200..300).contains(&response.code);
-                if let Some((ack, bye)) = uac::too_late(&response, to).filter(|_| late) {
+                if let Some(uac::TooLate { ack, bye, hop }) = uac::too_late(&response, flow).filter(|_| late)
+                {
+                    // Nobody is left to wait for DNS.
+                    let to = hop.flow().unwrap_or(flow);
                     self.ask(now, Ask::Ack { tx, request: Box::new(ack), to }, out);
                     // Above all that a leg counts: no request of it has this name.
                     let tx = ClientTx { n: tx.n | 0xffff, ..tx };
@@ -537,6 +575,13 @@ impl Desk {
     fn respond(&mut self, now: Instant, tx: ServerTx, response: Response, out: &mut Vec<DeskOut>) {
         self.ask(now, Ask::Respond { tx, response }, out);
     }
+}
+
+/// `Max-Forwards` of the INVITEs that this one becomes: one less, so that a loop over two exchanges ends (RFC 7332). With 0
+/// it would have been refused before.
+fn hops_left(invite: &Request) -> u8 {
+    let hops = invite.headers.text(&Name::MaxForwards).and_then(|text| text.trim().parse::<u8>().ok());
+    hops.map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1))
 }
 
 fn gateways(config: &Config) -> HashMap<u64, GatewayId> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ringtrip_sip::digest;
+use ringtrip_sip::next_hop::{self, NextHop, Reach};
 use ringtrip_sip::registrar::{Binding, Change, Rules};
 
 use crate::config::{Config, Extension, Secret};
@@ -49,11 +50,19 @@ pub(crate) fn key(ext: &ExtId) -> Bytes {
     Bytes::copy_from_slice(ext.as_str().as_bytes())
 }
 
-/// How a registered phone is reached: by the way that its registration came, since that way leads back through NATs.
+/// How a registered phone is reached: by the first proxy of its Path (RFC 3327), at its Contact, or behind NAT by the flow
+/// that its registration came by.
 pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
+    let (uri, reach) = (binding.uri(), reach(binding));
+    let (flow, first) = match next_hop::next_hop(&binding.path, &uri, binding.flow, reach) {
+        NextHop::Flow(flow) => (flow, None),
+        NextHop::Name(name) => (binding.flow, Some(name)),
+    };
     Found::Sip(Arc::new(SipWay {
-        uri: String::from_utf8_lossy(&binding.uri()).into_owned(),
-        flows: vec![binding.flow],
+        uri: String::from_utf8_lossy(&uri).into_owned(),
+        flows: vec![flow],
+        first,
+        reach,
         answer_within: None,
         credentials: None,
         identity: Identity { user: None, domain: config.sip.domain.clone(), contact_user: ext.to_string() },
@@ -64,6 +73,11 @@ pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
         name: ext.to_string(),
         gateway: None,
     }))
+}
+
+/// What leads back to a registered phone. Its flow is that of its Contact wherever that can be reached.
+pub(crate) fn reach(binding: &Binding) -> Reach {
+    next_hop::reach(&binding.contact, binding.flow, true)
 }
 
 /// What people are told of a change in the registrar.

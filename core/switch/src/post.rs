@@ -11,6 +11,7 @@ use ringtrip_media::tone::Tone;
 use ringtrip_sip::endpoint::{Ask, Flow, Told, Transport};
 use ringtrip_sip::message::Method;
 use ringtrip_sip::nat::Topology;
+use ringtrip_sip::next_hop::HostName;
 
 use crate::board::{BoardCmd, BoardEvent};
 use crate::call::Birth;
@@ -101,6 +102,13 @@ pub enum Post {
         /// Our address there.
         seen: IpAddr,
     },
+    /// To the resolver: where is the next hop of a dialog (RFC 3263)? Answered by [`CallInput::Lookup`], always.
+    Lookup {
+        /// The leg that asks.
+        leg: LegId,
+        /// What it asks for.
+        name: HostName,
+    },
     /// To the desk: requests from these addresses are this provider's.
     Peer {
         /// The provider.
@@ -174,6 +182,15 @@ pub enum CallInput {
         seq: u16,
         /// The legs, or why there is none.
         found: Result<Vec<Found>, Cause>,
+    },
+    /// DNS has answered a leg: where its next hop is, in the order to try, or nowhere.
+    Lookup {
+        /// Which leg.
+        n: u8,
+        /// What it asked for.
+        name: HostName,
+        /// The flows.
+        flows: Vec<Flow>,
     },
     /// One more step of the decision, for the record: why a target was not tried.
     Noted(Step),
@@ -319,6 +336,8 @@ pub struct RtpFace {
     pub ptime: u8,
     /// Which way sound flows, seen from us.
     pub direction: Direction,
+    /// After how long a silence [`MediaEvent::Stopped`] is told, of a peer that sends RTCP; `None`: never.
+    pub timeout: Option<Duration>,
 }
 
 /// What the media plane is asked to do. Each command is whole in itself; the last one for an end wins.
@@ -352,6 +371,14 @@ pub enum MediaCmd {
         /// To whom.
         end: End,
         /// What.
+        tone: Tone,
+    },
+    /// Play ringback to a board port while its joined end says nothing: a provider may promise sound before the answer
+    /// and send none. [`MediaCmd::Quiet`] or another tone ends it.
+    Ringback {
+        /// To whom.
+        port: PortRef,
+        /// The tone.
         tone: Tone,
     },
     /// Stop the tone at an end.
@@ -503,7 +530,7 @@ pub enum MediaEvent {
         /// Where.
         end: End,
     },
-    /// No packet came for 60 s though some should.
+    /// No packet came for [`RtpFace::timeout`] though some should.
     Stopped {
         /// Where.
         end: End,

@@ -8,6 +8,7 @@ use ringtrip_media::sound::CodecKind;
 use ringtrip_rates::rate::Price;
 pub use ringtrip_rates::time::Date;
 use ringtrip_sip::endpoint::Flow;
+use ringtrip_sip::next_hop::{HostName, Reach};
 
 use crate::emergency::EmergencyCall;
 use crate::ids::{CallId, ExtId, GatewayId, LineId};
@@ -376,6 +377,10 @@ pub struct SipWay {
     pub uri: String,
     /// Ways in the order to try; the next is taken on timeout, transport failure or 503 (RFC 3263 §4.3).
     pub flows: Vec<Flow>,
+    /// A host to be resolved first, that comes before `flows`: a phone registered by a name, or by a proxy (Path).
+    pub first: Option<HostName>,
+    /// What leads back to it in a dialog.
+    pub reach: Reach,
     /// The next way is taken too when there was no answer at all for so long, not even 100; `None`: timer B alone says
     /// that nobody is there.
     pub answer_within: Option<Duration>,

@@ -361,6 +361,10 @@ fn limits(root: &Section<'_, '_>) -> Limits {
     s.number("calls", 1..=100_000, &mut limits.calls);
     s.number("calls_per_source", 1..=10_000, &mut limits.calls_per_source);
     s.maybe_time("call_length", &mut limits.call_length);
+    s.maybe_time("rtp_timeout", &mut limits.rtp_timeout);
+    if limits.rtp_timeout.is_some_and(|time| time < Duration::from_secs(10)) {
+        s.error("rtp_timeout", "it is shorter than 10s".to_owned(), "RTCP comes each 5 s; write 5m, or off");
+    }
     s.time("script_time", &mut limits.script_time);
     if limits.script_time > Duration::from_secs(2) {
         s.warning(

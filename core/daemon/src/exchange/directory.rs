@@ -194,6 +194,7 @@ impl Directory {
                     self.to_call(call, CallInput::LocalAddress { n, local });
                 }
             }
+            Post::Lookup { leg, name } => find::lookup(self, leg, name),
             Post::Peer { gateway, addresses } => {
                 self.0.admitter.borrow_mut().set_gateway(gateway.clone(), addresses.clone());
                 self.to_desk(DeskInput::Peer { gateway, addresses });

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_sip::endpoint::{Flow, Transport};
+use ringtrip_sip::next_hop::{HostName, Reach};
 use ringtrip_switch::config::{ANSWER_WITHIN, HostPort};
 use ringtrip_switch::desk::DeskInput;
-use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
+use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LegId, LineId};
 use ringtrip_switch::party::Cause;
 use ringtrip_switch::post::{CallInput, GatewayInput, Post};
 use ringtrip_switch::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
@@ -142,6 +143,8 @@ async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
     let way = SipWay {
         uri: format!("sip:{{number}}@{host}"),
         flows,
+        first: None,
+        reach: if to.nat { Reach::Flow } else { Reach::Contact },
         answer_within: Some(ANSWER_WITHIN),
         credentials,
         identity,
@@ -168,6 +171,23 @@ pub(super) fn resolve(
         let (servers, ttl) = dir.0.dns.find_for(&HostPort { host, port }, transport).await;
         dir.found_servers(&gateway, servers.clone());
         dir.deliver(Post::Gateway { gateway, input: GatewayInput::Resolved { servers, ttl } });
+    });
+}
+
+/// Answers `Post::Lookup`: by both transports, UDP first, where none is named (RFC 3263 §4.1).
+pub(super) fn lookup(dir: &Directory, leg: LegId, name: HostName) {
+    let dir = dir.clone();
+    actix_rt::spawn(async move {
+        let host = HostPort { host: name.host.clone(), port: name.port };
+        let mut found = dir.0.dns.find(&host, name.transport.unwrap_or(Transport::Udp)).await;
+        if found.is_empty() && name.transport.is_none() && name.port.is_none() {
+            found = dir.0.dns.find(&host, Transport::Tcp).await;
+        }
+        let net = dir.0.net.borrow().clone();
+        let flows: Vec<Flow> =
+            net.iter().flat_map(|net| found.iter().filter_map(|(t, addr)| net.flow_to(*t, *addr))).collect();
+        let input = CallInput::Lookup { n: leg.n, name, flows };
+        dir.deliver(Post::Call { call: leg.call, input });
     });
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ringtrip_switch::call::{Birth, Caller};
+use ringtrip_switch::call::{Birth, Caller, MAX_FORWARDS};
 use ringtrip_switch::event::Event;
 use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
 use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
@@ -131,6 +131,7 @@ impl Summons {
             caller: CallerId { number: self.from, ..CallerId::default() },
             dialled: self.number,
             planned: None,
+            hops: MAX_FORWARDS,
             a: Caller::Operator { ways, line },
             ports: [0, 0],
         };

@@ -101,6 +101,7 @@ impl Leg {
                 telephone_event: face.telephone_event,
                 telephone_event_in: face.telephone_event_in,
                 direction: face.direction,
+                timeout: face.timeout,
                 pass_events: true,
             },
         );

@@ -11,6 +11,7 @@ mod plane;
 mod port;
 mod prompts;
 mod record;
+mod ringback;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ use ringtrip_switch::post::{End, Figures, Listen, MediaEvent};
 
 use super::ears::Ears;
 use super::prompts::Clip;
+use super::ringback::Ringback;
 
 /// Sound from another board waits here at most this long, in samples: 60 ms.
 const WAITING: usize = 480;
@@ -19,6 +20,7 @@ pub struct Port {
     /// The other end of its call, if it is joined.
     pub peer: Option<(CallId, End)>,
     tone: Option<ToneGen>,
+    ringback: Option<Ringback>,
     digits: Option<DtmfGen>,
     burst: Option<BurstGen>,
     clip: Option<(CallId, Clip)>,
@@ -38,6 +40,7 @@ impl Port {
             end: End::Port(port),
             peer: None,
             tone: None,
+            ringback: None,
             digits: None,
             burst: None,
             clip: None,
@@ -52,14 +55,22 @@ impl Port {
     /// Plays a tone from now on; a running one falls away without a click.
     pub fn play(&mut self, tone: &Tone) {
         self.clip = None;
+        self.ringback = None;
         match &mut self.tone {
             Some(generator) => generator.play(tone),
             None => self.tone = Some(ToneGen::new(tone)),
         }
     }
 
+    /// Plays ringback while its peer says nothing.
+    pub fn ringback(&mut self, tone: &Tone) {
+        self.quiet();
+        self.ringback = Some(Ringback::new(tone));
+    }
+
     /// Plays an announcement for a call.
     pub fn play_clip(&mut self, call: CallId, clip: Clip) {
+        self.ringback = None;
         if let Some(generator) = &mut self.tone {
             generator.stop();
         }
@@ -84,6 +95,7 @@ impl Port {
     /// Stops the tone or the announcement.
     pub fn quiet(&mut self) {
         self.clip = None;
+        self.ringback = None;
         if let Some(generator) = &mut self.tone {
             generator.stop();
         }
@@ -150,6 +162,9 @@ impl Port {
         }
         if self.shielded {
             out.fill(0);
+        }
+        if let Some(ringback) = &mut self.ringback {
+            ringback.fill(out);
         }
         let end = &self.end;
         if let Some(burst) = &mut self.burst {

@@ -49,6 +49,7 @@ impl Bench {
             telephone_event_in: Some(101),
             ptime: 20,
             direction: Direction::SendRecv,
+            timeout: None,
         };
         let port = bench.port();
         bench.plane.send(MediaCmd::Face { leg: CALL.a(), port, face: Box::new(face) });

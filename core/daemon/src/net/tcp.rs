@@ -151,11 +151,12 @@ impl Streams {
         }
     }
 
-    /// This connection, or any that leads to the same peer.
+    /// This connection, or any that leads to the address to connect to.
     fn to(&self, flow: &Flow) -> Option<Rc<Stream>> {
         let open = self.open.borrow();
-        let same = || open.values().find(|s| s.remote == flow.remote);
-        open.get(&flow.connection).filter(|s| s.remote == flow.remote).or_else(same).cloned()
+        let lives = |s: &&Rc<Stream>| !s.is_ending(End::Closing);
+        let same = || open.values().filter(lives).find(|s| s.remote == flow.remote);
+        open.get(&flow.connection).filter(lives).or_else(same).cloned()
     }
 }
 
@@ -176,7 +177,7 @@ pub(super) async fn accept(net: Net, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, remote)) if net.inner.streams.has_room(remote) => {
-                let _ = join(&net, stream, false);
+                let _ = join(&net, stream, None);
             }
             Ok((stream, remote)) => {
                 warn_counted("sip-connections", || {
@@ -206,7 +207,7 @@ pub(super) fn send(net: &Net, flow: Flow, bytes: Bytes) {
                 let opened = actix_rt::time::timeout(CONNECT, TcpStream::connect(flow.remote)).await;
                 // Another message may have opened one meanwhile: both live, the peer answers on either.
                 let stream = match opened {
-                    Ok(Ok(stream)) => join(&net, stream, true).ok(),
+                    Ok(Ok(stream)) => join(&net, stream, Some(flow.local.port())).ok(),
                     _ => None,
                 };
                 if !stream.is_some_and(|stream| stream.send(bytes)) {
@@ -217,13 +218,15 @@ pub(super) fn send(net: &Net, flow: Flow, bytes: Bytes) {
     }
 }
 
-/// Makes a connection one of ours and starts reading and writing.
-fn join(net: &Net, stream: TcpStream, proven: bool) -> io::Result<Rc<Stream>> {
+/// Makes a connection one of ours and starts reading and writing. One that we opened has a port of its own on our side,
+/// where nobody can call us: `opened` is the port for Via and Contact. Who is there has been chosen by us.
+fn join(net: &Net, stream: TcpStream, opened: Option<u16>) -> io::Result<Rc<Stream>> {
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    let local = stream.local_addr()?;
     let flow = Flow {
         transport: Transport::Tcp,
-        local: stream.local_addr()?,
+        local: SocketAddr::new(local.ip(), opened.unwrap_or(local.port())),
         remote: stream.peer_addr()?,
         connection: net.inner.streams.number(),
     };
@@ -232,7 +235,7 @@ fn join(net: &Net, stream: TcpStream, proven: bool) -> io::Result<Rc<Stream>> {
     let stream = Rc::new(Stream {
         local: flow.local.ip(),
         remote: flow.remote,
-        proven: Cell::new(proven),
+        proven: Cell::new(opened.is_some()),
         write,
         queued: Cell::default(),
         end: watch::Sender::new(End::Open),

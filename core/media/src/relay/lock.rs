@@ -36,6 +36,9 @@ pub(super) struct Announced {
     /// Its SDP names an address that it cannot have out there.
     pub unreachable: bool,
 }
+/// A source that has been silent for so long may go on from another port of its address: a router that was restarted has
+/// given the peer a new one.
+const MOVES_AFTER: Duration = Duration::from_secs(3);
 
 /// The announced address, and the port learned within it.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ pub(super) struct Lock {
     first: SocketAddr,
     /// A stream from an address that nobody has named.
     stranger: Option<Stream>,
+    /// When a good packet last came, and of which stream (SSRC).
+    heard: Option<(Instant, u32)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +87,7 @@ impl Default for Lock {
             former: None,
             first: nowhere,
             stranger: None,
+            heard: None,
         }
     }
 }
@@ -144,10 +150,24 @@ impl Lock {
             && self.since.is_some_and(|since| now < since + ANYWHERE)
     }
 
-    /// A good packet came from an address that may speak: from now on only this port.
+    /// May what was learned have moved to here? Its stream must go on (see [`Lock::is_stream`]): only who has heard the
+    /// peer's sound can know its SSRC.
     #[inline]
-    pub fn hold(&mut self, now: Instant, from: SocketAddr) {
+    pub fn may_have_moved(&self, now: Instant, from: SocketAddr) -> bool {
+        let silent = self.heard.is_some_and(|(at, _)| now >= at + MOVES_AFTER);
+        silent && self.learned.is_some_and(|(learned, _)| learned.ip() == canonical(from).ip())
+    }
+
+    /// Is this the stream that was heard?
+    pub fn is_stream(&self, ssrc: u32) -> bool {
+        self.heard.is_some_and(|(_, heard)| heard == ssrc)
+    }
+
+    /// A good packet of this stream came from here: from now on only this port.
+    #[inline]
+    pub fn hold(&mut self, now: Instant, from: SocketAddr, ssrc: u32) {
         let from = canonical(from);
+        self.heard = Some((now, ssrc));
         if self.learned.is_some_and(|(learned, _)| learned == from) {
             return;
         }
@@ -173,7 +193,7 @@ impl Lock {
         if packets < STREAM {
             return false;
         }
-        self.hold(now, from);
+        self.hold(now, from, header.ssrc);
         true
     }
 

@@ -22,6 +22,7 @@ fn face(remote: &str, send: Codec) -> Face {
         telephone_event: Some(101),
         telephone_event_in: Some(101),
         direction: Direction::SendRecv,
+        timeout: Some(Duration::from_secs(60)),
         pass_events: false,
     }
 }
@@ -257,6 +258,7 @@ fn a_port_is_learned_once() {
     assert!(matches!(a.accept(c.at(0), moved, &packet(8, 1, 1)), Verdict::Audio { .. }));
     assert_eq!(a.destination(), Some(moved));
     assert_eq!(a.accept(c.at(20), third, &packet(8, 2, 1)), Verdict::Refused);
+    assert!(matches!(a.accept(c.at(4900), moved, &packet(8, 2, 1)), Verdict::Audio { .. }));
     assert_eq!(
         a.accept(c.at(5000), addr(A), &packet(8, 2, 1)),
         Verdict::Refused,
@@ -401,11 +403,52 @@ fn directions_are_kept() {
     check(SendRecv, Inactive, false);
 }
 
+/// A router was restarted: the same stream goes on from another port of the same address, and is followed when the old one
+/// has been silent for some seconds. Nobody else is.
+#[test]
+fn a_stream_that_moves_to_another_port_is_followed() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    let moved = addr("192.0.2.1:52000");
+    a.accept(c.at(0), addr(A), &packet(8, 1, 77));
+    assert_eq!(a.accept(c.at(2_900), moved, &packet(8, 2, 77)), Verdict::Refused, "too soon");
+    assert_eq!(a.accept(c.at(3_100), moved, &packet(8, 3, 78)), Verdict::Refused, "another stream");
+    let elsewhere = addr("203.0.113.66:52000");
+    assert_eq!(a.accept(c.at(3_100), elsewhere, &packet(8, 3, 77)), Verdict::Refused, "another address");
+    assert!(matches!(a.accept(c.at(3_100), moved, &packet(8, 3, 77)), Verdict::Audio { .. }));
+    assert_eq!(a.destination(), Some(moved));
+    assert_eq!(a.accept(c.at(4_200), addr(A), &packet(8, 4, 77)), Verdict::Refused, "and held there");
+}
+
+/// M11: told after the time that was set, once, and not while the call is held. A peer that never sent RTCP may be muted.
+#[test]
+fn a_peer_without_rtcp_is_not_judged_by_its_silence() {
+    let c = clock();
+    let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    a.accept(c.at(0), addr(A), &packet(8, 1, 1));
+    assert!(!a.stopped(c.at(900_000)), "it may be muted");
+    let (mut b, _) = pair(&c, Face { timeout: None, ..face(A, Codec::PCMA) }, face(B, Codec::PCMA));
+    sends_rtcp(&c, &mut b);
+    assert!(!b.stopped(c.at(900_000)), "switched off");
+}
+
+/// The peer at A sends a report.
+fn sends_rtcp(c: &Clock, end: &mut RtpEnd) {
+    let (mut far, _) = pair(c, face(B, Codec::PCMA), face(A, Codec::PCMA));
+    far.accept(c.at(0), addr(B), &packet(8, 1, 1));
+    let mut out = [0; 256];
+    let Step::Send { len, .. } = far.write_report(c.at(6_000), "far", &mut out) else { panic!("a report") };
+    let mut from = addr(A);
+    from.set_port(from.port() + 1);
+    assert!(end.accept_rtcp(c.at(0), from, &out[..len]));
+}
+
 /// M11: told after 60 s, once, and not while the call is held.
 #[test]
 fn a_dead_peer_is_told() {
     let c = clock();
     let (mut a, _) = pair(&c, face(A, Codec::PCMA), face(B, Codec::PCMA));
+    sends_rtcp(&c, &mut a);
     a.accept(c.at(10_000), addr(A), &packet(8, 1, 1));
     a.accept(c.at(50_000), addr("203.0.113.66:4000"), &packet(8, 1, 1));
     assert!(!a.stopped(c.at(69_999)));

@@ -8,7 +8,7 @@ use crate::sound::Direction;
 /// What the session says for sections that do not say it themselves.
 #[derive(Default)]
 struct Session {
-    addr: Option<IpAddr>,
+    connection: Option<Connection>,
     direction: Option<Direction>,
 }
 
@@ -37,8 +37,8 @@ pub(super) fn parse(body: &[u8]) -> Result<Sdp, SdpError> {
                 sdp.media.push(media(value));
             }
             (b'o', None) => sdp.origin = origin(value),
-            (b'c', None) => session.addr = connection(value),
-            (b'c', Some(m)) => m.addr = m.addr.or(connection(value)),
+            (b'c', None) => session.connection = connection(value),
+            (b'c', Some(m)) if m.addr.is_none() && m.name.is_none() => place(m, connection(value)),
             (b'a', None) => session.direction = session.direction.or(direction_of(value)),
             (b'a', Some(m)) => {
                 attributes += 1;
@@ -56,7 +56,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Sdp, SdpError> {
 
 fn finish(sdp: &mut Sdp, session: &Session, direction: Option<Direction>) {
     if let Some(m) = sdp.media.last_mut() {
-        m.addr = m.addr.or(session.addr);
+        if m.addr.is_none() && m.name.is_none() {
+            place(m, session.connection.clone());
+        }
         m.direction = direction.or(session.direction).unwrap_or_default();
     }
 }
@@ -67,12 +69,35 @@ fn origin(value: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-/// `c=IN IP4 192.0.2.1`, with the TTL of multicast passed over. Names are not looked up.
-fn connection(value: &str) -> Option<IpAddr> {
+/// What a `c=` line names.
+#[derive(Clone)]
+enum Connection {
+    Address(IpAddr),
+    Name(String),
+}
+
+fn place(m: &mut Media, connection: Option<Connection>) {
+    match connection {
+        Some(Connection::Address(addr)) => m.addr = Some(addr),
+        Some(Connection::Name(name)) => m.name = Some(name),
+        None => {}
+    }
+}
+
+/// `c=IN IP4 192.0.2.1`, with the TTL of multicast passed over. A name is for the caller to resolve; those that end in
+/// `.invalid` say "nowhere" where an address of zeros would (RFC 6157 §5.1).
+fn connection(value: &str) -> Option<Connection> {
     let mut words = value.split_ascii_whitespace();
     let (_net, _kind, host) = (words.next()?, words.next()?, words.next()?);
-    let addr: IpAddr = host.split('/').next()?.parse().ok()?;
-    (!addr.is_multicast()).then_some(addr)
+    let host = host.split('/').next()?;
+    if let Ok(addr) = host.parse::<IpAddr>() {
+        return (!addr.is_multicast()).then_some(Connection::Address(addr));
+    }
+    let is_name = host.len() < 256
+        && host.bytes().any(|b| b.is_ascii_alphabetic())
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    let nowhere = host.trim_end_matches('.').to_ascii_lowercase().ends_with(".invalid");
+    (is_name && !nowhere).then(|| Connection::Name(host.to_owned()))
 }
 
 /// `m=audio 4000 RTP/AVP 0 8 101`.

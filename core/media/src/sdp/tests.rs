@@ -61,7 +61,9 @@ fn forms_in_the_field() {
         Some("10.0.0.1:4"),
         RecvOnly,
     );
-    check("a host name", "c=IN IP4 host.example\nm=audio 4000 RTP/AVP 0", None, SendOnly);
+    check("a host name", "c=IN IP4 host.example\nm=audio 4000 RTP/AVP 0", None, SendRecv);
+    check("nowhere by name", "c=IN IP6 x.invalid\nm=audio 4000 RTP/AVP 0", None, SendOnly);
+    check("no host name", "c=IN IP4 10.0.0.256\nm=audio 4000 RTP/AVP 0", None, SendOnly);
     check("multicast", "c=IN IP4 224.2.1.1/127\nm=audio 4000 RTP/AVP 0", None, SendOnly);
 }
 

@@ -85,9 +85,17 @@ impl Endpoint {
             Method::Ack => self.ack(now, flow, request, &head, key, out),
             Method::Cancel => self.cancelled(flow, request, head, key, out),
             _ => match self.by_key.get(&key) {
-                Some(&id) => self.again(now, id, out),
+                Some(&id) => {
+                    // A copy by UDP may mean that the answer went to the wrong port of a phone without `rport`.
+                    if flow.transport == super::Transport::Udp && head.via.rport().is_none() {
+                        let back = self.back(flow, &head.via, &request.headers, key);
+                        self.servers.get_mut(id).into_iter().for_each(|server| server.flow = back);
+                    }
+                    self.again(now, id, out);
+                }
                 None => {
-                    let back = self.stamp(flow, &mut request.headers, Some(&head.via));
+                    self.stamp(flow, &mut request.headers, &head.via);
+                    let back = self.back(flow, &head.via, &request.headers, key);
                     self.fresh(now, (flow, back), request, &head, key, out);
                 }
             },
@@ -268,7 +276,8 @@ impl Endpoint {
         key: u64,
         out: &mut Vec<Output>,
     ) {
-        let back = self.stamp(flow, &mut request.headers, Some(&head.via));
+        self.stamp(flow, &mut request.headers, &head.via);
+        let back = self.peek_back(flow, &head.via, &request.headers);
         let Some(&id) = self.by_key.get(&key) else { return self.refuse(back, &request, 481, out) };
         let Some(server) = self.servers.get_mut(id) else { return };
         let Machine::Invite(machine) = &server.machine else { return self.refuse(back, &request, 481, out) };

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -47,6 +48,13 @@ impl Keys {
         let mut base = DefaultHasher::new();
         secret.hash(&mut base);
         Keys(base)
+    }
+
+    /// The address that a request came from.
+    pub(super) fn sender(&self, from: SocketAddr) -> u64 {
+        let mut hash = self.0.clone();
+        from.hash(&mut hash);
+        hash.finish()
     }
 
     /// The server transaction of a request (§17.2.3). ACK and CANCEL name the INVITE that they belong to.

@@ -56,7 +56,7 @@ enum Cancel {
     /// Nobody wants it.
     No,
     /// As soon as a provisional answer shows that the INVITE has arrived (RFC 3261 §9.1).
-    Wanted,
+    Wanted { reason: Option<Bytes> },
     /// On its way, in a transaction of its own with the branch of the INVITE.
     Sent { state: NonInviteClient, bytes: Bytes },
 }
@@ -73,7 +73,7 @@ impl Client {
             Machine::Invite(invite) => {
                 let cancel = match &invite.cancel {
                     Cancel::Sent { state, .. } => state.deadline(),
-                    Cancel::No | Cancel::Wanted => None,
+                    Cancel::No | Cancel::Wanted { .. } => None,
                 };
                 [invite.state.deadline(), cancel].into_iter().flatten().min()
             }
@@ -145,12 +145,18 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn cancel(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Output>) {
+    pub(super) fn cancel(
+        &mut self,
+        now: Instant,
+        tx: ClientTx,
+        reason: Option<Bytes>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(&id) = self.by_tx.get(&tx) else { return };
         let Some(client) = self.clients.get_mut(id) else { return };
         let Machine::Invite(invite) = &mut client.machine else { return };
         if matches!(invite.cancel, Cancel::No) {
-            invite.cancel = Cancel::Wanted;
+            invite.cancel = Cancel::Wanted { reason };
         }
         if matches!(invite.state, InviteClient::Proceeding { .. }) {
             self.send_cancel(now, id, out);
@@ -165,7 +171,7 @@ impl Endpoint {
         client.bytes = None;
         client.datagram = None;
         if matches!(client.machine, Machine::Invite(_)) {
-            self.cancel(now, tx, out);
+            self.cancel(now, tx, None, out);
         }
     }
 
@@ -275,7 +281,7 @@ impl Endpoint {
                 out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
             }
             invite_client::Then::Tell => {
-                let wanted = matches!(invite.cancel, Cancel::Wanted);
+                let wanted = matches!(invite.cancel, Cancel::Wanted { .. });
                 out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
                 if wanted {
                     self.send_cancel(now, id, out);
@@ -303,8 +309,12 @@ impl Endpoint {
         let Some(client) = self.clients.get_mut(id) else { return };
         let delivery = client.flow.delivery();
         let Machine::Invite(invite) = &mut client.machine else { return };
-        let (Cancel::Wanted, Some(request)) = (&invite.cancel, &invite.request) else { return };
-        let bytes = same_branch(request, Method::Cancel).write();
+        let (Cancel::Wanted { reason }, Some(request)) = (&invite.cancel, &invite.request) else { return };
+        let mut cancel = same_branch(request, Method::Cancel);
+        if let Some(reason) = reason {
+            cancel.headers.push(Name::Reason, reason.clone());
+        }
+        let bytes = cancel.write();
         invite.cancel =
             Cancel::Sent { state: NonInviteClient::new(now, delivery, timers), bytes: bytes.clone() };
         (invite.state, _) = invite.state.on(now, invite_client::Event::Cancelled, delivery, timers);

@@ -55,7 +55,13 @@ impl Endpoint {
     /// A request that did not get through the door: `answer` is what it is told, if anything.
     pub(super) fn refused(&self, flow: Flow, answer: Option<Response>, out: &mut Vec<Output>) {
         let Some(mut response) = answer else { return };
-        let back = self.stamp(flow, &mut response.headers, None);
+        let back = match Via::top(&response.headers) {
+            Ok(via) => {
+                self.stamp(flow, &mut response.headers, &via);
+                self.peek_back(flow, &via, &response.headers)
+            }
+            Err(_) => flow,
+        };
         self.answer(back, response, out);
     }
 
@@ -129,28 +135,38 @@ impl Endpoint {
         transmit(back, response.write(), out);
     }
 
-    /// Notes in the top Via where the message came from, and says where its responses go. `via` is the top Via if it has
-    /// been read already.
-    pub(super) fn stamp(&self, flow: Flow, headers: &mut Headers, via: Option<&Via>) -> Flow {
-        let read;
-        let top = match via {
-            Some(via) => via,
-            None => match Via::top(headers) {
-                Ok(via) => {
-                    read = via;
-                    &read
-                }
-                Err(_) => return flow,
-            },
-        };
-        if top.rport().is_some() || top.host.ip() != Some(flow.remote.ip()) {
-            write_stamped(headers, top, flow.remote);
+    /// Notes in the top Via where the message came from. `via` is the top Via if it has been read already.
+    pub(super) fn stamp(&self, flow: Flow, headers: &mut Headers, via: &Via) {
+        if via.rport().is_some() || via.host.ip() != Some(flow.remote.ip()) {
+            write_stamped(headers, via, flow.remote);
         }
+    }
+
+    /// Where the responses to a request go; `tx` is the key of its transaction.
+    pub(super) fn back(&mut self, flow: Flow, via: &Via, headers: &Headers, tx: u64) -> Flow {
         match flow.transport {
-            super::Transport::Tcp => flow,
-            super::Transport::Udp if self.config.symmetric => flow,
+            super::Transport::Udp if self.config.symmetric => {
+                let sender = self.keys.sender(flow.remote);
+                self.ports.back(flow, via, headers, (sender, tx))
+            }
+            _ => self.peek_back(flow, via, headers),
+        }
+    }
+
+    /// The same without learning from it.
+    pub(super) fn peek_back(&self, flow: Flow, via: &Via, headers: &Headers) -> Flow {
+        match flow.transport {
+            // By its connection while that is open; else by a new one to where it listens (§18.2.2).
+            super::Transport::Tcp => {
+                let listens = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+                let known = flow.connection != 0 && listens.port() != 0;
+                if known { Flow { remote: listens, ..flow } } else { flow }
+            }
+            super::Transport::Udp if self.config.symmetric => {
+                self.ports.peek(flow, via, headers, self.keys.sender(flow.remote))
+            }
             super::Transport::Udp => {
-                let mut top = top.clone();
+                let mut top = via.clone();
                 top.stamp(flow.remote);
                 Flow { remote: top.reply_to().unwrap_or(flow.remote), ..flow }
             }

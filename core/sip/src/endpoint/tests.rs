@@ -126,7 +126,7 @@ impl Bench {
                 let bytes = build::tagged(request, *code, tag).write();
                 self.on(Input::Octets { flow: self.flow, bytes });
             }
-            Cancel => self.on(Input::Ask(Ask::Cancel { tx: TX })),
+            Cancel => self.on(Input::Ask(Ask::Cancel { tx: TX, reason: None })),
             Abandon => self.on(Input::Ask(Ask::Abandon { tx: TX })),
             Ack(tag) => {
                 let request = Box::new(outgoing("ACK", Some(tag)));
@@ -431,6 +431,46 @@ fn responses_find_their_way() {
     assert_eq!(back(false, "10.0.0.9:5062").as_deref(), Some("192.0.2.9:5062"));
     assert_eq!(back(false, "far.example.com").as_deref(), Some("192.0.2.9:5060"));
     assert_eq!(back(false, "10.0.0.9;maddr=255.255.255.255"), None, "never to broadcast");
+}
+
+/// A phone that sends from 40000, and says in Via and Contact that it listens on this.
+fn odd_port(via: &str, contact: &str, branch: &str) -> String {
+    let contact =
+        if contact.is_empty() { String::new() } else { format!("Contact: <sip:209@{contact}>\r\n") };
+    format!(
+        "REGISTER sip:box SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+         From: <sip:209@box>;tag=1\r\nTo: <sip:209@box>\r\nCall-ID: c-{branch}\r\nCSeq: 1 REGISTER\r\n{contact}\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+#[test]
+fn a_phone_without_rport_is_answered_where_it_listens() {
+    // Where each request in turn is answered to.
+    let backs = |requests: &[(&str, &str, &str)]| {
+        let mut bench = Bench::new(Udp, EndpointConfig::default());
+        let mut backs = Vec::new();
+        for (via, contact, branch) in requests {
+            bench.octets.clear();
+            bench.step(&Recv(odd_port(via, contact, branch)));
+            // A copy of one that waits is answered only when the exchange has.
+            bench.step(&Answer(200));
+            backs.extend(bench.octets.last().map(|t| t.flow.remote.port()));
+        }
+        backs
+    };
+    let cisco = ("192.0.2.9:5062", "192.0.2.9:5062");
+    assert_eq!(backs(&[(cisco.0, cisco.1, "a"), (cisco.0, cisco.1, "b")]), [5062, 5062]);
+    assert_eq!(backs(&[(cisco.0, cisco.1, "a"), (cisco.0, cisco.1, "a")]), [5062, 40000], "it heard nothing");
+    let again =
+        [(cisco.0, cisco.1, "a"), (cisco.0, cisco.1, "a"), (cisco.0, cisco.1, "b"), (cisco.0, "", "c")];
+    assert_eq!(backs(&again), [5062, 40000, 40000, 40000], "and is remembered");
+    let router = [("192.0.2.9:5060", "192.168.1.20:5060", "a"), ("192.0.2.9:5060", "", "b")];
+    assert_eq!(backs(&router), [40000, 40000], "a router that leaves the private Contact");
+    assert_eq!(backs(&[("192.0.2.9:5060", "192.0.2.9:40000", "a")]), [40000], "or writes its port there");
+    assert_eq!(backs(&[("192.0.2.9:5060;rport", "192.0.2.9:5060", "a")]), [40000], "rport");
+    assert_eq!(backs(&[("10.0.0.9:5060", "10.0.0.9:5060", "a")]), [40000], "behind NAT");
+    assert_eq!(backs(&[("192.0.2.9", "192.0.2.9", "a")]), [5060], "no port is 5060");
 }
 
 #[test]

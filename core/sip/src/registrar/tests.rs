@@ -23,6 +23,7 @@ struct Bench {
     t0: Instant,
     changes: Vec<Change>,
     flow: Flow,
+    symmetric: bool,
 }
 
 const AOR: Bytes = Bytes::from_static(b"101");
@@ -34,6 +35,7 @@ impl Bench {
             t0: start(),
             changes: Vec::new(),
             flow: flow(Transport::Udp, 0),
+            symmetric: true,
         }
     }
 
@@ -46,7 +48,8 @@ impl Bench {
         let Ok(parsed) = lex::message(text.clone().into(), &lex::Limits::default()) else { panic!("{text}") };
         let Message::Request(request) = parsed.message else { panic!("{text}") };
         let now = self.t0 + Duration::from_secs(at);
-        let ask = Registration { aor: &AOR, request: &request, flow: self.flow, date: Some("now") };
+        let (flow, symmetric) = (self.flow, self.symmetric);
+        let ask = Registration { aor: &AOR, request: &request, flow, symmetric, date: Some("now") };
         self.registrar.register(now, ask, &mut self.changes)
     }
 
@@ -192,16 +195,37 @@ fn those_who_stay_away_are_forgotten() {
 }
 
 #[test]
-fn a_closed_connection_takes_its_contacts_along() {
+fn a_binding_outlives_its_connection_unless_that_is_an_outbound_flow() {
     let mut b = Bench::new();
     b.flow = flow(Transport::Tcp, 4);
-    b.register(0, "a", 1, "Contact: <sip:p@1>\r\n");
+    b.register(0, "a", 1, "Contact: <sip:p@192.0.2.9:5062;transport=tcp>\r\n");
+    b.register(0, "b", 1, "Contact: <sip:q@10.0.0.9>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"\r\n");
     b.flow = flow(Transport::Tcp, 5);
-    b.register(0, "b", 1, "Contact: <sip:p@2>\r\n");
+    b.register(0, "c", 1, "Contact: <sip:r@10.0.0.9>;reg-id=2;+sip.instance=\"<urn:uuid:1>\"\r\n");
     b.words();
     b.registrar.disconnected(flow(Transport::Tcp, 4), &mut b.changes);
-    assert_eq!(b.words(), ["-sip:p@1 disconnected"]);
-    assert_eq!(b.registrar.bindings(b.t0, &AOR)[0].flow.connection, 5);
+    assert_eq!(b.words(), ["-sip:q@10.0.0.9 disconnected"]);
+    let left: Vec<Flow> = b.registrar.bindings(b.t0, &AOR).iter().map(|b| b.flow).collect();
+    let connections: Vec<u32> = left.iter().map(|flow| flow.connection).collect();
+    assert_eq!(connections, [0, 5], "the first connects to its Contact");
+    assert_eq!(left[0].remote, "192.0.2.9:5062".parse().unwrap());
+}
+
+#[test]
+fn a_phone_that_sends_from_another_port_is_called_at_its_contact() {
+    let mut b = Bench::new();
+    let at = |b: &Bench| b.registrar.bindings(b.t0, &AOR)[0].flow.remote.to_string();
+    b.flow = Flow { remote: "192.0.2.9:49200".parse().unwrap(), ..flow(Transport::Udp, 0) };
+    b.symmetric = false;
+    b.register(0, "a", 1, "Contact: <sip:p@192.0.2.9:5062>\r\n");
+    assert_eq!(at(&b), "192.0.2.9:5062");
+    b.symmetric = true;
+    b.register(0, "a", 2, "Contact: <sip:p@192.0.2.9:5062>\r\n");
+    assert_eq!(at(&b), "192.0.2.9:49200", "a router's port");
+    b.symmetric = false;
+    b.register(0, "a", 3, "Contact: <sip:p@192.0.2.9:5062>;expires=0\r\n");
+    b.register(0, "a", 4, "Contact: <sip:p@10.0.0.9:5062>\r\n");
+    assert_eq!(at(&b), "192.0.2.9:49200", "behind NAT");
 }
 
 #[test]

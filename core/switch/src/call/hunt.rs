@@ -298,6 +298,7 @@ impl Call {
                         caller: attempt.caller.clone(),
                         offer: offer.clone(),
                         ring: None,
+                        hops: self.hops,
                         emergency,
                         last_hope,
                         prepared: attempt.prepared.clone(),

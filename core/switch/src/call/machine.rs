@@ -14,6 +14,7 @@ use crate::call::setup::{CallSetup, ROUTE_WAIT, SUMMON_WAIT};
 use crate::call::sound::Path;
 use crate::call::{Birth, Caller};
 use crate::cdr::Cdr;
+use crate::emergency;
 use crate::event::Event;
 use crate::ids::{CallId, LineId};
 use crate::leg::sip::SipLeg;
@@ -40,6 +41,8 @@ pub struct Call {
     pub(super) path: Path,
     pub(super) cdr: Box<Cdr>,
     pub(super) planned: Option<Planned>,
+    /// `Max-Forwards` of the INVITEs of its called legs.
+    pub(super) hops: u8,
     /// What was dialled was entered when the exchange asked for a number.
     pub(super) number_asked: bool,
     /// How often the caller was asked for something.
@@ -128,6 +131,7 @@ impl Call {
             path: Path::default(),
             cdr: Box::new(cdr),
             planned: birth.planned,
+            hops: birth.hops,
             number_asked: false,
             questions: 0,
             pin_was_wrong: false,
@@ -143,15 +147,18 @@ impl Call {
             dialled: call.cdr.dialled.as_str().to_owned(),
         }));
         match birth.a {
-            Caller::Sip { tx, request, flow } => {
-                let mut leg = SipLeg::incoming(call.id.a(), tx, request, flow, call.ports[0]);
+            Caller::Sip { tx, request, flow, reach } => {
+                let mut leg = SipLeg::incoming(call.id.a(), tx, request, (flow, reach), call.ports[0]);
                 if let Source::Gateway(id) = &call.cdr.source
                     && let Some(gateway) = setup.config.gateway(id)
                 {
                     leg.allow(gateway.codecs.clone());
                 }
                 call.add(now, Kind::Sip(Box::new(leg)), "".into(), None, None);
-                call.with_sip(0, out, |leg, room| leg.begin(now, room));
+                let (source, dialled) = (&call.cdr.source, &call.cdr.dialled);
+                let help =
+                    emergency::begun(&call.setup.config, source, false, call.caller(), dialled).is_some();
+                call.with_sip(0, out, |leg, room| leg.begin(now, help, room));
                 call.ask_route(now, None, None, out);
             }
             Caller::Line(line) => {
@@ -174,6 +181,9 @@ impl Call {
             CallInput::Leg { n, event } => self.inbox.push_back((n, event)),
             CallInput::Routed(plan) => self.routed(now, *plan, out),
             CallInput::Found { seq, found } => self.found(now, seq, found, out),
+            CallInput::Lookup { n, name, flows } => {
+                self.with_sip(n, out, |leg, room| leg.located(now, &name, &flows, room));
+            }
             CallInput::Noted(step) => self.cdr.provenance.steps.push(step),
             CallInput::Media(event) => self.heard(now, event, out),
             CallInput::Hangup(Cause::Spent) => self.spent(now, out),
@@ -309,6 +319,7 @@ impl Call {
                 caller: shown.clone(),
                 offer: None,
                 ring: None,
+                hops: self.hops,
                 emergency: false,
                 last_hope: true,
                 prepared: None,
@@ -419,7 +430,10 @@ impl Call {
             (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Trying => {
                 leg.stage = LegStage::Ringing;
                 out.push(ringing(self.id, leg));
-                self.rings(now, out);
+                self.rings(now, n, out);
+            }
+            (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Early => {
+                self.rings(now, n, out);
             }
             (State::Hunting(_), LegEvent::Progress(sound)) if n != self.a && leg.stage != LegStage::Early => {
                 leg.stage = LegStage::Early;

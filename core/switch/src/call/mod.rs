@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use ringtrip_sip::endpoint::{Flow, ServerTx};
 use ringtrip_sip::message::Request;
+use ringtrip_sip::next_hop::Reach;
 
 use crate::ids::{CallId, LineId};
 use crate::party::{CallerId, Digits, Source};
@@ -50,11 +51,16 @@ pub struct Birth {
     pub dialled: Digits,
     /// What the telephone's dial plan already decided.
     pub planned: Option<Planned>,
+    /// How many more times its requests may be sent on: the Max-Forwards of our INVITEs (RFC 3261 §16.6 step 3, RFC 7332).
+    pub hops: u8,
     /// The caller's leg.
     pub a: Caller,
     /// Its two media ports: one for the caller's side, one for the called side; even UDP numbers. 0 until leased.
     pub ports: [u16; 2],
 }
+
+/// Of calls that begin here (RFC 3261 §8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
 
 /// The caller's leg at birth.
 #[derive(Debug)]
@@ -67,6 +73,8 @@ pub enum Caller {
         request: Arc<Request>,
         /// How it came.
         flow: Flow,
+        /// What leads back to the caller.
+        reach: Reach,
     },
     /// A telephone, or the landline ringing in.
     Line(LineId),

@@ -75,8 +75,15 @@ impl Call {
     }
 
     /// A target rings.
-    pub(super) fn rings(&mut self, now: Instant, out: &mut Vec<Post>) {
+    pub(super) fn rings(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
         let up = self.legs.iter().any(|l| l.n == self.a && l.stage == LegStage::Up);
+        // Whose sound the caller hears already rings now: what that means for the ear is for the caller's side to judge.
+        if !up && self.path.early && self.path.joined() == Some(n) {
+            if !std::mem::replace(&mut self.path.told_ringing, true) {
+                self.tell(now, self.a, LegCmd::Ringing, out);
+            }
+            return;
+        }
         if up || self.path.early {
             // The caller's phone plays our sound already; silence would follow if we did not make the tone.
             if let (false, Some(end)) = (self.path.ringback, self.end_of(self.a)) {
@@ -131,8 +138,9 @@ impl Call {
                 _ => continue,
             };
             if let Kind::Sip(sip) = &mut leg.kind
-                && let Some(face) = sip.take_face()
+                && let Some(mut face) = sip.take_face()
             {
+                face.timeout = self.setup.config.limits.rtp_timeout;
                 out.push(Post::Media(MediaCmd::Face { leg: call.leg(leg.n), port, face: Box::new(face) }));
             }
         }

@@ -279,6 +279,8 @@ pub struct Limits {
     pub calls_per_source: u16,
     /// The longest call; `None`: no limit.
     pub call_length: Option<Duration>,
+    /// A call ends when a SIP peer that sends RTCP has sent nothing at all for so long; `None`: never.
+    pub rtp_timeout: Option<Duration>,
     /// How long a routing script may think.
     pub script_time: Duration,
     /// How many Rhai operations a script may spend on a call.
@@ -468,6 +470,7 @@ impl Default for Limits {
             calls: 1000,
             calls_per_source: 100,
             call_length: None,
+            rtp_timeout: Some(Duration::from_secs(300)),
             script_time: Duration::from_millis(20),
             script_operations: 100_000,
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringtrip_sip::next_hop::Reach;
+
 use super::{Asker, EARLY, Gateway, Health, Resolve};
 use crate::leg::sip::identity::escape_user;
 use crate::party::Cause;
@@ -49,6 +51,8 @@ impl Gateway {
         Ok(SipWay {
             uri: format!("sip:{{number}}@{}{}", settings.server, self.transport()),
             flows: self.servers.for_call(now),
+            first: None,
+            reach: Reach::Contact,
             answer_within: settings.answer_within,
             credentials: settings.credentials(),
             identity: Identity {

@@ -44,6 +44,8 @@ pub struct Placement {
     pub offer: Option<Sound>,
     /// Distinctive ring 1–8 (SPA `Ring1`…`Ring8`); `None` is the line's default.
     pub ring: Option<u8>,
+    /// `Max-Forwards` of the INVITE.
+    pub hops: u8,
     /// An emergency call: seize the landline at any price.
     pub emergency: bool,
     /// The call has nothing to try when this fails: a leg that is slow beats none.

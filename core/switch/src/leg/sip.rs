@@ -4,11 +4,12 @@
 //! * `codes`: status codes ↔ causes. * `identity`: who calls, in headers. * `info`: keys and flash in INFO.
 //! * `offer`: sounds ↔ SDP (RFC 3264).
 //! * `uas`, `uac`: the INVITE that makes the dialog. * `within`: all that follows in it. * `refresh`: the session
-//!   timer (RFC 4028).
+//!   timer (RFC 4028). * `hops`: where requests go.
 //!
 //! Not here: transactions, retransmissions, the ACK to a failure (the endpoint), and who may call (admission).
 
 pub(crate) mod codes;
+mod hops;
 pub(crate) mod identity;
 mod info;
 mod network;
@@ -26,10 +27,11 @@ use bytes::Bytes;
 use ringtrip_media::sound::{CodecKind, Sound};
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::digest;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx, Told, Transport};
+use ringtrip_sip::endpoint::{ClientTx, Flow, ServerTx, Told, Transport};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nat;
+use ringtrip_sip::next_hop::{NextHop, Reach};
 use smallvec::SmallVec;
 
 use crate::call::CallSetup;
@@ -40,6 +42,7 @@ use crate::post::{Post, RtpFace};
 use crate::rand::Rand;
 use crate::route::SipWay;
 
+use hops::{Hops, Outgoing};
 use offer::Talk;
 use refresh::Refresh;
 use uac::Calling;
@@ -68,6 +71,9 @@ pub(crate) struct SipLeg {
     contact_user: String,
     /// The way of the INVITE.
     flow: Flow,
+    /// What leads back to the peer.
+    reach: Reach,
+    hops: Hops,
     talk: Talk,
     phase: Phase,
     refresh: Refresh,
@@ -114,7 +120,7 @@ struct Peer {
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
 /// Extensions that we understand, for `Supported`.
 pub(crate) const SUPPORTED: &str = "100rel, timer";
-/// The only body that an offer or answer may have.
+/// What an offer or answer is, alone or as a part of a body.
 pub(crate) const SDP: &str = "application/sdp";
 
 /// The leg that a tag of ours names: `<call>-<leg>-<random>`.
@@ -134,14 +140,22 @@ pub fn owner_of_tx(tx: ClientTx) -> LegId {
 
 impl SipLeg {
     /// A leg that called us. Nothing is said before [`SipLeg::begin`].
-    pub(crate) fn incoming(id: LegId, tx: ServerTx, request: Arc<Request>, flow: Flow, port: u16) -> SipLeg {
+    pub(crate) fn incoming(
+        id: LegId,
+        tx: ServerTx,
+        request: Arc<Request>,
+        (flow, reach): (Flow, Reach),
+        port: u16,
+    ) -> SipLeg {
         SipLeg {
             id,
             dialog: None,
             tag: String::new(),
             contact_user: identity::user_of(&request.uri),
             flow,
-            talk: Talk::new(port),
+            reach,
+            hops: Hops::default(),
+            talk: Talk::new(port, flow.remote.ip()),
             peer: Peer::of(&request.headers),
             phase: Phase::Invited(Box::new(Invited::new(tx, request))),
             refresh: Refresh::default(),
@@ -158,18 +172,20 @@ impl SipLeg {
     /// A leg that we shall call when it is told [`LegCmd::Place`].
     pub(crate) fn outgoing(id: LegId, way: Arc<SipWay>, port: u16) -> SipLeg {
         let auth = uac::answerer(&way);
-        let mut talk = Talk::new(port);
-        talk.allow(way.codecs.clone());
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let nowhere = Flow { transport: Transport::Udp, local: nowhere, remote: nowhere, connection: 0 };
         let flow = way.flows.first().copied().unwrap_or(nowhere);
         let signals_from = flow.remote.ip();
+        let mut talk = Talk::new(port, flow.remote.ip());
+        talk.allow(way.codecs.clone());
         SipLeg {
             id,
             dialog: None,
             tag: String::new(),
             contact_user: way.identity.contact_user.clone(),
             flow,
+            reach: way.reach,
+            hops: Hops::default(),
             talk,
             phase: Phase::Gone,
             refresh: Refresh::default(),
@@ -216,6 +232,7 @@ impl SipLeg {
 
     /// The call tells the leg something.
     pub(crate) fn cmd(&mut self, now: Instant, cmd: LegCmd, room: &mut Room<'_>) {
+        self.hops.step(now);
         match cmd {
             LegCmd::Place(placement) => self.place(now, *placement, room),
             LegCmd::Ringing => self.provisional(now, 180, None, room),
@@ -228,10 +245,19 @@ impl SipLeg {
             LegCmd::Flash => self.send_flash(room),
             LegCmd::End(cause) => self.end(now, cause, room),
         }
+        self.lookup_sound(room);
+    }
+
+    /// The peer's SDP may have named a host.
+    fn lookup_sound(&mut self, room: &mut Room<'_>) {
+        if let Some(name) = self.talk.take_name() {
+            room.out.push(Post::Lookup { leg: self.id, name });
+        }
     }
 
     /// The endpoint tells the leg something.
     pub(crate) fn told(&mut self, now: Instant, told: Told, room: &mut Room<'_>) {
+        self.hops.step(now);
         match told {
             Told::Request { tx, request, flow } => self.asked(now, tx, &request, flow, room),
             Told::Ack { request, flow } => {
@@ -249,20 +275,24 @@ impl SipLeg {
                 }
             }
         }
+        self.lookup_sound(room);
     }
 
     /// When the leg wants [`SipLeg::timeout`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
+        let own = match &self.phase {
             Phase::Invited(invited) => invited.deadline(),
             Phase::Up(pending) => pending.deadline().into_iter().chain(self.refresh.deadline()).min(),
             Phase::Calling(calling) => calling.deadline(),
             Phase::Leaving | Phase::Gone => None,
-        }
+        };
+        own.into_iter().chain(self.hops.deadline()).min()
     }
 
     /// The time of [`SipLeg::deadline`] has come.
     pub(crate) fn timeout(&mut self, now: Instant, room: &mut Room<'_>) {
+        self.hops.step(now);
+        self.lookup_timeout(now, room);
         match &self.phase {
             Phase::Invited(_) => self.repeat_provisional(now, room),
             Phase::Up(_) => self.up_timeout(now, room),
@@ -274,7 +304,7 @@ impl SipLeg {
     fn end(&mut self, now: Instant, cause: Cause, room: &mut Room<'_>) {
         match &mut self.phase {
             Phase::Invited(_) => self.refuse(codes::refusal(cause), Some(cause), room),
-            Phase::Calling(_) => self.cancel(now, room),
+            Phase::Calling(_) => self.cancel(now, cause, room),
             Phase::Up(_) => self.bye(cause, room),
             Phase::Leaving | Phase::Gone => {}
         }
@@ -288,9 +318,18 @@ impl SipLeg {
 
     fn send(&mut self, request: Request, room: &mut Room<'_>) -> ClientTx {
         let tx = self.next_tx();
-        let to = self.dialog.as_ref().map_or(self.flow, |dialog| dialog.flow);
-        room.out.push(Post::Sip(Ask::Send { tx, request: Box::new(request), to }));
+        let (hop, learned) = self.next_hop();
+        self.dispatch(hop, learned, Outgoing::Request(tx, Box::new(request)), room);
         tx
+    }
+
+    /// Where the next request goes, and the flow that will do if that cannot be found out.
+    fn next_hop(&self) -> (NextHop, Flow) {
+        let Some(dialog) = &self.dialog else {
+            let first = self.way.as_ref().and_then(|way| way.first.clone());
+            return (first.map_or(NextHop::Flow(self.flow), NextHop::Name), self.flow);
+        };
+        (dialog.next_hop(), dialog.flow)
     }
 
     /// A request in the dialog, with credentials if they were asked for before.

@@ -48,6 +48,21 @@ impl Wire {
         out.push(Post::Media(MediaCmd::Tone { end: self.end(), tone: tone.clone() }));
     }
 
+    /// Ringback, unless the far side sounds.
+    pub fn ringback(&mut self, tone: &Tone, out: &mut Vec<Post>) {
+        self.sounding = true;
+        let port = self.port.clone();
+        out.push(Post::Media(MediaCmd::Ringback { port, tone: tone.clone() }));
+    }
+
+    /// The far side promises sound before the answer. Where it rings already, that goes on until the sound is there.
+    pub fn early(&mut self, far: Far, ring_back: &Tone, out: &mut Vec<Post>) {
+        match far {
+            Far::Rtp if self.sounding => self.ringback(ring_back, out),
+            Far::Rtp | Far::Port => self.hush(out),
+        }
+    }
+
     /// Stops a tone, if one may be sounding.
     pub fn hush(&mut self, out: &mut Vec<Post>) {
         if std::mem::take(&mut self.sounding) {

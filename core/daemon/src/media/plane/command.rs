@@ -62,6 +62,7 @@ impl Plane {
                 }
             }
             MediaCmd::Tone { end: End::Port(port), tone } => self.port(&port).play(&tone),
+            MediaCmd::Ringback { port, tone } => self.port(&port).ringback(&tone),
             MediaCmd::Quiet { end: End::Rtp(port) } => {
                 if let Some(leg) = self.leg(port) {
                     leg.quiet();

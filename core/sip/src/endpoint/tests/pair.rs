@@ -100,7 +100,9 @@ impl Pair {
                 self.on(true, Input::Ask(Ask::Ack { tx: TX, request, to: flow(Udp) }));
             }
             Told::Response { response, .. } if response.code >= 300 => seen.refused += 1,
-            Told::Response { .. } if self.cancel => self.on(true, Input::Ask(Ask::Cancel { tx: TX })),
+            Told::Response { .. } if self.cancel => {
+                self.on(true, Input::Ask(Ask::Cancel { tx: TX, reason: None }))
+            }
             Told::Response { .. } => {}
             Told::Failed { .. } => seen.failed += 1,
             other => panic!("the caller is told {other:?}"),

@@ -6,6 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use ringtrip_media::sdp::{Sdp, SdpSession};
 use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::next_hop::HostName;
+use ringtrip_sip::{Headers, body};
 
 use crate::post::RtpFace;
 
@@ -24,6 +27,10 @@ pub(super) struct Talk {
     remote: Option<Sound>,
     /// Where they last wanted their sound: kept over a hold by address 0.0.0.0 (RFC 2543).
     address: Option<SocketAddr>,
+    /// Where its signalling comes from: where its sound goes while a name in its SDP is resolved.
+    signalling: IpAddr,
+    /// The name in its SDP, with the port, and where that is once it is known.
+    named: Option<Named>,
     /// What the far side speaks, as far as it has said.
     far: Sound,
     /// The only codecs to speak, best first; none: all.
@@ -36,6 +43,14 @@ pub(super) struct Talk {
     agreement: u32,
 }
 
+/// A host name in `c=` (RFC 8866 §5.7).
+#[derive(Debug)]
+struct Named {
+    name: HostName,
+    asked: bool,
+    at: Option<SocketAddr>,
+}
+
 /// Packet time that we send where the peer has no wish, ms.
 const PTIME: u8 = 20;
 
@@ -43,7 +58,7 @@ const PTIME: u8 = 20;
 const EVENTS: u8 = 101;
 
 impl Talk {
-    pub(super) fn new(port: u16) -> Talk {
+    pub(super) fn new(port: u16, signalling: IpAddr) -> Talk {
         Talk {
             port,
             session: SdpSession::default(),
@@ -51,6 +66,8 @@ impl Talk {
             local: None,
             remote: None,
             address: None,
+            signalling,
+            named: None,
             far: Sound::default(),
             allowed: Vec::new(),
             offering: false,
@@ -98,6 +115,7 @@ impl Talk {
 
     /// The peer offers; what it can hear and say is known from now on, our answer follows.
     pub(super) fn offered(&mut self, mut offer: Heard) {
+        self.place(&mut offer);
         fit(&mut offer.sound.codecs, &self.allowed);
         self.address = offer.sound.addr.or(self.address);
         self.remote = Some(offer.sound);
@@ -157,7 +175,8 @@ impl Talk {
     }
 
     /// Takes the peer's answer to our offer. False if it has no codec that we offered.
-    pub(super) fn accept(&mut self, answer: Heard) -> bool {
+    pub(super) fn accept(&mut self, mut answer: Heard) -> bool {
+        self.place(&mut answer);
         let Some(local) = &self.local else { return false };
         let fits = answer.sound.codecs.iter().any(|c| local.codecs.iter().any(|ours| ours.kind == c.kind));
         if fits {
@@ -169,6 +188,38 @@ impl Talk {
             self.agreement = self.agreement.wrapping_add(1);
         }
         fits
+    }
+
+    /// A name in place of the address: its sound goes where its signalling comes from until the name is resolved.
+    fn place(&mut self, heard: &mut Heard) {
+        let media = heard.sdp.media.get(heard.at);
+        let Some((name, port)) = media.and_then(|m| Some((m.name.clone()?, m.port))) else {
+            self.named = None;
+            return;
+        };
+        let name = HostName { host: name, port: Some(port), transport: Some(Transport::Udp) };
+        let named = self.named.take().filter(|named| named.name == name);
+        let named = named.unwrap_or(Named { name, asked: false, at: None });
+        heard.sound.addr = Some(named.at.unwrap_or(SocketAddr::new(self.signalling, port)));
+        self.named = Some(named);
+    }
+
+    /// The name that has to be resolved, once.
+    pub(super) fn take_name(&mut self) -> Option<HostName> {
+        let named = self.named.as_mut().filter(|named| !named.asked)?;
+        named.asked = true;
+        Some(named.name.clone())
+    }
+
+    /// DNS has answered.
+    pub(super) fn located(&mut self, name: &HostName, at: SocketAddr) {
+        let Some(named) = self.named.as_mut().filter(|named| named.name == *name) else { return };
+        named.at = Some(at);
+        self.address = Some(at);
+        if let Some(remote) = &mut self.remote {
+            remote.addr = Some(at);
+        }
+        self.dirty = true;
     }
 
     /// Our last offer was refused: all stays as it was.
@@ -198,6 +249,16 @@ impl Talk {
     pub(super) fn offer_again(&mut self) -> Option<Bytes> {
         self.offering = self.local.is_some();
         self.again()
+    }
+
+    /// An offer as for a new call: all codecs, both ways. The peer asks for one within the dialog.
+    pub(super) fn offer_anew(&mut self, me: SocketAddr) -> Bytes {
+        let far = Sound { direction: Direction::SendRecv, ..self.far.clone() };
+        let kept = self.far.clone();
+        let sdp = self.offer(Some(&far), me);
+        // What the far side wants has not changed.
+        self.far = kept;
+        sdp
     }
 
     /// What we said last.
@@ -252,6 +313,7 @@ impl Talk {
             telephone_event_in: local.telephone_event.filter(|_| remote.telephone_event.is_some()),
             ptime: remote.ptime.unwrap_or(PTIME),
             direction: local.direction.within(remote.direction),
+            timeout: None,
         };
         self.dirty = false;
         Some(face)
@@ -286,7 +348,12 @@ pub(super) enum Unfit {
     NoAudio,
 }
 
-/// Reads a body.
+/// Reads the session description of a message, if it has one.
+pub(super) fn of(headers: &Headers, body: &Bytes) -> Option<Result<Heard, Unfit>> {
+    body::find(headers, body).sdp.map(|sdp| read(&sdp))
+}
+
+/// Reads a session description.
 pub(super) fn read(body: &[u8]) -> Result<Heard, Unfit> {
     let sdp = Sdp::parse(body).map_err(|_| Unfit::Broken)?;
     let (at, sound) = sdp.sound().ok_or(Unfit::NoAudio)?;

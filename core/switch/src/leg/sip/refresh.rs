@@ -63,6 +63,11 @@ impl Refresh {
         self.timer.as_ref().map(Timer::deadline)
     }
 
+    /// How long the session has before it counts as expired.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        Some(self.timer.as_ref()?.until().saturating_duration_since(now))
+    }
+
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
         self.timer.as_mut()?.due(now)
     }

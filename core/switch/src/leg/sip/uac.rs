@@ -18,9 +18,11 @@ use ringtrip_sip::digest;
 use ringtrip_sip::endpoint::{Ask, ClientTx, Flow};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::next_hop::{self, NextHop, Reach};
 use ringtrip_sip::reliable::{Receiver, Taken};
 
 use crate::gateway::seen;
+use crate::leg::sip::hops::Outgoing;
 use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, offer, put_sdp};
 use crate::leg::{LegEvent, Placement};
 use crate::party::Cause;
@@ -57,6 +59,10 @@ enum Wait {
 }
 
 impl Calling {
+    /// Is this the INVITE that is under way?
+    pub(super) fn is(&self, tx: ClientTx) -> bool {
+        self.tx == tx
+    }
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.wait {
             Wait::Sign { until } => Some(until),
@@ -86,15 +92,15 @@ impl SipLeg {
         self.tag = format!("{}-{}", self.id, room.rand.hex());
         self.talk.name(room.rand.number());
         let number = identity::escape_user(placement.number.as_str());
-        let uri: Bytes = way.uri.replace("{number}", &number).into();
+        let target: Bytes = way.uri.replace("{number}", &number).into();
         let mut headers = Headers::with_capacity(20);
-        for route in &way.routes {
-            headers.push(Name::Route, route.clone());
-        }
+        let routes: Vec<Bytes> = way.routes.iter().map(|r| Bytes::copy_from_slice(r.as_bytes())).collect();
+        let uri = next_hop::put_routes(&mut headers, &routes, &target);
         identity::put(&mut headers, &way, &placement.caller, &self.tag);
-        headers.push(Name::To, [b"<", &uri[..], b">"].concat());
+        headers.push(Name::To, [b"<", &target[..], b">"].concat());
         headers.push(Name::CallId, format!("{}{}", room.rand.hex(), room.rand.hex()));
         headers.push(Name::CSeq, "1 INVITE");
+        headers.push(Name::MaxForwards, placement.hops.to_string());
         headers.push(Name::Contact, self.contact(room.setup));
         headers.push(Name::Allow, ALLOW);
         headers.push(Name::Supported, SUPPORTED);
@@ -128,12 +134,20 @@ impl SipLeg {
     }
 
     /// The call does not want it any more. A CANCEL may cross the answer: then the answer is acknowledged and ended.
-    pub(super) fn cancel(&mut self, now: Instant, room: &mut Room<'_>) {
+    pub(super) fn cancel(&mut self, now: Instant, cause: Cause, room: &mut Room<'_>) {
         let Phase::Calling(calling) = &mut self.phase else { return };
         if std::mem::replace(&mut calling.cancelling, true) {
             return;
         }
-        room.out.push(Post::Sip(Ask::Cancel { tx: calling.tx }));
+        // It has not left yet: its next hop is still being resolved.
+        if self.hops.take_back(calling.tx) {
+            self.phase = Phase::Gone;
+            return;
+        }
+        // Another phone has answered: this one need not show a missed call (RFC 3326 §1).
+        let elsewhere = Bytes::from_static(b"SIP;cause=200;text=\"Call completed elsewhere\"");
+        let reason = (cause == Cause::Normal).then_some(elsewhere);
+        room.out.push(Post::Sip(Ask::Cancel { tx: calling.tx, reason }));
         // A CANCEL may not leave before a sign of life (§9.1). Nobody needs the long wait for it any more.
         if let (Wait::Long, Some(way)) = (calling.wait, &self.way) {
             calling.wait = Wait::begin(now, way);
@@ -256,7 +270,7 @@ impl SipLeg {
         calling.rang |= response.code == 180;
         let known = self.dialog.as_ref().is_some_and(|dialog| dialog.is_of(response));
         if !known && let Ok(dialog) = Dialog::of_answer(&calling.invite, response, self.flow) {
-            self.dialog = Some(dialog);
+            self.dialog = Some(dialog.reached_by(self.reach));
             calling.receiver = Receiver::default();
         }
         match calling.receiver.take(response) {
@@ -269,13 +283,14 @@ impl SipLeg {
             }
             Taken::Ignore => return,
         }
-        let accepted = match offer::read(&response.body) {
-            Ok(answer) if !response.body.is_empty() => self.talk.accept(answer),
+        let accepted = match offer::of(&response.headers, &response.body) {
+            Some(Ok(answer)) => self.talk.accept(answer),
             _ => false,
         };
         if accepted {
             room.said.push(LegEvent::Progress(self.talk.heard()));
-        } else if response.code == 180 {
+        }
+        if response.code == 180 {
             room.said.push(LegEvent::Ringing);
         }
     }
@@ -286,7 +301,8 @@ impl SipLeg {
         match &mut self.dialog {
             Some(dialog) if dialog.is_of(response) => dialog.confirm(Some(response)),
             other => match Dialog::of_answer(&calling.invite, response, self.flow) {
-                Ok(mut dialog) => {
+                Ok(dialog) => {
+                    let mut dialog = dialog.reached_by(self.reach);
                     dialog.skip_to(other.as_ref().map_or(number, |old| old.local_cseq()));
                     *other = Some(dialog);
                 }
@@ -305,8 +321,8 @@ impl SipLeg {
         if let Some(auth) = &mut self.auth {
             auth.accepted();
         }
-        let fits = match offer::read(&response.body) {
-            Ok(answer) if !response.body.is_empty() => self.talk.accept(answer),
+        let fits = match offer::of(&response.headers, &response.body) {
+            Some(Ok(answer)) => self.talk.accept(answer),
             // What a reliable 183 has said stands.
             _ => self.talk.settled(),
         };
@@ -387,10 +403,11 @@ impl SipLeg {
 
     pub(super) fn acknowledge(&mut self, tx: ClientTx, number: u32, room: &mut Room<'_>) {
         let Some(dialog) = &self.dialog else { return };
-        let (mut ack, to) = (dialog.ack(number), dialog.flow);
+        let mut ack = dialog.ack(number);
+        let (hop, learned) = self.next_hop();
         // It cannot be asked for credentials, so it repeats those that its INVITE was taken with (§22.1).
         self.proof.iter().for_each(|(name, value)| ack.headers.push(name.clone(), value.clone()));
-        room.out.push(Post::Sip(Ask::Ack { tx, request: Box::new(ack), to }));
+        self.dispatch(hop, learned, Outgoing::Ack(tx, Box::new(ack)), room);
     }
 
     fn is_fork(&self, response: &Response) -> bool {
@@ -399,11 +416,12 @@ impl SipLeg {
 
     /// A far end that we do not talk to answered an INVITE of ours: a second phone behind a proxy, or a server that was
     /// given up. It is told that it came too late.
-    fn end_fork(&mut self, tx: ClientTx, response: &Response, to: Flow, room: &mut Room<'_>) {
-        let Some((ack, bye)) = too_late(response, to) else { return };
-        room.out.push(Post::Sip(Ask::Ack { tx, request: Box::new(ack), to }));
+    fn end_fork(&mut self, tx: ClientTx, response: &Response, flow: Flow, room: &mut Room<'_>) {
+        let Some(TooLate { ack, bye, hop }) = too_late(response, flow) else { return };
+        let hop = if self.reach == Reach::Flow { NextHop::Flow(flow) } else { hop };
+        self.dispatch(hop.clone(), flow, Outgoing::Ack(tx, Box::new(ack)), room);
         let tx = self.next_tx();
-        room.out.push(Post::Sip(Ask::Send { tx, request: Box::new(bye), to }));
+        self.dispatch(hop, flow, Outgoing::Request(tx, Box::new(bye)), room);
     }
 }
 
@@ -424,8 +442,15 @@ pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
     Some(Duration::from_secs(value.get(..end)?.parse().ok()?))
 }
 
-/// The ACK and the BYE for a 2xx that nobody waits for: all that they need stands in it.
-pub(crate) fn too_late(response: &Response, flow: Flow) -> Option<(Request, Request)> {
+/// The ACK and the BYE for a 2xx that nobody waits for, and where they go.
+pub(crate) struct TooLate {
+    pub(crate) ack: Request,
+    pub(crate) bye: Request,
+    pub(crate) hop: NextHop,
+}
+
+/// All that they need stands in the 2xx.
+pub(crate) fn too_late(response: &Response, flow: Flow) -> Option<TooLate> {
     let number = CSeq::read(response.headers.get(&Name::CSeq)?).ok()?.number;
     // A response repeats From, Call-ID and CSeq of its request (RFC 3261 §8.2.6.2).
     let invite = Request {
@@ -437,5 +462,5 @@ pub(crate) fn too_late(response: &Response, flow: Flow) -> Option<(Request, Requ
     let mut dialog = Dialog::of_answer(&invite, response, flow).ok().filter(|d| !d.target().is_empty())?;
     let ack = dialog.ack(number);
     let bye = dialog.bye();
-    Some((ack, bye))
+    Some(TooLate { ack, bye, hop: dialog.next_hop() })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_media::sound::Sound;
+use ringtrip_sip::body;
 use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::endpoint::{Ask, ServerTx};
@@ -16,7 +17,7 @@ use ringtrip_sip::transaction::Timers;
 
 use crate::leg::LegEvent;
 use crate::leg::sip::within::Pending;
-use crate::leg::sip::{ALLOW, Phase, Room, SDP, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::leg::sip::{ALLOW, Phase, Room, SUPPORTED, SipLeg, codes, offer, put_sdp};
 use crate::party::Cause;
 use crate::post::Post;
 
@@ -33,6 +34,9 @@ pub(super) struct Invited {
     sender: Sender,
     /// Answers that wait for the PRACK of the one before; the last may be the 200.
     queue: VecDeque<Response>,
+    /// What the far side turned out to speak, where a provisional answer has agreed on something else: asked for when the
+    /// call is up.
+    want: Option<Sound>,
     /// The last provisional answer, said again each minute so that proxies keep the call (§13.3.1.1).
     last: Option<(Response, Instant)>,
 }
@@ -44,7 +48,16 @@ impl Invited {
     pub(super) fn new(tx: ServerTx, request: Arc<Request>) -> Invited {
         let reliable = Support::of(&request.headers) == Support::Required;
         let cseq = request.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).map_or(0, |c| c.number);
-        Invited { tx, request, cseq, reliable, sender: Sender::new(0), queue: VecDeque::new(), last: None }
+        Invited {
+            tx,
+            request,
+            cseq,
+            reliable,
+            sender: Sender::new(0),
+            queue: VecDeque::new(),
+            want: None,
+            last: None,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -53,8 +66,9 @@ impl Invited {
 }
 
 impl SipLeg {
-    /// Looks at the INVITE; what cannot be served is refused at once.
-    pub(crate) fn begin(&mut self, _now: Instant, room: &mut Room<'_>) {
+    /// Looks at the INVITE; what cannot be served is refused at once. `help`: it is an emergency call.
+    pub(crate) fn begin(&mut self, now: Instant, help: bool, room: &mut Room<'_>) {
+        self.hops.step(now);
         let tag = format!("{}-{}", self.id, room.rand.hex());
         self.talk.name(room.rand.number());
         let Phase::Invited(invited) = &self.phase else { return };
@@ -62,7 +76,7 @@ impl SipLeg {
         let dialog = Dialog::of_request(&request, &tag, self.flow);
         self.tag = tag;
         match dialog {
-            Ok(dialog) => self.dialog = Some(dialog),
+            Ok(dialog) => self.dialog = Some(dialog.reached_by(self.reach)),
             // No Contact, or a CSeq that is none: requests of ours would never find back.
             Err(_) => return self.refuse_and_say(400, Cause::Incompatible, room),
         }
@@ -75,21 +89,24 @@ impl SipLeg {
                 r.headers.push(Name::MinSe, min.to_string());
             });
         }
-        if request.body.is_empty() {
-            return;
+        let found = body::find(&request.headers, &request.body);
+        // A call for help is not lost for a part that we do not understand.
+        if found.lacking && !help {
+            return self.refuse_with(415, Cause::Incompatible, room, |r| {
+                r.headers.push(Name::Accept, body::ACCEPT);
+            });
         }
-        if !is_sdp(&request) {
-            return self.refuse_with(415, Cause::Incompatible, room, |r| r.headers.push(Name::Accept, SDP));
-        }
-        match offer::read(&request.body) {
-            Ok(offer) => {
+        match found.sdp.as_deref().map(offer::read) {
+            None => {}
+            Some(Ok(offer)) => {
                 self.talk.offered(offer);
+                self.lookup_sound(room);
                 if self.talk.remote().is_none_or(|remote| remote.codecs.is_empty()) {
                     self.refuse_and_say(488, Cause::Incompatible, room);
                 }
             }
-            Err(offer::Unfit::Broken) => self.refuse_and_say(400, Cause::Incompatible, room),
-            Err(offer::Unfit::NoAudio) => self.refuse_and_say(488, Cause::Incompatible, room),
+            Some(Err(offer::Unfit::Broken)) => self.refuse_and_say(400, Cause::Incompatible, room),
+            Some(Err(offer::Unfit::NoAudio)) => self.refuse_and_say(488, Cause::Incompatible, room),
         }
     }
 
@@ -131,7 +148,12 @@ impl SipLeg {
         let me = self.address(room.setup);
         let Phase::Invited(invited) = &self.phase else { return };
         let request = Arc::clone(&invited.request);
+        let mut want = None;
         let sdp = if self.talk.settled() {
+            // Who answers may speak otherwise than who made the sound before: another codec, another direction. The 200
+            // must not say so (RFC 3261 §13.2.1), a re-INVITE does.
+            want = self.talk.must_change(far).then(|| far.clone());
+            self.talk.far(far.clone());
             // A 200 repeats what an unacknowledged 183 said; after PRACK there is nothing left to say.
             self.talk.again().filter(|_| !invited.reliable)
         } else if self.talk.remote().is_some() {
@@ -154,6 +176,7 @@ impl SipLeg {
             put_sdp(&mut response.headers, &mut response.body, sdp);
         }
         let Phase::Invited(invited) = &mut self.phase else { return };
+        invited.want = want;
         if invited.sender.is_waiting() {
             invited.queue.push_back(response);
         } else {
@@ -167,7 +190,11 @@ impl SipLeg {
         if let Some(dialog) = &mut self.dialog {
             dialog.confirm(None);
         }
-        self.phase = Phase::Up(Box::new(Pending::unacknowledged()));
+        let want = match &mut self.phase {
+            Phase::Invited(invited) => invited.want.take(),
+            _ => None,
+        };
+        self.phase = Phase::Up(Box::new(Pending::unacknowledged(want)));
     }
 
     /// Refuses the caller without a word to the call: it said so itself.
@@ -263,10 +290,4 @@ impl Invited {
 /// An offer to a caller that has not said what it speaks holds only what can be transcoded, so that any answer fits.
 fn g711_only(far: &Sound) -> Sound {
     Sound { codecs: Vec::new(), telephone_event: None, ..far.clone() }
-}
-
-/// Is the body SDP, as far as the headers say?
-pub(super) fn is_sdp(request: &Request) -> bool {
-    let kind = request.headers.text(&Name::ContentType).unwrap_or(SDP);
-    kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case(SDP))
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_media::sound::Sound;
+use ringtrip_sip::body;
 use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
@@ -12,8 +13,8 @@ use ringtrip_sip::session_timer::Due;
 
 use crate::leg::LegEvent;
 use crate::leg::sip::info::{self, Said};
-use crate::leg::sip::uas::is_sdp;
-use crate::leg::sip::{ALLOW, Peer, Phase, Room, SDP, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::leg::sip::uac::retry_after;
+use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, offer, put_sdp};
 use crate::party::Cause;
 use crate::post::Post;
 
@@ -28,7 +29,9 @@ pub(super) struct Pending {
     ours: Option<Ours>,
     /// What the far side wants next, when nothing else is under way.
     want: Option<Sound>,
-    /// After a collision: when to try again (§14.1).
+    /// The session is to be refreshed, when nothing else is under way.
+    refresh: bool,
+    /// After a collision (§14.1), or where the peer asked for time: when to try again.
     retry: Option<Instant>,
 }
 
@@ -44,10 +47,14 @@ struct Ours {
     want: Option<Sound>,
 }
 
+/// Before another try where the peer has not said how long to wait, and at least where it has.
+const AGAIN: Duration = Duration::from_secs(5);
+const LEAST: Duration = Duration::from_millis(500);
+
 impl Pending {
-    /// The dialog of an INVITE whose 2xx was just sent.
-    pub(super) fn unacknowledged() -> Pending {
-        Pending { unacked: true, ..Pending::default() }
+    /// The dialog of an INVITE whose 2xx was just sent; `want`: what the far side wants as soon as it is acknowledged.
+    pub(super) fn unacknowledged(want: Option<Sound>) -> Pending {
+        Pending { unacked: true, want, ..Pending::default() }
     }
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.retry
@@ -88,7 +95,7 @@ impl SipLeg {
                 let mut response = self.respond(request, 200);
                 response.headers.push(Name::Allow, ALLOW);
                 response.headers.push(Name::Supported, SUPPORTED);
-                response.headers.push(Name::Accept, SDP);
+                response.headers.push(Name::Accept, body::ACCEPT);
                 room.out.push(Post::Sip(Ask::Respond { tx, response }));
             }
             Method::Notify | Method::Subscribe => self.reply(tx, request, 489, room),
@@ -111,7 +118,7 @@ impl SipLeg {
             return self.bye(cause, room);
         }
         if self.talk.offering() {
-            let answer = offer::read(&request.body).ok().filter(|_| !request.body.is_empty());
+            let answer = offer::of(&request.headers, &request.body).and_then(Result::ok);
             if !answer.is_some_and(|answer| self.talk.accept(answer)) {
                 self.bye(Cause::Incompatible, room);
                 return room.said.push(LegEvent::Ended(Cause::Incompatible));
@@ -176,6 +183,7 @@ impl SipLeg {
             return;
         }
         let Some(ours) = pending.ours.take() else { return };
+        let is_refresh = ours.want.is_none();
         match response.code {
             200..=299 => {
                 if let Some(dialog) = &mut self.dialog {
@@ -189,7 +197,7 @@ impl SipLeg {
                 }
                 self.refresh.agree(now, &response.headers, &room.setup.config.sip);
                 if ours.offered {
-                    let answer = offer::read(&response.body).ok().filter(|_| !response.body.is_empty());
+                    let answer = offer::of(&response.headers, &response.body).and_then(Result::ok);
                     if !answer.is_some_and(|answer| self.talk.accept(answer)) {
                         self.talk.withdraw(ours.before);
                     }
@@ -206,27 +214,49 @@ impl SipLeg {
                 self.moved |= ours.offered;
                 self.change_if_free(now, room);
             }
-            // The dialog is not there any more (§12.2.1.2).
+            422 if self.refresh.too_small(&response.headers) => self.try_again(now, ours),
+            // The dialog is not there any more (§12.2.1.2). A far end that is of another mind hears it (RFC 4028 §10).
             408 | 481 => {
-                self.phase = Phase::Gone;
+                self.bye(Cause::Failure, room);
                 room.said.push(LegEvent::Ended(Cause::Failure));
             }
             491 => {
-                self.talk.withdraw(ours.before);
                 // §14.1: the one who made the Call-ID waits longer, so that the second try does not collide.
                 let wait = match self.way {
                     Some(_) => room.rand.between(210, 400),
                     None => room.rand.between(0, 200),
                 };
-                let retry = now + Duration::from_millis(wait * 10);
-                if let Phase::Up(pending) = &mut self.phase {
-                    pending.retry = Some(retry);
-                    self.moved |= ours.want.is_none() && ours.offered;
-                    pending.want = pending.want.take().or(ours.want);
-                }
+                self.try_again(now + Duration::from_millis(wait * 10), ours);
             }
+            // It has no time now.
+            500 | 503 if retry_after(&response.headers).is_some() => {
+                let wait = retry_after(&response.headers).unwrap_or(AGAIN).max(LEAST);
+                self.try_again(now + wait, ours);
+            }
+            // RFC 3311 §5.2: what cannot be said by UPDATE is said by re-INVITE.
+            _ if is_refresh && ours.method == Method::Update => {
+                self.peer.allows_update = false;
+                self.refresh_session(room);
+            }
+            // The peer lives, and the session goes on until it expires (RFC 4028 §10): there is time for another try.
+            _ if is_refresh => {
+                let wait = self.refresh.left(now).map_or(AGAIN, |left| left / 3).max(AGAIN);
+                self.try_again(now + wait, ours);
+            }
+            503 => self.try_again(now + AGAIN, ours),
             // Refused: all stays as it was.
             _ => self.talk.withdraw(ours.before),
+        }
+    }
+
+    /// All stays as it was, and at that time the same is asked for again.
+    fn try_again(&mut self, at: Instant, ours: Ours) {
+        self.talk.withdraw(ours.before);
+        self.moved |= ours.want.is_none() && ours.offered;
+        if let Phase::Up(pending) = &mut self.phase {
+            pending.retry = Some(at);
+            pending.refresh |= ours.want.is_none() && !ours.offered;
+            pending.want = pending.want.take().or(ours.want);
         }
     }
 
@@ -261,11 +291,14 @@ impl SipLeg {
         if busy {
             return;
         }
-        let moved = std::mem::take(&mut self.moved);
+        let (moved, refresh) = (std::mem::take(&mut self.moved), std::mem::take(&mut pending.refresh));
         let before = self.talk.said().cloned();
         let Some(want) = pending.want.take() else {
-            let Some(sdp) = moved.then(|| self.talk.offer_again()).flatten() else { return };
-            return self.send_change(Method::Invite, Some(sdp), before, None, room);
+            return match moved.then(|| self.talk.offer_again()).flatten() {
+                Some(sdp) => self.send_change(Method::Invite, Some(sdp), before, None, room),
+                None if refresh => self.refresh_session(room),
+                None => {}
+            };
         };
         let sdp = self.talk.offer(Some(&want), self.address(room.setup));
         self.send_change(Method::Invite, Some(sdp), before, Some(want), room);
@@ -337,7 +370,8 @@ impl SipLeg {
     }
 
     fn update(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
-        if request.body.is_empty() {
+        let found = body::find(&request.headers, &request.body);
+        if found.sdp.is_none() && !found.lacking {
             // A refresh alone.
             if self.takes_session_time(tx, request, room) {
                 self.accept(now, tx, request, None, room);
@@ -368,20 +402,22 @@ impl SipLeg {
         if !self.takes_session_time(tx, request, room) {
             return false;
         }
-        if request.body.is_empty() {
-            // Theirs to answer, in the ACK (§14.2).
-            let sdp = self.talk.offer_again();
-            self.accept(now, tx, request, sdp, room);
-            return true;
-        }
-        if !is_sdp(request) {
+        let found = body::find(&request.headers, &request.body);
+        if found.lacking {
             let mut response = self.respond(request, 415);
-            response.headers.push(Name::Accept, SDP);
+            response.headers.push(Name::Accept, body::ACCEPT);
             room.out.push(Post::Sip(Ask::Respond { tx, response }));
             return false;
         }
+        let Some(sdp) = found.sdp else {
+            // Theirs to answer, in the ACK. The offer is that of a new call (§14.2, RFC 6337 §5.1): what was agreed for a
+            // hold must not outlive it.
+            let sdp = self.talk.offer_anew(self.address(room.setup));
+            self.accept(now, tx, request, Some(sdp), room);
+            return true;
+        };
         let before = self.talk.heard();
-        let answer = match offer::read(&request.body) {
+        let answer = match offer::read(&sdp) {
             Ok(offer) => self.talk.reoffered(offer, self.address(room.setup)),
             Err(_) => None,
         };
@@ -421,11 +457,12 @@ impl SipLeg {
     }
 
     fn pracked_with(&mut self, now: Instant, request: &Request, room: &mut Room<'_>) -> bool {
-        if self.talk.offering() && matches!(self.phase, Phase::Invited(_)) && !request.body.is_empty() {
-            // The answer to the offer that our reliable answer brought (RFC 3262 §5).
-            if let Ok(answer) = offer::read(&request.body) {
-                self.talk.accept(answer);
-            }
+        // The answer to the offer that our reliable answer brought (RFC 3262 §5).
+        if self.talk.offering()
+            && matches!(self.phase, Phase::Invited(_))
+            && let Some(Ok(answer)) = offer::of(&request.headers, &request.body)
+        {
+            self.talk.accept(answer);
         }
         self.pracked(now, request, room)
     }

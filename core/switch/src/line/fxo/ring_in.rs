@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ringtrip_media::sound::Sound;
 
 use crate::board::BoardCmd;
-use crate::call::{Birth, Caller};
+use crate::call::{Birth, Caller, MAX_FORWARDS};
 use crate::config::CallerIdMethod;
 use crate::ids::CallId;
 use crate::leg::{LegCmd, LegEvent};
@@ -98,6 +98,7 @@ impl Fxo {
             caller,
             dialled: Digits::default(),
             planned: None,
+            hops: MAX_FORWARDS,
             a: Caller::Line(self.wire.line.clone()),
             ports: [0, 0],
         };
@@ -134,12 +135,16 @@ impl Fxo {
         match cmd {
             LegCmd::Ringing if talk.way == Way::In => {
                 let ring_back = self.ring_back.clone();
-                self.wire.tone(&ring_back, out);
+                match talk.far {
+                    Far::Port => self.wire.tone(&ring_back, out),
+                    Far::Rtp => self.wire.ringback(&ring_back, out),
+                }
                 State::Calling(talk)
             }
             LegCmd::Progress(sound) if talk.way == Way::In => {
-                self.wire.hush(out);
-                State::Calling(Talk { far: Far::of(&sound), ..talk })
+                let far = Far::of(&sound);
+                self.wire.early(far, &self.ring_back.clone(), out);
+                State::Calling(Talk { far, ..talk })
             }
             LegCmd::Answer(sound) if talk.way == Way::In => {
                 self.wire.hush(out);

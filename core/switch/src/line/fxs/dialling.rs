@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::call::{Birth, Caller};
+use crate::call::{Birth, Caller, MAX_FORWARDS};
 use crate::dialplan::{Matcher, Outcome, Step, Timers, Why};
 use crate::emergency;
 use crate::line::wire::{Far, Outbox};
@@ -212,6 +212,7 @@ impl Fxs {
             caller: self.caller.clone(),
             dialled,
             planned,
+            hops: MAX_FORWARDS,
             a: Caller::Line(self.wire.line.clone()),
             ports: [0, 0],
         })));

@@ -315,7 +315,10 @@ impl Fxs {
             (state, LegCmd::End(cause)) => self.far_end_gone(state, now, cause, out),
             (State::Calling(talk), LegCmd::Ringing) => {
                 let ring_back = self.region.tones.ring_back.clone();
-                self.wire.tone(&ring_back, out);
+                match talk.far {
+                    Far::Port => self.wire.tone(&ring_back, out),
+                    Far::Rtp => self.wire.ringback(&ring_back, out),
+                }
                 State::Calling(talk)
             }
             (State::Calling(talk), LegCmd::Attend) => {
@@ -323,8 +326,9 @@ impl Fxs {
                 State::Calling(talk)
             }
             (State::Calling(talk), LegCmd::Progress(sound)) => {
-                self.wire.hush(out);
-                State::Calling(Talk { far: Far::of(&sound), ..talk })
+                let far = Far::of(&sound);
+                self.wire.early(far, &self.region.tones.ring_back.clone(), out);
+                State::Calling(Talk { far, ..talk })
             }
             (State::Calling(talk), LegCmd::Answer(sound)) => {
                 self.wire.hush(out);

@@ -279,6 +279,7 @@ impl World {
                 let offer = if rest.contains(&"sip") { sip() } else { Sound::analog() };
                 let number = after("from").map_or("", |n| *n);
                 let placement = Placement {
+                    hops: 70,
                     number: Digits::new(if rest[0] == "none" { "" } else { rest[0] }),
                     caller: CallerId {
                         number: number.to_owned(),
