@@ -76,13 +76,15 @@ impl Networks {
     pub fn translates(&self, name: &str, interface: &str) -> bool {
         self.run(name, "sysctl", &["-qw", "net.ipv4.ip_forward=1"]);
         let rules = format!(
-            "table ip nat {{ chain out {{ type nat hook postrouting priority 100; oifname \"{interface}\" masquerade fully-random; }} }}"
+            "table ip nat {{\nchain out {{ type nat hook postrouting priority 100;\noifname \"{interface}\" masquerade \
+             fully-random;\n}}\n}}\n"
         );
         let done = self.command(name, "nft", &[&rules]).output();
         match done {
             Ok(done) if done.status.success() => true,
             Ok(done) => {
                 let why = String::from_utf8_lossy(&done.stderr).into_owned();
+                assert!(!why.contains("syntax error"), "{rules}: {why}");
                 skipped::<()>(&format!("no NAT in this kernel: {why}")).is_some()
             }
             Err(e) => skipped::<()>(&format!("nft (nftables): {e}")).is_some(),
@@ -93,7 +95,8 @@ impl Networks {
     #[track_caller]
     pub fn forwards(&self, name: &str, interface: &str, ports: &str, to: &str) {
         let rules = format!(
-            "table ip nat {{ chain in {{ type nat hook prerouting priority -100; iifname \"{interface}\" udp dport {ports} dnat to {to}; }} }}"
+            "table ip nat {{\nchain in {{ type nat hook prerouting priority -100;\niifname \"{interface}\" udp dport \
+             {ports} dnat to {to};\n}}\n}}\n"
         );
         self.run(name, "nft", &[&rules]);
     }

@@ -665,6 +665,7 @@ impl World {
             Post::Find { call, seq, target, emergency, last, except } => {
                 self.find(call, seq, target, emergency, last, &except);
             }
+            Post::Latency { .. } => {}
             Post::SeenAs { gateway, seen } => self.say(format_args!("    * {gateway} sees us at {seen}")),
             // Nobody counts here.
             Post::Left { .. } => {}

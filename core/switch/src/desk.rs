@@ -372,8 +372,14 @@ impl Desk {
                     out.push(to_leg(leg, told));
                 }
             }
-            Told::Response { tx, .. } if tx.owner == keep_alive::OWNER => self.keep_alive.answered(now, tx.n),
-            Told::Failed { tx, .. } if tx.owner == keep_alive::OWNER => self.keep_alive.unanswered(tx.n),
+            Told::Response { tx, .. } if tx.owner == keep_alive::OWNER => {
+                let news = self.keep_alive.answered(now, tx.n);
+                ways::tell_latency(news, out);
+            }
+            Told::Failed { tx, .. } if tx.owner == keep_alive::OWNER => {
+                let news = self.keep_alive.unanswered(tx.n);
+                ways::tell_latency(news, out);
+            }
             Told::Response { tx, .. } | Told::Failed { tx, .. } => {
                 let tx = *tx;
                 self.tell_owner(tx, told, out);

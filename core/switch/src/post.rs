@@ -17,7 +17,7 @@ use crate::board::{BoardCmd, BoardEvent};
 use crate::call::Birth;
 use crate::cdr::Cdr;
 use crate::event::Event;
-use crate::ids::{CallId, GatewayId, LegId, LineId, PortRef};
+use crate::ids::{CallId, ExtId, GatewayId, LegId, LineId, PortRef};
 use crate::leg::{LegCmd, LegEvent};
 use crate::party::{Cause, Key};
 use crate::route::{Found, Keys, RoutePlan, RouteQuery, Step, Target};
@@ -94,6 +94,15 @@ pub enum Post {
         flow: Flow,
         /// The peer has sent to the address on it: that one stays as long as we have it.
         peer_knows_it: bool,
+    },
+    /// To what people see: a phone was asked with OPTIONS and took so long to answer, or did not.
+    Latency {
+        /// Its extension.
+        ext: ExtId,
+        /// Where it registered from.
+        remote: SocketAddr,
+        /// How long.
+        latency: Option<Duration>,
     },
     /// To the network: a provider says that it sees us at this address.
     SeenAs {

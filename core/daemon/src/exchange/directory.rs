@@ -32,7 +32,7 @@ use ringtrip_switch::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 
 use super::front::Door;
 use super::parts::{self, CallShell, CallWorld, DeskShell, GatewayShell, LineShell};
-use super::{boards, find, live, route, wall, wishes};
+use super::{boards, find, live, registrations, route, wall, wishes};
 use crate::control::Exchange;
 use crate::descriptors::Budget;
 use crate::dns::Dns;
@@ -187,6 +187,7 @@ impl Directory {
             Post::Resolve { gateway, host, port, transport } => {
                 find::resolve(self, gateway, host, port, transport);
             }
+            Post::Latency { ext, remote, latency } => registrations::measured(self, &ext, remote, latency),
             Post::SeenAs { gateway, seen } => self.seen_as(&gateway, seen),
             Post::LocalAddress { call, n, flow, peer_knows_it } => {
                 let net = self.0.net.borrow().clone();

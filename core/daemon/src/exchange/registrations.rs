@@ -1,6 +1,7 @@
 //! Registrations on their way between the desk, the store and what people see. Kept *soon*: phones bring back what a
 //! power cut takes.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -59,6 +60,17 @@ pub(super) fn changed(dir: &Directory, now: Instant, desk: &Desk, exts: Vec<ExtI
             dir.0.store.save_registration(&kept(now, ext.as_str(), record));
         }
     }
+}
+
+/// A phone's latency is news.
+pub(super) fn measured(dir: &Directory, ext: &ExtId, remote: SocketAddr, latency: Option<Duration>) {
+    let remote = remote.to_string();
+    dir.0.exchange.update(|views| {
+        let contacts = views.extensions.get_mut(ext.as_str()).map(|view| &mut view.contacts[..]);
+        for contact in contacts.unwrap_or_default().iter_mut().filter(|contact| contact.address == remote) {
+            contact.latency_ms = latency.map(|latency| latency.as_secs_f32() * 1000.0);
+        }
+    });
 }
 
 /// Two phones behind two routers may have the same Contact, so where it comes from counts too.

@@ -54,6 +54,14 @@ pub(super) struct Question {
     pub(super) cseq: u32,
 }
 
+/// News of how long the phone at this address takes to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Measured {
+    pub(super) aors: SmallVec<[Bytes; 1]>,
+    pub(super) remote: SocketAddr,
+    pub(super) latency: Option<Duration>,
+}
+
 impl KeepAlive {
     pub(super) fn new(seed: u64) -> KeepAlive {
         KeepAlive {
@@ -116,20 +124,22 @@ impl KeepAlive {
         Some(Question { n, call_id: kept.call_id.clone(), cseq: kept.cseq })
     }
 
-    /// An answer, whatever it says: who refuses OPTIONS is there too.
-    pub(super) fn answered(&mut self, now: Instant, n: u32) {
-        let Some((way, since)) = self.asked.remove(&n) else { return };
-        if let Some(kept) = self.ways.get_mut(&way) {
-            kept.latency = Some(now.saturating_duration_since(since));
-        }
+    /// An answer, whatever it says: who refuses OPTIONS is there too. What is news by it.
+    pub(super) fn answered(&mut self, now: Instant, n: u32) -> Option<Measured> {
+        let (way, since) = self.asked.remove(&n)?;
+        self.measured(way, Some(now.saturating_duration_since(since)))
     }
 
     /// No answer came to this question.
-    pub(super) fn unanswered(&mut self, n: u32) {
-        let Some((way, _)) = self.asked.remove(&n) else { return };
-        if let Some(kept) = self.ways.get_mut(&way) {
-            kept.latency = None;
-        }
+    pub(super) fn unanswered(&mut self, n: u32) -> Option<Measured> {
+        let (way, _) = self.asked.remove(&n)?;
+        self.measured(way, None)
+    }
+
+    fn measured(&mut self, way: Way, latency: Option<Duration>) -> Option<Measured> {
+        let kept = self.ways.get_mut(&way)?;
+        let before = std::mem::replace(&mut kept.latency, latency);
+        (before != latency).then(|| Measured { aors: kept.aors.clone(), remote: way.1, latency })
     }
 
     /// How long the phone on this way took to answer.

@@ -11,10 +11,10 @@ use ringtrip_sip::name::Name;
 use ringtrip_sip::registrar::{self, Binding, Change};
 use ringtrip_sip::via::Via;
 
-use super::keep_alive::{OWNER, Question, way_of};
+use super::keep_alive::{Measured, OWNER, Question, way_of};
 use super::{Desk, DeskOut};
 use crate::config::{External, KeepAliveBy};
-use crate::ids::GatewayId;
+use crate::ids::{ExtId, GatewayId};
 use crate::post::Post;
 
 impl Desk {
@@ -125,4 +125,11 @@ impl Desk {
             other => other,
         }
     }
+}
+
+/// The latency of a phone, for those who watch.
+pub(super) fn tell_latency(news: Option<Measured>, out: &mut Vec<DeskOut>) {
+    let Some(Measured { aors, remote, latency }) = news else { return };
+    let exts = aors.iter().filter_map(|aor| std::str::from_utf8(aor).ok()?.parse::<ExtId>().ok());
+    out.extend(exts.map(|ext| DeskOut::Post(Post::Latency { ext, remote, latency })));
 }
