@@ -7,7 +7,7 @@ use std::time::Instant;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::nat::{self, Topology};
 
-use super::{Gateway, Purpose, Registration, Why};
+use super::{Gateway, Purpose, Registration, Resolve, Why};
 use crate::post::Post;
 
 impl Gateway {
@@ -24,8 +24,8 @@ impl Gateway {
         self.setup.topology = topology;
         self.ways = ways;
         if self.servers.is_empty() {
-            // What was found before had no way; it may have one now.
-            if !self.ways.is_empty() && !self.is_new() {
+            // Its name did not resolve, or to what no address of ours reached. Both may be different now.
+            if matches!(self.resolve, Resolve::Known { .. }) {
                 self.ask_where(now, out);
             }
             return;

@@ -268,4 +268,5 @@ fn a_call_for_help_tries_a_gateway_that_is_down() {
     assert_eq!(bench.way(true), Ok(vec![1]));
 }
 
+mod network;
 mod registrar;
