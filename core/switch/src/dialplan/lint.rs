@@ -52,13 +52,23 @@ fn lost_repeat(a: &Alternative) -> Option<Warning> {
     })
 }
 
-/// `x.S0` would dial an empty number as soon as the handset is lifted.
+/// `x.S0` is complete as soon as the handset is lifted, with an empty number, which goes nowhere. `P9` alone says how long
+/// somebody may wait for the first key: that is meant so.
 fn empty_hot_line(a: &Alternative) -> Option<Warning> {
     let emits = a.tokens.iter().any(|t| matches!(t, Token::Emit(_))) || !a.route_text.is_empty();
-    let optional = a.timed && !emits && keys(a).all(|(_, repeat)| repeat);
+    let off_hook_timer =
+        !a.tokens.is_empty() && a.tokens.iter().all(|t| matches!(t, Token::Pause(1..) | Token::Tone));
+    let optional = a.timed && !emits && !off_hook_timer && keys(a).all(|(_, repeat)| repeat);
     optional.then(|| {
-        let what = format!("{} is complete before any key is pressed, and its number is empty", a.text);
-        Warning::new(a.at, what, "ask for one key at least: xx.")
+        let what = format!(
+            "{} is complete before any key is pressed: its number is empty, and reorder tone follows",
+            a.text
+        );
+        let hint = match keys(a).count() {
+            0 => "write what it dials: <:100>, or P9 for the time until reorder tone",
+            _ => "ask for one key at least: xx.",
+        };
+        Warning::new(a.at, what, hint)
     })
 }
 

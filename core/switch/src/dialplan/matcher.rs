@@ -387,6 +387,11 @@ fn accept(
     let first_pause =
         p.pauses.iter().take_while(|pause| p.states[pause.state].alternative < p.states[end].alternative);
     let number = rewrite(a, dialled, &passed[first_pause.count()..]);
+    // An empty number goes only where a rule routes it, such as to the landline's own dial tone. A pause with nothing behind
+    // it says how long somebody may wait before the first key.
+    if number.is_empty() && a.route == PlanRoute::Default {
+        return Outcome::Reject { why };
+    }
     Outcome::Send { number: Digits::new(&number), route: a.route.clone(), alternative: a.shown(), why }
 }
 

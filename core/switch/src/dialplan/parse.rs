@@ -4,10 +4,11 @@
 //! plan      = { ("L"|"S") ":" [secs] "," } "(" sequence { "|" sequence } ")"
 //! sequence  = { elem ["."] | "<" lhs [":" rhs] ">" | "," | ("S"|"L"|"P") [secs] } with "!" anywhere
 //! elem      = key | "x" | "[" { key | digit "-" digit | "x" } "]"
-//! rhs       = { key | "D" secs } [ "@" ("gw" number | host [":" port]) { ";" param } ]
+//! rhs       = ({ key | "D" secs } | user) [ "@" ("gw" number | host [":" port]) { ";" param } ]
+//! user      = the user part of a SIP address: letters, digits and - _ . ! ~ * ' & = + $ / %
 //! ```
 //!
-//! Blanks mean nothing but the end of a number of seconds.
+//! Blanks mean nothing but the end of a number of seconds: `S 0 12` is the short timer 0, and the keys 1 and 2.
 
 use crate::config::HostPort;
 use crate::dialplan::{Alternative, KeySet, PlanError, Token, Warning};
@@ -160,6 +161,11 @@ impl Reader {
             }
         }
         a.text = self.chars[start..self.i].iter().collect::<String>().trim().to_owned();
+        let named = |t: &Token| matches!(t, Token::Emit(s) if s.chars().any(|c| !is_sent_key(c)));
+        if matches!(a.route, PlanRoute::Landline) && a.tokens.iter().any(named) {
+            let what = "the landline takes keys, and this alternative sends it a name";
+            return Err(PlanError::new(start + 1, what, "write the digits to send, or another route"));
+        }
         if !matches!(a.route, PlanRoute::Landline) {
             let pauses = a.tokens.iter().any(|t| matches!(t, Token::Emit(s) if s.contains(',')));
             if pauses {
@@ -203,7 +209,8 @@ impl Reader {
                     let hint = "list the keys that are allowed: [0-8]";
                     return Err(PlanError::new(at + 1, "[^…] is not part of this language", hint));
                 }
-                Some(from) if from.is_ascii_digit() && self.peek() == Some('-') => {
+                Some(from) if from.is_ascii_digit() && self.behind_blanks() == Some('-') => {
+                    self.blanks();
                     self.i += 1;
                     self.blanks();
                     let to = self.take().filter(char::is_ascii_digit).ok_or_else(|| {
@@ -260,6 +267,10 @@ impl Reader {
         }
         a.tokens.append(&mut left);
         let mut emit = String::new();
+        if let Some(user) = self.user() {
+            self.i += user.chars().count();
+            emit = user.trim().to_owned();
+        }
         loop {
             self.blanks();
             let at = self.i;
@@ -294,6 +305,15 @@ impl Reader {
             a.tokens.push(Token::Emit(emit));
         }
         Ok(())
+    }
+
+    /// What stands before `@` or `>`, when it names a SIP user and not keys: `group` in `<:group@host>`.
+    fn user(&self) -> Option<String> {
+        let text: String = self.chars[self.i..].iter().take_while(|c| !matches!(c, '@' | '>')).collect();
+        let name = text.trim();
+        let letters = |c: char| c.is_ascii_alphabetic() && !matches!(c, 'A'..='D' | 'x' | 'X');
+        let of_user = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'&=+$/%".contains(c);
+        (name.chars().any(letters) && name.chars().all(of_user)).then_some(text)
     }
 
     /// What follows `@`, up to and with `>`.
@@ -341,8 +361,11 @@ impl Reader {
         Ok(())
     }
 
-    /// A number of seconds, if digits follow at once.
+    /// A number of seconds, if digits follow. Blanks before it mean nothing; one behind it ends it.
     fn secs(&mut self) -> Result<Option<u16>, PlanError> {
+        if self.behind_blanks().is_some_and(|c| c.is_ascii_digit()) {
+            self.blanks();
+        }
         let start = self.i;
         while self.peek().is_some_and(|c| c.is_ascii_digit()) {
             self.i += 1;
@@ -364,6 +387,11 @@ impl Reader {
         while self.peek().is_some_and(char::is_whitespace) {
             self.i += 1;
         }
+    }
+
+    /// The next character that is no blank.
+    fn behind_blanks(&self) -> Option<char> {
+        self.chars[self.i..].iter().copied().find(|c| !c.is_whitespace())
     }
 
     fn peek(&self) -> Option<char> {
@@ -390,6 +418,11 @@ impl Reader {
     fn error(&self, what: impl Into<String>, hint: &str) -> PlanError {
         PlanError::new(self.i + 1, what, hint)
     }
+}
+
+/// Can a landline be sent it: a key, or a pause?
+fn is_sent_key(c: char) -> bool {
+    c == ',' || Key::new(c).is_some_and(|_| !c.is_ascii_lowercase())
 }
 
 fn unclosed(open: usize, opener: char, closer: char) -> PlanError {

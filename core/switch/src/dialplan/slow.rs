@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::dialplan::{Bar, Dialling, Incomplete, KeySet, Plan, Timed, Token, Try};
 use crate::party::Key;
+use crate::route::PlanRoute;
 
 /// One way through one alternative.
 #[derive(Clone, PartialEq)]
@@ -231,6 +232,9 @@ impl Slow<'_> {
             return self.report("BLOCKED", None, Some(of(barred).text.clone()), why, now);
         }
         match complete.iter().min_by_key(|p| p.short) {
+            Some(p) if p.output.is_empty() && of(p).route == PlanRoute::Default => {
+                self.report("REJECT", None, None, why, now)
+            }
             Some(p) => self.report("SEND", Some(p.output.clone()), Some(of(p).text.clone()), why, now),
             None => self.report("REJECT", None, None, "no candidate", now),
         }

@@ -49,6 +49,69 @@ fn pauses() {
 }
 
 #[test]
+fn an_empty_number_goes_nowhere_unless_a_rule_routes_it() {
+    // The vendors' off-hook timer: reorder when nobody has pressed a key.
+    let vendors = "(P9|9,8<:1408>[2-9]xxxxxx|[1-8]xx)";
+    check(vendors, "", "REJECT after 9 pause elapsed");
+    check(vendors, "{2}123", "123 via default after 0 unique");
+    check("(xx.|P5)", "", "REJECT after 5 pause elapsed");
+    check("(S0)", "", "REJECT after 0 unique");
+    check("(P0|xx.)", "", "REJECT after 0 S0");
+    check("(x.S0)", "", "REJECT after 0 S0");
+    check("(<9:>|xx.)", "9", "REJECT after 3 timeout");
+    // The landline's own dial tone is a route for it.
+    check("(P5<:@gw0>|xx.)", "", " via gw0 after 5 pause elapsed");
+    check("(<9:@gw0>)", "9", " via gw0 after 0 unique");
+    assert_eq!(plan(vendors).warnings(), []);
+    let warned = |text: &str| plan(text).warnings().iter().map(|w| w.hint.clone()).collect::<Vec<_>>();
+    assert!(warned("(x.S0)")[0].contains("xx."), "{:?}", warned("(x.S0)"));
+    assert!(warned("(S0|xx.)").iter().any(|hint| hint.contains("P9")), "{:?}", warned("(S0|xx.)"));
+}
+
+#[test]
+fn blanks_before_seconds_mean_nothing() {
+    let shown = |text: &str| {
+        let plan = plan(text);
+        (plan.long, plan.short, plan.alternatives.iter().map(|a| a.tokens.clone()).collect::<Vec<_>>())
+    };
+    for (blanks, none) in [
+        ("L: 20, S: 6, (xx.)", "L:20,S:6,(xx.)"),
+        ("L :\t20 ,S : 6 ,( xx . )", "L:20,S:6,(xx.)"),
+        ("(911S 0|xx.)", "(911S0|xx.)"),
+        ("(P  5<:100>|xx.)", "(P5<:100>|xx.)"),
+        ("(<0:D 2 >xx.<:@gw0>)", "(<0:D2 >xx.<:@gw0>)"),
+        ("([2 - 9]xx)", "([2-9]xx)"),
+        ("(1S 0 12)", "(1S0 12)"),
+    ] {
+        assert_eq!(shown(blanks), shown(none), "{blanks}");
+    }
+    // A blank behind a number ends it, and S alone is five seconds.
+    check("(1S 0 2)", "12", "12 via default after 0 unique");
+    check("(1xS )", "12", "12 via default after 0 unique");
+    assert_eq!(plan("(12S |12x)").alternatives[0].tokens.last(), Some(&Token::Short(5)));
+}
+
+#[test]
+fn a_route_may_name_a_sip_user() {
+    check("(S0<:group@sip.example.com>)", "", "group via sip.example.com after 0 unique");
+    check("(S0<:s>)", "", "s via default after 0 unique");
+    check("(<#9:front.desk@192.0.2.7:5062>)", "#9", "front.desk via 192.0.2.7:5062 after 0 unique");
+    check("(P3<:Reception_1@gw1>|xx.)", "", "Reception_1 via gw1 after 3 pause elapsed");
+    check("(<0:user+tag@sip.example.com>)", "0", "user+tag via sip.example.com after 0 unique");
+    // Keys stay keys, and D a pause.
+    check("(<0:D2>xx.<:@gw0>)", "012", "{pause 2s}12 via gw0 after 3 timeout");
+    for (text, why) in [
+        ("(S0<:group@gw0>)", "the landline takes keys"),
+        ("(<0:12x>)", "what is sent must be fixed"),
+        ("(<0:+49>xx.)", "has no meaning"),
+        ("(<0:a b@host>)", "has no meaning"),
+    ] {
+        let error = Plan::parse(text).unwrap_err();
+        assert!(error.what.contains(why), "{text}: {error:?}");
+    }
+}
+
+#[test]
 fn repeats_are_greedy_and_may_be_skipped_in_any_number() {
     check("(x.<:*>x.S0)", "", "* via default after 0 S0");
     check("(1.2.3.4.5.6S1)", "6", "6 via default after 0 unique");
