@@ -10,6 +10,7 @@ pub mod call;
 pub mod cdr;
 pub mod config;
 pub mod desk;
+pub mod dial_string;
 pub mod dialplan;
 pub mod emergency;
 pub mod event;

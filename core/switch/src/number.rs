@@ -11,6 +11,7 @@ use ringtrip_sip::message::Request;
 use ringtrip_sip::name::Name;
 use ringtrip_sip::uri::Uri;
 
+use crate::dial_string::dial_string;
 use crate::party::Digits;
 
 /// A number or a name, and what was written beside it.
@@ -127,13 +128,7 @@ fn is_separator(c: char) -> bool {
 }
 
 fn plain(text: &str, params: &Parameters, is_local: impl Fn(&str) -> bool) -> Digits {
-    let text = text.trim_start();
-    // The bracketed 0 of +49 (0)30 is dialled at home only.
-    let text = match text.starts_with('+') {
-        true => text.replacen("(0)", "", 1),
-        false => text.to_owned(),
-    };
-    let number: String = text.chars().filter(|c| !is_separator(*c)).collect();
+    let number = dial_string(text);
     let context = params.get("phone-context").filter(|_| !is_local(&number));
     Digits::new(&context.and_then(|context| global(&number, context)).unwrap_or(number))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::dial_string;
 use crate::ids::{ExtId, GatewayId, LineId};
 
 /// One key of a telephone: `0`–`9`, `*`, `#`, `A`–`D`.
@@ -37,11 +38,13 @@ pub struct Digits(String);
 impl Digits {
     /// Longest number kept.
     pub const MAX: usize = 128;
-    /// Stands for what cannot be dialled: a digit of another alphabet, say.
+    /// Stands for what cannot be dialled: a letter of another alphabet, say.
     const FOREIGN: char = '?';
-    /// Keeps the visible ASCII characters of `s`. Blanks are left out; of what is too long so much is kept as says so.
+    /// Keeps the visible ASCII characters of `s`; of what is too long so much is kept as says so. A number as people write
+    /// it loses what separates, and its digits of other scripts become ours: see [`dial_string::cleaned`].
     pub fn new(s: &str) -> Digits {
-        let visible = s.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_control());
+        let cleaned = dial_string::cleaned(s);
+        let visible = cleaned.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_control());
         let kept = visible.map(|c| if c.is_ascii_graphic() { c } else { Self::FOREIGN });
         Digits(kept.take(Self::MAX + 1).collect())
     }

@@ -160,19 +160,35 @@ fn test(files: &[PathBuf], document: Option<&Path>, json: bool) -> Outcome {
 
 /// Runs one file of tests with the script of its name beside it.
 fn tried(tests: &Path, document: Option<&Config>) -> Result<Vec<Tried>, Refusal> {
+    let script = script_of(tests);
+    if !tests.exists() {
+        return Err(Refusal::No(no_tests(&script, tests)));
+    }
     let trials = Trials::read(&text_of(tests)?).map_err(|faults| {
         let line = |e: &ringtrip_host::ScriptError| {
             format!("{}:{}:{}: error: {}; {}", tests.display(), e.line, e.column, e.what, e.hint)
         };
         Refusal::No(faults.iter().map(line).collect::<Vec<_>>().join("\n"))
     })?;
-    let script = script_of(tests);
     let text = text_of(&script)?;
     let shown = script.display().to_string();
     let library = library(&script)?.with(&shown, &text);
     trials
         .run(&shown, &library, document, Limits::default(), clock())
         .map_err(|faults| Refusal::No(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// What to write where no tests are.
+fn no_tests(script: &Path, tests: &Path) -> String {
+    if !script.exists() {
+        return format!("{}: there is no such file", script.display());
+    }
+    format!(
+        "{} has no tests: create {} beside it, with a call and what is expected of it:\n\n\
+         [[test]]\nname = \"a call to 112\"\nfrom = \"101\"\ndialled = \"112\"\nemergency = true",
+        script.display(),
+        tests.display()
+    )
 }
 
 fn failure(tests: &Path, tried: &Tried) -> Option<String> {
@@ -190,11 +206,8 @@ fn script_of(tests: &Path) -> PathBuf {
 fn library(script: &Path) -> Result<Library, Refusal> {
     let mut library = Library::shipped();
     let beside = script.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let errors = library.add(beside);
-    if errors.is_empty() {
-        return Ok(library);
-    }
-    Err(Refusal::No(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+    library.add(beside);
+    Ok(library)
 }
 
 fn all_tests(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {

@@ -8,7 +8,7 @@ use super::access::{Admin, Reader};
 use super::operation::{Operations, path};
 use super::paper::{Paper, on_paper};
 use super::{Api, Problem};
-use crate::control::Control;
+use crate::control::{Control, ControlError};
 use crate::views::ScriptView;
 
 pub(super) fn operations() -> Vec<Operations> {
@@ -60,7 +60,18 @@ pub(super) async fn put(
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let (name, text) = (file_name(name.into_inner())?, script_text(&body)?);
-    api.exchange.ask(|reply| Control::ReloadScript { name, text, reply }).await?;
+    let asked = name.clone();
+    let put = api.exchange.ask(|reply| Control::ReloadScript { name: asked, text, reply }).await;
+    put.map_err(|error| match error {
+        ControlError::Missing { .. } => {
+            let detail = format!(
+                "the configuration names no script {name}, so nobody would ask it: write script = \"scripts/{name}\" into \
+                 the document, or under the extension, line or gateway whose calls it decides, put the document, and try again"
+            );
+            Problem { detail, ..Problem::missing("script", &name) }
+        }
+        error => Problem::from(error),
+    })?;
     Ok(HttpResponse::NoContent().finish())
 }
 

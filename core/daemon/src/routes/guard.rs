@@ -29,6 +29,17 @@ pub fn quick(next: &InForce, live: &InForce) -> Proof {
     proof::guard(&next.engine.on_paper(), given)
 }
 
+/// A script that may not run, by the word of the configuration, and why.
+pub(super) fn culprit(next: &InForce, live: &InForce) -> Option<(String, ScriptRefused)> {
+    let proof = quick(next, live);
+    proof.findings.iter().filter(|f| f.stops).find_map(|finding| {
+        let word = finding.path.strip_prefix("script ")?;
+        let (named, _) = next.scripts.iter().find(|(named, _)| named.word == word)?;
+        let what = format!("{}; {}", finding.what, finding.hint);
+        Some((word.to_owned(), ScriptRefused { script: named.name.clone(), line: 0, column: 0, what }))
+    })
+}
+
 /// May these scripts run? Only what they themselves do counts: a plan that was wrong before is no fault of a script.
 pub(super) fn scripts(name: &str, next: &InForce, live: &InForce) -> Result<(), ScriptRefused> {
     let proof = quick(next, live);

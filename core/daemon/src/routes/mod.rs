@@ -180,15 +180,33 @@ impl Routes {
         }
         match Scripts::read(&config, &self.0.folder, &[]) {
             Ok(scripts) => {
+                let (scripts, refused) = self.passed(&config, scripts, &before);
                 let news = scripts.news(&before.scripts);
                 self.put(config, scripts);
                 self.tell_all(news);
+                self.tell_all(told(&refused));
             }
             Err(refused) => {
                 self.put(config, before.scripts.clone());
                 self.tell_all(told(&refused));
             }
         }
+    }
+
+    /// These scripts without those that `script put` would refuse, and why: a start must not put into force what nobody
+    /// may save. Calls that would ask such a script take the plan's own route; the others are asked as ever.
+    fn passed(&self, config: &Arc<Config>, scripts: Scripts, before: &InForce) -> (Scripts, Refused) {
+        let (mut scripts, mut refused, helpers) = (scripts, Vec::new(), self.helpers());
+        for _ in 0..=scripts.iter().count() {
+            let next = InForce { engine: helpers.engine(config.clone(), &scripts), scripts: scripts.clone() };
+            let fault = guard::culprit(&next, before).or_else(|| trials::culprit(&next.scripts, config));
+            let Some((word, why)) = fault else { break };
+            refused.push(why);
+            if !scripts.leave_out(&word) {
+                break;
+            }
+        }
+        (scripts, Refused(refused))
     }
 
     /// What would be in force with this configuration and these texts in place of the files of those names. Nothing
@@ -345,3 +363,6 @@ fn told(refused: &Refused) -> Vec<Event> {
 fn active(name: &str, text: &str) -> Event {
     Event::ScriptActive { script: name.to_owned(), hash: sha256(text)[..16].to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

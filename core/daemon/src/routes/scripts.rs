@@ -104,6 +104,18 @@ impl Scripts {
         self.wanted.iter().filter_map(|n| Some((n, self.library.scripts.get(&n.word)?)))
     }
 
+    /// The scripts that are asked, with their texts.
+    pub(super) fn running(&self) -> impl Iterator<Item = (&Named, &String)> {
+        self.iter().filter(|(named, _)| self.pool.get(&named.word).is_some())
+    }
+
+    /// Asks this script no more; its text stays known. `false`: it was not asked.
+    pub(super) fn leave_out(&mut self, word: &str) -> bool {
+        let there = self.pool.get(word).is_some();
+        self.pool = self.pool.without(word);
+        there
+    }
+
     /// The running text of the file of this name.
     pub fn text_of(&self, name: &str) -> Option<&String> {
         self.iter().find(|(named, _)| named.name == name).map(|(_, text)| text)
@@ -134,12 +146,12 @@ impl Scripts {
 
     /// What has become active against what ran before.
     pub(super) fn news(&self, before: &Scripts) -> Vec<Event> {
-        let changed = self.iter().filter(|(named, text)| before.text_of(&named.name) != Some(text));
+        let changed = self.running().filter(|(named, text)| before.text_of(&named.name) != Some(text));
         let mut news: Vec<Event> = changed.map(|(named, text)| active(&named.name, text)).collect();
         let modules =
             self.library.modules != before.library.modules || self.library.tables != before.library.tables;
         if news.is_empty() && modules && !self.wanted.is_empty() {
-            news.extend(self.iter().map(|(named, text)| active(&named.name, text)));
+            news.extend(self.running().map(|(named, text)| active(&named.name, text)));
         }
         news
     }

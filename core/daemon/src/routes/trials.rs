@@ -16,6 +16,14 @@ pub(crate) fn all_pass(scripts: &Scripts, config: &Config) -> Result<(), ScriptR
     scripts.iter().try_for_each(|(named, _)| pass(&named.path, &named.word, scripts, config))
 }
 
+/// A script whose tests fail, by the word of the configuration, and why.
+pub(super) fn culprit(scripts: &Scripts, config: &Config) -> Option<(String, ScriptRefused)> {
+    scripts.running().find_map(|(named, _)| {
+        let refused = pass(&named.path, &named.word, scripts, config).err()?;
+        Some((named.word.clone(), refused))
+    })
+}
+
 /// Runs the tests of this script, which lie beside its file as `NAME.test.toml`, in this configuration. No file: no test.
 pub(super) fn pass(
     file: &Path,

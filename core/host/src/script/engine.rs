@@ -5,6 +5,7 @@
 //! allocator's count of this thread are looked at: whoever is over ends, with words that say so.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -51,10 +52,17 @@ const STACK_LEFT: usize = 24 << 20;
 /// What cannot grow unseen, and what compiles text.
 const DISABLED: [&str; 4] = ["eval", "Fn", "call", "curry"];
 
+/// What stands outside of functions as `const`, by name.
+pub(super) type Constants = Arc<BTreeMap<String, Dynamic>>;
+/// Those of modules, by the modules' sources.
+pub(super) type OfModules = BTreeMap<String, Constants>;
+
 /// What one run is told, and notes beside the value it returns. A run begins and ends on one thread.
 #[derive(Default)]
 pub(super) struct Run {
     pub deadline: Option<Duration>,
+    /// The constants of the script that runs.
+    pub constants: Constants,
     /// What the thread held when it began.
     pub held: i64,
     pub view: Option<CallView>,
@@ -92,7 +100,13 @@ static PACKAGES: LazyLock<[Shared<Module>; 9]> = LazyLock::new(|| {
 });
 
 /// An engine with these tables and modules.
-pub(super) fn engine(limits: Limits, tables: Tables, modules: StaticModuleResolver, clock: Clock) -> Engine {
+pub(super) fn engine(
+    limits: Limits,
+    tables: Tables,
+    modules: StaticModuleResolver,
+    of_modules: OfModules,
+    clock: Clock,
+) -> Engine {
     let mut engine = Engine::new_raw();
     for package in PACKAGES.iter() {
         engine.register_global_module(Shared::clone(package));
@@ -102,6 +116,9 @@ pub(super) fn engine(limits: Limits, tables: Tables, modules: StaticModuleResolv
     }
     // An optimizer copies constants into the places that use them: a list of lists of lists grows at each step.
     engine.set_optimization_level(OptimizationLevel::None);
+    // A name that nothing has is found when the script is compiled.
+    engine.set_strict_variables(true);
+    see_constants(&mut engine, of_modules);
     engine.set_module_resolver(modules);
     engine.set_max_modules(MAX_MODULES);
     engine.set_max_operations(limits.operations);
@@ -130,6 +147,22 @@ pub(super) fn engine(limits: Limits, tables: Tables, modules: StaticModuleResolv
     extras::register(&mut engine);
     table::register(&mut engine, tables);
     engine
+}
+
+/// Functions see the constants at the top of their own file. The language lets them see their own variables only.
+#[allow(deprecated)] // The language's word for "may change": it has no other way to name a value.
+fn see_constants(engine: &mut Engine, of_modules: OfModules) {
+    engine.on_var(move |name, index, context| {
+        // With an index, or in the scope, it is a variable of the function.
+        if index > 0 || context.scope().contains(name) {
+            return Ok(None);
+        }
+        let of_module = context.source().and_then(|source| of_modules.get(source));
+        Ok(match of_module {
+            Some(constants) => constants.get(name).cloned(),
+            None => RUN.with_borrow(|run| run.constants.get(name).cloned()),
+        })
+    });
 }
 
 /// What a run had none of any more when it was ended.

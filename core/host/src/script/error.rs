@@ -82,7 +82,14 @@ impl ScriptError {
                 "texts stand in double quotes: \"gw1\"".to_owned()
             }
             ParseErrorType::FnMissingParams(name) => format!("write fn {name}() or fn {name}(c)"),
-            ParseErrorType::VariableUndefined(name) => format!("write let {name} = … before"),
+            ParseErrorType::VariableUndefined(name) => {
+                return ScriptError::new(
+                    line,
+                    column,
+                    format!("there is no variable {name}"),
+                    no_variable(name, &all),
+                );
+            }
             ParseErrorType::ModuleUndefined(name) => {
                 format!("write import \"{name}\" as {name}; at the beginning")
             }
@@ -192,6 +199,27 @@ fn no_field(text: &str) -> String {
     match nearest(field, of.iter().copied()) {
         Some(near) => format!("a {kind} has no {field}; did you mean {near}?"),
         None => format!("a {kind} has no {field}; it has {}", of.join(", ")),
+    }
+}
+
+/// How an unknown variable is mended.
+fn no_variable(name: &str, all: &[Token<'_>]) -> String {
+    if let Some((_, hint)) = FOREIGN.iter().find(|(word, _)| *word == name) {
+        return (*hint).to_owned();
+    }
+    let defined = |word: &str| {
+        let mut pairs = all.windows(2).filter(|w| w[0].is(word));
+        pairs.any(|w| w[1].is(name))
+    };
+    if defined("let") {
+        return format!(
+            "it is not seen here: give it to the function, or write const {name} = … at the top of the file"
+        );
+    }
+    let names = all.windows(2).filter(|w| w[0].is("let") || w[0].is("const")).map(|w| w[1].text);
+    match nearest(name, names.chain(["c"])) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("write let {name} = … before; a text stands in quotes: \"{name}\""),
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     found
 }
 
+/// Pieces of code in one text that are looked at.
+const MAX_EMBEDDED: usize = 64;
 /// Texts in code in texts: the language's own parser takes fewer. What lies deeper is text to the end.
 const MAX_DEPTH: usize = 32;
 /// Signs before the quote of a raw text.
@@ -188,6 +190,51 @@ fn template(rest: &str, depth: usize) -> usize {
         at += c.len_utf8();
     }
     rest.len()
+}
+
+/// The pieces of the code in a text such as `` `a ${b} c` ``: for each `${…}` those inside it, in their places, behind the
+/// brace that opens. Code in texts in that code counts, too.
+pub(super) fn embedded<'t>(text: &Token<'t>) -> Vec<Vec<Token<'t>>> {
+    let mut found = Vec::new();
+    let (mut todo, mut depth) = (vec![*text], 0);
+    while let Some(template) = todo.pop().filter(|_| depth < MAX_DEPTH) {
+        depth += 1;
+        let Some(whole) = template.text.strip_prefix('`') else { continue };
+        let (mut at, mut last) = (0, None::<usize>);
+        while let Some(open) = whole[at..].find("${").map(|i| at + i) {
+            let begin = open + 2;
+            // Its pieces, up to the brace that closes it.
+            let (mut braces, mut code) = (0usize, vec![Token { kind: Kind::Sign, text: "{", ..template }]);
+            let mut end = whole.len();
+            for piece in tokens(&whole[begin..]) {
+                match piece.text {
+                    "{" | "#{" if piece.kind == Kind::Sign => braces += 1,
+                    "}" if piece.kind == Kind::Sign && braces == 0 => {
+                        end = begin + piece.end();
+                        code.push(Token { line: template.line, ..piece });
+                        break;
+                    }
+                    "}" if piece.kind == Kind::Sign => braces -= 1,
+                    _ => {}
+                }
+                let before = &template.text[..1 + begin];
+                let column = match before.rfind('\n') {
+                    _ if piece.line > 1 => piece.column,
+                    Some(line) => before[line + 1..].chars().count() + piece.column,
+                    None => template.column + before.chars().count() + piece.column - 1,
+                };
+                let line = template.line + before.matches('\n').count() + piece.line - 1;
+                code.push(Token { line, column, ..piece });
+            }
+            todo.extend(code.iter().filter(|t| t.kind == Kind::Text && t.text.starts_with('`')));
+            found.push(code);
+            if last.replace(end) == Some(end) || found.len() >= MAX_EMBEDDED {
+                return found;
+            }
+            at = end;
+        }
+    }
+    found
 }
 
 /// `#"…"#`, with as many `#` as one likes.

@@ -18,6 +18,8 @@ pub struct Library {
     pub modules: BTreeMap<String, String>,
     /// Tables, by file name: `uk.csv`.
     pub tables: BTreeMap<String, String>,
+    /// What lies there and cannot be read, by file: `uk.rhai`, `tables/uk.csv`. It harms those who use it, and nobody else.
+    pub broken: BTreeMap<String, ScriptError>,
 }
 
 /// The folder in the folder of data.
@@ -42,7 +44,7 @@ impl Library {
             modules.map(|(name, text)| (name.trim_end_matches(".rhai").to_owned(), text.to_owned()));
         let tables =
             tables.map(|(name, text)| (name.trim_start_matches("tables/").to_owned(), text.to_owned()));
-        Library { scripts: BTreeMap::new(), modules: modules.into(), tables: tables.into() }
+        Library { modules: modules.into(), tables: tables.into(), ..Library::default() }
     }
 
     /// What ships, the modules and tables of `data`/scripts, and these scripts, whose paths begin at `data`. A script that
@@ -52,7 +54,8 @@ impl Library {
         scripts: impl IntoIterator<Item = &'p str>,
     ) -> Result<Library, Vec<PoolError>> {
         let mut library = Library::shipped();
-        let mut errors = library.add(&data.join(FOLDER));
+        library.add(&data.join(FOLDER));
+        let mut errors = Vec::new();
         for file in scripts {
             match text_of(&data.join(file), MAX_SCRIPT) {
                 Ok(text) => {
@@ -64,14 +67,15 @@ impl Library {
         if errors.is_empty() { Ok(library) } else { Err(errors) }
     }
 
-    /// Adds the modules and tables of a folder; what cannot be read is named.
-    pub fn add(&mut self, folder: &Path) -> Vec<PoolError> {
-        let mut errors = Vec::new();
-        for (name, text) in files(folder, &["rhai"], MAX_SCRIPT, &mut errors) {
+    /// Adds the modules and tables of a folder. What cannot be read is noted as broken.
+    pub fn add(&mut self, folder: &Path) {
+        let mut broken = BTreeMap::new();
+        for (name, text) in files(folder, "", &["rhai"], MAX_SCRIPT, &mut broken) {
             self.modules.insert(name.trim_end_matches(".rhai").to_owned(), text);
         }
         let ours = Library::shipped().tables;
-        for (name, text) in files(&folder.join("tables"), &["csv", "txt"], MAX_TABLE, &mut errors) {
+        for (name, text) in files(&folder.join("tables"), "tables/", &["csv", "txt"], MAX_TABLE, &mut broken)
+        {
             let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
             // A folder's uk.txt takes the place of the shipped uk.csv.
             self.tables.retain(|other, text| {
@@ -80,7 +84,17 @@ impl Library {
             });
             self.tables.insert(name, text);
         }
-        errors
+        for file in broken.keys() {
+            // It was to take the place of one that ships.
+            match file.strip_prefix("tables/").and_then(|name| name.rsplit_once('.')) {
+                Some((stem, _)) => {
+                    self.tables
+                        .retain(|other, _| other.rsplit_once('.').is_none_or(|(other, _)| other != stem));
+                }
+                None => drop(self.modules.remove(file.trim_end_matches(".rhai"))),
+            }
+        }
+        self.broken.extend(broken);
     }
 
     /// The same with another text for a script: a draft. It is that module, too, when it stands in the scripts folder.
@@ -88,6 +102,7 @@ impl Library {
         self.scripts.insert(file.to_owned(), text.to_owned());
         let name = file.strip_prefix("scripts/").unwrap_or(file);
         if let Some(module) = name.strip_suffix(".rhai").filter(|m| !m.contains('/')) {
+            self.broken.remove(name);
             self.modules.insert(module.to_owned(), text.to_owned());
         }
         self
@@ -97,9 +112,10 @@ impl Library {
 /// The readable files of a folder with one of these endings, in the order of their names. No folder: none.
 fn files(
     folder: &Path,
+    shown: &str,
     endings: &[&str],
     most: u64,
-    errors: &mut Vec<PoolError>,
+    broken: &mut BTreeMap<String, ScriptError>,
 ) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -113,7 +129,7 @@ fn files(
             Ok(text) => {
                 found.insert(name.to_owned(), text);
             }
-            Err(e) => errors.push(PoolError::read(name, &e)),
+            Err(e) => drop(broken.insert(format!("{shown}{name}"), PoolError::read(name, &e).error)),
         }
     }
     found
@@ -124,7 +140,41 @@ fn text_of(path: &Path, most: u64) -> io::Result<String> {
     if size > most {
         return Err(io::Error::other(format!("it has {size} octets; at most {most} are read")));
     }
-    fs::read_to_string(path)
+    decoded(&fs::read(path)?).map_err(io::Error::other)
+}
+
+/// The text of a file as programs write it: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252, which is
+/// what spreadsheets save when they are not asked.
+pub fn decoded(octets: &[u8]) -> Result<String, String> {
+    let utf16 = |octets: &[u8], read: fn([u8; 2]) -> u16| {
+        let units = octets.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        text.map_err(|_| "it is no UTF-16 text, though it begins like one".to_owned())
+    };
+    match octets {
+        [0xef, 0xbb, 0xbf, rest @ ..] => match std::str::from_utf8(rest) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(e) => Err(format!("it is no UTF-8 text from octet {}", e.valid_up_to() + 4)),
+        },
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ if octets.contains(&0) => Err("it is no text: it holds octets of zero".to_owned()),
+        _ => Ok(match std::str::from_utf8(octets) {
+            Ok(text) => text.to_owned(),
+            Err(_) => octets.iter().map(|octet| windows_1252(*octet)).collect(),
+        }),
+    }
+}
+
+fn windows_1252(octet: u8) -> char {
+    const FROM_0X80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    match octet {
+        0x80..=0x9f => FROM_0X80[usize::from(octet - 0x80)],
+        _ => char::from(octet),
+    }
 }
 
 impl PoolError {

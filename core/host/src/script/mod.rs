@@ -22,7 +22,7 @@ mod verbs;
 pub use engine::{Clock, STACK};
 pub use error::{ScriptError, ScriptFault, nearest};
 pub use format::{Unbalanced, format};
-pub use library::Library;
+pub use library::{Library, decoded};
 pub use pool::{Pool, PoolError};
 pub use table::PrefixTable;
 pub use trial::{Outcome, Trials};
@@ -36,19 +36,26 @@ use ringtrip_switch::route::{Step, StepKind};
 use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
 
 use call::CallView;
-use engine::{RUN, Run, deep, metered};
+use engine::{Constants, RUN, Run, deep, metered};
 use verbs::Decision;
 
 /// A compiled policy. Cheap to share; runs on any thread.
 pub struct Script {
     name: String,
     text: String,
-    engine: Arc<Engine>,
-    ast: AST,
+    with: Compiled,
     /// The text that notes its lines, compiled when it is first explained.
     noting: OnceLock<Option<AST>>,
     time: Duration,
     clock: Clock,
+}
+
+/// A text as the language has it.
+struct Compiled {
+    engine: Arc<Engine>,
+    ast: AST,
+    /// What its functions see beside their own.
+    constants: Constants,
 }
 
 /// How much a policy may spend.
@@ -80,9 +87,9 @@ impl Script {
         pool::alone(name, text, limits, tables, Arc::new(clock))
     }
 
-    fn new(name: &str, text: &str, engine: Arc<Engine>, ast: AST, limits: Limits, clock: Clock) -> Script {
+    fn new(name: &str, text: &str, with: Compiled, limits: Limits, clock: Clock) -> Script {
         let (name, text) = (name.to_owned(), text.to_owned());
-        Script { name, text, engine, ast, noting: OnceLock::new(), time: limits.time, clock }
+        Script { name, text, with, noting: OnceLock::new(), time: limits.time, clock }
     }
 
     /// The script's name, `default.rhai`.
@@ -97,7 +104,7 @@ impl Script {
 
     /// Asks the policy where this call should go.
     pub fn run(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
-        let (result, run) = self.enter(&self.ast, call);
+        let (result, run) = self.enter(&self.with.ast, call);
         let value = result.map_err(|e| deep(|| ScriptFault::of(&self.name, &e, &run.printed)))?;
         let decision = if value.is_unit() {
             run.last
@@ -138,7 +145,8 @@ impl Script {
             return answer;
         }
         let noting = self.noting.get_or_init(|| {
-            let mut ast = deep(|| self.engine.compile(lines::noting(&self.text))).ok()?;
+            let (scope, noting) = (pool::scope_of(&self.text), lines::noting(&self.text));
+            let mut ast = deep(|| self.with.engine.compile_with_scope(&scope, noting)).ok()?;
             ast.set_source(self.name.as_str());
             Some(ast)
         });
@@ -158,11 +166,16 @@ impl Script {
 
     fn enter(&self, ast: &AST, call: &PolicyCall) -> (Result<Dynamic, Box<EvalAltResult>>, Run) {
         let view = CallView::new(call);
-        let run = Run { view: Some(view.clone()), facts: Some(call.facts.clone()), ..Run::default() };
+        let run = Run {
+            view: Some(view.clone()),
+            facts: Some(call.facts.clone()),
+            constants: Arc::clone(&self.with.constants),
+            ..Run::default()
+        };
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
         let argument = (Dynamic::from(view),);
         metered(run, (self.clock)() + self.time, || {
-            self.engine.call_fn_with_options(options, &mut Scope::new(), ast, "route", argument)
+            self.with.engine.call_fn_with_options(options, &mut Scope::new(), ast, "route", argument)
         })
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use rhai::module_resolvers::StaticModuleResolver;
 use rhai::{AST, Engine, Module, Scope};
 
-use super::engine::{Clock, Run, deep, engine, metered};
+use super::engine::{Clock, Constants, OfModules, Run, deep, engine, metered};
 use super::error::{ScriptError, ScriptFault, nearest};
 use super::lex::{Kind, tokens};
 use super::library::Library;
-use super::names;
+use super::names::{self, Exports};
 use super::table::{PrefixTable, Tables};
-use super::{Limits, Script};
+use super::{Compiled, Limits, Script};
 
 /// The scripts, by the names that the configuration uses.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Pool {
         clock: Clock,
     ) -> Result<Pool, Vec<PoolError>> {
         let mut errors = Vec::new();
-        let tables = tables(library, &mut errors);
+        let (tables, broken) = tables(library);
         let mut modules = Modules::new(library, limits, tables, Arc::clone(&clock));
         // A module is loaded when the first script wants it.
         for file in wanted.values().collect::<BTreeSet<_>>() {
@@ -57,6 +57,16 @@ impl Pool {
         }
         let engine = Arc::new(modules.engine());
         errors.append(&mut modules.errors);
+        // A table that cannot be read is an error of those who name it.
+        let used = modules.seen.iter().filter_map(|name| library.modules.get(name));
+        let used: Vec<&String> =
+            used.chain(wanted.values().filter_map(|file| library.scripts.get(file))).collect();
+        for (name, found) in broken {
+            let quoted = format!("\"{name}\"");
+            if used.iter().any(|text| text.contains(&quoted)) {
+                errors.extend(found);
+            }
+        }
         let mut compiled: BTreeMap<&str, Arc<Script>> = BTreeMap::new();
         let mut scripts = BTreeMap::new();
         for (name, file) in wanted {
@@ -71,7 +81,7 @@ impl Pool {
                 continue;
             }
             let shown = file.rsplit('/').next().unwrap_or(file);
-            match script(shown, text, &engine, limits, &clock) {
+            match script(shown, text, &engine, limits, &clock, &modules.exports) {
                 Ok(script) => {
                     let script = Arc::new(script);
                     compiled.insert(file, Arc::clone(&script));
@@ -108,6 +118,13 @@ impl Pool {
         Arc::clone(&self.scripts)
     }
 
+    /// The same scripts without this one.
+    pub fn without(&self, name: &str) -> Pool {
+        let mut scripts = (*self.scripts).clone();
+        scripts.remove(name);
+        Pool { scripts: Arc::new(scripts) }
+    }
+
     /// The script of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Script>> {
         self.scripts.get(name)
@@ -130,14 +147,13 @@ pub(super) fn alone(
     clock: Clock,
 ) -> Result<Script, ScriptError> {
     let library = Library::shipped();
-    let mut errors = Vec::new();
-    let mut all: BTreeMap<String, PrefixTable> = (*self::tables(&library, &mut errors)).clone();
+    let mut all: BTreeMap<String, PrefixTable> = (*self::tables(&library).0).clone();
     all.extend(tables);
     let mut modules = Modules::new(&library, limits, Arc::new(all), Arc::clone(&clock));
     modules.load_imports(name, text, &mut Vec::new());
     let engine = Arc::new(modules.engine());
-    let first = errors.into_iter().chain(modules.errors).next();
-    let script = script(name, text, &engine, limits, &clock);
+    let first = modules.errors.into_iter().next();
+    let script = script(name, text, &engine, limits, &clock, &modules.exports);
     match (script, first) {
         (Err(found), first) => {
             let first = first.map(|e| e.error);
@@ -149,26 +165,32 @@ pub(super) fn alone(
     }
 }
 
-fn tables(library: &Library, errors: &mut Vec<PoolError>) -> Tables {
-    let mut tables = BTreeMap::new();
+/// The tables, and what is wrong with those that cannot be read, by name.
+fn tables(library: &Library) -> (Tables, BTreeMap<String, Vec<PoolError>>) {
+    let (mut tables, mut broken) = (BTreeMap::new(), BTreeMap::<String, Vec<PoolError>>::new());
+    let stem = |file: &str| file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned();
+    let mut wrong = |file: &str, error: ScriptError| {
+        broken.entry(stem(file)).or_default().push(PoolError { file: format!("tables/{file}"), error });
+    };
+    for (file, error) in &library.broken {
+        if let Some(file) = file.strip_prefix("tables/") {
+            wrong(file, error.clone());
+        }
+    }
     for (file, text) in &library.tables {
-        let name = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem);
-        let shown = format!("tables/{file}");
+        let name = stem(file);
         match PrefixTable::read(text) {
             Ok(table) => {
-                if tables.insert(name.to_owned(), table).is_none() {
+                if tables.insert(name.clone(), table).is_none() {
                     continue;
                 }
                 let hint = "remove one of NAME.csv and NAME.txt";
-                let error = ScriptError::new(0, 0, format!("there are two tables {name}"), hint);
-                errors.push(PoolError { file: shown, error });
+                wrong(file, ScriptError::new(0, 0, format!("there are two tables {name}"), hint));
             }
-            Err(found) => {
-                errors.extend(found.into_iter().map(|error| PoolError { file: shown.clone(), error }));
-            }
+            Err(found) => found.into_iter().for_each(|error| wrong(file, error)),
         }
     }
-    Arc::new(tables)
+    (Arc::new(tables), broken)
 }
 
 /// Compiles a script and looks at the names it uses.
@@ -178,8 +200,9 @@ fn script(
     engine: &Arc<Engine>,
     limits: Limits,
     clock: &Clock,
+    exports: &BTreeMap<String, Exports>,
 ) -> Result<Script, Vec<ScriptError>> {
-    let mut ast = compiled(engine, text)?;
+    let mut ast = compiled(engine, text, exports)?;
     ast.set_source(name);
     let takes_call = |f: &rhai::ScriptFnMetadata<'_>| f.name == "route" && f.params.len() == 1;
     if !ast.iter_functions().any(|f| takes_call(&f)) {
@@ -195,17 +218,61 @@ fn script(
         let hint = "write fn route(c) { … }, with one parameter, which is the call";
         return Err(vec![ScriptError::new(line, column, what, hint)]);
     }
-    Ok(Script::new(name, text, Arc::clone(engine), ast, limits, Arc::clone(clock)))
+    let constants = constants_of(engine, &ast, text, name, clock)?;
+    let with = Compiled { engine: Arc::clone(engine), ast, constants };
+    Ok(Script::new(name, text, with, limits, Arc::clone(clock)))
 }
 
-fn compiled(engine: &Engine, text: &str) -> Result<AST, Vec<ScriptError>> {
+/// The values of the constants at the top of a script.
+fn constants_of(
+    engine: &Engine,
+    ast: &AST,
+    text: &str,
+    name: &str,
+    clock: &Clock,
+) -> Result<Constants, Vec<ScriptError>> {
+    let all = tokens(text);
+    let names = names::constants(&all);
+    if names.is_empty() {
+        return Ok(Constants::default());
+    }
+    let (mut scope, until) = (Scope::new(), clock() + TIME_TO_LOAD);
+    let (ran, run) = metered(Run::default(), until, || engine.run_ast_with_scope(&mut scope, ast));
+    ran.map_err(|e| vec![top_level(name, &e, &run.printed)])?;
+    let value = |name: &&str| Some(((*name).to_owned(), scope.get(name)?.clone()));
+    Ok(Arc::new(names.iter().filter_map(value).collect()))
+}
+
+/// Why what stands outside of functions failed.
+fn top_level(name: &str, error: &rhai::EvalAltResult, printed: &[String]) -> ScriptError {
+    let at = error.position();
+    let hint = "what stands outside of functions runs when the file is loaded";
+    let what = ScriptFault::of(name, error, printed).what;
+    ScriptError::new(at.line().unwrap_or(0), at.position().unwrap_or(0), what, hint)
+}
+
+fn compiled(
+    engine: &Engine,
+    text: &str,
+    exports: &BTreeMap<String, Exports>,
+) -> Result<AST, Vec<ScriptError>> {
     if text.len() > MAX_TEXT {
         let what = format!("the script has {} bytes", text.len());
         return Err(vec![ScriptError::new(0, 0, what, format!("at most {MAX_TEXT} are allowed"))]);
     }
-    let ast = deep(|| engine.compile(text)).map_err(|e| vec![ScriptError::syntax(&e, text)])?;
-    let unknown = names::unknown(&tokens(text));
+    let ast = deep(|| engine.compile_with_scope(&scope_of(text), text))
+        .map_err(|e| vec![ScriptError::syntax(&e, text)])?;
+    let unknown = names::unknown(&tokens(text), exports);
     if unknown.is_empty() { Ok(ast) } else { Err(unknown) }
+}
+
+/// The names that functions see beside their own: the constants at the top of the text.
+pub(super) fn scope_of(text: &str) -> Scope<'static> {
+    let mut scope = Scope::new();
+    for name in names::constants(&tokens(text)) {
+        scope.push_constant(name.to_owned(), ());
+    }
+    scope
 }
 
 /// The modules that are wanted, compiled in the order in which they need each other.
@@ -215,6 +282,8 @@ struct Modules<'l> {
     tables: Tables,
     clock: Clock,
     ready: StaticModuleResolver,
+    exports: BTreeMap<String, Exports>,
+    constants: OfModules,
     seen: BTreeSet<String>,
     errors: Vec<PoolError>,
 }
@@ -222,12 +291,14 @@ struct Modules<'l> {
 impl<'l> Modules<'l> {
     fn new(library: &'l Library, limits: Limits, tables: Tables, clock: Clock) -> Modules<'l> {
         let (ready, seen) = (StaticModuleResolver::new(), BTreeSet::new());
-        Modules { library, limits, tables, clock, ready, seen, errors: Vec::new() }
+        let (exports, constants) = (BTreeMap::new(), OfModules::new());
+        Modules { library, limits, tables, clock, ready, exports, constants, seen, errors: Vec::new() }
     }
 
     /// An engine with what is ready.
     fn engine(&self) -> Engine {
-        engine(self.limits, Arc::clone(&self.tables), self.ready.clone(), Arc::clone(&self.clock))
+        let constants = self.constants.clone();
+        engine(self.limits, Arc::clone(&self.tables), self.ready.clone(), constants, Arc::clone(&self.clock))
     }
 
     /// Loads what this text imports, deepest first. `path` is the way here, to find circles. `false`: something is missing.
@@ -256,6 +327,10 @@ impl<'l> Modules<'l> {
                 self.errors.push(wrong(what, "import fewer".to_owned()));
                 continue;
             }
+            if let Some(error) = self.library.broken.get(&format!("{name}.rhai")) {
+                self.errors.push(PoolError { file: format!("{name}.rhai"), error: error.clone() });
+                continue;
+            }
             let Some(module) = self.library.modules.get(name) else {
                 let hint = match nearest(name, self.library.modules.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean {near:?}?"),
@@ -279,20 +354,25 @@ impl<'l> Modules<'l> {
 
     fn compile(&mut self, name: &str, text: &str) {
         let engine = self.engine();
-        let made = compiled(&engine, text).and_then(|mut ast| {
-            ast.set_source(format!("{name}.rhai"));
+        let source = format!("{name}.rhai");
+        let made = compiled(&engine, text, &self.exports).and_then(|mut ast| {
+            ast.set_source(source.as_str());
+            let constants = constants_of(&engine, &ast, text, &source, &self.clock)?;
             let until = (self.clock)() + TIME_TO_LOAD;
             let (made, run) =
                 metered(Run::default(), until, || Module::eval_ast_as_new(Scope::new(), &ast, &engine));
-            made.map_err(|e| {
-                let (line, column) = (e.position().line().unwrap_or(0), e.position().position().unwrap_or(0));
-                let hint = "what stands outside of functions runs when the module is loaded";
-                let what = ScriptFault::of(name, &e, &run.printed).what;
-                vec![ScriptError::new(line, column, what, hint)]
-            })
+            let mut module = made.map_err(|e| vec![top_level(name, &e, &run.printed)])?;
+            for (name, value) in constants.iter() {
+                module.set_var(name.as_str(), value.clone());
+            }
+            Ok((module, constants))
         });
         match made {
-            Ok(module) => self.ready.insert(name, module),
+            Ok((module, constants)) => {
+                self.ready.insert(name, module);
+                self.exports.insert(name.to_owned(), Exports::of(text));
+                self.constants.insert(source, constants);
+            }
             Err(found) => {
                 let file = format!("{name}.rhai");
                 self.errors.extend(found.into_iter().map(|error| PoolError { file: file.clone(), error }));

@@ -31,6 +31,8 @@ impl PrefixTable {
     /// Reads a file's text. Every bad line is named.
     pub fn read(text: &str) -> Result<PrefixTable, Vec<ScriptError>> {
         let (mut rows, mut errors) = (BTreeMap::new(), Vec::new());
+        // A mark of the order of octets belongs to no number; some programs end lines with a carriage return alone.
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
         for (i, line) in text.lines().enumerate() {
             let line = line.split_once(" #").map_or(line, |(before, _)| before).trim();
             if line.is_empty() || line.starts_with('#') {
@@ -125,6 +127,59 @@ mod tests {
         assert_eq!(table.find("07700900123"), Some("mobile"));
         assert_eq!(table.find("0870"), None);
         assert!(table.holds("09") && !table.holds("091"));
+    }
+
+    #[test]
+    fn tables_are_read_as_spreadsheets_save_them() {
+        let wanted = PrefixTable::read("09,premium\n0871,\u{fc}ber\n").unwrap();
+        let utf16 = |mark: [u8; 2], order: fn(u16) -> [u8; 2]| {
+            let text = "09,premium\r\n0871,\u{fc}ber\r\n".encode_utf16();
+            mark.into_iter().chain(text.flat_map(order)).collect::<Vec<u8>>()
+        };
+        let files: [Vec<u8>; 6] = [
+            "\u{feff}09,premium\r\n0871,\u{fc}ber\r\n".as_bytes().to_vec(),
+            utf16([0xff, 0xfe], u16::to_le_bytes),
+            utf16([0xfe, 0xff], u16::to_be_bytes),
+            b"09,premium\r\n0871,\xfcber\r\n".to_vec(),
+            b"09,premium\r0871,\xc3\xbcber\r".to_vec(),
+            "\u{feff}\u{feff}09;premium\n0871\t\u{fc}ber".as_bytes().to_vec(),
+        ];
+        for file in files {
+            let text = crate::script::decoded(&file).unwrap();
+            assert_eq!(PrefixTable::read(&text).as_ref(), Ok(&wanted), "{file:?}");
+        }
+        assert!(crate::script::decoded(b"09,\0premium").is_err());
+        assert!(crate::script::decoded(&[0xff, 0xfe, 0x00, 0xd8, 0x41, 0x00]).is_err());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_harms_only_those_who_use_it() {
+        use crate::script::Library;
+        let folder = std::env::temp_dir().join(format!("ringtrip-tables-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("tables")).unwrap();
+        std::fs::write(folder.join("tables/zero.csv"), b"09,\0premium").unwrap();
+        std::fs::write(folder.join("tables/uk.csv"), b"\0").unwrap();
+        std::fs::write(folder.join("bad.rhai"), b"\0").unwrap();
+        let mut library = Library::shipped();
+        library.add(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            library.broken.keys().collect::<Vec<_>>(),
+            ["bad.rhai", "tables/uk.csv", "tables/zero.csv"]
+        );
+        assert!(
+            !library.tables.contains_key("uk.csv"),
+            "the shipped one is not asked in place of a broken one"
+        );
+        let still = || std::sync::Arc::new(std::time::Duration::default) as crate::script::Clock;
+        let faults = |text: &str| {
+            let found = crate::Pool::check(&library, "a.rhai", text, crate::Limits::default(), still());
+            found.into_iter().map(|e| e.file).collect::<Vec<_>>()
+        };
+        assert_eq!(faults("fn route(c) { pass() }"), [""; 0]);
+        assert_eq!(faults("fn route(c) { block(lookup(\"zero\", c.number)) }"), ["tables/zero.csv"]);
+        assert_eq!(faults("import \"uk\" as uk;\nfn route(c) { pass() }"), ["tables/uk.csv"]);
+        assert_eq!(faults("import \"bad\" as bad;\nfn route(c) { pass() }"), ["bad.rhai"]);
     }
 
     #[test]

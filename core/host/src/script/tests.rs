@@ -158,6 +158,119 @@ fn refused_scripts_say_where_and_how() {
 }
 
 #[test]
+fn names_that_nothing_has_are_found_before_a_call_meets_them() {
+    #[track_caller]
+    fn check(text: &str, line: usize, what: &str) {
+        let error = compile(text).expect_err(text);
+        assert!(error.line == line && error.to_string().contains(what), "{text}: {error}");
+    }
+    let helper = "fn kind(n, m) { n }\nconst NIGHT = 22;\nlet late = 1;\n";
+    let check_in = |body: &str, what: &str| check(&format!("{helper}fn route(c) {{\n{body}\n}}"), 5, what);
+    for body in [
+        "nosuch",
+        "to(nosuch)",
+        "let a = 1; if a == 1 { nosuch } else { pass() }",
+        "{ { nosuch } }",
+        "switch c.hour { 1 => nosuch, _ => pass() }",
+        "switch nosuch { _ => pass() }",
+        "[1].map(|x| x + nosuch); pass()",
+        "for i in 0..3 { nosuch += i; }",
+        "try { pass() } catch (e) { nosuch }",
+        "block(`${nosuch}`)",
+        "let m = #{a: nosuch}; pass()",
+        "while nosuch { }",
+        "return nosuch;",
+        "c.between(nosuch, \"10:00\")",
+        "nosuch = 1;",
+        "if false { let nosuch = 1; } nosuch",
+    ] {
+        check_in(body, "there is no variable nosuch");
+    }
+    // A closure sees what is its own.
+    check_in("let k = 1; [1].map(|x| x + k); pass()", "there is no variable k");
+    check_in("if c.hour > NIHGT { busy() } else { pass() }", "did you mean NIGHT?");
+    check_in("if late == 1 { busy() } else { pass() }", "write const late = …");
+    check_in("to(gw1)", "a text stands in quotes: \"gw1\"");
+    for (body, what) in [
+        ("to()", "write to(\"gw1\")"),
+        ("ring(\"101\", 20, 3)", "ring takes 1 or 2 values, not 3"),
+        ("kind(1)", "kind takes 2 values, not 1"),
+        ("kind(1, 2, 3)", "kind takes 2 values, not 3"),
+        ("[1].map(|x| kind(x)); pass()", "kind takes 2 values, not 1"),
+        ("switch 1 { 1 => kind(), _ => 2 }", "not 0"),
+        ("c.between(\"10:00\")", "between takes 3 values, not 2"),
+        ("busy(1)", "busy takes 0 values, not 1"),
+        ("block(kind(c.number, [1, 2].len()), 2)", "block takes 1 value, not 2"),
+    ] {
+        check_in(body, what);
+    }
+    check_in("block(`${kind(1)}`)", "kind takes 2 values, not 1");
+    check_in("block(`a ${1} b ${[`${nofn(1)}`]}`)", "there is no function nofn");
+    check_in("block(`a ${c.numbr}`)", "did you mean c.number?");
+    let modules = "import \"uk\" as uk;\nfn route(c) {\n";
+    check(
+        &format!("{modules}uk::clas(c.number)\n}}"),
+        3,
+        "module uk has no function clas; did you mean uk::class?",
+    );
+    check(&format!("{modules}uk::class()\n}}"), 3, "class takes 1 value, not 0");
+    check(&format!("{modules}block(uk::NOSUCH)\n}}"), 3, "module uk has no constant NOSUCH");
+    check(
+        &format!("{modules}eu::class(c.number)\n}}"),
+        3,
+        "Undefined module: eu; write import \"eu\" as eu;",
+    );
+    // What is right stays right.
+    for body in [
+        "let a = [1, 2].filter(|x| x > 1); if a.len() == 1 { pass() } else { busy() }",
+        "let x = kind(1, kind(2, 3)); pass()",
+        "let f = |a, b| a + b; [1, 2].reduce(f, 0); pass()",
+        "if is_def_var(\"nosuch\") { busy() } else { pass() }",
+        "for (k, i) in [1] { let s = k + i; } pass()",
+        "let x = 5 | 2; kind(x | 1, 2); pass()",
+        "block(`${c.hour}:${[c.minute].len()}`)",
+        "cheapest(2).under(\"0.05\")",
+        "let c = c; pass()",
+    ] {
+        let text = format!("{helper}fn route(c) {{\n{body}\n}}");
+        let script = compile(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        assert!(script.run(&call("1")).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn constants_at_the_top_are_seen_in_functions() {
+    let text = "const NIGHT = 10;\nconst LINES = [\"gw1\", \"gw2\"];\nconst SUM = NIGHT + 1;\n\
+                fn late(h) { h >= NIGHT }\nfn first() { LINES.filter(|l| l != LINES[1])[0] }\n\
+                fn route(c) { if late(c.hour) && SUM == 11 { to(first()) } else { busy() } }";
+    let script = compile(text).unwrap();
+    assert_eq!(shown(&script.run(&call("1")).unwrap()), "gw1");
+    assert_eq!(shown(&script.explain(&call("1")).unwrap()), "gw1");
+    // A function's own name comes first, and a constant stays one.
+    let own =
+        compile("const A = 1;\nfn route(c) { let A = 2; if A == 2 { pass() } else { busy() } }").unwrap();
+    assert_eq!(shown(&own.run(&call("1")).unwrap()), "pass");
+    assert!(
+        compile("const A = 1;\nfn route(c) { A = 2; pass() }").is_err_and(|e| e.line == 2) || {
+            let script = compile("const A = 1;\nfn route(c) { A = 2; pass() }").unwrap();
+            script.run(&call("1")).is_err()
+        }
+    );
+    // Those of a module are its own, and may be read by its name.
+    let files = [
+        (
+            "a.rhai",
+            "import \"mine\" as m;\nconst GW = \"gw9\";\nfn route(c) { fork([m::gateway_of(), m::GW, GW]) }",
+        ),
+        ("module/mine", "const GW = \"gw3\";\nfn gateway_of() { GW }"),
+    ];
+    let answer = pool(&files).unwrap().get("a").unwrap().run(&call("1")).unwrap();
+    assert_eq!(shown(&answer), "gw3+gw3+gw9");
+    let error = compile("const A = 1 / 0;\nfn route(c) { pass() }").unwrap_err();
+    assert!(error.line == 1 && error.to_string().contains("when the file is loaded"), "{error}");
+}
+
+#[test]
 fn bombs_are_stopped() {
     #[track_caller]
     fn check(body: &str, line: Option<usize>, what: &str) {
@@ -169,7 +282,6 @@ fn bombs_are_stopped() {
     }
     check("loop { }", None, "endless loop");
     check("while true { let x = 1; }", None, "endless loop");
-    check("1;\nnosuch", Some(3), "no variable nosuch");
     check("let s = \"x\"; loop { s += s; }", None, "Length of string");
     check("let a = []; loop { a.push(1); }", None, "");
     check("let a = [1]; loop { a += a; }", None, "rray");
@@ -361,11 +473,14 @@ fn a_pool_is_refused_whole_with_all_that_is_wrong() {
         &[("a.rhai", "import \"one\" as one; fn route(c) { pass() }"), ("module/one", "fn f() { 1 ")],
         &["one.rhai: line 1"],
     );
-    refused(
-        &[good, ("tables/dear.csv", "09,x\nnine,y\n")],
-        &["tables/dear.csv: line 2, column 1: \"nine\" is no number"],
-    );
-    refused(&[good, ("tables/uk.txt", "09")], &["two tables uk"]);
+    let dear = ("dear.rhai", "fn route(c) { if in_table(\"dear\", c.number) { busy() } else { pass() } }");
+    let broken = ("tables/dear.csv", "09,x\nnine,y\n");
+    refused(&[good, dear, broken], &["tables/dear.csv: line 2, column 1: \"nine\" is no number"]);
+    // Who does not name the table is not harmed by it.
+    assert!(pool(&[good, broken]).is_ok());
+    let uk = ("uk.rhai", "import \"uk\" as uk;\nfn route(c) { block(uk::class(c.number)) }");
+    refused(&[good, uk, ("tables/uk.txt", "09")], &["two tables uk"]);
+    assert!(pool(&[good, ("tables/uk.txt", "09")]).is_ok());
     let chain: Vec<(String, String)> = (0..12)
         .map(|i| (format!("module/m{i}"), format!("import \"m{}\" as m; fn f() {{ 1 }}", i + 1)))
         .collect();
@@ -533,7 +648,6 @@ fn more_verbs() {
     fails("gateway(\"gw1\").pric", "did you mean price?");
     fails("lookup(\"uq\", \"1\")", "did you mean \"uk\"?");
     fails("c.between(\"9\", \"10:00\")", "no time of day");
-    fails("to()", "write to(\"gw1\")");
     fails("ring(\"101\", \"20\")", "write ring(");
     fails("c.number = \"1\"", "");
 }

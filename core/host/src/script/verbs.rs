@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, NativeCallContext};
+use ringtrip_switch::dial_string::dial_string;
 use ringtrip_switch::party::{Cause, Digits};
 use ringtrip_switch::route::{Question, Wanted};
 use ringtrip_switch::router::{Cheapest, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict};
@@ -106,6 +107,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("ask_number", |ctx: NativeCallContext, prompt: &str| {
         ask(&ctx, Wanted::Number, Some(prompt), INT::from(TRIES))
     });
+    engine.register_fn("dial_string", |number: &str| dial_string(number));
     engine.register_fn("starts_with_any", |number: &str, prefixes: Array| {
         prefixes.iter().any(|p| p.as_immutable_string_ref().is_ok_and(|p| number.starts_with(p.as_str())))
     });

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ringtrip_switch::config::{Config, DemoSecrets, Gateway, Holiday, Holidays, Region};
+use ringtrip_switch::config::{Config, DemoSecrets, Gateway, Holiday, Holidays, Inbound, Region};
 use ringtrip_switch::dialplan::Plan;
 use ringtrip_switch::ids::GatewayId;
-use ringtrip_switch::route::{Quote, WallTime};
+use ringtrip_switch::route::{Quote, Target, WallTime};
 use ringtrip_switch::router::{GatewayState, Gateways, Offer, Prices, RankAsk, Ranking};
 
 /// What the file says about the configuration.
@@ -34,7 +34,11 @@ impl World {
             if config.gateway(id).is_none() {
                 let host =
                     ringtrip_switch::config::HostPort { host: "sip.example.com".to_owned(), port: None };
-                config.gateways.push(Gateway::new(id.clone(), host, "test"));
+                let mut gateway = Gateway::new(id.clone(), host, "test");
+                // Calls from it must ring somebody, or no script is asked about them.
+                let first = config.extensions.first().map(|e| Target::Extension(e.id.clone()));
+                gateway.inbound = Inbound::Ring(first.into_iter().collect());
+                config.gateways.push(gateway);
             }
         }
         if let Some(plan) = &self.plan {

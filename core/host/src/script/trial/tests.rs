@@ -82,6 +82,20 @@ fn a_script_that_fails_fails_its_test() {
 }
 
 #[test]
+fn a_call_from_a_stand_in_gateway_asks_the_script() {
+    let script = "fn route(c) { if c.source == \"gateway\" && c.gateway == \"gw7\" { ring(\"102\", 9) } else { pass() } }";
+    let library = Library::shipped().with("in.rhai", script);
+    let tests = "gateways = [\"gw7\", \"gw8\"]\n\
+                 [[test]]\nfrom = \"gw7\"\ndialled = \"01480999999\"\ncaller = \"+441480123123\"\nexpect = [\"102 9s\"]\n\
+                 [[test]]\nfrom = \"gw8\"\ndialled = \"01480999999\"\nexpect = [\"101\"]\n";
+    let outcomes = Trials::read(tests)
+        .unwrap()
+        .run("in.rhai", &library, None, Limits::default(), std::sync::Arc::new(|| std::time::Duration::ZERO))
+        .unwrap();
+    assert_eq!(outcomes.iter().filter_map(|o| o.failed.as_ref()).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
 fn files_are_refused_with_all_that_is_wrong() {
     #[track_caller]
     fn check(text: &str, wanted: &[&str]) {

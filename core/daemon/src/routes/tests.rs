@@ -1,0 +1,100 @@
+use std::sync::Mutex;
+
+use ringtrip_switch::config::{DemoSecrets, Region};
+use ringtrip_switch::ids::CallId;
+use ringtrip_switch::party::{CallerId, Digits, Source};
+use ringtrip_switch::route::{RouteQuery, WallTime};
+
+use super::*;
+
+/// Routes over these script files, with `night.rhai` for 201 and `house.rhai` for all others, and what they told.
+fn routes(files: &[(&str, &str)]) -> (Routes, Arc<Mutex<Vec<Event>>>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("scripts")).unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join("scripts").join(name), text).unwrap();
+    }
+    let mut config = Config::demo(Region::Us, DemoSecrets { first: String::new(), second: String::new() });
+    config.script = Some("scripts/house.rhai".to_owned());
+    let extension = config.extensions.iter_mut().find(|e| e.id.as_str() == "201").unwrap();
+    extension.script = Some("scripts/night.rhai".to_owned());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let routes =
+        Routes::new(Arc::new(config), folder.path(), Box::new(move |event| tell.lock().unwrap().push(event)));
+    (routes, told, folder)
+}
+
+fn decided(routes: &Routes, from: &str) -> String {
+    let decision = routes.engine().decide(RouteQuery {
+        call: CallId(1),
+        source: Source::Extension(from.parse().unwrap()),
+        caller: CallerId { number: from.to_owned(), ..CallerId::default() },
+        dialled: Digits::new("102"),
+        planned: None,
+        at: WallTime { year: 2026, month: 5, day: 4, hour: 10, weekday: 1, ..WallTime::default() },
+        pin: None,
+        entered: None,
+        user: String::new(),
+        asked: false,
+    });
+    format!("{:?} {}", decision.plan.verdict, decision.plan.provenance.because)
+}
+
+fn refused(told: &Mutex<Vec<Event>>) -> Vec<(String, String)> {
+    let told = told.lock().unwrap();
+    let of = |event: &Event| match event {
+        Event::ScriptRefused { script, why } => Some((script.clone(), why.clone())),
+        _ => None,
+    };
+    told.iter().filter_map(of).collect()
+}
+
+fn active(told: &Mutex<Vec<Event>>) -> Vec<String> {
+    let told = told.lock().unwrap();
+    let of = |event: &Event| match event {
+        Event::ScriptActive { script, .. } => Some(script.clone()),
+        _ => None,
+    };
+    told.iter().filter_map(of).collect()
+}
+
+const BUSY: &str = "fn route(c) { block(\"the house says no\") }";
+
+#[test]
+fn a_start_puts_nothing_into_force_that_put_would_refuse() {
+    for night in ["fn route(c) { loop { } }", "fn route(c) { throw \"always\" }"] {
+        let (routes, told, _folder) = routes(&[("house.rhai", BUSY), ("night.rhai", night)]);
+        let refused = refused(&told);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].0 == "night.rhai" && refused[0].1.contains("it fails when"), "{refused:?}");
+        assert_eq!(active(&told), ["house.rhai"]);
+        // The others are asked as ever; whose script is refused takes the plan's own route.
+        assert!(decided(&routes, "202").contains("the house says no"), "{}", decided(&routes, "202"));
+        assert!(decided(&routes, "201").contains("Extension"), "{}", decided(&routes, "201"));
+        // Its text is there to be mended; mended, it is in force.
+        assert_eq!(routes.read("night.rhai").as_deref(), Ok(night));
+        routes.reload("night.rhai", "fn route(c) { block(\"the night says no\") }").unwrap();
+        assert!(decided(&routes, "201").contains("the night says no"));
+        assert!(routes.reload("night.rhai", night).is_err(), "the same verdict");
+        assert!(decided(&routes, "201").contains("the night says no"));
+    }
+}
+
+#[test]
+fn a_script_whose_tests_fail_does_not_start() {
+    let tests = "[[test]]\nfrom = \"201\"\ndialled = \"102\"\nexpect = [\"102\"]\n";
+    let (routes, told, _folder) =
+        routes(&[("house.rhai", "fn route(c) { pass() }"), ("night.rhai", BUSY), ("night.test.toml", tests)]);
+    let refused = refused(&told);
+    assert!(refused.len() == 1 && refused[0].1.contains("fails"), "{refused:?}");
+    assert!(!decided(&routes, "201").contains("the house says no"));
+}
+
+#[test]
+fn good_scripts_start() {
+    let (routes, told, _folder) = routes(&[("house.rhai", "fn route(c) { pass() }"), ("night.rhai", BUSY)]);
+    assert_eq!(refused(&told), []);
+    assert_eq!(active(&told).len(), 2);
+    assert!(decided(&routes, "201").contains("the house says no"));
+}
