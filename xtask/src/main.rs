@@ -44,7 +44,7 @@ fn command() -> Result<()> {
         Some("test") => test::test(rest),
         Some("check") => test::check(),
         Some("bench") => bench::bench(rest),
-        Some("plugins") => plugins::plugins(),
+        Some("plugins") => plugins::packages(),
         Some("console") => up::console(),
         Some("docs") => test::docs(),
         Some("help" | "--help" | "-h") => {

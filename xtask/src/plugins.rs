@@ -60,6 +60,35 @@ pub fn plugins() -> Result<()> {
     Ok(())
 }
 
+/// Builds all guests and packs each as people install it, `NAME-VERSION.rtp`; each is shown with the key that signed it.
+pub fn packages() -> Result<()> {
+    plugins()?;
+    run(&cargo(), &["build", "--quiet", "-p", "ringtrip"])?;
+    let ringtrip = target().join("debug/ringtrip");
+    pack(&ringtrip)?;
+    for entry in fs::read_dir(root().join("plugins/wasm"))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let (manifest, packed) = (entry.path().join("plugin.toml"), folder().join(format!("{name}.rtp")));
+        let Some(version) = fs::read_to_string(&manifest).ok().as_deref().and_then(version) else { continue };
+        // A guest for tests alone has no package.
+        if name == "fixture" || !packed.is_file() {
+            continue;
+        }
+        let file = folder().join(format!("{name}-{version}.rtp"));
+        fs::copy(&packed, &file).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("\n{}", file.display());
+        run(&ringtrip.display().to_string(), &["plugin", "show", &file.display().to_string()])?;
+    }
+    Ok(())
+}
+
+/// The version that a `plugin.toml` names.
+fn version(manifest: &str) -> Option<String> {
+    let line =
+        manifest.lines().find_map(|line| line.strip_prefix("version")?.trim_start().strip_prefix('='))?;
+    Some(line.split('#').next()?.trim().trim_matches('"').to_owned())
+}
+
 /// Packs the components, signed with a key of this folder alone: `NAME.rtp`. Whoever wants to install them elsewhere
 /// signs them anew.
 pub fn pack(ringtrip: &Path) -> Result<()> {

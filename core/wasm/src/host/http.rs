@@ -3,6 +3,9 @@
 //! Each request runs on a thread of its own and is waited for no longer than the decision lasts: a name server that
 //! does not answer cannot hold a decision, whatever the client library does. Redirects are not followed; the guest
 //! sees them and may ask again, under its grants.
+//!
+//! A granted name must not become a way to machines of the inside: the addresses that it has are looked at, and the
+//! connection goes to one of those that were looked at. An address of the inside is asked only when a grant names it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +13,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use ureq::http::{Method, Request as Prepared, Uri};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::bindings::http::{Failure, Host, Request, Response};
 use crate::guest::Guest;
-use crate::package::grant::{self, Grants};
+use crate::package::grant::{self, Grants, Network};
 
 /// Octets of a body, either way.
 const BODY: usize = 65_536;
@@ -29,7 +34,9 @@ const OURS: [&str; 7] =
 /// The HTTP client of all plugins.
 #[derive(Clone)]
 pub(crate) struct Door {
-    agent: ureq::Agent,
+    /// For the world outside. Its connections are kept and shared by all plugins: none leads inside.
+    outer: ureq::Agent,
+    config: ureq::config::Config,
     running: Arc<AtomicUsize>,
 }
 
@@ -43,17 +50,25 @@ impl Door {
             .max_response_header_size(64 << 10)
             .user_agent(concat!("Ringtrip/", env!("CARGO_PKG_VERSION")))
             .build();
-        Door { agent: config.into(), running: Arc::default() }
+        let outer = agent(config.clone(), Vec::new());
+        Door { outer, config, running: Arc::default() }
     }
 
-    fn fetch(&self, request: Prepared<Vec<u8>>, within: Duration) -> Result<Response, Failure> {
+    /// Asks. `inner` are the addresses of the inside that the grants name.
+    fn fetch(
+        &self,
+        request: Prepared<Vec<u8>>,
+        inner: Vec<Network>,
+        within: Duration,
+    ) -> Result<Response, Failure> {
         if within.is_zero() {
             return Err(Failure::TooLate);
         }
         let place = Place::take(&self.running)
             .ok_or_else(|| Failure::Failed("too many requests are running".to_owned()))?;
         let (tell, told) = mpsc::sync_channel(1);
-        let agent = self.agent.clone();
+        // Who may ask inside has connections of its own.
+        let agent = if inner.is_empty() { self.outer.clone() } else { agent(self.config.clone(), inner) };
         let spawned = std::thread::Builder::new().name("plugin-http".to_owned()).spawn(move || {
             let _ = tell.send(run(&agent, request, within));
             drop(place);
@@ -62,6 +77,57 @@ impl Door {
             return Err(Failure::Failed(format!("no thread: {e}")));
         }
         told.recv_timeout(within).unwrap_or(Err(Failure::TooLate))
+    }
+}
+
+/// A client that connects to the outside, and to these.
+fn agent(config: ureq::config::Config, inner: Vec<Network>) -> ureq::Agent {
+    ureq::Agent::with_parts(config, DefaultConnector::default(), Looked { inner })
+}
+
+/// Looks names up, and looks at what came of it. What it gives is what the client connects to.
+#[derive(Debug)]
+struct Looked {
+    inner: Vec<Network>,
+}
+
+/// A name has only addresses that may not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{host} at {address}, an address of the inside that no grant names")]
+struct Inside {
+    host: String,
+    address: std::net::IpAddr,
+}
+
+impl Resolver for Looked {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
+        self.allowed(uri.host().unwrap_or_default(), &found)
+    }
+}
+
+impl Looked {
+    fn allowed(
+        &self,
+        host: &str,
+        found: &[std::net::SocketAddr],
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let may = |ip| !grant::is_inner(ip) || self.inner.iter().any(|network| network.holds(ip));
+        let mut kept = self.empty();
+        found.iter().filter(|at| may(at.ip())).for_each(|at| kept.push(*at));
+        match found.first() {
+            Some(first) if kept.is_empty() => {
+                let inside = Inside { host: host.to_owned(), address: first.ip() };
+                Err(ureq::Error::Other(Box::new(inside)))
+            }
+            None => Err(ureq::Error::HostNotFound),
+            Some(_) => Ok(kept),
+        }
     }
 }
 
@@ -89,6 +155,7 @@ fn failure(error: ureq::Error) -> Failure {
         ureq::Error::BodyExceedsLimit(_) => {
             Failure::Failed(format!("the answer has more than {BODY} octets"))
         }
+        ureq::Error::Other(why) if why.is::<Inside>() => Failure::NotGranted(why.to_string()),
         other => Failure::Failed(other.to_string()),
     }
 }
@@ -107,6 +174,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+fn port_of(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 })
 }
 
 /// A request as the contract has it becomes one that may be sent.
@@ -155,7 +226,9 @@ impl Host for Guest {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
-        let answer = self.wait(|guest| guest.context.outside.http.fetch(prepared, guest.left()));
+        let port = port_of(prepared.uri());
+        let inner = grant::named_addresses(&self.context.grants, port);
+        let answer = self.wait(|guest| guest.context.outside.http.fetch(prepared, inner, guest.left()));
         self.check()?;
         Ok(answer)
     }
@@ -223,9 +296,46 @@ mod tests {
         url
     }
 
+    fn inner() -> Vec<Network> {
+        let grants: Grants = ["http:127.0.0.1".parse().unwrap()].into();
+        grant::named_addresses(&grants, 80)
+    }
+
+    #[test]
+    fn a_name_is_no_way_to_the_inside() {
+        let url = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Duration::ZERO);
+        let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+        for url in [
+            format!("http://localhost:{port}/"),
+            url.clone(),
+            format!("http://127.1:{port}/"),
+            format!("http://2130706433:{port}/"),
+            format!("http://[::ffff:127.0.0.1]:{port}/"),
+        ] {
+            let request = || Prepared::builder().method(Method::GET).uri(&url).body(Vec::new()).unwrap();
+            let time = Duration::from_secs(20);
+            let refused = Door::new().fetch(request(), Vec::new(), time);
+            assert!(
+                matches!(&refused, Err(Failure::NotGranted(why)) if why.contains("inside")),
+                "{url}: {refused:?}"
+            );
+            let granted = Door::new().fetch(request(), inner(), time);
+            assert!(granted.is_ok(), "{url}: {granted:?}");
+        }
+    }
+
+    #[test]
+    fn of_the_addresses_of_a_name_those_outside_stay() {
+        let found: Vec<std::net::SocketAddr> =
+            ["10.0.0.1:443", "192.0.2.7:443", "[fe80::1]:443"].iter().map(|a| a.parse().unwrap()).collect();
+        let kept = Looked { inner: Vec::new() }.allowed("x.example", &found).unwrap();
+        assert_eq!(&kept[..], &found[1..2]);
+        assert!(Looked { inner: Vec::new() }.allowed("x.example", &found[..1]).is_err());
+    }
+
     fn fetch(url: &str, within: Duration) -> Result<Response, Failure> {
         let request = Prepared::builder().method(Method::GET).uri(url).body(Vec::new()).unwrap();
-        Door::new().fetch(request, within)
+        Door::new().fetch(request, inner(), within)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,11 @@ pub enum Grant {
     Store,
     /// Read the clock: `clock`.
     Clock,
-    /// Ask one host over HTTP or HTTPS: `http:api.example.com`, `http:192.0.2.7:8443`. Without a port, 80 and 443.
+    /// Ask one host over HTTP or HTTPS: `http:api.example.com`, `http:192.0.2.7:8443`, or every host of a network:
+    /// `http:10.1.0.0/16`. Without a port, 80 and 443. A name reaches addresses of the inside only when another grant
+    /// names them: whoever answers for the name must not choose which machine of ours is asked.
     Http {
-        /// Lower case.
+        /// Lower case; a network with its length.
         host: String,
         /// Another port than the usual.
         port: Option<u16>,
@@ -62,7 +65,9 @@ impl FromStr for Grant {
                 };
                 let host = host.to_ascii_lowercase();
                 if !is_host(&host) {
-                    return Err(no("it names one host, without a path and without *"));
+                    return Err(no(
+                        "it names one host or a network such as 10.1.0.0/16, without a path and without *",
+                    ));
                 }
                 Ok(Grant::Http { host, port })
             }
@@ -109,10 +114,108 @@ impl Grant {
 pub fn allows_host(grants: &Grants, host: &str, port: u16) -> bool {
     let host = host.to_ascii_lowercase();
     grants.iter().any(|grant| match grant {
-        Grant::Http { host: granted, port: None } => *granted == host && matches!(port, 80 | 443),
-        Grant::Http { host: granted, port: Some(only) } => *granted == host && *only == port,
+        Grant::Http { host: granted, port: only } => {
+            (*granted == host
+                || address(&host).is_some_and(|ip| network(granted).is_some_and(|n| n.holds(ip))))
+                && fits(*only, port)
+        }
         _ => false,
     })
+}
+
+/// The addresses and networks that the grants name for this port: those of the inside that may be asked.
+pub fn named_addresses(grants: &Grants, port: u16) -> Vec<Network> {
+    let named = grants.iter().filter_map(|grant| match grant {
+        Grant::Http { host, port: only } if fits(*only, port) => network(host),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// An address, or all with the same beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Network {
+    /// Is this address in it?
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let bits = |ip: IpAddr| match ip.to_canonical() {
+            IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
+            IpAddr::V6(v6) => (v6.to_bits(), false),
+        };
+        let ((ours, v4), (theirs, other)) = (bits(self.address), bits(address));
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
+        v4 == other && (ours ^ theirs) & mask == 0
+    }
+}
+
+fn fits(only: Option<u16>, port: u16) -> bool {
+    only.map_or(matches!(port, 80 | 443), |only| only == port)
+}
+
+/// `192.0.2.7`, `[2001:db8::1]`.
+fn address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+/// `10.1.0.0/16`, `[fd00::]/8`, or an address alone.
+fn network(host: &str) -> Option<Network> {
+    let (first, length) = host.split_once('/').map_or((host, None), |(a, b)| (a, Some(b)));
+    let address = address(first)?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = match length {
+        Some(length) => length.parse().ok().filter(|n| *n <= most)?,
+        None => most,
+    };
+    Some(Network { address, length })
+}
+
+/// Is this an address of the inside: of this machine, its networks, or nobody's? Also where it is written into an address
+/// of IPv6, which leads to the same machine.
+pub fn is_inner(address: IpAddr) -> bool {
+    let v6 = match address.to_canonical() {
+        IpAddr::V4(v4) => return inner_v4(v4),
+        IpAddr::V6(v6) => v6,
+    };
+    let s = v6.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match s {
+        // Unspecified, loopback, and the old way to write an address of IPv4.
+        [0, 0, 0, 0, 0, 0, ..] => true,
+        // NAT64 (RFC 6052), and that of a local network (RFC 8215); addresses translated in the network (RFC 2765).
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => inner_v4(v4(high, low)),
+        [0x64, 0xff9b, 1, ..] => true,
+        [0, 0, 0, 0, 0xffff, 0, ..] => true,
+        // 6to4 and Teredo.
+        [0x2002, high, low, ..] => inner_v4(v4(high, low)),
+        [0x2001, 0, ..] => true,
+        // Unique local, link-local, site-local, multicast.
+        [first, ..] => {
+            first & 0xfe00 == 0xfc00
+                || first & 0xffc0 == 0xfe80
+                || first & 0xffc0 == 0xfec0
+                || first & 0xff00 == 0xff00
+        }
+    }
+}
+
+fn inner_v4(v4: Ipv4Addr) -> bool {
+    let [a, b, c, _] = v4.octets();
+    v4.is_private()
+        || v4.is_loopback()
+        || v4.is_link_local()
+        || v4.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && b & 0xc0 == 64)
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && b & 0xfe == 18)
 }
 
 /// May this name be looked up? It is in a granted zone, at a label's border.
@@ -136,10 +239,9 @@ pub fn memory(grants: &Grants) -> usize {
 }
 
 fn is_host(host: &str) -> bool {
-    let v6 = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    match v6 {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => is_domain(host),
+    match host.contains(['/', '[']) {
+        true => network(host).is_some(),
+        false => is_domain(host),
     }
 }
 
@@ -163,5 +265,97 @@ impl<'de> Deserialize<'de> for Grant {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Grant, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_inside_are_known_however_they_are_written() {
+        for inner in [
+            "127.0.0.1",
+            "127.255.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "100.127.255.255",
+            "192.0.0.8",
+            "198.18.0.1",
+            "198.19.255.255",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2002:a00:1::1",
+            "2001::1",
+            "fc00::1",
+            "fd12:3456::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "::ffff:0:7f00:1",
+        ] {
+            assert!(is_inner(inner.parse().unwrap()), "{inner}");
+        }
+        for outer in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+            "::ffff:8.8.8.8",
+        ] {
+            assert!(!is_inner(outer.parse().unwrap()), "{outer}");
+        }
+    }
+
+    #[test]
+    fn a_grant_names_an_address_or_a_network() {
+        let grants: Grants =
+            ["http:10.1.0.0/16", "http:127.0.0.1:8080", "http:[fd00::]/8", "http:api.example.com"]
+                .iter()
+                .map(|g| g.parse().unwrap())
+                .collect();
+        let named =
+            |ip: &str, port| named_addresses(&grants, port).iter().any(|n| n.holds(ip.parse().unwrap()));
+        assert!(named("10.1.2.3", 443) && named("::ffff:10.1.2.3", 80) && named("fd12::1", 443));
+        assert!(named("127.0.0.1", 8080));
+        assert!(!named("127.0.0.1", 80) && !named("10.2.0.1", 443) && !named("10.1.2.3", 8080));
+        assert!(allows_host(&grants, "10.1.2.3", 443) && !allows_host(&grants, "10.2.2.3", 443));
+        assert!(allows_host(&grants, "[fd00::5]", 443) && !allows_host(&grants, "[fe80::5]", 443));
+        for (text, shown) in
+            [("http:10.1.0.0/16:8443", "http:10.1.0.0/16:8443"), ("http:[fd00::]/8", "http:[fd00::]/8")]
+        {
+            assert_eq!(text.parse::<Grant>().unwrap().to_string(), shown);
+        }
+        for wrong in
+            ["http:10.1.0.0/33", "http:10.1.0.0/x", "http:example.com/8", "http:[fd00::]/129", "http:/8"]
+        {
+            assert!(wrong.parse::<Grant>().is_err(), "{wrong}");
+        }
     }
 }
