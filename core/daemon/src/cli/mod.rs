@@ -213,6 +213,14 @@ enum Config {
         /// The file.
         file: PathBuf,
     },
+    /// List the days that are holidays: of a document, or those in force if none is named.
+    Holidays {
+        /// The document; its calendars lie beside it or in the data folder. Needs no running exchange.
+        file: Option<PathBuf>,
+        /// Only this year.
+        #[arg(long)]
+        year: Option<i16>,
+    },
     /// Print the document.
     Show {
         /// An earlier version.
@@ -374,6 +382,9 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
         Command::Serve(options) => start(options, data, serve),
         Command::Dialplan(command) => paper::dialplan(command, cli.json),
         Command::Config(Config::Check { file }) => paper::check(&file, cli.json),
+        Command::Config(Config::Holidays { file: Some(file), year }) => {
+            paper::holidays(&file, year, cli.json)
+        }
         Command::Script(command) => match command.on_paper(cli.json) {
             Ok(outcome) => outcome,
             Err(command) => client::Client::new(&data, cli.url.as_deref())

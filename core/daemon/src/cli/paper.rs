@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Dialplan, Outcome, Refusal, Torture, print_json};
 use crate::config;
-use crate::http::auth;
+use crate::http::{HolidayView, auth};
 use crate::plan::{self, PlanTry};
 use crate::store::torture::{Mode, write};
 use crate::store::{Store, StoreOptions};
@@ -74,6 +74,31 @@ pub(super) fn check(file: &Path, json: bool) -> Outcome {
         }
     }
     Ok(ok)
+}
+
+/// The days that a document makes holidays, its calendars read.
+pub(super) fn holidays(file: &Path, year: Option<i16>, json: bool) -> Outcome {
+    let text = super::remote::text_of(file)?;
+    config::calendars_in(file.parent().unwrap_or(Path::new("")));
+    let (config, faults) = config::read(&text)
+        .map_err(|faults| Refusal::No(config::report(&file.display().to_string(), &faults)))?;
+    let of_calendars: Vec<_> = faults.into_iter().filter(|f| f.path.starts_with("holidays")).collect();
+    eprint!("{}", config::report(&file.display().to_string(), &of_calendars));
+    let days = config.holidays.days().iter().filter(|d| year.is_none_or(|y| d.date.0 == y));
+    print_holidays(&days.map(HolidayView::from).collect::<Vec<_>>(), json);
+    Ok(true)
+}
+
+pub(super) fn print_holidays(days: &[HolidayView], json: bool) {
+    if json {
+        return print_json(&days);
+    }
+    for day in days {
+        println!("{}  {}", day.date, day.name);
+    }
+    if days.is_empty() {
+        println!("no day is a holiday");
+    }
 }
 
 pub(super) fn reset_secret(data: &Path, json: bool) -> Outcome {

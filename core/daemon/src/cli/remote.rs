@@ -8,6 +8,7 @@ use super::client::{Client, quoted};
 use super::script::Script;
 use super::{Call, Cdr, Command, Config, Outcome, Refusal, Route, Token, print_json, print_table};
 use crate::config::DiffLine;
+use crate::http::HolidayView;
 use crate::store::{CdrRecord, ConfigMeta};
 
 pub(super) fn run(client: &Client, command: Command, json: bool) -> Outcome {
@@ -59,6 +60,12 @@ pub(super) fn run(client: &Client, command: Command, json: bool) -> Outcome {
 fn config(client: &Client, command: Config, json: bool) -> Outcome {
     match command {
         Config::Check { .. } => Ok(false),
+        Config::Holidays { year, .. } => {
+            let only = year.map(|y| format!("?year={y}")).unwrap_or_default();
+            let days: Vec<HolidayView> = client.get(&format!("/holidays{only}"))?;
+            super::paper::print_holidays(&days, json);
+            Ok(true)
+        }
         Config::Show { version, secrets } => {
             let path = version.map_or("/config".to_owned(), |v| format!("/config/versions/{v}"));
             let document: Value = client.get(&format!("{path}?secrets={secrets}"))?;

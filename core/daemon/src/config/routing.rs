@@ -169,12 +169,26 @@ fn holidays(root: &Section<'_, '_>) -> Holidays {
             }
         }
     }
+    let exclude: Vec<String> = s
+        .list("exclude", "names or categories of days that are none here, such as \"Valentine*\"", |text| {
+            Ok::<_, String>(text.to_owned())
+        })
+        .unwrap_or_default();
     for file in s
         .list("ics", "calendar files in the data folder, such as \"holidays.ics\"", ics_file)
         .unwrap_or_default()
     {
         match ics::read_file(&file) {
-            Ok(found) => days.extend(found),
+            Ok(calendar) => {
+                let found = calendar.days.len();
+                let kept = calendar.days.into_iter().filter(|day| !day.is_one_of(&exclude));
+                let before = days.len();
+                days.extend(kept.map(|day| day.holiday));
+                if days.len() == before {
+                    let (what, hint) = no_day(&file, found, calendar.timed);
+                    s.warning("ics", what, hint);
+                }
+            }
             Err(why) => {
                 let hint = "export whole-day events as iCalendar and put the file into the data folder";
                 s.error("ics", format!("{file}: {why}"), hint);
@@ -183,6 +197,24 @@ fn holidays(root: &Section<'_, '_>) -> Holidays {
     }
     s.done();
     Holidays::new(days)
+}
+
+/// A calendar that says nothing is a mistake that is found when the telephones ring on a holiday.
+fn no_day(file: &str, found: usize, timed: usize) -> (String, &'static str) {
+    match (found, timed) {
+        (0, 0) => (
+            format!("{file} holds no day"),
+            "see that it was exported with its events: ringtrip config holidays shows what is read",
+        ),
+        (0, timed) => (
+            format!("{file} holds no whole day; {timed} events have a time of day"),
+            "a holiday is an event of whole days: mark it as all-day before you export it",
+        ),
+        (found, _) => (
+            format!("all {found} days of {file} are left out by exclude"),
+            "remove what is too wide from exclude, or the file from ics",
+        ),
+    }
 }
 
 fn ics_file(text: &str) -> Result<String, String> {

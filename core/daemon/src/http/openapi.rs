@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 use super::access::{Access, Reader};
 use super::operation::Operation;
 use super::{
-    auth, calls, config, dialplan, drafts, events, failover, health, rates, routes, scripts, sim, state,
-    tokens,
+    auth, calls, config, dialplan, drafts, events, failover, health, holidays, rates, routes, scripts, sim,
+    state, tokens,
 };
 
 #[derive(OpenApi)]
@@ -25,7 +25,7 @@ use super::{
         calls::list, calls::one, calls::originate, calls::hangup, calls::cdrs, calls::cdr,
         calls::recording, failover::table,
         config::current, config::version, config::versions, config::validate, config::put, config::compare,
-        config::undo, dialplan::try_plan, dialplan::check, dialplan::try_route,
+        config::undo, holidays::holidays, dialplan::try_plan, dialplan::check, dialplan::try_route,
         routes::explain, routes::who_reaches, drafts::list, drafts::create, drafts::one, drafts::put_config,
         drafts::put_script, drafts::compare, drafts::check, drafts::replay::replay, drafts::activate::rebase,
         drafts::activate::activate, drafts::activate::undo, drafts::parts::put_deck, drafts::parts::remove_deck,
