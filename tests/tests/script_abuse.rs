@@ -13,11 +13,17 @@ region = "us"
 default_plan = "home"
 script = "scripts/policy.rhai"
 [plans]
-home = "(xxxx|xxx|911)"
+home = "(911S0<:@gw1>|8xxx<:@gw1>|xxx)"
 [extension.201]
 password = "pw-201-phones"
 [extension.202]
 password = "pw-202-phones"
+[gateway.gw1]
+server = "127.0.0.9:9"
+user = "acct"
+register = false
+[emergency]
+providers = ["gw1"]
 [sip]
 listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 "#;

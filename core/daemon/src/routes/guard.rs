@@ -34,7 +34,7 @@ pub(super) fn culprit(next: &InForce, live: &InForce) -> Option<(String, ScriptR
     let proof = quick(next, live);
     proof.findings.iter().filter(|f| f.stops).find_map(|finding| {
         let word = finding.path.strip_prefix("script ")?;
-        let (named, _) = next.scripts.iter().find(|(named, _)| named.word == word)?;
+        let (named, _) = next.scripts.running().find(|(named, _)| named.word == word)?;
         let what = format!("{}; {}", finding.what, finding.hint);
         Some((word.to_owned(), ScriptRefused { script: named.name.clone(), line: 0, column: 0, what }))
     })
