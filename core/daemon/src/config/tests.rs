@@ -479,7 +479,9 @@ fn networks_around_the_exchange_are_read() {
     bad("keep_alive = \"ping\"", "it is one of \"options\", \"crlf\", \"off\"");
     bad("keep_alive_interval = \"1s\"", "sip.keep_alive_interval: it is not between 5 s and 10 min");
     let gateway = |from: &str| {
-        format!("\n[gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\naccept_from = [\"{from}\"]\n")
+        format!(
+            "\n[gateway.gw1]\nserver = \"a.example\"\nuser = \"u\"\naccept_from = [\"{from}\"]\nregister = false\n"
+        )
     };
     check(&gateway("198.51.100.0/24"), &[]);
     check(&gateway("198.51.100.0/40"), &["5:16: error: gateway.gw1.accept_from"]);
