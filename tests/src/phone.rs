@@ -38,6 +38,9 @@ pub enum Manners {
     Dead,
 }
 
+/// A request of this method is answered with this status and these headers.
+pub type PhoneRefusal = (Method, u16, Vec<(Name, String)>);
+
 /// A phone.
 pub struct Phone {
     /// Its name in ladders; an extension's number, a provider's user.
@@ -74,7 +77,7 @@ pub struct Phone {
     /// The methods that it names in `Allow`.
     pub allows: &'static str,
     /// Requests in a dialog that it refuses, one after the other: method, status, more header lines.
-    pub refuses: Vec<(Method, u16, Vec<(Name, String)>)>,
+    pub refuses: Vec<PhoneRefusal>,
     /// A 183 with this body goes before its 180: type and text.
     pub early: Option<(String, String)>,
     /// The body of its 200 to an INVITE, where that is not SDP as usual.

@@ -1,4 +1,5 @@
 //! SIP over TCP where connections come and go: a registration outlives its connection, and a call does too.
+#![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -55,11 +55,8 @@ fn dependencies(manifest: &str, dev: bool) -> Vec<String> {
         if let Some(table) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             let mut words = table.rsplit('.');
             let last = words.next().unwrap_or_default().trim();
-            let is_list = |word: &str| {
-                matches!(word, "dependencies" | "build-dependencies") || dev && word == "dev-dependencies"
-            };
-            inside = is_list(last);
-            if words.next().is_some_and(is_list) {
+            inside = lists_dependencies(last, dev);
+            if words.next().is_some_and(|word| lists_dependencies(word, dev)) {
                 names.push(last.trim_matches('"').to_owned());
             }
         } else if inside && let Some((name, _)) = line.split_once(['.', '=', ' ']) {
@@ -68,6 +65,10 @@ fn dependencies(manifest: &str, dev: bool) -> Vec<String> {
     }
     names.retain(|n| !n.is_empty() && !n.starts_with('#'));
     names
+}
+
+fn lists_dependencies(table: &str, dev: bool) -> bool {
+    matches!(table, "dependencies" | "build-dependencies") || dev && table == "dev-dependencies"
 }
 
 #[test]

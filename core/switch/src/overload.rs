@@ -168,6 +168,8 @@ impl<K: Hash + Eq + Copy, V> Recent<K, V> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods)] // Some instant to count from.
+
     use super::*;
 
     fn at(last: u8, port: u16) -> SocketAddr {

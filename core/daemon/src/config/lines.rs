@@ -86,17 +86,17 @@ fn fxs(s: &Section<'_, '_>, region: Region) -> Fxs {
     s.time("interdigit_long", &mut f.interdigit_long);
     s.within("interdigit_long", MS * 100, MS * 600000, f.interdigit_long);
     s.time("interdigit_short", &mut f.interdigit_short);
-    s.within("interdigit_short", MS * 0, MS * 600000, f.interdigit_short);
+    s.within("interdigit_short", Duration::ZERO, MS * 600000, f.interdigit_short);
     s.time("dial_tone", &mut f.dial_tone);
     s.within("dial_tone", MS * 1000, MS * 3600000, f.dial_tone);
     s.maybe_time("reorder_delay", &mut f.reorder_delay);
-    s.maybe_within("reorder_delay", MS * 0, MS * 3600000, f.reorder_delay);
+    s.maybe_within("reorder_delay", Duration::ZERO, MS * 3600000, f.reorder_delay);
     s.time("callee_on_hook_delay", &mut f.callee_on_hook_delay);
-    s.within("callee_on_hook_delay", MS * 0, MS * 3600000, f.callee_on_hook_delay);
+    s.within("callee_on_hook_delay", Duration::ZERO, MS * 3600000, f.callee_on_hook_delay);
     s.time("cpc_delay", &mut f.cpc_delay);
-    s.within("cpc_delay", MS * 0, MS * 3600000, f.cpc_delay);
+    s.within("cpc_delay", Duration::ZERO, MS * 3600000, f.cpc_delay);
     s.time("cpc_duration", &mut f.cpc_duration);
-    s.within("cpc_duration", MS * 0, MS * 1000, f.cpc_duration);
+    s.within("cpc_duration", Duration::ZERO, MS * 1000, f.cpc_duration);
     take(&mut f.idle_polarity, s.choice("idle_polarity", POLARITIES));
     take(&mut f.caller_polarity, s.choice("caller_polarity", POLARITIES));
     take(&mut f.callee_polarity, s.choice("callee_polarity", POLARITIES));
@@ -149,10 +149,10 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
     let mut f = Fxo::of(region);
     let mut delay = Duration::from_secs(5);
     s.time("ring_through_delay", &mut delay);
-    s.within("ring_through_delay", MS * 0, MS * 600000, delay);
+    s.within("ring_through_delay", Duration::ZERO, MS * 600000, delay);
     f.ring_through = inbound(s, "ring_through", names).map(|to| RingThrough { delay, to });
     s.time("answer_delay", &mut f.answer_delay);
-    s.within("answer_delay", MS * 0, MS * 600000, f.answer_delay);
+    s.within("answer_delay", Duration::ZERO, MS * 600000, f.answer_delay);
     f.answer = inbound(s, "answer", names);
     s.time("ring_timeout", &mut f.ring_timeout);
     s.within("ring_timeout", MS * 100, MS * 600000, f.ring_timeout);
@@ -162,7 +162,7 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
         s.error("caller_id_fsk", what, "remove this setting");
     }
     s.time("dialing_delay", &mut f.dialing_delay);
-    s.within("dialing_delay", MS * 0, MS * 60000, f.dialing_delay);
+    s.within("dialing_delay", Duration::ZERO, MS * 60000, f.dialing_delay);
     s.maybe_time("wait_for_dial_tone", &mut f.wait_for_dial_tone);
     s.maybe_within("wait_for_dial_tone", MS * 100, MS * 60000, f.wait_for_dial_tone);
     take(&mut f.dial_by, s.choice("dial_by", &[("tone", DialBy::Tone), ("pulse", DialBy::Pulse)]));
@@ -184,7 +184,7 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
     s.maybe_within("long_silence", MS * 1000, MS * 86400000, f.long_silence);
     f.disconnect_tone = disconnect_tone(s);
     s.time("on_hook_guard", &mut f.on_hook_guard);
-    s.within("on_hook_guard", MS * 0, MS * 60000, f.on_hook_guard);
+    s.within("on_hook_guard", Duration::ZERO, MS * 60000, f.on_hook_guard);
     s.time("hook_flash", &mut f.hook_flash);
     s.within("hook_flash", MS * 20, MS * 2000, f.hook_flash);
     s.number("in_use_volts", 0..=100, &mut f.in_use_volts);

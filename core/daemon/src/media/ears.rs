@@ -63,7 +63,11 @@ impl Ears {
             tell(MediaEvent::CallerId { end: end.clone(), caller: caller_id(caller) });
         }
         // All of them hear all of it, whichever is first.
-        let heard = self.disconnect.iter_mut().fold(false, |heard, tone| tone.push(samples) || heard);
+        // Each of them hears all samples, whichever is found first.
+        let mut heard = false;
+        for tone in &mut self.disconnect {
+            heard |= tone.push(samples);
+        }
         if heard {
             tell(MediaEvent::DisconnectTone { end: end.clone() });
         }

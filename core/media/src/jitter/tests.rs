@@ -263,7 +263,7 @@ fn a_stall_is_forgotten_in_ten_seconds() {
             for (ms, lost) in [(60, 0), (120, 0), (200, 0), (500, 2400)] {
                 let what = format!("{name}, pulls of {pull}, a stall of {ms} ms");
                 // From 10 s on all packets wait for the end of the stall.
-                let late = |n: u32| Some((10 * 8000 + ms * 8).max(n * 160).saturating_sub(n * 160) as u32);
+                let late = |n: u32| Some((10 * 8000 + ms * 8).max(n * 160).saturating_sub(n * 160));
                 let late = |n: u32| if n < 500 { Some(0) } else { late(n) };
                 let run = run_by(pull, 1500, 160, 0.0, late, sound);
                 let s = run.buffer.stats();
