@@ -196,12 +196,15 @@ impl Routes {
     /// These scripts without those that `script put` would refuse, and why: a start must not put into force what nobody
     /// may save. Calls that would ask such a script take the plan's own route; the others are asked as ever.
     fn passed(&self, config: &Arc<Config>, scripts: Scripts, before: &InForce) -> (Scripts, Refused) {
+        // A start is busy: what is slow then is not refused for it. What never ends meets its limit of operations.
+        let mut tried = scripts.patient();
         let (mut scripts, mut refused, helpers) = (scripts, Vec::new(), self.helpers());
         for _ in 0..=scripts.iter().count() {
-            let next = InForce { engine: helpers.engine(config.clone(), &scripts), scripts: scripts.clone() };
+            let next = InForce { engine: helpers.engine(config.clone(), &tried), scripts: tried.clone() };
             let fault = guard::culprit(&next, before).or_else(|| trials::culprit(&next.scripts, config));
             let Some((word, why)) = fault else { break };
             refused.push(why);
+            tried.leave_out(&word);
             if !scripts.leave_out(&word) {
                 break;
             }

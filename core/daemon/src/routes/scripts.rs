@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ringtrip_host::script::Clock;
 use ringtrip_host::{Library, Limits, Pool, PoolError};
@@ -27,6 +27,9 @@ pub struct Scripts {
 
 /// The files of the folder, each with its time and length.
 type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// What a script may take for a call on paper.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A script's text that is not in its file yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +110,16 @@ impl Scripts {
     /// The scripts that are asked, with their texts.
     pub(super) fn running(&self) -> impl Iterator<Item = (&Named, &String)> {
         self.iter().filter(|(named, _)| self.pool.get(&named.word).is_some())
+    }
+
+    /// The same scripts with much time for each call, to look at what they do and not at how busy the machine is.
+    pub(super) fn patient(&self) -> Scripts {
+        let limits = Limits { time: self.limits.time.max(PATIENCE), ..self.limits };
+        let names = self.wanted.iter().map(|n| (n.word.clone(), n.word.clone())).collect();
+        match Pool::compile(&self.library, &names, limits, clock()) {
+            Ok(pool) => Scripts { pool, ..self.clone() },
+            Err(_) => self.clone(),
+        }
     }
 
     /// Asks this script no more; its text stays known. `false`: it was not asked.
