@@ -249,7 +249,7 @@ providers = ["gw1"]
 }
 
 /// A house with a provider that takes calls for help when the landline does not.
-fn house_with(provider: &Peer, more: &str) -> Daemon {
+fn house_with(provider: &Peer, script: &str) -> Daemon {
     let gateway = format!(
         r#"
 [gateway.gw1]
@@ -261,11 +261,10 @@ options_interval = "off"
 [emergency]
 country = "GB"
 providers = ["gw1"]
-{more}
 "#,
         provider.at.port()
     );
-    house("uk", BLOCKS, &gateway)
+    house("uk", script, &gateway)
 }
 
 /// The provider gets the call, the telephone talks, and the record says what was tried before, and why.
@@ -296,7 +295,7 @@ fn the_provider_takes_it(exchange: &Daemon, provider: &Peer, dialled: Instant, t
 #[test]
 fn over_a_pair_without_loop_current() {
     let provider = Peer::udp("127.0.0.1");
-    let exchange = house_with(&provider, "");
+    let exchange = house_with(&provider, BLOCKS);
     Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-loop" }));
     assert_eq!(exchange.get("/lines/fxo1")["state"], "idle", "on-hook it looks well");
     let events = Events::open(&exchange);
@@ -309,7 +308,7 @@ fn over_a_pair_without_loop_current() {
 #[test]
 fn over_an_office_without_dial_tone() {
     let provider = Peer::udp("127.0.0.1");
-    let exchange = house_with(&provider, "");
+    let exchange = house_with(&provider, BLOCKS);
     Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-dial-tone" }));
     let dialled = dial(&exchange, "999");
     the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "no-dial-tone")]);
@@ -318,15 +317,16 @@ fn over_an_office_without_dial_tone() {
 #[test]
 fn over_a_port_that_does_not_seize() {
     let provider = Peer::udp("127.0.0.1");
-    let exchange = house_with(&provider, "");
+    let exchange = house_with(&provider, BLOCKS);
     Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "refuses" }));
     let dialled = dial(&exchange, "999");
     the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "board-refused")]);
 }
 
-/// The document that the exchange was started with.
+/// The document that the exchange was started with, without what a change may not have: bars on emergency numbers.
 fn document(exchange: &Daemon) -> String {
-    std::fs::read_to_string(exchange.dir.path().join("ringtrip.toml")).expect("a document")
+    let text = std::fs::read_to_string(exchange.dir.path().join("ringtrip.toml")).expect("a document");
+    text.replace("(9!|112!|", "(")
 }
 
 #[track_caller]
@@ -338,7 +338,7 @@ fn takes(exchange: &Daemon, text: &str) {
 #[test]
 fn a_telephone_more_leaves_the_landline_a_landline() {
     let provider = Peer::udp("127.0.0.1");
-    let exchange = house_with(&provider, "");
+    let exchange = house_with(&provider, "fn route(c) { pass() }");
     // Somebody talks meanwhile: the board gets its new port when he has hung up, and not before.
     let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
     kitchen.lift();
@@ -372,7 +372,7 @@ fn a_telephone_more_leaves_the_landline_a_landline() {
 #[test]
 fn a_landline_on_a_telephones_port() {
     let provider = Peer::udp("127.0.0.1");
-    let exchange = house_with(&provider, "");
+    let exchange = house_with(&provider, BLOCKS);
     let text = document(&exchange);
     // The settings say what the ports are: the document is refused with its place.
     let wrong = format!("{text}\n[board.virtual]\nsettings = {{ fxs = 4, fxo = 0, region = \"uk\" }}\n");

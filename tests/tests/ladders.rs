@@ -524,8 +524,8 @@ fn the_landline_rings_through_and_then_answers_by_itself() {
     world.run(6_000);
     assert!(world.ladder().contains("fxo1 ◂ OffHook"), "{}", world.ladder());
     assert!(world.phone("201").is_up(), "{}", world.ladder());
+    world.phone("201").hang_up();
+    let world = clean(world);
     let cdr = world.cdrs.values().last().expect("a record");
     assert_eq!((world.cdrs.len(), cdr.target.as_str()), (1, "201"), "one call, from the first ring on");
-    world.phone("201").hang_up();
-    clean(world);
 }

@@ -214,9 +214,7 @@ impl Config {
             if json.trim().is_empty() { Config::default() } else { serde_json::from_str(json)? };
         let ports = config.kinds().len();
         if !(1..=256).contains(&ports) {
-            return Err(BadConfig::Value(format!(
-                "the board has {ports} ports: use 1 to 256, `fxs` + `fxo`"
-            )));
+            return Err(BadConfig::Value(format!("fxs + fxo is {ports}: use 1 to 256 ports")));
         }
         if !(1..=600).contains(&config.remember_s) {
             return Err(BadConfig::Value(format!("remember_s is {}: use 1 to 600", config.remember_s)));

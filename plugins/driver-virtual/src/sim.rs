@@ -465,7 +465,7 @@ impl Ports {
         let (no_port, lines) = (self.no_port(port), self.numbers(false));
         match self.port(port as usize) {
             Some(Port::Fxo(fxo)) => Ok(fxo),
-            Some(Port::Fxs(_)) => Err(format!("port {port} is a telephone: office lines are on {lines}")),
+            Some(Port::Fxs(_)) => Err(format!("port {port} is a telephone: office lines {lines}")),
             None => Err(no_port),
         }
     }
@@ -473,11 +473,16 @@ impl Ports {
     /// The ports of a kind, in words.
     fn numbers(&self, fxs: bool) -> String {
         let of: Vec<usize> = (0..self.len()).filter(|n| self.is_fxs(*n) == Some(fxs)).collect();
+        let in_a_row = |first: usize, last: usize| last - first + 1 == of.len();
         match of.as_slice() {
-            [] => "no port".to_owned(),
-            [one] => format!("port {one}"),
-            [first, .., last] if last - first + 1 == of.len() => format!("ports {first} to {last}"),
-            many => format!("ports {}", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            [] => "are on no port".to_owned(),
+            [0, .., last] if in_a_row(0, *last) => format!("are on ports 0 to {last}"),
+            [0] => "are on ports 0 to 0".to_owned(),
+            [first, ..] if in_a_row(*first, self.len() - 1) => format!("begin at port {first}"),
+            many => {
+                let numbers: Vec<String> = many.iter().map(ToString::to_string).collect();
+                format!("are on ports {}", numbers.join(", "))
+            }
         }
     }
 

@@ -530,7 +530,8 @@ fn settings_of_lines_are_read_at_the_door() {
     let both = "ring_through = [\"a\"]\nanswer = [\"a\"]\nanswer_delay = \"2s\"";
     let faults = read(&line("fxo", both)).unwrap_err();
     assert!(faults.iter().any(|f| f.path == "line.a.answer_delay"), "{faults:?}");
-    let (config, _) = read(&line("fxo", "disconnect_tone = \"425@-30;10(.25/.25/1)\"")).expect("a tone");
+    let taken = line("fxo", "disconnect_tone = \"425@-30;10(.25/.25/1)\"");
+    let (config, _) = read(&format!("default_plan = \"p\"\n[plans]\np = \"(x.)\"{taken}")).expect("a tone");
     let LineKind::Fxo(fxo) = &config.lines[0].kind else { panic!("a landline") };
     let expected =
         ringtrip_media::tone::ToneMatch { hz: [425.0; 2], least: 80_000, pairs: vec![(2_000, 2_000)] };

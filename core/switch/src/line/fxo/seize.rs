@@ -193,6 +193,8 @@ impl Fxo {
     /// Off-hook, now.
     fn seize(&mut self, mut seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
         self.wire.board(BoardCmd::OffHook, out);
+        // What the voltage said on-hook is over; it is looked at anew after the call.
+        self.pair.low = false;
         if !self.measures {
             return self.seized(seizing, now, now, out);
         }

@@ -136,7 +136,7 @@ proptest! {
         }
         // The telephone is hung up, its call ended, and nothing rings, pulses or speaks any more.
         let lost = world.line.status(at).state == "out-of-service";
-        for verb in ["battery-ok", "parallel hung-up", "volts 48", "hang-up", "end normal"] {
+        for verb in ["battery-ok", "parallel hung-up", "volts 48", "hang-up", "end normal", "volts 48"] {
             let input = world.input(verb);
             let said = world.feed(at, input);
             writeln!(happened, "{verb}: {}", said.join("; ")).unwrap();
@@ -152,6 +152,8 @@ proptest! {
             at += Duration::from_secs(3600);
             world.run_until(at, &mut happened);
         }
+        let input = world.input("volts 48");
+        world.feed(at, input);
         let state = world.line.status(at).state;
         prop_assert_eq!(state, if lost { "out-of-service" } else { "idle" }, "{}", happened);
         prop_assert_eq!(world.line.deadline(), None, "{}", happened);
