@@ -99,6 +99,9 @@ fn a_telephone_calls_out() {
     office.act("office.answer", json!({}));
     exchange.line_is("fxo1", "talking", LONG);
     exchange.line_is("fxs1", "talking", LONG);
+    let line = exchange.get("/lines/fxo1");
+    let shown = (&line["call_type"], &line["pstn_state"], &line["last_number"]);
+    assert_eq!(shown, (&json!("Line 1 To PSTN Gateway"), &json!("Connected"), &json!(number)), "{line}");
     // The last of the ringback.
     hall.listen(500);
     speaks_to(&hall, &office);
@@ -156,6 +159,8 @@ fn call_in(exchange: &Daemon, region: &str) {
         }
     }
     hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+    let calls = exchange.get("/calls");
+    assert_eq!((&calls[0]["from"], &calls[0]["caller"]), (&json!("fxo1"), &json!("2025550123")), "{calls}");
     hall.lift();
     exchange.line_is("fxo1", "talking", LONG);
     office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));

@@ -304,3 +304,19 @@ fn pure_rooms_never_wait() {
     }
     none(complaints);
 }
+
+/// Whoever looks for calls that ended in some way can choose it.
+#[test]
+fn the_consoles_filter_knows_every_cause() {
+    let party = read(&root().join("core/switch/src/party.rs"));
+    let words = party
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Cause::")?.split_once(" => \""))
+        .map(|(_, rest)| rest.split('"').next().unwrap_or_default().to_owned());
+    let words: Vec<String> = words.filter(|w| !w.contains(' ')).collect();
+    assert!(words.len() > 20, "{words:?}");
+    let page = read(&root().join("core/console/src/pages/records.tsx"));
+    let (_, list) = page.split_once("const CAUSES = [").expect("the list of causes");
+    let list = list.split(']').next().unwrap_or_default();
+    none(words.into_iter().filter(|w| !list.contains(&format!("\"{w}\""))).collect());
+}

@@ -105,6 +105,10 @@ fn faults_have_a_place_and_a_way_out() {
     check("\nwithhold = true\n", &["2:1: error: withhold: unknown setting \"withhold\"; known here: "]);
     check("\n[line]\nfxs1 = 3\n", &["3:1: error: line.fxs1: a number stands where a section belongs"]);
     check("\n[http]\nlisten = \"here\"\n", &["3:10: error: http.listen: \"here\" is no address with a port"]);
+    check(
+        "\n[http]\ntrusted_proxy = \"10.0.0.0/40\"\n",
+        &["3:17: error: http.trusted_proxy: \"10.0.0.0/40\" has an invalid length: expected 0 to 32"],
+    );
 }
 
 #[test]
@@ -172,6 +176,15 @@ fn nobody_sees_a_password() {
     }
     assert_eq!(hidden.lines().count(), text.lines().count());
     assert!(!redact("[broken\npassword = \"hush\"", Viewer::Administrator).contains("hush"));
+}
+
+#[test]
+fn proxies_are_addresses_and_networks() {
+    let proxies = "[http]\ntrusted_proxy = [\"192.168.1.7\", \"fd00::/8\"]\n";
+    let text = default_toml(Region::Us, &secrets()).replace("[http]\n", proxies);
+    let (config, _) = read(&text).unwrap_or_else(|f| panic!("{}", report("x", &f)));
+    let trusts = |ip: &str| config.is_trusted_proxy(ip.parse().unwrap());
+    assert!(trusts("192.168.1.7") && trusts("fd00::1") && !trusts("192.168.1.8"));
 }
 
 #[test]
