@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::nat;
 use ringtrip_switch::config::{
-    Algorithm, BadNetwork, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort,
-    Inbound, IpNetwork, Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
+    Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort, Inbound,
+    Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
 };
 use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
 use ringtrip_switch::emergency::Country;
@@ -61,7 +62,9 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
         if let Some(listen) = http.list("listen", "such as \"127.0.0.1:8080\"", socket) {
             config.http = listen;
         }
-        if let Some(proxies) = http.list("trusted_proxy", "such as \"192.168.1.7\"", network) {
+        if let Some(proxies) = http
+            .list("trusted_proxy", "such as \"192.168.1.7\"", |t| nat::network(t).map_err(|e| e.to_string()))
+        {
             config.trusted_proxies = proxies;
         }
         http.done();
@@ -476,10 +479,6 @@ fn is_gateway(text: &str) -> bool {
 
 fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
-}
-
-fn network(text: &str) -> Result<IpNetwork, String> {
-    text.parse().map_err(|e: BadNetwork| e.to_string())
 }
 
 /// An address, with a port if it is not 53.

@@ -27,10 +27,11 @@ pub(super) async fn file(_: Anyone, request: HttpRequest) -> HttpResponse {
     if is_misspelt || !is_read {
         return HttpResponse::NotFound().finish();
     }
-    let last = path.rsplit('/').next().unwrap_or("");
+    // No page has another letter in its name, least of all an escaped one.
+    let is_page = path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'));
     let (name, found) = match Files::get(path) {
         Some(found) => (path, Some(found)),
-        None if !last.contains('.') => ("index.html", Files::get("index.html")),
+        None if is_page => ("index.html", Files::get("index.html")),
         None => (path, None),
     };
     let Some(found) = found else {

@@ -21,6 +21,9 @@ pub enum SpellingError {
         "the path has an escaped slash, backslash, percent sign or control character, which no name here contains"
     )]
     ForbiddenEscape,
+    /// `%c1%a1`: octets that are no UTF-8, such as an overlong "a".
+    #[error("the path escapes octets that are not UTF-8 text")]
+    NotText,
     /// `\`, control characters, octets beyond ASCII.
     #[error("the path has a character that must be escaped")]
     Unescaped,
@@ -53,6 +56,7 @@ pub fn check(path: &str) -> Result<(), SpellingError> {
 
 fn check_characters(path: &[u8]) -> Result<(), SpellingError> {
     let mut rest = path;
+    let mut plain = Vec::with_capacity(path.len());
     while let [octet, tail @ ..] = rest {
         rest = tail;
         match octet {
@@ -62,13 +66,14 @@ fn check_characters(path: &[u8]) -> Result<(), SpellingError> {
                     return Err(SpellingError::BadEscape);
                 };
                 check_escaped(high << 4 | low)?;
+                plain.push(high << 4 | low);
                 rest = tail;
             }
             b'\\' | 0..=0x20 | 0x7f.. => return Err(SpellingError::Unescaped),
-            _ => {}
+            octet => plain.push(*octet),
         }
     }
-    Ok(())
+    std::str::from_utf8(&plain).map(|_| ()).map_err(|_| SpellingError::NotText)
 }
 
 fn check_escaped(octet: u8) -> Result<(), SpellingError> {
@@ -109,6 +114,8 @@ mod tests {
             ("/a%", SpellingError::BadEscape),
             ("/a%4", SpellingError::BadEscape),
             ("/a%zz", SpellingError::BadEscape),
+            ("/%c1%a1pi", SpellingError::NotText),
+            ("/caf%E9", SpellingError::NotText),
             ("/a\\b", SpellingError::Unescaped),
             ("/caf\u{e9}", SpellingError::Unescaped),
             ("//api/v1", SpellingError::EmptySegment),

@@ -11,7 +11,6 @@ mod gateway;
 mod holiday;
 mod line;
 mod money;
-mod network;
 mod numbering;
 mod pin;
 mod scripts;
@@ -27,7 +26,6 @@ pub use line::{
     RingThrough,
 };
 pub use money::{Offered, Rates};
-pub use network::{BadNetwork, IpNetwork};
 pub use numbering::Numbering;
 pub use pin::Pin;
 
@@ -86,7 +84,7 @@ pub struct Config {
     /// Where the console and the HTTP API listen.
     pub http: Vec<SocketAddr>,
     /// Proxies that say on whose behalf they ask the HTTP API; programs on this machine may anyway.
-    pub trusted_proxies: Vec<IpNetwork>,
+    pub trusted_proxies: Vec<IpNet>,
     /// The routing script, a path; `None`: the plan alone decides.
     pub script: Option<String>,
     /// Scripts by their short names, each a path that begins at the data folder.
@@ -104,7 +102,8 @@ pub struct Config {
 impl Config {
     /// Is this the address of a proxy that says on whose behalf it asks?
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(address))
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 }
 
