@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cadence::Cadence;
 use crate::callerid::{FskStandard, Method};
-use crate::tone::{Component, Tone, ToneMatch};
+use crate::tone::{Component, Sweep, Tone, ToneMatch};
 
 /// One country's telephony.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,23 +151,23 @@ pub fn by_name(name: &str) -> Option<Region> {
     }
 }
 
-/// The SPA3102's defaults: North America.
+/// North America: the SPA3102's tones, at the levels of GR-506.
 pub fn us() -> Region {
     let call_waiting = call_waiting();
     Region {
         name: "us",
         tones: ToneSet {
-            dial: tone("350@-19,440@-19;10(*/0/1+2)"),
-            second_dial: tone("420@-19,520@-19;10(*/0/1+2)"),
+            dial: tone("350@-13,440@-13;10(*/0/1+2)"),
+            second_dial: tone("420@-13,520@-13;10(*/0/1+2)"),
             outside_dial: tone("420@-16;10(*/0/1)"),
-            prompt: tone("520@-19,620@-19;10(*/0/1+2)"),
-            busy: tone("480@-19,620@-19;10(.5/.5/1+2)"),
-            reorder: tone("480@-19,620@-19;10(.25/.25/1+2)"),
-            congestion: tone("480@-19,620@-19;10(.25/.25/1+2)"),
-            off_hook_warning: tone("480@-10,620@0;10(.125/.125/1+2)"),
+            prompt: tone("520@-13,620@-13;10(*/0/1+2)"),
+            busy: tone("480@-24,620@-24;10(.5/.5/1+2)"),
+            reorder: tone("480@-24,620@-24;10(.25/.25/1+2)"),
+            congestion: tone("480@-24,620@-24;10(.25/.25/1+2)"),
+            off_hook_warning: tone("1400@-9,2060@-9,2450@-9,2600@-9;10(.1/.1/1+2+3+4)"),
             ring_back: tone("440@-19,480@-19;*(2/4/1+2)"),
             ring_back_2: tone("440@-19,480@-19;*(1/1/1+2)"),
-            call_waiting: Tone::in_cadence(vec![Component { hz: 440.0, dbm0: -10.0 }], &call_waiting[0]),
+            call_waiting: Tone::in_cadence(vec![Component { hz: 440.0, dbm0: -13.0 }], &call_waiting[0]),
             confirm: tone("600@-16;1(.25/.25/1)"),
             sit: [
                 tone("985@-16,1428@-16,1777@-16;20(.380/0/1,.380/0/2,.380/0/3,0/4/0)"),
@@ -175,8 +175,8 @@ pub fn us() -> Region {
                 tone("914@-16,1371@-16,1777@-16;20(.380/0/1,.380/0/2,.380/0/3,0/4/0)"),
                 tone("985@-16,1371@-16,1777@-16;20(.380/0/1,.274/0/2,.380/0/3,0/4/0)"),
             ],
-            mwi_dial: tone("350@-19,440@-19;2(.1/.1/1+2);10(*/0/1+2)"),
-            cfwd_dial: tone("350@-19,440@-19;2(.2/.2/1+2);10(*/0/1+2)"),
+            mwi_dial: tone("350@-13,440@-13;2(.1/.1/1+2);10(*/0/1+2)"),
+            cfwd_dial: tone("350@-13,440@-13;2(.2/.2/1+2);10(*/0/1+2)"),
             holding: tone("600@-19;*(.1/.1/1,.1/.1/1,.1/9.5/1)"),
             conference: tone("350@-19;20(.1/.1/1,.1/9.7/1)"),
             secure_call: tone("397@-19,507@-19;15(0/2/0,.2/.1/1,.1/2.1/2)"),
@@ -207,14 +207,14 @@ pub fn uk() -> Region {
     Region {
         name: "uk",
         tones: ToneSet {
-            dial: tone("350@-19,440@-22;10(*/0/1+2)"),
-            second_dial: tone("350@-19,440@-22;10(*/0/1+2)"),
-            busy: tone("400@-20;10(.375/.375/1)"),
-            reorder: tone("400@-20;10(*/0/1)"),
-            congestion: tone("400@-20,400@-14;10(.4/.35/1,.225/.525/2)"),
-            off_hook_warning: tone("1400@-10,2060@-10,2450@-10,2600@-10;10(.1/.1/1+2+3+4)"),
-            ring_back: tone("400@-20,450@-20;*(.4/.2/1+2,.4/2/1+2)"),
-            ring_back_2: tone("400@-20,450@-20;*(.4/.2/1+2,.4/2/1+2)"),
+            dial: tone("350@-22,440@-18;10(*/0/1+2)"),
+            second_dial: tone("350@-22,440@-18;10(*/0/1+2)"),
+            busy: tone("400@-18;10(.375/.375/1)"),
+            reorder: tone("400@-18;10(*/0/1)"),
+            congestion: tone("400@-25,400@-19;10(.4/.35/1,.225/.525/2)"),
+            off_hook_warning: howler(),
+            ring_back: tone("400@-21,450@-21;*(.4/.2/1+2,.4/2/1+2)"),
+            ring_back_2: tone("400@-21,450@-21;*(.4/.2/1+2,.4/2/1+2)"),
             call_waiting: Tone::in_cadence(vec![Component { hz: 400.0, dbm0: -10.0 }], &call_waiting_tone),
             sit: [
                 tone("950@-16,1400@-16,1800@-16;20(.330/0/1,.330/0/2,.330/0/3,0/1/0)"),
@@ -222,7 +222,7 @@ pub fn uk() -> Region {
                 us.tones.sit[2].clone(),
                 us.tones.sit[3].clone(),
             ],
-            mwi_dial: tone("350@-19,440@-22;10(.75/.75/1+2)"),
+            mwi_dial: tone("350@-22,440@-18;10(.75/0/1+2,.75/0/2)"),
             ..us.tones
         },
         rings: rings("60(.4/.2,.4/2)"),
@@ -335,4 +335,11 @@ mod tests {
         assert_eq!(by_name("us").map(|r| r.ring_hz), Some(20));
         assert_eq!(by_name("atlantis"), None);
     }
+}
+
+/// BT's howler (SIN 350): a tone that sweeps from 800 to 2,500 Hz each second and grows louder, in the end as loud as the
+/// line can carry.
+fn howler() -> Tone {
+    let sweep = Sweep { to_hz: 2500.0, period: 8000, rise_db: 19.0, rise: 8 * 8000 };
+    Tone::sweeping(Component { hz: 800.0, dbm0: -19.0 }, sweep, 10)
 }

@@ -34,6 +34,21 @@ pub struct Script {
     pub components: Vec<Component>,
     /// When it sounds: sections played in order.
     pub sections: Vec<Section>,
+    /// What its first component does while it sounds; no ToneScript can tell that.
+    pub sweep: Option<Sweep>,
+}
+
+/// A tone whose frequency and level rise, as a howler's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sweep {
+    /// Where the frequency has risen to at the end of each period, Hz; it then begins anew.
+    pub to_hz: f32,
+    /// The period.
+    pub period: u32,
+    /// By how much the level has risen in the end, dB.
+    pub rise_db: f32,
+    /// How long that takes. Both in samples.
+    pub rise: u32,
 }
 
 /// One sine.
@@ -92,6 +107,13 @@ impl Tone {
         Some(Duration::from_millis(total / PER_MS as u64))
     }
 
+    /// One component that sweeps, so many seconds.
+    pub fn sweeping(component: Component, sweep: Sweep, seconds: u32) -> Tone {
+        let segments = vec![Segment { on: None, off: Some(0), which: 1 }];
+        let sections = vec![Section { lasts: Some(seconds * 1000 * PER_MS), segments }];
+        Tone::from_parts(Script { components: vec![component], sections, sweep: Some(sweep) })
+    }
+
     /// The same sound with no end: the last section plays for ever.
     pub fn endless(&self) -> Tone {
         let mut script = (*self.script).clone();
@@ -108,7 +130,7 @@ impl Tone {
             lasts: s.lasts,
             segments: s.pairs.iter().map(|&(on, off)| Segment { on, off, which }).collect(),
         });
-        Tone::from_parts(Script { sections: sections.collect(), components })
+        Tone::from_parts(Script { sections: sections.collect(), components, sweep: None })
     }
 }
 
@@ -240,7 +262,7 @@ fn parse(script: &str) -> Result<Script, ScriptError> {
         let found = c.describe();
         return Err(c.error(format!("{found} after the end"), "sections are separated by ;"));
     }
-    Ok(Script { components, sections })
+    Ok(Script { components, sections, sweep: None })
 }
 
 fn frequencies(c: &mut Cursor) -> Result<Vec<Component>, ScriptError> {

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::{MAX_COMPONENTS, Tone};
+use super::{MAX_COMPONENTS, Sweep, Tone};
 use crate::level::amplitude;
 use crate::script::{PER_MS, Span};
 
@@ -50,7 +50,20 @@ struct Voice {
     full: f32,
     gain: f32,
     wanted: f32,
+    sweep: Option<Sweeping>,
 }
+
+/// A sweep under way.
+#[derive(Debug, Clone, Copy)]
+struct Sweeping {
+    sweep: Sweep,
+    /// Level at the beginning, and samples since then.
+    from: f32,
+    at: u32,
+}
+
+/// A sweep's frequency and level are looked at anew this often, in samples: 2 ms.
+const SWEEP_STEP: u32 = 2 * PER_MS;
 
 impl ToneGen {
     /// Begins a tone.
@@ -82,6 +95,8 @@ impl ToneGen {
         for (voice, c) in self.voices.iter_mut().zip(&tone.script().components) {
             *voice = Voice::new(c.hz, amplitude(c.dbm0));
         }
+        self.voices[0].sweep =
+            tone.script().sweep.map(|sweep| Sweeping { sweep, from: self.voices[0].full, at: 0 });
         // A tail that has not yet died is cut short by a newer one; three tones within 3 ms are not heard as tones.
         self.tail = old;
         for tail in &mut self.tail {
@@ -208,12 +223,30 @@ impl Voice {
         let (step_sin, step_cos) = (TAU * hz as f64 / 8000.0).sin_cos();
         // The silence before it is its sample at phase zero, so it begins with the one after: a tone that answers a lifted
         // handset is heard at once.
-        Voice { hz, cos: step_cos, sin: step_sin, step_cos, step_sin, full, gain: 0.0, wanted: 0.0 }
+        Voice {
+            hz,
+            cos: step_cos,
+            sin: step_sin,
+            step_cos,
+            step_sin,
+            full,
+            gain: 0.0,
+            wanted: 0.0,
+            sweep: None,
+        }
     }
 
     fn add(&mut self, sum: &mut [f32]) {
         let ramp = self.full.max(self.gain) / RAMP;
         for s in sum {
+            if let Some(sweeping) = &mut self.sweep {
+                if sweeping.at.is_multiple_of(SWEEP_STEP) && self.wanted > 0.0 {
+                    let (hz, full) = sweeping.now(self.hz);
+                    (self.step_sin, self.step_cos) = (TAU * f64::from(hz) / 8000.0).sin_cos();
+                    self.wanted = full;
+                }
+                sweeping.at = sweeping.at.saturating_add(1);
+            }
             if self.gain < self.wanted {
                 self.gain = (self.gain + ramp).min(self.wanted);
             } else if self.gain > self.wanted {
@@ -226,5 +259,15 @@ impl Voice {
                 self.sin * self.step_cos + self.cos * self.step_sin,
             );
         }
+    }
+}
+
+impl Sweeping {
+    /// Frequency and level of this moment.
+    fn now(&self, from_hz: f32) -> (f32, f32) {
+        let Sweep { to_hz, period, rise_db, rise } = self.sweep;
+        let part = (self.at % period.max(1)) as f32 / period.max(1) as f32;
+        let risen = (self.at as f32 / rise.max(1) as f32).min(1.0);
+        (from_hz + (to_hz - from_hz) * part, self.from * 10f32.powf(rise_db * risen / 20.0))
     }
 }

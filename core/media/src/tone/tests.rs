@@ -146,7 +146,11 @@ fn an_unchecked_script_cannot_hang_the_player() {
         Section { lasts: Some(80), segments: vec![silent] },
         Section { lasts: None, segments: vec![silent; 3] },
     ];
-    let t = Tone::from_parts(Script { components: vec![Component { hz: 400.0, dbm0: 0.0 }], sections });
+    let t = Tone::from_parts(Script {
+        components: vec![Component { hz: 400.0, dbm0: 0.0 }],
+        sections,
+        sweep: None,
+    });
     assert_eq!(ToneGen::new(&t).fill(&mut [0; 160]), Play::Ended);
 }
 
@@ -257,4 +261,50 @@ fn disconnect_tone_limits_are_explained() {
     check("480@-30,620@-30;4(.25/.25/1+2);1(1/1/1)", "one section");
     check("480@-30,620@-30;*(.25/.25/1+2)", "no end");
     check("480@-30,620@-30;4(0/.25/1+2)", "never sounds");
+}
+
+/// Zero crossings tell the frequency, whoever made the tone.
+fn hz_of(part: &[i16]) -> f32 {
+    let crossings = part.windows(2).filter(|w| w[0] < 0 && w[1] >= 0).count();
+    crossings as f32 * 8000.0 / part.len() as f32
+}
+
+#[test]
+fn a_howler_sweeps_and_rises() {
+    let tone = crate::region::uk().tones.off_hook_warning;
+    let mut out = vec![0; 80_000];
+    ToneGen::new(&tone).fill(&mut out);
+    for second in 0..9 {
+        let second = &out[second * 8000..(second + 1) * 8000];
+        for (at, hz) in [(0.05, 885.0), (0.5, 1650.0), (0.95, 2415.0)] {
+            let from = (at * 8000.0) as usize - 200;
+            let is = hz_of(&second[from..from + 400]);
+            assert!((is - hz).abs() < 60.0, "{is} Hz {at} s into the sweep, not {hz}");
+        }
+    }
+    let levels: Vec<f32> = out[..72_000].chunks(8000).map(crate::level::of).collect();
+    assert!(levels.windows(2).all(|w| w[1] >= w[0] - 0.1), "{levels:?}");
+    assert!(levels[0] < -16.0 && levels[8] > -1.0, "{levels:?}");
+    // It does not click where it begins anew.
+    let worst = out[..8000].windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max();
+    assert!(worst < Some(8000), "{worst:?}");
+}
+
+#[test]
+fn off_hook_warning_of_the_us_is_roh() {
+    let mut out = vec![0; 16_000];
+    ToneGen::new(&crate::region::us().tones.off_hook_warning).fill(&mut out);
+    let of = |part: &[i16], hz: f32| {
+        let mut g = crate::goertzel::Goertzel::new(hz);
+        part.iter().for_each(|&s| g.push(f32::from(s)));
+        crate::level::dbm0(g.take(part.len()))
+    };
+    for n in 0..10 {
+        let (on, off) = (&out[n * 1600 + 100..n * 1600 + 700], &out[n * 1600 + 900..(n + 1) * 1600]);
+        for hz in [1400.0, 2060.0, 2450.0, 2600.0] {
+            let is = of(on, hz);
+            assert!((is + 9.0).abs() < 1.0, "{hz} Hz of {is} dBm0");
+        }
+        assert!(off.iter().all(|s| *s == 0), "silence between them");
+    }
 }
