@@ -100,6 +100,25 @@ impl Rtp {
         Heard { held_up, events, ..assemble(&packets) }
     }
 
+    /// Presses a key for so long: events as RFC 4733 has them, every 20 ms, the end three times.
+    pub fn press(&mut self, to: SocketAddr, event: u8, ms: u32) {
+        let (start, timestamp) = (Instant::now(), self.sent * FRAME as u32);
+        let steps = ms.div_ceil(20);
+        for n in 1..=steps + 2 {
+            let due = start + PTIME * n.min(steps);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let duration = (n * 160).min(ms * 8) as u16;
+            let mut packet = vec![0x80, if n == 1 { 0xE5 } else { 0x65 }];
+            packet.extend((self.sent as u16).to_be_bytes());
+            packet.extend(timestamp.to_be_bytes());
+            packet.extend(self.ssrc.to_be_bytes());
+            packet.extend([event, if n >= steps && n > 1 { 0x8A } else { 0x0A }]);
+            packet.extend(duration.to_be_bytes());
+            let _ = self.socket.send_to(&packet, to);
+            self.sent += 1;
+        }
+    }
+
     fn packet(&mut self, frame: &[i16]) -> Vec<u8> {
         let mut packet = vec![0x80, 8];
         packet.extend((self.sent as u16).to_be_bytes());

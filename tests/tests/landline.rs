@@ -104,8 +104,8 @@ fn a_telephone_calls_out() {
     assert_eq!(shown, (&json!("Line 1 To PSTN Gateway"), &json!("Connected"), &json!(number)), "{line}");
     // The last of the ringback.
     hall.listen(500);
-    speaks_to(&hall, &office);
-    speaks_to(&office, &hall);
+    speaks_to(&hall, &office, -19.0);
+    speaks_to(&office, &hall, -19.0);
     // What is pressed in the conversation reaches the office as it is.
     hall.press("159");
     office.until("keys", LONG, |state| (state["keys"] == "159").then_some(()));
@@ -186,8 +186,8 @@ fn calls_in(region: &str) {
     let exchange = exchange(region, "");
     let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
     call_in(&exchange, region);
-    speaks_to(&office, &hall);
-    speaks_to(&hall, &office);
+    speaks_to(&office, &hall, -19.0);
+    speaks_to(&hall, &office, -19.0);
     ends(&exchange, "cpc", "CPC Signal");
     call_in(&exchange, region);
     // What the polarity does in the moment of the answer is no hang-up.

@@ -64,12 +64,30 @@ fn dial(from: &Jack<'_>, keys: &str) {
     from.press(keys);
 }
 
-/// Is somebody speaking here? Speech is loud and never long a steady tone.
+/// Is somebody speaking here? Speech is loud, never long a steady tone, and rises and falls with its syllables; a hiss or
+/// a hum does not.
 fn speech(heard: &[i16]) -> bool {
-    let loud = heard.chunks(800).filter(|part| sound::level(part) > -35.0);
+    let parts: Vec<&[i16]> = heard.chunks(800).collect();
     let tones = [&REORDER[..], &DIAL[..], &[440.0, 480.0][..], &[520.0, 620.0][..]];
-    let free = loud.filter(|part| !tones.iter().any(|hz| sound::is_tone(part, hz, -40.0)));
-    free.count() >= 8
+    let loud = |part: &&&[i16]| sound::level(part) > -35.0;
+    let free = |part: &&&[i16]| !tones.iter().any(|hz| sound::is_tone(part, hz, -40.0));
+    let spoken: Vec<f64> = parts.iter().filter(loud).filter(free).map(|part| sound::level(part)).collect();
+    let steps = spoken.windows(2).filter(|w| (w[1] - w[0]).abs() > 2.0).count();
+    spoken.len() >= 8 && steps >= 3
+}
+
+#[test]
+fn what_is_no_speech_is_not_taken_for_it() {
+    assert!(!speech(&sound::sine(700.0, 4000, -16.0)));
+    assert!(!speech(&[0; 32_000]));
+    let mut x = 1u32;
+    let hiss: Vec<i16> = (0..32_000)
+        .map(|_| {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (x >> 20) as i16 - 2048
+        })
+        .collect();
+    assert!(!speech(&hiss));
 }
 
 /// Waits until something was said here and half a second of quiet followed: a wire carries both ways at once, and keys

@@ -178,6 +178,11 @@ impl Reader {
         extra
     }
 
+    /// Tells the writer how many frames ago that which was taken last was asked for.
+    pub fn tell_age(&self, frames: u64) {
+        self.ring.age().store(frames, Ordering::Relaxed);
+    }
+
     /// How often the writer's index made no sense.
     pub fn resyncs(&self) -> u64 {
         self.resyncs
@@ -198,6 +203,11 @@ impl Writer {
     pub fn waiting(&self) -> usize {
         let n = self.at.wrapping_sub(self.ring.taken().load(Ordering::Acquire));
         if n as usize <= self.ring.geometry.slots { n as usize } else { 0 }
+    }
+
+    /// How many frames ago that which the reader took last was asked for, as the reader says.
+    pub fn age(&self) -> u64 {
+        self.ring.age().load(Ordering::Relaxed)
     }
 
     /// Puts a frame of `frame_len` values; false when the ring is full or the length is wrong.
@@ -227,6 +237,9 @@ impl Ring {
     }
     fn taken(&self) -> &AtomicU64 {
         self.map.word(if self.way == Way::Rx { 8 } else { 24 })
+    }
+    fn age(&self) -> &AtomicU64 {
+        self.map.word(if self.way == Way::Rx { 32 } else { 40 })
     }
     /// Word index of the slot for frame `n`: in bounds for every `n`.
     fn slot(&self, n: u64) -> usize {

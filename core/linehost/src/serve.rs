@@ -120,6 +120,7 @@ pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
         figures: Figures::default(),
         clock: Clock::default(),
         spare: Spare::default(),
+        answer: Answer::default(),
     });
     board.audio_start(frame_us)?;
     Loop { socket, board, ears, buf, joiner: Joiner::default(), outbox: VecDeque::new(), beat_at: 0 }
@@ -150,6 +151,45 @@ struct Sound {
     figures: Figures,
     clock: Clock,
     spare: Spare,
+    answer: Answer,
+}
+
+/// Waits for the daemon's answer to the frame that it was just given: taken at once, it is heard one frame sooner.
+#[derive(Default)]
+struct Answer {
+    /// Frames that were waited for in vain, one after the other.
+    vain: u32,
+    /// Frames for which nobody waits.
+    off: u32,
+}
+
+/// How long an answer is waited for, and looked for: of a frame of 10 ms the board has most to itself.
+const ANSWER: Duration = Duration::from_millis(2);
+const LOOK: Duration = Duration::from_micros(100);
+/// Answers that may be late one after the other before nobody waits for 10 s.
+const VAIN_MOST: u32 = 5;
+const VAIN_OFF: u32 = 1000;
+
+impl Answer {
+    fn wait(&mut self, tx: &mut Reader) {
+        if self.off > 0 {
+            self.off -= 1;
+            return;
+        }
+        let mut left = ANSWER;
+        while tx.waiting() == 0 {
+            if left.is_zero() {
+                self.vain += 1;
+                if self.vain >= VAIN_MOST {
+                    (self.vain, self.off) = (0, VAIN_OFF);
+                }
+                return;
+            }
+            std::thread::sleep(LOOK);
+            left = left.saturating_sub(LOOK);
+        }
+        self.vain = 0;
+    }
 }
 
 /// Finds out that more frames wait than the daemon's jitter needs. Each time that the daemon was late, one more frame waits
@@ -202,10 +242,18 @@ impl Ears for Talk {
         if !sound.rx.push(rx, Stamp { sample, mono_ns }) {
             figures.rx_overruns += 1;
         }
+        // EAGAIN means that the counter is at its end, so the daemon has been woken anyway.
+        let _ = sound.wake.write(1);
+        sound.answer.wait(&mut sound.tx);
         if sound.tx.waiting() > TX_MOST {
             figures.tx_dropped += sound.tx.skip_to(TX_KEEP) as u64;
         }
-        if sound.tx.pop(tx).is_none() {
+        let taken = sound.tx.pop(tx);
+        if let Some(stamp) = taken {
+            let samples = sound.tx.geometry().samples as u64;
+            sound.tx.tell_age(sample.wrapping_sub(stamp.sample) / samples.max(1));
+        }
+        if taken.is_none() {
             tx.fill(0);
             figures.tx_underruns += 1;
         } else if sound.spare.look(sound.tx.waiting()) && tx.iter().all(|s| *s == 0) {
@@ -216,8 +264,6 @@ impl Ears for Talk {
         }
         sound.clock.tick(sample, mono_ns);
         figures.ppm = sound.clock.ppm;
-        // EAGAIN means that the counter is at its end, so the daemon has been woken anyway.
-        let _ = sound.wake.write(1);
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod detect;
 mod generate;
+mod held;
 #[cfg(test)]
 mod tests;
 
 pub use self::detect::{DtmfDetector, Heard};
 pub use self::generate::{DtmfGen, Sending};
+pub use self::held::HeldKeys;
 
 /// Low group, Hz: rows of the keypad.
 pub const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];

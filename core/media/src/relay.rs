@@ -86,7 +86,14 @@ pub enum Verdict {
         /// Length of the payload.
         len: usize,
     },
-    /// From the right peer, but nothing to hear: comfort noise, or the direction says that we do not listen.
+    /// The peer is silent, and says how its silence sounds (RFC 3389).
+    ComfortNoise {
+        /// Where the payload begins.
+        at: usize,
+        /// Length of the payload.
+        len: usize,
+    },
+    /// From the right peer, but nothing to hear: the direction says that we do not listen.
     Quiet,
     /// Not from the peer, not RTP, or not a codec that was agreed.
     Refused,
@@ -220,7 +227,7 @@ impl RtpEnd {
         } else if face.telephone_event_in == Some(header.pt) {
             Verdict::Event { header, at, len }
         } else if header.pt == COMFORT_NOISE {
-            Verdict::Quiet
+            Verdict::ComfortNoise { at, len }
         } else {
             return Verdict::Refused;
         };
@@ -303,14 +310,30 @@ impl RtpEnd {
         speaks
     }
 
+    /// Begins to send an event that lasts until [`RtpEnd::release_event`]; the same otherwise.
+    pub fn hold_event(&mut self, now: Instant, event: u8) -> bool {
+        let speaks = self.begin_event(now, event, 0);
+        if let Some((sender, _)) = &mut self.event {
+            *sender = EventSender::held(event);
+        }
+        speaks
+    }
+
+    /// The key of the event under way has come up, and was down for so many ms.
+    pub fn release_event(&mut self, ms: u16) {
+        if let Some((sender, _)) = self.event.as_mut().filter(|(sender, _)| sender.is_held()) {
+            sender.release(ms);
+        }
+    }
+
     /// The event's next packet, every 20 ms; `None` when it is over.
     pub fn write_event(&mut self, now: Instant, out: &mut [u8]) -> Option<Step> {
         let (event, timestamp) = self.event.as_mut()?;
-        let Some(Send { marker, payload }) = event.next_packet() else {
+        let Some(Send { marker, offset, payload }) = event.next_packet() else {
             self.event = None;
             return None;
         };
-        let timestamp = *timestamp;
+        let timestamp = timestamp.wrapping_add(offset);
         let pt = self.face.as_ref()?.telephone_event?;
         let Some(to) = self.destination() else { return Some(Step::Nothing) };
         let header = self.sender.event(now, pt, timestamp, marker);
@@ -443,7 +466,7 @@ pub fn relay(
             forward(from, to, now, packet, header, codec, at..at + len)
         }
         Verdict::Event { header, at, len } => forward_event(from, to, now, packet, header, at + len),
-        Verdict::Quiet | Verdict::Refused => Step::Nothing,
+        Verdict::ComfortNoise { .. } | Verdict::Quiet | Verdict::Refused => Step::Nothing,
     };
     (verdict, step)
 }

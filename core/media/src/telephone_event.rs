@@ -45,11 +45,14 @@ impl Payload {
     }
 }
 
-/// A packet that the sender wants sent now. All packets of an event have the timestamp of its beginning.
+/// A packet that the sender wants sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Send {
     /// Set the marker bit: the event begins.
     pub marker: bool,
+    /// How much later than that of the event's beginning the timestamp is: an event longer than 16 bits can tell goes in
+    /// segments (§2.5.1.3).
+    pub offset: u32,
     /// The payload.
     pub payload: Payload,
 }
@@ -58,18 +61,40 @@ pub struct Send {
 #[derive(Debug, Clone)]
 pub struct EventSender {
     event: u8,
-    lasts: u32,
+    /// How long it lasts, in timestamp units; `None` while the key is down.
+    lasts: Option<u32>,
     sent: u32,
+    /// Where the present segment began.
+    segment: u32,
     ends: u8,
 }
 
 /// Time between packets, in timestamp units.
 const STEP: u32 = 20 * PER_MS;
+/// The longest that one segment can tell.
+const LONGEST: u32 = 0xFFFF;
 
 impl EventSender {
-    /// Begins an event of so many ms. A duration has 16 bits: 8 s is the longest that one timestamp can tell.
+    /// Begins an event of so many ms.
     pub fn new(event: u8, ms: u16) -> EventSender {
-        EventSender { event, lasts: (ms as u32 * PER_MS).clamp(STEP, 0xFFFF), sent: 0, ends: 0 }
+        let mut sender = EventSender::held(event);
+        sender.release(ms);
+        sender
+    }
+
+    /// Begins an event that lasts until it is released.
+    pub fn held(event: u8) -> EventSender {
+        EventSender { event, lasts: None, sent: 0, segment: 0, ends: 0 }
+    }
+
+    /// The key has come up, and was down for so many ms. What was already told is not taken back.
+    pub fn release(&mut self, ms: u16) {
+        self.lasts = Some((u32::from(ms) * PER_MS).max(STEP).max(self.sent));
+    }
+
+    /// Is the key still down?
+    pub fn is_held(&self) -> bool {
+        self.lasts.is_none()
     }
 
     /// The next packet, to be asked for every 20 ms; `None` when the event is over.
@@ -78,14 +103,17 @@ impl EventSender {
             return None;
         }
         let marker = self.sent == 0;
-        self.sent = (self.sent + STEP).min(self.lasts);
+        if self.sent - self.segment == LONGEST && Some(self.sent) != self.lasts {
+            self.segment = self.sent;
+        }
+        let most = self.lasts.unwrap_or(u32::MAX).min(self.segment + LONGEST);
+        self.sent = (self.sent + STEP).min(most);
         // The first packet never ends an event: a receiver then knows that it began.
-        let end = self.sent == self.lasts && !marker;
+        let end = Some(self.sent) == self.lasts && !marker;
         self.ends += end as u8;
-        Some(Send {
-            marker,
-            payload: Payload { event: self.event, end, volume: 10, duration: self.sent as u16 },
-        })
+        let duration = (self.sent - self.segment) as u16;
+        let payload = Payload { event: self.event, end, volume: 10, duration };
+        Some(Send { marker, offset: self.segment, payload })
     }
 }
 
@@ -156,10 +184,11 @@ impl EventReceiver {
             let continues = last.quiet.is_some()
                 && last.event == p.event
                 && !header.marker
-                && ahead.unsigned_abs() == last.duration
+                // The segment's last packets may be lost.
+                && (last.duration..last.duration + 3 * STEP).contains(&ahead.unsigned_abs())
                 && last.duration > 0x8000;
             if continues {
-                carried = last.carried + last.duration;
+                carried = last.carried + ahead.unsigned_abs();
             } else {
                 self.close(&mut tell);
             }
@@ -218,6 +247,35 @@ mod tests {
             now += 800;
         }
         all
+    }
+
+    /// A key that is held for so long, then released: what is received of it when every so manieth packet is lost.
+    fn held(ms: u16, lost: usize) -> Vec<EventHeard> {
+        let (mut sender, mut at, mut all) = (EventSender::held(7), 0u32, Vec::new());
+        loop {
+            if at >= u32::from(ms) * PER_MS && sender.is_held() {
+                sender.release(ms);
+            }
+            let Some(s) = sender.next_packet() else { break };
+            let timestamp = 90_000 + s.offset;
+            let header = Header { marker: s.marker, pt: 101, seq: all.len() as u16, timestamp, ssrc: 1 };
+            all.push((at, header, s.payload.bytes()));
+            at += STEP;
+        }
+        receive(all.into_iter().enumerate().filter(|(n, _)| n % lost != lost - 1).map(|(_, p)| p))
+    }
+
+    #[test]
+    fn a_held_key_lasts_as_long_as_it_is_held() {
+        use EventHeard::*;
+        for ms in [20, 45, 50, 100, 137, 250, 1_000, 5_000, 8_190, 8_200, 16_400, 30_000] {
+            for lost in [usize::MAX, 7] {
+                let [Down { event: 7 }, Up { event: 7, ms: told }] = held(ms, lost)[..] else {
+                    panic!("{ms} ms, one of {lost} lost: {:?}", held(ms, lost))
+                };
+                assert!(told.abs_diff(ms) <= 20, "{ms} ms are told as {told}, one of {lost} lost");
+            }
+        }
     }
 
     fn receive(packets: impl IntoIterator<Item = (u32, Header, [u8; 4])>) -> Vec<EventHeard> {

@@ -5,6 +5,18 @@ use std::fmt;
 use crate::dial_string;
 use crate::ids::{ExtId, GatewayId, LineId};
 
+/// What has become of a key already when it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyForm {
+    /// Nothing: it came in INFO, as pulses, or as an event that the other side does not take.
+    #[default]
+    Signalled,
+    /// Its tone is in the sound that the other side hears.
+    InBand,
+    /// The media plane has carried it to the other side, for as long as it was held.
+    Carried,
+}
+
 /// One key of a telephone: `0`–`9`, `*`, `#`, `A`–`D`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(u8);

@@ -489,8 +489,10 @@ pub enum MediaEvent {
         end: End,
         /// Which.
         key: Key,
-        /// How long, ms.
+        /// How long, ms. 100 where it is told while it is still down.
         ms: u16,
+        /// What has become of it already.
+        form: crate::party::KeyForm,
     },
     /// A tone played to its end.
     ToneEnded {

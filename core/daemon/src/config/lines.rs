@@ -106,6 +106,8 @@ fn fxs(s: &Section<'_, '_>, region: Region) -> Fxs {
     s.number("ring_hz", 10..=100, &mut f.ring_hz);
     s.time("dtmf_length", &mut f.dtmf_length);
     s.within("dtmf_length", MS * 20, MS * 2000, f.dtmf_length);
+    s.decibels("gain_rx_db", &mut f.gain_rx_db);
+    s.decibels("gain_tx_db", &mut f.gain_tx_db);
     let keys = ["ring1", "ring2", "ring3", "ring4", "ring5", "ring6", "ring7", "ring8"];
     for (key, ring) in keys.into_iter().zip(&mut f.rings) {
         take(ring, s.text(key).and_then(|script| cadence(s, key, &script)));
@@ -170,6 +172,8 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
     s.within("digit_on", MS * 20, MS * 2000, f.digit_on);
     s.time("digit_off", &mut f.digit_off);
     s.within("digit_off", MS * 20, MS * 2000, f.digit_off);
+    s.decibels("gain_rx_db", &mut f.gain_rx_db);
+    s.decibels("gain_tx_db", &mut f.gain_tx_db);
     let answers = [
         ("seize", AnswerOn::Seize),
         ("dialed", AnswerOn::Dialed),

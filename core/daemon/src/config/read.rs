@@ -194,6 +194,23 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
+    /// A gain of −15 to 12 dB, whole or with a point, into `to`.
+    pub(super) fn decibels(&self, key: &'static str, to: &mut f32) {
+        let Some(value) = self.value(key) else { return };
+        let hint = "a gain in dB from -15 to 12, such as -3 or 1.5".to_owned();
+        let read = match value.get_ref() {
+            DeValue::Integer(n) if n.radix() == 10 => n.as_str().parse::<f32>().ok(),
+            DeValue::Float(n) => n.as_str().parse::<f32>().ok(),
+            other => {
+                return self.wrong(key, value.span(), format!("{} is not a number", kind(other)), hint);
+            }
+        };
+        match read.filter(|db| (-15.0..=12.0).contains(db)) {
+            Some(db) => *to = db,
+            None => self.wrong(key, value.span(), "the gain is out of range".to_owned(), hint),
+        }
+    }
+
     /// A time such as `"250ms"` or `"1h30m"`, into `to`.
     pub(super) fn time(&self, key: &'static str, to: &mut Duration) {
         let mut read = Some(*to);

@@ -329,6 +329,11 @@ fn configure_ports(dir: &Directory, id: &BoardId) {
                 ..PortCfg::default()
             },
         };
+        let (rx_db, tx_db) = match &line.kind {
+            LineKind::Fxs(fxs) => (fxs.gain_rx_db, fxs.gain_tx_db),
+            LineKind::Fxo(fxo) => (fxo.gain_rx_db, fxo.gain_tx_db),
+        };
+        dir.0.plane.gain(line.port.clone(), rx_db, tx_db);
         if let Err(e) = host.configure(line.port.port, cfg) {
             tracing::warn!(line = %line.id, "cannot configure its port: {e}");
         }

@@ -557,7 +557,7 @@ impl Directory {
                 let event = LegEvent::Ended(Cause::Congestion);
                 self.to_call(leg.call, CallInput::Leg { n: leg.n, event });
             }
-            LineInput::Key { .. } | LineInput::Leg { .. } => {
+            LineInput::Key { .. } | LineInput::Media(MediaEvent::Digit { .. }) | LineInput::Leg { .. } => {
                 tracing::debug!(%line, "nobody is there to hear a key or a call");
             }
             other => tracing::debug!(%line, ?other, "nobody is there to hear this"),
@@ -586,11 +586,7 @@ impl Directory {
                 self.to_call(call, CallInput::Media(event));
             }
             (Some(line), _) => {
-                let input = match event {
-                    MediaEvent::Digit { key, ms, .. } => LineInput::Key { key, ms },
-                    other => LineInput::Media(other),
-                };
-                self.to_line(line, input);
+                self.to_line(line, LineInput::Media(event));
             }
             (None, Some(call)) => self.to_call(call, CallInput::Media(event)),
             (None, None) => {}

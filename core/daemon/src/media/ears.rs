@@ -9,18 +9,44 @@ use ringtrip_media::progress::DialToneDetector;
 use ringtrip_media::silence::{SilenceDetector, Threshold};
 use ringtrip_media::tone::ToneDetector;
 use ringtrip_media::voice::VoiceDetector;
-use ringtrip_switch::party::{CallerId, Key};
+use ringtrip_switch::party::{CallerId, Key, KeyForm};
 use ringtrip_switch::post::{End, Listen, MediaEvent};
 
 /// The detectors of one port.
 #[derive(Default)]
 pub struct Ears {
     dtmf: Option<DtmfDetector>,
+    /// The key that is down, if it is still to be told.
+    untold: Option<char>,
+    /// The key that is down is our own.
+    own: bool,
+    /// Keys that the other end is to be given.
+    edges: Vec<Edge>,
     caller_id: Option<FskReceiver>,
     disconnect: Vec<ToneDetector>,
     dial: Option<DialToneDetector>,
     voice: Option<VoiceDetector>,
     silence: Option<Silence>,
+}
+
+/// A key goes down or comes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// It goes down.
+    Down(char),
+    /// It has come up, after so many ms.
+    Up(u16),
+}
+
+/// What the other end makes of keys that are heard here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Across {
+    /// There is none that needs to be told by us.
+    Nothing,
+    /// It is given them as they go down and come up.
+    Edges,
+    /// It hears their tones.
+    Sound,
 }
 
 struct Silence {
@@ -45,15 +71,44 @@ impl Ears {
         self.dtmf.as_ref().is_some_and(DtmfDetector::sounding)
     }
 
-    /// Hears these samples.
-    pub fn hear(&mut self, end: &End, samples: &[i16], tell: &mut dyn FnMut(MediaEvent)) {
+    /// Keys that the other end is to be given, since this was last asked.
+    pub fn edges(&mut self) -> Vec<Edge> {
+        std::mem::take(&mut self.edges)
+    }
+
+    /// Hears these samples. `own` is the key that we play here ourselves: its echo is no key of the line's.
+    pub fn hear(
+        &mut self,
+        end: &End,
+        samples: &[i16],
+        across: Across,
+        own: Option<char>,
+        tell: &mut dyn FnMut(MediaEvent),
+    ) {
         if let Some(dtmf) = &mut self.dtmf {
-            dtmf.push(samples, |heard| {
+            let (untold, is_own, edges) = (&mut self.untold, &mut self.own, &mut self.edges);
+            let mut say = |key, ms, form| {
+                if let Some(key) = Key::new(key) {
+                    tell(MediaEvent::Digit { end: end.clone(), key, ms, form });
+                }
+            };
+            dtmf.push(samples, |heard| match (heard, across) {
+                (Heard::Down { key, .. }, _) if own == Some(key) => *is_own = true,
                 // A key counts when it goes down: waiting for its end would make the dial plan late.
-                if let Heard::Down { key, .. } = heard
-                    && let Some(key) = Key::new(key)
-                {
-                    tell(MediaEvent::Digit { end: end.clone(), key, ms: 100 });
+                (Heard::Down { key, .. }, Across::Nothing) => say(key, 100, KeyForm::Signalled),
+                (Heard::Down { key, .. }, Across::Edges) => {
+                    edges.push(Edge::Down(key));
+                    say(key, 100, KeyForm::Carried);
+                }
+                // A peer that is told in words is told how long it was.
+                (Heard::Down { key, .. }, Across::Sound) => *untold = Some(key),
+                (Heard::Up { .. }, _) if std::mem::take(is_own) => {}
+                (Heard::Up { key, ms }, _) => {
+                    if untold.take().is_some() {
+                        say(key, ms, KeyForm::InBand);
+                    } else if across == Across::Edges {
+                        edges.push(Edge::Up(ms));
+                    }
                 }
             });
         }

@@ -12,9 +12,10 @@ use ringtrip_media::relay::{Face, RtpEnd, Step};
 use ringtrip_media::telephone_event::{self, EventHeard, EventReceiver};
 use ringtrip_media::tone::{Play, Tone, ToneGen};
 use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::Key;
+use ringtrip_switch::party::{Key, KeyForm};
 use ringtrip_switch::post::{End, Figures, MediaEvent, RtpFace};
 
+use super::ears::Edge;
 use super::far::Far;
 use super::lease::Pair;
 use super::prompts::Clip;
@@ -22,6 +23,8 @@ use crate::net;
 
 /// Samples in 20 ms.
 const FRAME: usize = 160;
+/// 20 ms ticks between two events that are carried: their own pause has passed already.
+const LEAST_GAP: u16 = 1;
 /// Sound of a telephone that waits to fill a packet, at most 60 ms.
 const WAITING: usize = 480;
 
@@ -47,7 +50,10 @@ pub struct Leg {
     shielded: bool,
     /// Listens for key tones in what comes.
     ears: Option<DtmfDetector>,
-    keys: VecDeque<(u8, u16)>,
+    /// Events that wait to be sent, with their ms; `None` while the key is down.
+    keys: VecDeque<(u8, Option<u16>)>,
+    /// Keys for a telephone on a board.
+    edges: Vec<Edge>,
     /// 20 ms ticks to wait before the next key.
     pause: u16,
     gap: u16,
@@ -72,6 +78,7 @@ impl Leg {
             shielded: false,
             ears: None,
             keys: VecDeque::new(),
+            edges: Vec::new(),
             pause: 0,
             gap: 0,
             waiting: Vec::new(),
@@ -168,17 +175,17 @@ impl Leg {
             if let Heard::Down { key, .. } = heard
                 && let Some(key) = Key::new(key)
             {
-                tell(MediaEvent::Digit { end: end.clone(), key, ms: 100 });
+                let form = KeyForm::InBand;
+                tell(MediaEvent::Digit { end: end.clone(), key, ms: 100, form });
             }
         });
     }
 
     /// Sends keys: as events if the peer speaks RFC 4733, else in-band.
     pub fn send_digits(&mut self, keys: &str, on: u16, off: u16) {
-        let speaks = self.end.face().is_some_and(|face| face.telephone_event.is_some());
-        if speaks {
+        if self.takes_events() {
             self.gap = off.div_ceil(20).max(2);
-            self.keys.extend(keys.chars().filter_map(|key| Some((telephone_event::event(key)?, on))));
+            self.keys.extend(keys.chars().filter_map(|key| Some((telephone_event::event(key)?, Some(on)))));
             return;
         }
         match &mut self.inband {
@@ -186,6 +193,37 @@ impl Leg {
             None => self.inband = Some(DtmfGen::new(keys, Sending { on, off, ..Sending::default() })),
         }
         self.hush();
+    }
+
+    /// Does its peer take keys as events?
+    pub fn takes_events(&self) -> bool {
+        self.end.face().is_some_and(|face| face.telephone_event.is_some())
+    }
+
+    /// Can it be given keys of the other end as they go down and come up?
+    pub fn takes_edges(&self) -> bool {
+        self.takes_events() && !self.shielded
+    }
+
+    /// A key goes down or comes up at the other end. Ticks do the rest.
+    pub fn key(&mut self, edge: Edge) {
+        match edge {
+            Edge::Down(key) => {
+                self.gap = LEAST_GAP;
+                self.keys.extend(telephone_event::event(key).map(|event| (event, None)));
+            }
+            Edge::Up(ms) => match self.keys.back_mut() {
+                Some((_, lasts)) => {
+                    lasts.get_or_insert(ms);
+                }
+                None => self.end.release_event(ms),
+            },
+        }
+    }
+
+    /// Keys for the other end, since this was last asked.
+    pub fn edges(&mut self) -> Vec<Edge> {
+        std::mem::take(&mut self.edges)
     }
 
     /// Is anything being generated, so that ticks are needed?
@@ -207,14 +245,24 @@ impl Leg {
         payload: &[u8],
         tell: &mut dyn FnMut(MediaEvent),
     ) {
-        let end = End::Rtp(self.pair.port);
-        self.events.packet(header, payload, |heard| told(&end, heard, tell));
+        let (end, form) = (self.name(), self.form());
+        let edges = &mut self.edges;
+        self.events.packet(header, payload, |heard| told(&end, form, heard, edges, tell));
+    }
+
+    /// What becomes of keys that come in.
+    fn form(&self) -> KeyForm {
+        match self.peer {
+            Some(End::Port(_)) => KeyForm::Carried,
+            _ => KeyForm::Signalled,
+        }
     }
 
     /// 20 ms have passed: generates what is under way.
     pub fn tick(&mut self, now: Instant, buffer: &mut [u8], tell: &mut dyn FnMut(MediaEvent)) {
-        let end = self.name();
-        self.events.elapse(FRAME as u32, |heard| told(&end, heard, tell));
+        let (end, form) = (self.name(), self.form());
+        let edges = &mut self.edges;
+        self.events.elapse(FRAME as u32, |heard| told(&end, form, heard, edges, tell));
         self.tick_keys(now, buffer, tell);
         let mut sound = [0; FRAME];
         if let Some(generator) = &mut self.inband {
@@ -255,7 +303,11 @@ impl Leg {
             return;
         }
         let Some((event, ms)) = self.keys.pop_front() else { return };
-        if self.end.begin_event(now, event, ms) {
+        let begun = match ms {
+            Some(ms) => self.end.begin_event(now, event, ms),
+            None => self.end.hold_event(now, event),
+        };
+        if begun {
             self.send_event(now, buffer);
         } else {
             self.keys.clear();
@@ -326,11 +378,23 @@ impl Leg {
     }
 }
 
-fn told(end: &End, heard: EventHeard, tell: &mut dyn FnMut(MediaEvent)) {
-    if let EventHeard::Up { event, ms } = heard
-        && let Some(key) = telephone_event::key(event).and_then(Key::new)
-    {
-        tell(MediaEvent::Digit { end: end.clone(), key, ms });
+fn told(
+    end: &End,
+    form: KeyForm,
+    heard: EventHeard,
+    edges: &mut Vec<Edge>,
+    tell: &mut dyn FnMut(MediaEvent),
+) {
+    let (event, ms) = match heard {
+        EventHeard::Down { event } => (event, None),
+        EventHeard::Up { event, ms } => (event, Some(ms)),
+    };
+    let Some(key) = telephone_event::key(event) else { return };
+    if form == KeyForm::Carried {
+        edges.push(ms.map_or(Edge::Down(key), Edge::Up));
+    }
+    if let (Some(ms), Some(key)) = (ms, Key::new(key)) {
+        tell(MediaEvent::Digit { end: end.clone(), key, ms, form });
     }
 }
 

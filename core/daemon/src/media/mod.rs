@@ -23,7 +23,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use ringtrip_linehost::Host;
-use ringtrip_switch::ids::{BoardId, CallId};
+use ringtrip_switch::ids::{BoardId, CallId, PortRef};
 use ringtrip_switch::post::{MediaCmd, MediaEvent};
 
 pub use self::lease::{KEPT, Lease, Pair, Pool};
@@ -37,6 +37,7 @@ enum Word {
     Open { call: CallId, pairs: Vec<Arc<Pair>> },
     Board { board: BoardId, host: Arc<Host> },
     BoardGone { board: BoardId },
+    Gain { port: PortRef, rx_db: f32, tx_db: f32 },
     Fall(&'static str),
 }
 
@@ -159,6 +160,11 @@ impl Plane {
     /// A board is gone.
     pub fn board_gone(&self, board: BoardId) {
         self.say(Word::BoardGone { board });
+    }
+
+    /// From now on what a line says is so much louder for its peer, and what its peer says for the line, dB.
+    pub fn gain(&self, port: PortRef, rx_db: f32, tx_db: f32) {
+        self.say(Word::Gain { port, rx_db, tx_db });
     }
 
     /// A panic in the thread (developer mode): the process must not outlive it.

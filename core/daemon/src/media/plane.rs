@@ -3,6 +3,7 @@
 
 mod boards;
 mod command;
+mod pace;
 
 use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
@@ -18,6 +19,7 @@ use ringtrip_media::relay::{Step, Verdict, relay};
 use ringtrip_switch::ids::{CallId, PortRef};
 use ringtrip_switch::post::End;
 
+use super::ears::Edge;
 use super::lease::Pair;
 use super::leg::{Leg, canonical};
 use super::port::Port;
@@ -189,19 +191,26 @@ impl Plane {
                         let Some(law) = law else { return };
                         let payload = &packet[at..at + len];
                         if let Some(far) = &mut leg.far {
-                            far.push(law, &header, payload);
+                            far.push(now, law, &header, payload);
                         }
                         let (tell, call) = (&mut self.tell, leg.call);
                         leg.hear(law, payload, &mut |e| tell(Some(call), e));
                         if self.recorder.records(call) {
-                            self.recorder.packet(call, &leg.name(), law, &header, payload);
+                            self.recorder.packet(now, call, &leg.name(), law, &header, payload);
                         }
                     }
                     Verdict::Event { header, at, len } => {
                         let tell = &mut self.tell;
                         let call = leg.call;
                         leg.heard_event(&header, &packet[at..at + len], &mut |e| tell(Some(call), e));
+                        let (to, edges) = (leg.peer.clone(), leg.edges());
                         self.busy = self.busy.max(1);
+                        self.carry(to.as_ref(), edges);
+                    }
+                    Verdict::ComfortNoise { at, len } => {
+                        if let Some(far) = &mut leg.far {
+                            far.comfort_noise(&packet[at..at + len]);
+                        }
                     }
                     Verdict::Quiet | Verdict::Refused => {}
                 }
@@ -216,7 +225,8 @@ impl Plane {
         if let (Verdict::Audio { header, codec, at, len }, Some(packet)) = (verdict, &as_it_came) {
             let law = from.end.face().and_then(|f| f.receive.get(codec)).and_then(|c| c.law());
             if let (Some(law), true) = (law, self.recorder.records(from.call)) {
-                self.recorder.packet(from.call, &from.name(), law, &header, &packet[at..at + len]);
+                let (call, payload) = (from.call, &packet[at..at + len]);
+                self.recorder.packet(now, call, &from.name(), law, &header, payload);
             }
         }
         if let Verdict::Event { header, at, len } = verdict {
@@ -253,15 +263,32 @@ impl Plane {
         }
         self.recorder.tick(now);
         let mut busy = self.recorder.count();
+        let mut carried = Vec::new();
         for port in self.calls.values().flatten() {
             let Some(Some(leg)) = self.legs.get_mut(usize::from(port / 2)) else { continue };
             if leg.busy() {
                 let (tell, call) = (&mut self.tell, leg.call);
                 leg.tick(now, &mut self.buffers[0], &mut |event| tell(Some(call), event));
                 busy += usize::from(leg.busy());
+                let edges = leg.edges();
+                if !edges.is_empty() {
+                    carried.push((leg.peer.clone(), edges));
+                }
             }
         }
         self.busy = busy;
+        for (to, edges) in carried {
+            self.carry(to.as_ref(), edges);
+        }
+    }
+
+    /// Keys of an RTP end for the telephone or landline that it is joined to.
+    fn carry(&mut self, to: Option<&End>, edges: Vec<Edge>) {
+        if let Some(End::Port(port)) = to
+            && let Some(port) = self.ports.get_mut(port)
+        {
+            edges.into_iter().for_each(|edge| port.key(edge));
+        }
     }
 
     fn round(&mut self, now: Instant) {

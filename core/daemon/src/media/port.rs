@@ -1,17 +1,16 @@
 //! A board port as an end of sound: what is played to it, what is heard from it. Works on the board's frames.
 
 use ringtrip_media::callerid::{Burst, BurstGen};
-use ringtrip_media::dtmf::{DtmfGen, Sending};
+use ringtrip_media::dtmf::{DtmfGen, HeldKeys, Sending};
+use ringtrip_media::jitter::Elastic;
+use ringtrip_media::level::Gain;
 use ringtrip_media::tone::{Play, Tone, ToneGen};
 use ringtrip_switch::ids::{CallId, PortRef};
 use ringtrip_switch::post::{End, Figures, Listen, MediaEvent};
 
-use super::ears::Ears;
+use super::ears::{Across, Ears, Edge};
 use super::prompts::Clip;
 use super::ringback::Ringback;
-
-/// Sound from another board waits here at most this long, in samples: 60 ms.
-const WAITING: usize = 480;
 
 /// One port.
 pub struct Port {
@@ -22,13 +21,17 @@ pub struct Port {
     tone: Option<ToneGen>,
     ringback: Option<Ringback>,
     digits: Option<DtmfGen>,
+    /// Keys that are held at the other end.
+    held: Option<HeldKeys>,
     burst: Option<BurstGen>,
     clip: Option<(CallId, Clip)>,
     /// Nothing of its peer reaches it.
     shielded: bool,
     ears: Ears,
     /// Sound from a peer on a board, not played yet.
-    waiting: Vec<i16>,
+    waiting: Elastic,
+    /// What the line says is so much louder for its peer, and what its peer says for the line.
+    gains: [Gain; 2],
     heard: u64,
     played: u64,
 }
@@ -42,11 +45,13 @@ impl Port {
             tone: None,
             ringback: None,
             digits: None,
+            held: None,
             burst: None,
             clip: None,
             shielded: false,
             ears: Ears::default(),
-            waiting: Vec::with_capacity(WAITING),
+            waiting: Elastic::new(),
+            gains: [Gain::default(); 2],
             heard: 0,
             played: 0,
         }
@@ -109,6 +114,20 @@ impl Port {
         }
     }
 
+    /// A key goes down or comes up at the other end: its tone begins or ends here.
+    pub fn key(&mut self, edge: Edge) {
+        match edge {
+            Edge::Down(key) => {
+                self.held.get_or_insert_with(|| HeldKeys::new(Sending::default())).press(key);
+            }
+            Edge::Up(ms) => {
+                if let Some(held) = &mut self.held {
+                    held.release(ms);
+                }
+            }
+        }
+    }
+
     /// Sends caller ID.
     pub fn send_burst(&mut self, burst: &Burst) {
         self.burst = Some(BurstGen::new(burst));
@@ -123,14 +142,17 @@ impl Port {
     pub fn join(&mut self, peer: Option<(CallId, End)>) {
         self.peer = peer;
         self.waiting.clear();
+        self.held = None;
         self.heard = 0;
         self.played = 0;
     }
 
-    /// A frame came from the line.
-    pub fn hear(&mut self, samples: &[i16], tell: &mut dyn FnMut(MediaEvent)) {
-        self.ears.hear(&self.end, samples, tell);
+    /// A frame came from the line. Answers the keys that the other end is to be given.
+    pub fn hear(&mut self, samples: &[i16], across: Across, tell: &mut dyn FnMut(MediaEvent)) -> Vec<Edge> {
+        let own = self.held.as_ref().and_then(HeldKeys::key);
+        self.ears.hear(&self.end, samples, across, own, tell);
         self.heard += samples.len() as u64;
+        self.ears.edges()
     }
 
     /// Is a key sounding on the line now?
@@ -138,28 +160,39 @@ impl Port {
         self.ears.keys_sound()
     }
 
-    /// Sound from a peer on a board; what waits too long is dropped, oldest first.
+    /// Makes what the line says so much louder for its peer, and what its peer says for the line, dB. Tones, keys and
+    /// caller ID of ours keep their level.
+    pub fn gain(&mut self, from_line_db: f32, to_line_db: f32) {
+        self.gains = [Gain::db(from_line_db), Gain::db(to_line_db)];
+    }
+
+    /// What the line said, as loud as its peer hears it.
+    pub fn louder(&self, samples: &mut [i16]) {
+        self.gains[0].apply(samples);
+    }
+
+    /// Sound from a peer on a board.
     pub fn take(&mut self, samples: &[i16]) {
-        let over = (self.waiting.len() + samples.len()).saturating_sub(WAITING);
-        self.waiting.drain(..over.min(self.waiting.len()));
-        self.waiting.extend_from_slice(samples);
+        self.waiting.push(samples);
     }
 
     /// The next frame for the line: caller ID, keys and tones go before the peer's sound. `far` fills in what an RTP peer
-    /// says.
+    /// says. `other` is given what the other side said, whatever else is heard.
     pub fn speak(
         &mut self,
         out: &mut [i16],
+        other: Option<&mut [i16]>,
         far: impl FnOnce(&mut [i16]) -> bool,
         tell: &mut dyn FnMut(Option<CallId>, MediaEvent),
     ) {
-        out.fill(0);
-        let n = self.waiting.len().min(out.len());
-        out[..n].copy_from_slice(&self.waiting[..n]);
-        self.waiting.drain(..n);
-        if far(out) || n > 0 {
+        let near = self.waiting.pull(out);
+        if far(out) || near {
             self.played += out.len() as u64;
         }
+        if let Some(other) = other {
+            other.copy_from_slice(out);
+        }
+        self.gains[1].apply(out);
         if self.shielded {
             out.fill(0);
         }
@@ -178,6 +211,12 @@ impl Port {
             if digits.fill(out) == Play::Ended {
                 self.digits = None;
                 tell(None, MediaEvent::DigitsSent { end: end.clone() });
+            }
+            return;
+        }
+        if let Some(held) = self.held.as_mut().filter(|_| !self.shielded) {
+            if held.fill(out) == Play::Ended {
+                self.held = None;
             }
             return;
         }

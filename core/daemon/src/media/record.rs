@@ -1,27 +1,34 @@
 //! Recordings: both sides of a call as stereo WAV, the caller on the left. The media thread gathers the sound in frames
 //! of 20 ms and hands it to a thread of its own that writes; a slow or full disk costs the recording, never the call.
+//!
+//! Both sides are on one clock. Where a telephone or landline takes part it is the board's: what the line said stands
+//! beside what it heard at that moment, sample by sample. Between two RTP ends it is ours, and each packet stands where its
+//! timestamp says (`record/track.rs`).
+
+mod track;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 use ringtrip_media::g711::Law;
+use ringtrip_media::plc::Concealer;
 use ringtrip_media::rtp::Header;
 use ringtrip_switch::ids::CallId;
 use ringtrip_switch::post::End;
 
-use super::far::Far;
+use self::track::Track;
 
 /// Samples in 20 ms.
 const FRAME: usize = 160;
-/// Sound of a telephone that waits to be taken: more than the media thread ever stalls.
-const WAITING: usize = 4000;
-/// After a stall at most so much is made up for at once.
-const BEHIND: u64 = 250;
+/// Samples of the longest packet: 120 ms.
+const LONGEST: usize = 960;
+/// So much later than it came the sound of RTP ends is written: packets that wander find their place until then.
+const BEHIND: Duration = Duration::from_millis(400);
 /// Frames that may wait for the disk: a minute of ten calls.
 const QUEUE: usize = 32_768;
 /// A recording is not begun, and ends, where less than so much of the disk is free: records and configuration need it.
@@ -48,15 +55,15 @@ pub struct Recorder {
 /// A call that is being recorded, on the media thread.
 struct Recording {
     ends: [End; 2],
-    taps: [Tap; 2],
-    began: Instant,
-    frames: u64,
+    clock: Clock,
 }
 
-/// Where the sound of one side waits.
-enum Tap {
-    Rtp(Box<Far>),
-    Port(VecDeque<i16>),
+/// Whose clock it is.
+enum Clock {
+    /// That of a board: of which side, and what has come of both.
+    Board { side: usize, waiting: [VecDeque<i16>; 2], plc: Box<Concealer> },
+    /// Ours: when it began, and how many frames were written.
+    Ours { tracks: Box<[Track; 2]>, began: Instant, frames: u64 },
 }
 
 impl Recorder {
@@ -71,12 +78,12 @@ impl Recorder {
 
     /// Begins with a call.
     pub fn begin(&mut self, now: Instant, call: CallId, ends: [End; 2], file: String) {
-        let tap = |end: &End| match end {
-            End::Rtp(_) => Tap::Rtp(Box::new(Far::new())),
-            End::Port(_) => Tap::Port(VecDeque::new()),
+        let side = ends.iter().position(|end| matches!(end, End::Port(_)));
+        let clock = match side {
+            Some(side) => Clock::Board { side, waiting: Default::default(), plc: Box::default() },
+            None => Clock::Ours { tracks: Default::default(), began: now, frames: 0 },
         };
-        let taps = [tap(&ends[0]), tap(&ends[1])];
-        self.open.insert(call, Recording { ends, taps, began: now, frames: 0 });
+        self.open.insert(call, Recording { ends, clock });
         self.say(Word::Begin { call, file });
     }
 
@@ -96,52 +103,86 @@ impl Recorder {
     }
 
     /// A packet of G.711 came to an end.
-    pub fn packet(&mut self, call: CallId, end: &End, law: Law, header: &Header, payload: &[u8]) {
-        if let Some(Tap::Rtp(far)) = self.tap(call, end) {
-            far.push(law, header, payload);
+    pub fn packet(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        end: &End,
+        law: Law,
+        header: &Header,
+        payload: &[u8],
+    ) {
+        let Some(Recording { ends, clock }) = self.open.get_mut(&call) else { return };
+        if let (Clock::Ours { tracks, began, .. }, Some(side)) = (clock, ends.iter().position(|e| e == end)) {
+            let mut samples = [0; LONGEST];
+            let n = law.decode(&payload[..payload.len().min(LONGEST)], &mut samples);
+            tracks[side].packet(samples_of(now.saturating_duration_since(*began)), header, &samples[..n]);
         }
     }
 
-    /// A telephone on a board was heard.
-    pub fn samples(&mut self, call: CallId, end: &End, samples: &[i16]) {
-        if let Some(Tap::Port(waiting)) = self.tap(call, end) {
-            let over = (waiting.len() + samples.len()).saturating_sub(WAITING);
-            waiting.drain(..over.min(waiting.len()));
-            waiting.extend(samples);
+    /// A telephone or landline was heard.
+    pub fn heard(&mut self, call: CallId, end: &End, samples: &[i16]) {
+        self.board(call, end, |side, waiting, _| waiting[side].extend(samples));
+    }
+
+    /// It heard this of the other side, in a frame that follows the one that was heard of it.
+    pub fn spoken(&mut self, call: CallId, end: &End, samples: &[i16]) {
+        let mut samples = samples.to_vec();
+        self.board(call, end, |side, waiting, plc| {
+            plc.good(&mut samples);
+            waiting[1 - side].extend(&samples);
+        });
+    }
+
+    /// It was heard, but was given no frame: one less waits on its way there.
+    pub fn missed(&mut self, call: CallId, end: &End, samples: usize) {
+        let mut samples = vec![0; samples];
+        self.board(call, end, |side, waiting, plc| {
+            plc.conceal(&mut samples);
+            waiting[1 - side].extend(&samples);
+        });
+    }
+
+    fn board(
+        &mut self,
+        call: CallId,
+        end: &End,
+        add: impl FnOnce(usize, &mut [VecDeque<i16>; 2], &mut Concealer),
+    ) {
+        let Some(Recording { ends, clock }) = self.open.get_mut(&call) else { return };
+        let Clock::Board { side, waiting, plc } = clock else { return };
+        if ends.get(*side) != Some(end) {
+            return;
         }
-    }
-
-    fn tap(&mut self, call: CallId, end: &End) -> Option<&mut Tap> {
-        let recording = self.open.get_mut(&call)?;
-        let side = recording.ends.iter().position(|e| e == end)?;
-        recording.taps.get_mut(side)
-    }
-
-    /// Takes what has come in by now and hands it on.
-    pub fn tick(&mut self, now: Instant) {
+        add(*side, waiting, plc);
         let mut frames = Vec::new();
-        for (call, recording) in &mut self.open {
-            let due = now.saturating_duration_since(recording.began).as_millis() as u64 / 20;
-            recording.frames = recording.frames.max(due.saturating_sub(BEHIND));
-            while recording.frames < due {
-                recording.frames += 1;
-                let mut frame = Box::new([0; 2 * FRAME]);
-                for (side, tap) in recording.taps.iter_mut().enumerate() {
-                    let mut sound = [0; FRAME];
-                    tap.take(&mut sound);
-                    for (pair, sample) in frame.chunks_exact_mut(2).zip(sound) {
-                        pair[side] = sample;
-                    }
+        while waiting.iter().all(|w| w.len() >= FRAME) {
+            let mut frame = Box::new([0; 2 * FRAME]);
+            for (n, w) in waiting.iter_mut().enumerate() {
+                for (pair, sample) in frame.chunks_exact_mut(2).zip(w.drain(..FRAME)) {
+                    pair[n] = sample;
                 }
-                frames.push(Word::Frame { call: *call, frame });
             }
+            frames.push(Word::Frame { call, frame });
         }
         frames.into_iter().for_each(|word| self.say(word));
     }
 
+    /// Hands on what has come in by now.
+    pub fn tick(&mut self, now: Instant) {
+        let mut words = Vec::new();
+        for (call, recording) in &mut self.open {
+            recording.hand_on(*call, now.checked_sub(BEHIND).unwrap_or(now), &mut words);
+        }
+        words.into_iter().for_each(|word| self.say(word));
+    }
+
     /// The call is over.
-    pub fn end(&mut self, call: CallId) {
-        if self.open.remove(&call).is_some() {
+    pub fn end(&mut self, now: Instant, call: CallId) {
+        if let Some(mut recording) = self.open.remove(&call) {
+            let mut words = Vec::new();
+            recording.hand_on(call, now, &mut words);
+            words.into_iter().for_each(|word| self.say(word));
             self.say(Word::End { call });
         }
     }
@@ -158,19 +199,28 @@ impl Recorder {
     }
 }
 
-impl Tap {
-    fn take(&mut self, out: &mut [i16; FRAME]) {
-        match self {
-            Tap::Rtp(far) => {
-                far.pull(out);
-            }
-            Tap::Port(waiting) => {
-                for (o, s) in out.iter_mut().zip(waiting.drain(..FRAME.min(waiting.len()))) {
-                    *o = s;
+impl Recording {
+    /// What both sides said until then, by our clock.
+    fn hand_on(&mut self, call: CallId, until: Instant, words: &mut Vec<Word>) {
+        let Clock::Ours { tracks, began, frames } = &mut self.clock else { return };
+        let due = samples_of(until.saturating_duration_since(*began)) / FRAME as i64;
+        while (*frames as i64) < due {
+            *frames += 1;
+            let mut frame = Box::new([0; 2 * FRAME]);
+            for (side, track) in tracks.iter_mut().enumerate() {
+                let mut sound = [0; FRAME];
+                track.take(&mut sound);
+                for (pair, sample) in frame.chunks_exact_mut(2).zip(sound) {
+                    pair[side] = sample;
                 }
             }
+            words.push(Word::Frame { call, frame });
         }
     }
+}
+
+fn samples_of(time: Duration) -> i64 {
+    i64::try_from(time.as_micros() / 125).unwrap_or(i64::MAX)
 }
 
 struct Sink {
@@ -269,11 +319,14 @@ mod tests {
         let (call, began) = (CallId(7), Instant::now());
         recorder.begin(began, call, [port(0), port(1)], "seven.wav".to_owned());
         for n in 1..=50u64 {
-            recorder.samples(call, &port(0), &[1000; FRAME]);
-            recorder.samples(call, &port(1), &[-2000; FRAME]);
+            for port in [port(0), port(1)] {
+                // What the called side says is what the caller's board is given.
+                recorder.heard(call, &port, &[1000; FRAME]);
+                recorder.spoken(call, &port, &[-2000; FRAME]);
+            }
             recorder.tick(began + Duration::from_millis(20 * n));
         }
-        recorder.end(call);
+        recorder.end(began, call);
         assert!(recorder.is_idle());
         let path = folder.path().join("recordings/seven.wav");
         let until = Instant::now() + Duration::from_secs(20);
@@ -301,7 +354,7 @@ mod tests {
         let (call, now) = (CallId(7), Instant::now());
         recorder.begin(now, call, [port(0), port(1)], "seven.wav".to_owned());
         recorder.tick(now + Duration::from_secs(1));
-        recorder.end(call);
+        recorder.end(now, call);
         let why = heard.recv_timeout(Duration::from_secs(20)).expect("a complaint");
         assert!(why.contains("is not recorded"), "{why}");
     }

@@ -32,17 +32,43 @@ pub struct DtmfGen {
     at: usize,
     sending: Sending,
     /// The tone under way.
-    tone: Option<[Sine; 2]>,
+    tone: Option<Pair>,
     left: u32,
     length: u32,
     pause: u32,
 }
 
+/// Both tones of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair([Sine; 2]);
+
 /// One oscillator: cosine and sine, those of its step, and its amplitude.
 type Sine = (f64, f64, f64, f64, f32);
 
 /// Rise and fall, samples: 2 ms.
-const RAMP: u32 = 2 * PER_MS;
+pub(super) const RAMP: u32 = 2 * PER_MS;
+
+impl Pair {
+    /// The tones of this key, both together and the twist as asked for.
+    pub(super) fn new((row, column): (f32, f32), dbm0: f32, twist_db: f32) -> Pair {
+        // Powers of both add up to the whole: low = whole / (1 + 10^(twist/10)).
+        let low = dbm0 - 10.0 * (1.0 + 10f32.powf(twist_db / 10.0)).log10();
+        let voice = |hz: f32, dbm0: f32| {
+            let (sin, cos) = (std::f64::consts::TAU * hz as f64 / 8000.0).sin_cos();
+            (1.0, 0.0, cos, sin, amplitude(dbm0))
+        };
+        Pair([voice(row, low), voice(column, low + twist_db)])
+    }
+
+    pub(super) fn next(&mut self) -> f32 {
+        let mut sum = 0.0;
+        for t in &mut self.0 {
+            sum += t.4 * t.1 as f32;
+            (t.0, t.1) = (t.0 * t.2 - t.1 * t.3, t.1 * t.2 + t.0 * t.3);
+        }
+        sum
+    }
+}
 
 impl DtmfGen {
     /// Begins to send.
@@ -87,23 +113,13 @@ impl DtmfGen {
         self.left -= 1;
         let done = self.length - self.left;
         let ramp = (done.min(self.left) as f32 / RAMP as f32).min(1.0);
-        let mut sum = 0.0;
-        for t in self.tone.iter_mut().flatten() {
-            sum += t.4 * t.1 as f32;
-            (t.0, t.1) = (t.0 * t.2 - t.1 * t.3, t.1 * t.2 + t.0 * t.3);
-        }
+        let sum = self.tone.as_mut().map_or(0.0, Pair::next);
         (sum * ramp).round() as i16
     }
 
-    fn begin(&mut self, (row, column): (f32, f32)) {
+    fn begin(&mut self, key: (f32, f32)) {
         let s = &self.sending;
-        // Powers of both add up to the whole: low = whole / (1 + 10^(twist/10)).
-        let low = s.dbm0 - 10.0 * (1.0 + 10f32.powf(s.twist_db / 10.0)).log10();
-        let voice = |hz: f32, dbm0: f32| {
-            let (sin, cos) = (std::f64::consts::TAU * hz as f64 / 8000.0).sin_cos();
-            (1.0, 0.0, cos, sin, amplitude(dbm0))
-        };
-        self.tone = Some([voice(row, low), voice(column, low + s.twist_db)]);
+        self.tone = Some(Pair::new(key, s.dbm0, s.twist_db));
         self.length = s.on as u32 * PER_MS;
         self.left = self.length;
         self.pause = s.off as u32 * PER_MS;

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::call::legs::Kind;
 use crate::call::machine::State;
 use crate::leg::LegCmd;
-use crate::party::Key;
+use crate::party::{Key, KeyForm};
 use crate::post::{MediaCmd, Post};
 use crate::route::AfterAnswer;
 
@@ -55,7 +55,7 @@ impl Call {
             }
             if let Some(key) = after.keys.pop_front() {
                 after.until = now + PACE;
-                self.tell(now, b, LegCmd::Digit { key, ms: KEY_MS }, out);
+                self.tell(now, b, LegCmd::Digit { key, ms: KEY_MS, form: KeyForm::Signalled }, out);
                 continue;
             }
             match after.rest.pop_front() {

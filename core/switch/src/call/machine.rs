@@ -450,7 +450,7 @@ impl Call {
             (State::Asking(_), LegEvent::Digit { key, .. }) if n == self.a => {
                 self.key_in_words(now, key, out)
             }
-            (_, LegEvent::Digit { key, ms }) => self.digit(now, n, key, ms, out),
+            (_, LegEvent::Digit { key, ms, form }) => self.digit(now, n, (key, ms), form, out),
             (_, LegEvent::Flash) => {
                 if let Some(other) = self.other(n) {
                     self.tell(now, other, LegCmd::Flash, out);
@@ -547,7 +547,7 @@ impl Call {
 
     fn heard(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Post>) {
         match event {
-            MediaEvent::Digit { end, key, ms } => self.media_digit(now, &end, key, ms, out),
+            MediaEvent::Digit { end, key, ms, form } => self.media_digit(now, &end, (key, ms), form, out),
             MediaEvent::Stopped { end } => self.stopped(now, &end, out),
             MediaEvent::Played { end } => self.played(now, &end, out),
             MediaEvent::Figures { end, figures } => self.measured(&end, figures, out),

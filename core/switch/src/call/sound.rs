@@ -9,7 +9,7 @@ use crate::call::legs::{Kind, LegStage};
 use crate::call::machine::State;
 use crate::event::Event;
 use crate::leg::LegCmd;
-use crate::party::{Cause, Key};
+use crate::party::{Cause, Key, KeyForm};
 use crate::post::{End, MediaCmd, Post};
 
 /// What the media plane was asked for so far.
@@ -146,19 +146,35 @@ impl Call {
         }
     }
 
-    /// A leg heard a key; it goes to the other side in the form that side negotiated.
-    pub(super) fn digit(&mut self, now: Instant, n: u8, key: Key, ms: u16, out: &mut Vec<Post>) {
+    /// A leg heard a key of so many ms; it goes to the other side in the form that side negotiated, unless it is there already.
+    pub(super) fn digit(
+        &mut self,
+        now: Instant,
+        n: u8,
+        (key, ms): (Key, u16),
+        form: KeyForm,
+        out: &mut Vec<Post>,
+    ) {
         if self.asks() || self.is_shielded() {
             return;
         }
         let Some(other) = self.other(n) else { return };
         out.push(Post::Tell(Event::CallDigit { call: self.id(), from: self.leg_id(n), key: key.as_char() }));
-        self.tell(now, other, LegCmd::Digit { key, ms }, out);
+        if form != KeyForm::Carried {
+            self.tell(now, other, LegCmd::Digit { key, ms, form }, out);
+        }
     }
 
     /// The media plane took a key out of a stream. Between two RTP ends that both speak RFC 4733 it has passed the
     /// event on itself, with its own timing, and the word is for those who watch.
-    pub(super) fn media_digit(&mut self, now: Instant, end: &End, key: Key, ms: u16, out: &mut Vec<Post>) {
+    pub(super) fn media_digit(
+        &mut self,
+        now: Instant,
+        end: &End,
+        (key, ms): (Key, u16),
+        form: KeyForm,
+        out: &mut Vec<Post>,
+    ) {
         let from = if self.end_of(self.a).as_ref() == Some(end) { Some(self.a) } else { self.path.joined() };
         let Some(from) = from else { return };
         if self.asks() && from == self.a {
@@ -172,7 +188,7 @@ impl Call {
             let (call, from) = (self.id(), self.leg_id(from));
             out.push(Post::Tell(Event::CallDigit { call, from, key: key.as_char() }));
         } else {
-            self.digit(now, from, key, ms, out);
+            self.digit(now, from, (key, ms), form, out);
         }
     }
 

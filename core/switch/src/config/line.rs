@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ringtrip_media::region;
 use ringtrip_media::tone::ToneMatch;
 
 use crate::board::{Polarity, PortKind};
@@ -71,8 +72,12 @@ pub struct Fxs {
     pub rings: [Ring; 8],
     /// Ring frequency, Hz (`Ring_Frequency`).
     pub ring_hz: u8,
-    /// Tone time of digits played to the telephone (`DTMF_Playback_Length`).
+    /// Tone time of digits played to the telephone (`DTMF_Playback_Length`), where nobody knows how long they were held.
     pub dtmf_length: Duration,
+    /// Gain of what the telephone says, dB (`FXS_Port_Input_Gain`).
+    pub gain_rx_db: f32,
+    /// Gain of what the telephone hears of the other side, dB (`FXS_Port_Output_Gain`).
+    pub gain_tx_db: f32,
 }
 
 /// A ring cadence (`CadScript`).
@@ -129,6 +134,10 @@ pub struct Fxo {
     pub digit_on: Duration,
     /// Pause between digits (`PSTN_Dial_Digit_Len`, off).
     pub digit_off: Duration,
+    /// Gain of what comes from the landline, dB (`PSTN_To_SPA_Gain`).
+    pub gain_rx_db: f32,
+    /// Gain of what goes to the landline, dB (`SPA_To_PSTN_Gain`).
+    pub gain_tx_db: f32,
     /// What counts as the far end's answer.
     pub answer_on: AnswerOn,
     /// Shortest loss of battery that is a hang-up (`Min_CPC_Duration`); `None`: not looked for (`Detect_CPC` no).
@@ -241,6 +250,8 @@ impl Fxs {
             rings: rings(region),
             ring_hz: if uk { 25 } else { 20 },
             dtmf_length: Duration::from_millis(100),
+            gain_rx_db: gain_db(region).1,
+            gain_tx_db: gain_db(region).0,
         }
     }
 }
@@ -260,6 +271,8 @@ impl Fxo {
             dial_by: DialBy::Tone,
             digit_on: Duration::from_millis(100),
             digit_off: Duration::from_millis(100),
+            gain_rx_db: 0.0,
+            gain_tx_db: 0.0,
             answer_on: AnswerOn::Dialed,
             min_cpc: Some(Duration::from_millis(200)),
             detect_reversal: true,
@@ -276,6 +289,14 @@ impl Fxo {
     pub fn ringing(self, targets: Vec<Target>) -> Fxo {
         let delay = Duration::from_secs(5);
         Fxo { ring_through: Some(RingThrough { delay, to: Inbound::Ring(targets) }), ..self }
+    }
+}
+
+/// The region's gain towards a telephone and from it, dB.
+fn gain_db(region: Region) -> (f32, f32) {
+    match region {
+        Region::Us => region::us().gain_db,
+        Region::Uk => region::uk().gain_db,
     }
 }
 

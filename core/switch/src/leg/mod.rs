@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ringtrip_media::sound::Sound;
 
-use crate::party::{CallerId, Cause, Digits, Key};
+use crate::party::{CallerId, Cause, Digits, Key, KeyForm};
 use crate::route::Prepared;
 
 /// What a call tells a leg.
@@ -26,7 +26,7 @@ pub enum LegCmd {
     /// The far side changed what it speaks, or held / resumed (`Sound::direction`).
     Change(Sound),
     /// The far side pressed a key; send it on in the form that this leg negotiated.
-    Digit { key: Key, ms: u16 },
+    Digit { key: Key, ms: u16, form: KeyForm },
     /// The far side pressed hook flash.
     Flash,
     /// End the leg. Before the answer a caller's leg is refused with this cause, a callee's is cancelled.
@@ -66,7 +66,7 @@ pub enum LegEvent {
     /// It changed what it speaks (re-INVITE or UPDATE with SDP; hold and resume are directions).
     Changed(Sound),
     /// A key was pressed, whatever form it came in.
-    Digit { key: Key, ms: u16 },
+    Digit { key: Key, ms: u16, form: KeyForm },
     /// Hook flash.
     Flash,
     /// It ended. The leg is gone after this word.

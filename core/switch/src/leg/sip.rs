@@ -241,7 +241,7 @@ impl SipLeg {
             LegCmd::Attend => self.answer(now, &Sound::analog(), room),
             LegCmd::Answer(far) => self.answer(now, &far, room),
             LegCmd::Change(far) => self.change(now, far, room),
-            LegCmd::Digit { key, ms } => self.send_digit(key, ms, room),
+            LegCmd::Digit { key, ms, form } => self.send_digit(key, ms, form, room),
             LegCmd::Flash => self.send_flash(room),
             LegCmd::End(cause) => self.end(now, cause, room),
         }

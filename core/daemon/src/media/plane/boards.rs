@@ -1,14 +1,17 @@
 //! The boards: their frames are taken, heard, and answered with as many.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{EpollEvent, EpollFlags};
+use nix::time::{ClockId, clock_gettime};
 use ringtrip_linehost::{Host, RxRing, Stamp, TxRing, realtime};
 use ringtrip_switch::ids::{BoardId, PortRef};
 use ringtrip_switch::post::End;
 
+use super::pace::Pace;
 use super::{BOARD, Plane};
+use crate::media::ears::Across;
 
 /// Samples of one port in the longest frame: 20 ms.
 const LONGEST: usize = 160;
@@ -23,6 +26,7 @@ pub(super) struct Board {
     names: Arc<[PortRef]>,
     frame: Vec<i16>,
     out: Vec<i16>,
+    pace: Pace,
 }
 
 impl Plane {
@@ -46,7 +50,8 @@ impl Plane {
             return;
         }
         let names = (0..geometry.ports as u16).map(|port| PortRef { board: id.clone(), port }).collect();
-        let board = Board { id, host, rx, tx, names, frame: vec![0; len], out: vec![0; len] };
+        let board =
+            Board { id, host, rx, tx, names, frame: vec![0; len], out: vec![0; len], pace: Pace::default() };
         if index == self.boards.len() {
             self.boards.push(Some(board));
         } else {
@@ -85,8 +90,13 @@ impl Plane {
         // too much to play.
         while let Some(Some(board)) = self.boards.get_mut(index) {
             let Some(stamp) = board.rx.pop(&mut board.frame) else { return };
+            let leave_out = board.pace.leave_out(board.tx.age(), late(stamp));
             self.frame_heard(now, index, samples);
-            self.frame_spoken(index, samples, stamp);
+            if leave_out {
+                self.frame_left_out(index, samples);
+            } else {
+                self.frame_spoken(now, index, samples, stamp);
+            }
         }
     }
 
@@ -101,13 +111,33 @@ impl Plane {
             for (to, from) in one.iter_mut().zip(frame[n..].iter().step_by(names.len())) {
                 *to = *from;
             }
-            let heard = &one[..samples];
+            let heard = &mut one[..samples];
             let tell = &mut self.tell;
-            port.hear(heard, &mut |event| tell(None, event));
+            let peer = match &port.peer {
+                Some((_, End::Rtp(peer))) => {
+                    self.legs.get_mut(usize::from(peer / 2)).and_then(Option::as_mut)
+                }
+                _ => None,
+            };
+            let across = match &peer {
+                Some(leg) if leg.takes_edges() => Across::Edges,
+                Some(_) => Across::Sound,
+                None => Across::Nothing,
+            };
+            let edges = port.hear(heard, across, &mut |event| tell(None, event));
+            port.louder(heard);
+            let heard = &*heard;
+            if let (Some(leg), false) = (peer, edges.is_empty()) {
+                edges.into_iter().for_each(|edge| leg.key(edge));
+                if self.busy == 0 {
+                    self.next_frame = now;
+                }
+                self.busy += 1;
+            }
             if let Some((call, _)) = &port.peer
                 && self.recorder.records(*call)
             {
-                self.recorder.samples(*call, &port.end, heard);
+                self.recorder.heard(*call, &port.end, heard);
             }
             match port.peer.clone() {
                 Some((_, End::Port(peer))) => {
@@ -118,7 +148,7 @@ impl Plane {
                 Some((_, End::Rtp(peer))) => {
                     let keys = port.keys_sound();
                     if let Some(Some(leg)) = self.legs.get_mut(usize::from(peer / 2)) {
-                        let speaks_events = leg.end.face().is_some_and(|face| face.telephone_event.is_some());
+                        let speaks_events = leg.takes_events();
                         // The key goes as an event; its tone must not be heard a second time.
                         let silence = [0; LONGEST];
                         let heard = if keys && speaks_events { &silence[..samples] } else { heard };
@@ -133,7 +163,7 @@ impl Plane {
         }
     }
 
-    fn frame_spoken(&mut self, index: usize, samples: usize, stamp: Stamp) {
+    fn frame_spoken(&mut self, now: Instant, index: usize, samples: usize, stamp: Stamp) {
         let Some(Some(board)) = self.boards.get_mut(index) else { return };
         let mut out = std::mem::take(&mut board.out);
         let names = board.names.clone();
@@ -148,14 +178,22 @@ impl Plane {
                 _ => None,
             };
             let tell = &mut self.tell;
+            let call = port.peer.as_ref().map(|(call, _)| *call);
+            let recorded = call.filter(|call| self.recorder.records(*call));
+            let mut other = [0; LONGEST];
+            let other = &mut other[..samples];
             port.speak(
                 speak,
+                recorded.is_some().then_some(&mut *other),
                 |sound| match far.and_then(|i| legs.get_mut(i)).and_then(Option::as_mut) {
-                    Some(leg) => leg.far.as_mut().is_some_and(|far| far.pull(sound)),
+                    Some(leg) => leg.far.as_mut().is_some_and(|far| far.pull(now, sound)),
                     None => false,
                 },
                 &mut |call, event| tell(call, event),
             );
+            if let Some(call) = recorded {
+                self.recorder.spoken(call, &port.end, other);
+            }
             for (to, from) in out[n..].iter_mut().step_by(names.len()).zip(&one[..samples]) {
                 *to = *from;
             }
@@ -165,4 +203,29 @@ impl Plane {
             board.out = out;
         }
     }
+}
+
+impl Plane {
+    /// Recordings have no frame less than the board.
+    fn frame_left_out(&mut self, index: usize, samples: usize) {
+        let Some(Some(board)) = self.boards.get(index) else { return };
+        if self.recorder.is_idle() {
+            return;
+        }
+        for name in board.names.iter() {
+            if let Some(port) = self.ports.get(name)
+                && let Some((call, _)) = &port.peer
+            {
+                self.recorder.missed(*call, &port.end, samples);
+            }
+        }
+    }
+}
+
+/// How long ago this frame was due.
+fn late(stamp: Stamp) -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |t| {
+        u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(t.tv_nsec()).unwrap_or(0)
+    });
+    Duration::from_nanos(now.saturating_sub(stamp.mono_ns))
 }

@@ -25,6 +25,7 @@ impl Plane {
                 Ok(Word::Open { call, pairs }) => self.open(now, call, pairs),
                 Ok(Word::Board { board, host }) => self.board(board, host),
                 Ok(Word::BoardGone { board }) => self.board_gone(&board),
+                Ok(Word::Gain { port, rx_db, tx_db }) => self.port(&port).gain(rx_db, tx_db),
                 Ok(Word::Fall(why)) => std::panic::panic_any(why),
                 Err(TryRecvError::Empty) => return Some(came),
                 Err(TryRecvError::Disconnected) => return None,
@@ -97,7 +98,7 @@ impl Plane {
                 self.recorder.begin(now, call, [a, b], file);
                 self.begin(now);
             }
-            MediaCmd::Close { call } => self.close(call),
+            MediaCmd::Close { call } => self.close(now, call),
         }
     }
 
@@ -163,8 +164,8 @@ impl Plane {
         }
     }
 
-    fn close(&mut self, call: CallId) {
-        self.recorder.end(call);
+    fn close(&mut self, now: Instant, call: CallId) {
+        self.recorder.end(now, call);
         for port in self.ports.values_mut() {
             port.forget(call);
             if port.peer.as_ref().is_some_and(|(of, _)| *of == call) {

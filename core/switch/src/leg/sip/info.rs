@@ -6,7 +6,7 @@ use ringtrip_sip::name::Name;
 
 use crate::leg::LegEvent;
 use crate::leg::sip::{Phase, Room, SipLeg};
-use crate::party::Key;
+use crate::party::{Key, KeyForm};
 use crate::post::{End, MediaCmd, Post};
 use crate::route::Keys;
 
@@ -73,18 +73,19 @@ fn signal(text: &str, ms: u16) -> Option<LegEvent> {
         one if one.len() == 1 => one.chars().next().and_then(Key::new),
         _ => None,
     };
-    key.map(|key| LegEvent::Digit { key, ms })
+    key.map(|key| LegEvent::Digit { key, ms, form: KeyForm::Signalled })
 }
 
 impl SipLeg {
-    /// Sends a key to the peer: RFC 4733 if it takes events, else INFO if it allows that, else as a tone.
-    pub(super) fn send_digit(&mut self, key: Key, ms: u16, room: &mut Room<'_>) {
+    /// Sends a key to the peer: RFC 4733 if it takes events, else INFO if it allows that, else as a tone, unless that is in
+    /// the sound already.
+    pub(super) fn send_digit(&mut self, key: Key, ms: u16, form: KeyForm, room: &mut Room<'_>) {
         let ms = ms.clamp(SHORTEST, LONGEST);
         let up = matches!(self.phase, Phase::Up(_));
         if !self.talk.speaks_events() && self.peer.allows_info && up {
             let body = format!("Signal={}\r\nDuration={ms}\r\n", key.as_char());
             self.info("application/dtmf-relay", body, room);
-        } else {
+        } else if self.talk.speaks_events() || form != KeyForm::InBand {
             let end = End::Rtp(self.talk.port());
             let keys = Keys(key.as_char().to_string());
             room.out.push(Post::Media(MediaCmd::Digits { end, keys, on: ms, off: PAUSE }));
@@ -123,7 +124,7 @@ mod tests {
     }
 
     fn key(c: char, ms: u16) -> Said {
-        Said::Event(LegEvent::Digit { key: Key::new(c).expect("a key"), ms })
+        Said::Event(LegEvent::Digit { key: Key::new(c).expect("a key"), ms, form: KeyForm::Signalled })
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire, first};
 use crate::line::words::{CallType, Disconnect, GatewayWord, LineStatus};
-use crate::party::{CallerId, Cause, Key};
+use crate::party::{CallerId, Cause, Key, KeyForm};
 use crate::post::{LineInput, Listen, MediaEvent, Post};
 
 use self::seize::Seizing;
@@ -161,7 +161,7 @@ impl Fxo {
         self.state = match input {
             LineInput::Board(event) => self.board(state, now, event, out),
             LineInput::Media(event) => self.media(state, now, event, out),
-            LineInput::Key { key, ms } => self.key(state, key, ms, out),
+            LineInput::Key { key, ms } => self.key(state, (key, ms), KeyForm::Signalled, out),
             LineInput::Leg { leg, cmd } => self.leg(state, now, leg, cmd, out),
             LineInput::Timeout => self.timeout(state, now, out),
         };
@@ -292,7 +292,7 @@ impl Fxo {
 
     fn media(&mut self, state: State, now: Instant, event: MediaEvent, out: &mut Vec<Post>) -> State {
         match (state, event) {
-            (state, MediaEvent::Digit { key, ms, .. }) => self.key(state, key, ms, out),
+            (state, MediaEvent::Digit { key, ms, form, .. }) => self.key(state, (key, ms), form, out),
             (state, MediaEvent::CallerId { caller, .. }) => self.caller_id(state, caller),
             (State::Seizing(seizing), MediaEvent::DialTone { .. }) => self.dial_tone(seizing, now, out),
             (State::Seizing(seizing), MediaEvent::DigitsSent { .. }) => self.digits_sent(seizing, now, out),
@@ -324,9 +324,9 @@ impl Fxo {
         }
     }
 
-    fn key(&mut self, state: State, key: Key, ms: u16, out: &mut Vec<Post>) -> State {
+    fn key(&mut self, state: State, (key, ms): (Key, u16), form: KeyForm, out: &mut Vec<Post>) -> State {
         if let State::Calling(talk) | State::Talking(talk) = &state {
-            self.wire.say(talk.leg, LegEvent::Digit { key, ms }, out);
+            self.wire.say(talk.leg, LegEvent::Digit { key, ms, form }, out);
         }
         state
     }

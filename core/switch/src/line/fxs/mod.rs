@@ -36,7 +36,7 @@ use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire};
 use crate::line::words::{Disconnect, LineStatus};
-use crate::party::{CallerId, Cause, Key, Source};
+use crate::party::{CallerId, Cause, Key, KeyForm, Source};
 use crate::post::{LineInput, Listen, MediaEvent, Post};
 
 use self::dialling::Dialling;
@@ -157,7 +157,7 @@ impl Fxs {
         self.state = match input {
             LineInput::Board(event) => self.board(state, now, event, out),
             LineInput::Media(event) => self.media(state, now, event, out),
-            LineInput::Key { key, ms } => self.key(state, now, key, ms, out),
+            LineInput::Key { key, ms } => self.key(state, now, (key, ms), KeyForm::Signalled, out),
             LineInput::Leg { leg, cmd } => self.leg(state, now, leg, cmd, out),
             LineInput::Timeout => self.timeout(state, now, out),
         };
@@ -262,14 +262,16 @@ impl Fxs {
                 self.wire.say(leg, LegEvent::Flash, out);
                 state
             }
-            (state, BoardEvent::PulseDigit(key)) => self.key(state, now, key, PULSE_MS, out),
+            (state, BoardEvent::PulseDigit(key)) => {
+                self.key(state, now, (key, PULSE_MS), KeyForm::Signalled, out)
+            }
             (state, _) => state,
         }
     }
 
     fn media(&mut self, mut state: State, now: Instant, event: MediaEvent, out: &mut Vec<Post>) -> State {
         match event {
-            MediaEvent::Digit { key, ms, .. } => self.key(state, now, key, ms, out),
+            MediaEvent::Digit { key, ms, form, .. } => self.key(state, now, (key, ms), form, out),
             MediaEvent::DigitsSent { .. } => {
                 if let Some(talk) = state.talk() {
                     talk.keys.sent(now, self.pace(), &self.wire, out);
@@ -282,13 +284,20 @@ impl Fxs {
         }
     }
 
-    fn key(&mut self, state: State, now: Instant, key: Key, ms: u16, out: &mut Vec<Post>) -> State {
+    fn key(
+        &mut self,
+        state: State,
+        now: Instant,
+        (key, ms): (Key, u16),
+        form: KeyForm,
+        out: &mut Vec<Post>,
+    ) -> State {
         match state {
             State::Dialling(dialling) => self.dial(dialling, now, key, out),
             mut state => {
                 // The echo of a key that we are playing to the telephone is no key of its.
                 if let Some(talk) = state.talk().filter(|t| t.keys.is_empty()) {
-                    self.wire.say(talk.leg, LegEvent::Digit { key, ms }, out);
+                    self.wire.say(talk.leg, LegEvent::Digit { key, ms, form }, out);
                 }
                 state
             }

@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::ids::{BoardId, CallId, CallIds, LegId, PortRef};
 use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::line::{Line, LineSetup, Wall};
-use crate::party::{CallerId, Cause, Digits, Key};
+use crate::party::{CallerId, Cause, Digits, Key, KeyForm};
 use crate::post::{CallInput, End, LineInput, MediaCmd, MediaEvent, Post};
 use crate::route::{PlanRoute, WallTime};
 
@@ -303,7 +303,7 @@ impl World {
             "ringing" => leg(LegCmd::Ringing),
             "progress" => leg(LegCmd::Progress(sip())),
             "answer" => leg(LegCmd::Answer(if rest.contains(&"port") { Sound::analog() } else { sip() })),
-            "digit" => leg(LegCmd::Digit { key: key(), ms: 100 }),
+            "digit" => leg(LegCmd::Digit { key: key(), ms: 100, form: KeyForm::Signalled }),
             "far-flash" => leg(LegCmd::Flash),
             "end" => leg(LegCmd::End(cause(rest[0]))),
             other => panic!("no such input: {other}"),

@@ -1,0 +1,97 @@
+//! How many of our frames wait for a board. One more than needed makes all its telephones hear everybody that much later;
+//! it gathers each time that this thread is late, and is given back here: a frame is left out while one waits, so the
+//! board does not notice, and what it would have held is still with the ports. Each of them deals with that as it can: a
+//! tone goes on 10 ms later, the jitter buffer leaves out a pitch period at a good moment.
+
+use std::time::Duration;
+
+/// Frames in which one must have waited all the time before it counts as too many: half a second.
+const ROUND: u32 = 50;
+/// Rounds that lateness is remembered: 5 s.
+const ROUNDS: u32 = 10;
+/// This late is late: nothing is left to ride it out. A frame that waits covers the rest.
+const LATE: Duration = Duration::from_micros(1500);
+/// More frames than this are of no use to anybody.
+const MOST: u64 = 2;
+
+/// Watches the frames of one board.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// The fewest that waited in this round, and how far it is.
+    least: Option<u64>,
+    frames: u32,
+    /// Rounds since this thread was late.
+    calm: u32,
+    /// So many of our own frames are still to be noticed as left out.
+    settling: u32,
+}
+
+impl Pace {
+    /// A frame came, this late; the last one that the board took had waited for so many frames. Answers whether the answer to
+    /// it is to be left out.
+    pub fn leave_out(&mut self, age: u64, late: Duration) -> bool {
+        if late > LATE {
+            self.calm = 0;
+        }
+        if self.settling > 0 {
+            self.settling -= 1;
+            return false;
+        }
+        self.least = Some(self.least.map_or(age, |least| least.min(age)));
+        self.frames += 1;
+        let needed = u64::from(self.calm < ROUNDS);
+        let least = self.least.unwrap_or_default();
+        let far = age > MOST && self.frames >= 5 && least > MOST;
+        if self.frames < ROUND && !far {
+            return false;
+        }
+        self.calm += 1;
+        (self.least, self.frames) = (None, 0);
+        let out = least > needed;
+        if out {
+            self.settling = 4;
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A board whose queue grows when we are late, for so many frames; answers how long its queue is in the end, and how
+    /// often a frame was left out.
+    fn run(frames: u32, late: impl Fn(u32) -> bool) -> (u64, u32) {
+        let (mut pace, mut age, mut out) = (Pace::default(), 0, 0);
+        for n in 0..frames {
+            let is_late = late(n);
+            age += u64::from(is_late);
+            if pace.leave_out(age, Duration::from_millis(if is_late { 12 } else { 0 })) {
+                age -= 1;
+                out += 1;
+            }
+        }
+        (age, out)
+    }
+
+    #[test]
+    fn late_wakes_leave_nothing_behind() {
+        assert_eq!(run(1000, |_| false), (0, 0));
+        assert_eq!(run(3000, |n| n % 1000 == 100), (0, 3), "three, and each is forgotten");
+        // Five at once: down to one in a second, to none when it has been calm for a while.
+        let (age, _) = run(250, |n| (10..15).contains(&n));
+        assert!(age <= 2, "{age} wait after 2.5 s");
+        assert_eq!(run(2000, |n| (10..15).contains(&n)).0, 0);
+    }
+
+    #[test]
+    fn who_is_late_all_the_time_keeps_one_frame() {
+        // Late twice a second: the frame that waits is needed.
+        let (mut pace, mut out) = (Pace::default(), 0);
+        for n in 0..2000 {
+            let late = Duration::from_millis(if n % 50 == 7 { 5 } else { 0 });
+            out += u32::from(pace.leave_out(1, late));
+        }
+        assert_eq!(out, 0);
+    }
+}
