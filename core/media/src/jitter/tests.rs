@@ -217,9 +217,9 @@ fn worst_ratio(heard: &[i16], hz: f32) -> f32 {
 /// dry, and no slip is heard.
 #[test]
 fn every_clock_is_followed_for_ten_minutes_with_every_frame() {
-    for pull in [40, 80, 160] {
-        for ppm in [-500.0, -100.0, 0.0, 100.0, 500.0] {
-            for hz in [200.0, 440.0, 1000.0] {
+    for (pull, tones) in [(80, &[200.0, 440.0, 1000.0][..]), (40, &[440.0]), (160, &[440.0])] {
+        for ppm in [-500.0, -100.0, 100.0, 500.0] {
+            for &hz in tones {
                 let what = format!("{hz} Hz, pulls of {pull}, {ppm} ppm");
                 let run = run_by(pull, 30_000, 160, ppm, |_| Some(0), tone(hz));
                 let s = run.buffer.stats();
