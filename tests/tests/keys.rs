@@ -38,7 +38,7 @@ port = "virtual:1"
 ring_through = ["201"]
 
 [board.virtual]
-settings = { fxs = 1, fxo = 1 }
+settings = { fxs = 1, fxo = 1, office = { default = { does = "answer", says = "silence" } } }
 
 [sip]
 listen = ["udp:127.0.0.1:SIP_PORT"]
@@ -128,6 +128,7 @@ fn one_key_from_the_landline_reaches_a_sip_phone() {
     let invite = phone.called();
     let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
     exchange.line_is("fxo1", "talking", LONG);
+    office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
     let to = invite.rtp().expect("where the sound goes");
     one_key_alone(&mut rtp, to, || office.says(&sound::keys("5", 100, 100)));
     phone.hang_up(&talk);
