@@ -29,10 +29,11 @@ pub fn quick(next: &InForce, live: &InForce) -> Proof {
     proof::guard(&next.engine.on_paper(), given)
 }
 
-/// A script that may not run, by the word of the configuration, and why.
+/// A script that fails or never comes to an end, by the word of the configuration, and why. What a script would say to a call
+/// for help is no reason here: such a call never reaches one, and without the script the calls that it bars would go out.
 pub(super) fn culprit(next: &InForce, live: &InForce) -> Option<(String, ScriptRefused)> {
     let proof = quick(next, live);
-    proof.findings.iter().filter(|f| f.stops).find_map(|finding| {
+    proof.findings.iter().filter(|f| f.rule == Rule::Terminates).find_map(|finding| {
         let word = finding.path.strip_prefix("script ")?;
         let (named, _) = next.scripts.running().find(|(named, _)| named.word == word)?;
         let what = format!("{}; {}", finding.what, finding.hint);

@@ -39,6 +39,8 @@ struct Inner {
     now: RwLock<Arc<InForce>>,
     /// One change at a time.
     changing: Mutex<()>,
+    /// One script is saved at a time: what lies in the file is what was put into force last.
+    saving: Mutex<()>,
     helpers: RwLock<Helpers>,
     tell: Box<dyn Fn(Event) + Send + Sync>,
     /// What is about to be applied with its scripts, already compiled and proved.
@@ -102,6 +104,7 @@ impl Routes {
             folder: folder.to_owned(),
             now,
             changing: Mutex::default(),
+            saving: Mutex::default(),
             helpers: RwLock::new(helpers),
             tell,
             parked: Mutex::default(),
@@ -252,6 +255,7 @@ impl Routes {
 
     /// Makes a script's new text active, its file first, so that a restart runs what runs now. `name` is the file's name.
     pub fn reload(&self, name: &str, text: &str) -> Result<(), ControlError> {
+        let _one = self.0.saving.lock().unwrap_or_else(|e| e.into_inner());
         let file = self.file_of(name)?;
         let now = self.now();
         let config = now.engine.router().config().clone();

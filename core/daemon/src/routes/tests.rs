@@ -92,6 +92,15 @@ fn a_script_whose_tests_fail_does_not_start() {
     assert!(!decided(&routes, "201").contains("the house says no"));
 }
 
+/// Calls for help never reach a script; without it, what it bars would go out.
+#[test]
+fn a_script_that_bars_everything_stays_at_a_start() {
+    let bars = "fn route(c) { block(\"closed\") }";
+    let (routes, told, _folder) = routes(&[("house.rhai", bars), ("night.rhai", bars)]);
+    assert_eq!(refused(&told), []);
+    assert!(decided(&routes, "201").contains("closed"));
+}
+
 #[test]
 fn good_scripts_start() {
     let (routes, told, _folder) = routes(&[("house.rhai", "fn route(c) { pass() }"), ("night.rhai", BUSY)]);
