@@ -68,7 +68,7 @@ fn a_registration_outlives_its_connection() {
 
 #[test]
 fn a_call_that_came_by_a_lost_connection_gets_its_bye_at_the_contact() {
-    let House { first, listener, open, contact, .. } = house();
+    let House { daemon: _daemon, first, listener, open, contact, .. } = house();
     let mut talk = first.dial("202", "", &sdp(rtp(), "sendrecv", 1));
     // The open connection is used while it is there.
     let invite = open.called();
@@ -86,7 +86,7 @@ fn a_call_that_came_by_a_lost_connection_gets_its_bye_at_the_contact() {
 
 #[test]
 fn a_caller_whose_connection_is_lost_gets_its_bye_at_its_contact() {
-    let House { exchange, first, listener, open, contact, .. } = house();
+    let House { daemon: _daemon, exchange, first, listener, open, contact } = house();
     let uri = format!("sip:201@{exchange}");
     let (mut talk, _) = open.prove("INVITE", &uri, &uri, &contact, &sdp(rtp(), "sendrecv", 1));
     let invite = first.called();
