@@ -12,7 +12,7 @@ pub struct Config {
     /// How many office lines. Their port numbers follow the telephones'.
     pub fxo: u16,
     /// What each port is, in order, where telephones and lines are mixed; then `fxs` and `fxo` say nothing.
-    pub ports: Vec<Kind>,
+    pub layout: Vec<Kind>,
     /// `us` or `uk`.
     pub region: String,
     /// Serial number.
@@ -168,7 +168,7 @@ impl Default for Config {
         Config {
             fxs: 2,
             fxo: 1,
-            ports: Vec::new(),
+            layout: Vec::new(),
             region: "us".into(),
             serial: "virtual0".into(),
             remember_s: 30,
@@ -231,8 +231,8 @@ impl Config {
 
     /// What each port is.
     pub fn kinds(&self) -> Vec<Kind> {
-        if !self.ports.is_empty() {
-            return self.ports.clone();
+        if !self.layout.is_empty() {
+            return self.layout.clone();
         }
         let of = |kind, n: u16| std::iter::repeat_n(kind, n.into());
         of(Kind::Fxs, self.fxs).chain(of(Kind::Fxo, self.fxo)).collect()

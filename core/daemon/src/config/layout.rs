@@ -30,7 +30,7 @@ pub(super) fn misfits(config: &Config) -> Vec<Problem> {
 fn ports(board: &Board) -> Option<Vec<PortKind>> {
     let is_virtual = board.driver == "virtual" || board.driver.ends_with("/libringtrip_driver_virtual.so");
     let settings: Value = serde_json::from_str(board.settings.as_deref().filter(|_| is_virtual)?).ok()?;
-    if let Some(list) = settings.get("ports").and_then(Value::as_array).filter(|list| !list.is_empty()) {
+    if let Some(list) = settings.get("layout").and_then(Value::as_array).filter(|list| !list.is_empty()) {
         let kind = |v: &Value| match v.as_str()? {
             "fxs" => Some(PortKind::Fxs),
             "fxo" => Some(PortKind::Fxo),

@@ -564,7 +564,7 @@ fn a_line_on_a_port_of_the_other_kind_is_refused() {
         &["7:8: error: line.a.port: line a needs a landline port (fxo), but port b:0 is a telephone port"],
     );
     check(
-        &document("ports = [\"fxo\", \"fxs\"]", "fxs", 0),
+        &document("layout = [\"fxo\", \"fxs\"]", "fxs", 0),
         &["7:8: error: line.a.port: line a needs a telephone port"],
     );
     check(

@@ -199,7 +199,7 @@ fn board_cfg(config: &Config, id: &BoardId) -> String {
         Region::Us => "us",
         Region::Uk => "uk",
     };
-    serde_json::json!({ "fxs": fxs, "fxo": fxo, "ports": ports, "region": region }).to_string()
+    serde_json::json!({ "fxs": fxs, "fxo": fxo, "layout": ports, "region": region }).to_string()
 }
 
 fn start(dir: &Directory, id: &BoardId, after: Duration) {
