@@ -244,6 +244,20 @@ impl World {
         self.deliver();
     }
 
+    /// Another configuration for the desk and the route, while all goes on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config::clone(&self.config);
+        change(&mut config);
+        self.config = Arc::new(config);
+        self.router = Router::new(Arc::clone(&self.config));
+        self.desk(DeskInput::Config(Arc::clone(&self.config)));
+    }
+
+    /// How many phones of this extension are registered.
+    pub fn bindings(&self, ext: &str) -> usize {
+        self.desk.find(self.now, &ext.parse().expect("a name")).map_or(0, |found| found.len())
+    }
+
     /// Takes the gateways away: what they asked for runs out by itself.
     pub fn stop_gateways(&mut self) {
         self.gateways.clear();

@@ -257,3 +257,91 @@ fn a_gateway_that_seems_dead_is_tried_when_nothing_else_is_left() {
     world.run(1_000);
     expect("a-gateway-that-seems-dead", world.ladder());
 }
+
+/// An exchange elsewhere at `spare`, known by its address alone, whose calls dial by the plan `branch`.
+fn trunk(config: &mut Config) {
+    let server = HostPort { host: "spare.example".to_owned(), port: None };
+    let mut peer = Gateway::new("gw2".parse().expect("a name"), server, "");
+    (peer.register, peer.options_interval) = (false, None);
+    (peer.inbound, peer.inbound_plan) = (Inbound::Plan, Some("branch".to_owned()));
+    peer.inbound_prefixes = Some(vec!["44".to_owned()]);
+    config.gateways.push(peer);
+    let plan = Plan::parse("([12]0xS0|0xx.<:@gw1>|09xx.!)").expect("a plan");
+    config.plans.insert("branch".to_owned(), plan.into());
+    // What it is sent to has no account of ours either.
+    config.gateways[0].register = false;
+    config.gateways[0].user = String::new();
+    config.gateways[0].password = None;
+}
+
+/// An INVITE from the exchange elsewhere; what our provider gets of it.
+fn transit(world: &mut World, number: &str, more: &str) -> String {
+    let n = world.delivered;
+    let text = format!(
+        "INVITE sip:{number}@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15:5060;branch=z9hG4bKt{n};rport\r\n\
+         Max-Forwards: 20\r\nFrom: \"Bob\" <sip:+441480999888@branch.example>;tag=b{n}\r\nTo: <sip:{number}@h>\r\n\
+         Call-ID: t{n}\r\nCSeq: 1 INVITE\r\nContact: <sip:b@192.0.2.15>\r\n{more}Content-Length: 0\r\n\r\n"
+    );
+    world.inject("spare", &text);
+    world.run(100);
+    world.last_to("acme")
+}
+
+#[test]
+fn an_exchange_without_an_account_dials_with_its_rights() {
+    let mut world = World::with(1, trunk);
+    world.phone("acme").lets_in().manners(Manners::Busy);
+    world.register(&["201"]);
+    world.phone("201").manners(Manners::Busy);
+    world.start_gateways();
+    world.run(1_000);
+    world.write();
+    let diversion = "Diversion: <sip:+441480777000@branch.example>;reason=unconditional\r\n\
+                     History-Info: <sip:+441480777000@branch.example>;index=1\r\n";
+    let sent = transit(&mut world, "02079460123", diversion);
+    assert!(sent.starts_with("INVITE sip:02079460123@") || sent.starts_with("ACK "), "{sent}");
+    let invite = world.said_to("acme", "INVITE ");
+    for header in
+        ["\"Bob\" <sip:+441480999888@", "Diversion: <sip:+441480777000@", "History-Info: <sip:+441480777000@"]
+    {
+        assert!(invite.contains(header), "{header}\n{invite}");
+    }
+    world.run(40_000);
+    let before = world.said_to("acme", "INVITE ");
+    // Its plan bars these, its prefixes do not hold those; an extension rings.
+    for (number, cause) in
+        [("0900123456", Cause::Barred), ("0033123456789", Cause::Barred), ("201", Cause::Busy)]
+    {
+        transit(&mut world, number, "");
+        world.run(40_000);
+        assert_eq!(world.cdrs.values().last().and_then(|c| c.cause), Some(cause), "{number}");
+    }
+    assert_eq!(world.said_to("acme", "INVITE "), before, "nothing else went out");
+    expect("a-trunk-dials-by-a-plan", world.ladder());
+}
+
+#[test]
+fn the_codecs_of_a_gateway_are_obeyed_in_order() {
+    use ringtrip_media::sound::CodecKind::{Pcma, Pcmu};
+    let mut world = World::with(1, |config| {
+        to_provider(config);
+        config.gateways[0].codecs = vec![Pcma, Pcmu];
+    });
+    world.register(&["201"]);
+    world.start_gateways();
+    world.run(1_000);
+    world.phone("201").dial("902079460123");
+    world.run(100);
+    // The phone offers G.722, PCMU and PCMA.
+    let invite = world.said_to("acme", "INVITE ");
+    let media = invite.lines().find(|l| l.starts_with("m=audio")).unwrap_or_default().to_owned();
+    assert!(media.contains("RTP/AVP 8 0 ") && !media.contains(" 9"), "{media}");
+    world.run(4_000);
+    world.phone("201").hang_up();
+    world.run(2_000);
+    world.phone("acme").dial("acme");
+    world.run(5_000);
+    let answer = world.said_to("acme", "SIP/2.0 200 OK\r\nVia: ");
+    let media = answer.lines().find(|l| l.starts_with("m=audio")).unwrap_or_default().to_owned();
+    assert!(media.contains("RTP/AVP 8"), "the first of ours that it offers: {media}\n{answer}");
+}

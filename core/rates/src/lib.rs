@@ -7,6 +7,7 @@
 
 pub mod brake;
 pub mod bundle;
+pub mod burst;
 pub mod deck;
 pub mod export;
 pub mod import;

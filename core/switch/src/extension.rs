@@ -70,6 +70,7 @@ pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
         // A phone shows what it is told: a withheld number stays away from it.
         trusted: false,
         codecs: Vec::new(),
+        headers: Vec::new(),
         name: ext.to_string(),
         gateway: None,
     }))

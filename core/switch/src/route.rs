@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_rates::rate::Price;
 pub use ringtrip_rates::time::Date;
 use ringtrip_sip::endpoint::Flow;
+pub use ringtrip_sip::name::Name as HeaderName;
 use ringtrip_sip::next_hop::{HostName, Reach};
 
 use crate::emergency::EmergencyCall;
@@ -394,6 +396,8 @@ pub struct SipWay {
     pub trusted: bool,
     /// The only codecs to speak with it, best first; none: all.
     pub codecs: Vec<CodecKind>,
+    /// Headers that go with the INVITE as they stand: who diverted the call before us.
+    pub headers: Vec<(HeaderName, Bytes)>,
     /// The target's name for events and CDRs: `101`, `gw1`, `example.com`.
     pub name: String,
     /// A gateway's name, if it is one.

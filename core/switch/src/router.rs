@@ -336,12 +336,52 @@ impl Router {
                 }
                 None => refuse(Cause::Unallocated, None, format!("{called} is no extension")),
             },
+            Inbound::Plan => match self.plan(query, &called, steps) {
+                Ok(planned) => {
+                    let (number, plan) = (planned.number.clone(), self.by_plan(query, planned));
+                    return (number, self.within_rights(query, plan));
+                }
+                Err(plan) => *plan,
+            },
             Inbound::Number(number) => match self.plan(query, number, steps) {
                 Ok(planned) => return (planned.number.clone(), self.by_plan(query, planned)),
                 Err(plan) => *plan,
             },
         };
         (called, plan)
+    }
+
+    /// The plan of a call that came from a gateway and dials on, unless it goes where that gateway may not call.
+    fn within_rights(&self, query: &RouteQuery, plan: RoutePlan) -> RoutePlan {
+        let (Source::Gateway(id), Verdict::Stages(stages)) = (&query.source, &plan.verdict) else {
+            return plan;
+        };
+        let Some(prefixes) = self.config.gateway(id).and_then(|g| g.inbound_prefixes.as_ref()) else {
+            return plan;
+        };
+        let outside = |target: &Target| match target {
+            Target::Landline | Target::Gateway(_) | Target::Uri(_) => true,
+            Target::Line(id) => self.is_landline(id),
+            Target::Extension(_) => false,
+        };
+        let allowed = |number: &Digits| {
+            let global = self.config.numbering.e164(number).unwrap_or_default();
+            prefixes.iter().any(|prefix| global.trim_start_matches('+').starts_with(prefix.as_str()))
+        };
+        let attempts = stages.iter().flat_map(|s| &s.targets);
+        let barred = attempts.filter(|a| outside(&a.target)).find(|a| !allowed(&a.number));
+        match barred {
+            Some(attempt) => {
+                let because =
+                    format!("calls from {id} may not go to {}: see its inbound_prefixes", attempt.number);
+                let refused = refuse(Cause::Barred, plan.provenance.alternative.clone(), because);
+                RoutePlan {
+                    provenance: Provenance { steps: plan.provenance.steps, ..refused.provenance },
+                    ..refused
+                }
+            }
+            None => plan,
+        }
     }
 
     /// A stage of these targets, each with its number and caller; without those that would send the call back
@@ -438,7 +478,7 @@ impl Router {
                 Target::Gateway(id) => self.config.gateway(id),
                 _ => None,
             };
-            let of_gateway = || gateway.map(|g| g.caller_id.clone().unwrap_or_else(|| g.user.clone()));
+            let of_gateway = || gateway.and_then(|g| g.own_number()).map(str::to_owned);
             if let Some(number) = extension.caller_id.clone().or_else(of_gateway) {
                 caller.number = number;
             }

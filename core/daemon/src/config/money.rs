@@ -45,6 +45,8 @@ pub(super) fn money(root: &Section<'_, '_>, rates: &mut Rates) {
     let Some(s) = root.section("money") else { return };
     seconds(&s, "least", &mut rates.brake.least);
     seconds(&s, "lease", &mut rates.brake.lease);
+    s.number("burst_calls", 0..=10_000, &mut rates.burst.calls);
+    s.time("burst_time", &mut rates.burst.time);
     for (i, limit) in s.tables("limit").into_iter().enumerate() {
         if let Some((limit, class)) = self::limit(&limit, i) {
             rates.brake.limits.push(limit);

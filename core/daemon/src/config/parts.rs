@@ -115,6 +115,10 @@ fn extensions(root: &Section<'_, '_>, names: &Names) -> Vec<Extension> {
         }
         let (md5, sha256) = (s.text("ha1_md5"), s.text("ha1_sha256"));
         let password = secret(&s, "password");
+        if let Some(why) = password.as_deref().and_then(|password| weak(password, &name, &e.name)) {
+            let hint = "take a dozen letters and digits at random; scanners try the short ones first";
+            s.warning("password", why, hint);
+        }
         if password.is_some() && (md5.is_some() || sha256.is_some()) {
             s.error("password", "there is a password and a hash of one".to_owned(), "keep one of the two");
         }
@@ -141,6 +145,30 @@ fn extensions(root: &Section<'_, '_>, names: &Names) -> Vec<Extension> {
     list
 }
 
+/// Why a password is found by guessing, if it is.
+fn weak(password: &str, number: &str, name: &str) -> Option<String> {
+    let lower = password.to_lowercase();
+    if lower == number.to_lowercase() || lower == name.to_lowercase() {
+        return Some("the password is the extension's own name".to_owned());
+    }
+    let class =
+        |test: fn(&char) -> bool, size: f64| if password.chars().any(|c| test(&c)) { size } else { 0.0 };
+    let alphabet = class(char::is_ascii_digit, 10.0)
+        + class(char::is_ascii_lowercase, 26.0)
+        + class(char::is_ascii_uppercase, 26.0)
+        + class(|c| !c.is_ascii_alphanumeric(), 32.0);
+    // What repeats or continues the character before it tells nothing new: 1111, 1234, abcd.
+    let codes: Vec<u32> = lower.chars().map(u32::from).collect();
+    let news = codes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 1).count() + 1;
+    let bits = news as f64 * alphabet.max(2.0).log2();
+    (bits < ENOUGH)
+        .then(|| format!("the password can be guessed: it is worth about {bits:.0} bits of {ENOUGH}"))
+}
+
+/// At one guess a second, which is what a guesser gets here, 32 bits last for a century; a hash that was overheard is tried
+/// at billions a second, and words of a dictionary are worth less than their letters.
+const ENOUGH: f64 = 40.0;
+
 fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
     for (name, s) in root.sections("gateway") {
         let id = name.parse::<GatewayId>();
@@ -160,13 +188,6 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
                 "write server = \"sip.example.com\", or plugin = \"…\" for one that a plugin reaches",
             );
         }
-        if !s.has("user") {
-            s.error(
-                "user",
-                "a gateway needs a user".to_owned(),
-                "write user = \"…\", the name of the account",
-            );
-        }
         if let Err(why) = &id {
             s.error("", why.to_string(), "gateways are called gw1, gw2, …");
         }
@@ -181,6 +202,11 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
         g.auth_user = s.text("auth_user");
         g.password = secret(&s, "password").map(Password);
         s.flag("register", &mut g.register);
+        if !s.has("user") && g.register {
+            let hint = "write user = \"…\", the name of the account; or register = false for a peer that knows us by \
+                        our address";
+            s.error("user", "a gateway that registers needs a user".to_owned(), hint);
+        }
         s.time("expires", &mut g.expires);
         g.domain = s.text("domain");
         g.realm = s.text("realm");
@@ -217,6 +243,15 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
         }
         g.caller_id = s.text("caller_id");
         g.inbound_plan = s.text("inbound_plan");
+        g.inbound_prefixes =
+            s.list("inbound_prefixes", "digits with the country code, such as \"44\"", |t| {
+                match t.strip_prefix('+').unwrap_or(t) {
+                    digits if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                        Ok(digits.to_owned())
+                    }
+                    _ => Err(format!("\"{t}\" is not a country code or the beginning of a number with one")),
+                }
+            });
         g.inbound_script = routing::script(&s, "inbound_script", names);
         g.outbound_plan = s.text("outbound_plan");
         g.outbound_script = routing::script(&s, "outbound_script", names);
@@ -415,11 +450,13 @@ pub(super) fn inbound(s: &Section<'_, '_>, key: &'static str, names: &Names) -> 
 }
 
 fn inbound_value(s: &Section<'_, '_>, key: &str, value: &DeValue<'_>, names: &Names) -> Option<Inbound> {
-    let hint = "write \"refuse\", \"dialled\", a list such as [\"101\", \"fxs1\"], or { number = \"…\" }";
+    let hint =
+        "write \"refuse\", \"dialled\", \"plan\", a list such as [\"101\", \"fxs1\"], or { number = \"…\" }";
     let target_of = |text: &str| target(text, names).map_err(|what| s.error(key, what, hint)).ok();
     match value {
         DeValue::String(word) if word == "refuse" => Some(Inbound::Refuse),
         DeValue::String(word) if word == "dialled" => Some(Inbound::Dialled),
+        DeValue::String(word) if word == "plan" => Some(Inbound::Plan),
         DeValue::String(one) => Some(Inbound::Ring(vec![target_of(one)?])),
         DeValue::Array(items) => {
             let texts = items.iter().map(|i| i.get_ref().as_str());

@@ -151,6 +151,7 @@ async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
         routes: Vec::new(),
         trusted: false,
         codecs: Vec::new(),
+        headers: Vec::new(),
         name: host.to_string(),
         gateway: None,
     };

@@ -305,17 +305,10 @@ fn open_net(
     instead: Option<SocketAddr>,
     connections: usize,
 ) -> io::Result<Net> {
-    let of_config = match instead {
-        Some(_) => &[][..],
-        None => &config.sip.listen[..],
+    let listen = match instead {
+        Some(addr) => vec![(Transport::Udp, addr), (Transport::Tcp, addr)],
+        None => config.sip.listen.clone(),
     };
-    let mut listen: Vec<SocketAddr> = instead.into_iter().collect();
-    listen.extend(of_config.iter().filter(|(t, _)| *t == Transport::Udp).map(|(_, addr)| *addr));
-    for (_, addr) in of_config.iter().filter(|(t, _)| *t == Transport::Tcp) {
-        if !listen.contains(addr) {
-            listen.push(*addr);
-        }
-    }
     let (to, asked) = (dir.clone(), dir.clone());
     Net::open(
         &listen,

@@ -43,7 +43,8 @@ pub(super) fn is_called(config: &Config, gateway: &str, tried: &Target, target: 
     gateway == target || tried.word() == target || matches!(tried, Target::Landline) && landline()
 }
 
-/// Who pays: an extension, or the line of a telephone that has none; nobody of the house for calls from outside.
+/// Who pays: an extension, the line of a telephone that has none, or a gateway whose calls dial out; nobody of the house
+/// for other calls from outside.
 pub(super) fn extension_of(config: &Config, source: &Source) -> String {
     match source {
         Source::Extension(id) => id.to_string(),
@@ -51,6 +52,8 @@ pub(super) fn extension_of(config: &Config, source: &Source) -> String {
             Some(LineKind::Fxo(_)) | None => String::new(),
             Some(LineKind::Fxs(_)) => config.extension_on(id).map_or(id.to_string(), |e| e.id.to_string()),
         },
+        // Another exchange that dials by a plan of ours pays like an extension.
+        Source::Gateway(id) if config.gateway(id).is_some_and(|g| g.dials()) => id.to_string(),
         Source::Gateway(_) | Source::Operator => String::new(),
     }
 }

@@ -57,6 +57,8 @@ pub struct Net {
 
 struct Inner {
     udp: Vec<udp::Port>,
+    /// Where TCP listens.
+    tcp: Vec<SocketAddr>,
     streams: tcp::Streams,
     admits: Admits,
     sink: Sink,
@@ -64,19 +66,31 @@ struct Inner {
 }
 
 impl Net {
-    /// Opens UDP and TCP on each of these addresses and starts reading. So many connections may be open at once.
-    pub fn open(listen: &[SocketAddr], connections: usize, admits: Admits, sink: Sink) -> io::Result<Net> {
+    /// Opens these addresses, each for the transport that is named with it, and starts reading. So many connections may be
+    /// open at once.
+    pub fn open(
+        listen: &[(Transport, SocketAddr)],
+        connections: usize,
+        admits: Admits,
+        sink: Sink,
+    ) -> io::Result<Net> {
         let mut ports = Vec::new();
-        let mut listeners = Vec::new();
-        for addr in listen {
+        let mut taken = Vec::new();
+        for (_, addr) in listen.iter().filter(|(t, _)| *t == Transport::Udp) {
             let port = udp::Port::open(*addr).map_err(|e| named(e, "UDP", *addr))?;
-            // Port 0 asks for any free port; TCP then takes the same number.
-            let addr = SocketAddr::new(addr.ip(), port.local().port());
-            listeners.push(tcp::listen(addr).map_err(|e| named(e, "TCP", addr))?);
+            taken.push((*addr, port.local().port()));
             ports.push(port);
+        }
+        let mut listeners = Vec::new();
+        for (_, addr) in listen.iter().filter(|(t, _)| *t == Transport::Tcp) {
+            // Port 0 asks for any free port; TCP then takes the same number as UDP.
+            let same = taken.iter().find(|(udp, _)| udp == addr).map(|(_, port)| *port);
+            let addr = SocketAddr::new(addr.ip(), same.unwrap_or(addr.port()));
+            listeners.push(tcp::listen(addr).map_err(|e| named(e, "TCP", addr))?);
         }
         let inner = Inner {
             udp: ports,
+            tcp: listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect(),
             streams: tcp::Streams::new(connections),
             admits,
             sink,
@@ -97,9 +111,12 @@ impl Net {
         self.inner.streams.proven(remote);
     }
 
-    /// The addresses that are open.
+    /// The addresses that are open, for UDP, TCP or both.
     pub fn listening(&self) -> Vec<SocketAddr> {
-        self.inner.udp.iter().map(udp::Port::local).collect()
+        let mut all: Vec<SocketAddr> = self.inner.udp.iter().map(udp::Port::local).collect();
+        let more = self.inner.tcp.iter().filter(|addr| !self.inner.udp.iter().any(|p| p.local() == **addr));
+        all.extend(more);
+        all
     }
 
     /// Sends octets on their way. What a full socket buffer drops, SIP sends again.
@@ -124,13 +141,19 @@ impl Net {
     /// listen on reaches it.
     pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
         let kernel = local::towards(remote.ip()).ok();
-        let at = |port: &udp::Port| match port.local().ip() {
+        let at = |open: SocketAddr| match open.ip() {
             bound if bound.is_unspecified() => kernel,
             bound => Some(bound),
         };
-        let ways = self.inner.udp.iter().filter(|p| p.local().is_ipv4() == remote.is_ipv4());
+        let udp = self.inner.udp.iter().map(udp::Port::local);
+        // A connection may begin anywhere, but we are found again only where we listen for one.
+        let open: Vec<SocketAddr> = match transport {
+            Transport::Tcp if !self.inner.tcp.is_empty() => self.inner.tcp.clone(),
+            Transport::Tcp | Transport::Udp => udp.collect(),
+        };
+        let ways = open.into_iter().filter(|open| open.is_ipv4() == remote.is_ipv4());
         let mut ways: Vec<(IpAddr, u16)> = ways
-            .filter_map(|p| Some((at(p)?, p.local().port())))
+            .filter_map(|open| Some((at(open)?, open.port())))
             .filter(|(ip, _)| nat::can_reach(*ip, remote.ip()))
             .collect();
         // Where several are bound, the one that the kernel would take.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use ringtrip_sip::nat::Topology;
 use smallvec::SmallVec;
 
@@ -12,10 +13,10 @@ use crate::call::setup::CallSetup;
 use crate::ids::{CallId, LegId, LineId};
 use crate::leg::sip::{Room, SipLeg};
 use crate::leg::{LegCmd, LegEvent, Placement};
-use crate::party::Cause;
+use crate::party::{Cause, Source};
 use crate::post::{End, LineInput, Post};
 use crate::rand::Rand;
-use crate::route::{Attempt, Credentials, Found};
+use crate::route::{Attempt, Credentials, Found, HeaderName};
 
 /// One leg.
 #[derive(Debug)]
@@ -80,6 +81,12 @@ impl Call {
                     let realm = credentials.realm.clone().or(realm);
                     way.credentials = Some(Credentials { realm, ..credentials.clone() });
                 }
+                if way.trusted && way.gateway.is_some() {
+                    let headers = self.diversions();
+                    if !headers.is_empty() {
+                        Arc::make_mut(&mut way).headers = headers;
+                    }
+                }
                 let name = way.name.as_str().into();
                 (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.ports[side]))), name)
             }
@@ -99,6 +106,17 @@ impl Call {
             self.note_target(n);
         }
         self.tell(now, n, LegCmd::Place(Box::new(placement)), out);
+    }
+
+    /// Who diverted the call before it came to us, in the words of a trusted gateway.
+    fn diversions(&self) -> Vec<(HeaderName, Bytes)> {
+        let Source::Gateway(id) = &self.cdr.source else { return Vec::new() };
+        let trusted = self.setup.config.gateway(id).is_some_and(|g| g.trusted);
+        let caller = self.legs.iter().find(|l| l.n == self.a).filter(|_| trusted);
+        match caller.map(|l| &l.kind) {
+            Some(Kind::Sip(sip)) => sip.diversions(),
+            _ => Vec::new(),
+        }
     }
 
     /// The record names this leg as the target.

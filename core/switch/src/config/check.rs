@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ringtrip_rates::brake::Which;
+
 use crate::config::{Config, Inbound, LineKind};
 use crate::dialplan::Outcome;
 use crate::ids::GatewayId;
@@ -176,6 +178,30 @@ impl Found<'_> {
             if g.register && g.password.is_none() {
                 let what = "it registers without a password; few providers take that";
                 self.warn(format!("{at}.password"), what, "set `password`, or `register = false`");
+            }
+            if g.user.is_empty() && (g.register || g.password.is_some()) {
+                let what = "it has no user, and cannot register or prove anything without one";
+                let hint = "write user = \"…\", the name of the account; or register = false, without a password, for \
+                            a peer that knows us by our address";
+                self.error(format!("{at}.user"), what, hint);
+            }
+            if g.dials() && g.inbound_plan.is_none() {
+                let what =
+                    format!("its calls dial by the default plan {:?}, as extensions do", config.default_plan);
+                self.warn(format!("{at}.inbound_plan"), what, "name a plan that has only what they may dial");
+            }
+            let limited = config.rates.brake.limits.iter().any(|limit| match &limit.extension {
+                Which::Only(name) => **name == *g.id.as_str(),
+                Which::All | Which::Each => true,
+            });
+            if g.dials() && g.inbound_prefixes.is_none() && !limited {
+                let what = "its calls may dial out, and nothing limits where to and for how much";
+                let hint = format!(
+                    "set inbound_prefixes, or a [[money.limit]] with extension = \"{}\"; or name in inbound_plan a plan \
+                     that sends nothing outside",
+                    g.id
+                );
+                self.warn(format!("{at}.inbound_prefixes"), what, hint);
             }
             self.inbound(format!("{at}.inbound"), &g.inbound, false);
             for (key, plan) in [("inbound_plan", &g.inbound_plan), ("outbound_plan", &g.outbound_plan)] {

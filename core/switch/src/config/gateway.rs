@@ -61,6 +61,9 @@ pub struct Gateway {
     pub plugin: Option<String>,
     /// The plan for numbers that its calls are sent to by `{ number = "…" }`; `None`: the default plan.
     pub inbound_plan: Option<String>,
+    /// Where its calls may go outside when they dial by a plan: digits that the numbers begin with, country code first;
+    /// `None`: wherever the plan sends them.
+    pub inbound_prefixes: Option<Vec<String>>,
     /// The script that is asked about calls from it, a path; `None`: that of the house.
     pub inbound_script: Option<String>,
     /// The plan that numbers to it must pass, which may rewrite them; `None`: any number.
@@ -89,6 +92,8 @@ pub enum Inbound {
     Number(Digits),
     /// To the extension of the number that was called, if there is one.
     Dialled,
+    /// Where the gateway's `inbound_plan` sends the number that was called: as from inside, with that plan's rights.
+    Plan,
 }
 
 /// A host with a port if one was given; without one, DNS SRV decides (RFC 3263).
@@ -117,7 +122,7 @@ pub struct Password(pub String);
 impl Gateway {
     /// Is it another exchange of the house, whose emergency calls are ours?
     pub fn may_call_for_help(&self) -> bool {
-        self.emergency || self.inbound == Inbound::Dialled
+        self.emergency || matches!(self.inbound, Inbound::Dialled | Inbound::Plan)
     }
 
     /// A provider with the usual settings: it registers, and its calls go nowhere yet.
@@ -145,6 +150,7 @@ impl Gateway {
             caller_id: None,
             plugin: None,
             inbound_plan: None,
+            inbound_prefixes: None,
             inbound_script: None,
             outbound_plan: None,
             outbound_script: None,
@@ -156,6 +162,16 @@ impl Gateway {
         let password = self.password.as_ref()?.0.clone();
         let user = self.auth_user.clone().unwrap_or_else(|| self.user.clone());
         Some(Credentials { user, password, realm: self.realm.clone() })
+    }
+
+    /// The number that stands for us there; none where we have no account.
+    pub fn own_number(&self) -> Option<&str> {
+        self.caller_id.as_deref().or(Some(self.user.as_str())).filter(|number| !number.is_empty())
+    }
+
+    /// May its calls dial out by a plan?
+    pub fn dials(&self) -> bool {
+        self.inbound == Inbound::Plan || self.dids.iter().any(|(_, to)| *to == Inbound::Plan)
     }
 
     /// The domain of our identity there.

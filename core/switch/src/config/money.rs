@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use ringtrip_rates::brake;
 use ringtrip_rates::bundle::Bundle;
+use ringtrip_rates::burst;
 use ringtrip_rates::market;
 
 use super::{Config, Problem, Severity};
@@ -23,6 +24,8 @@ pub struct Rates {
     pub bundles: Vec<Bundle>,
     /// Limits.
     pub brake: brake::Settings,
+    /// When somebody is told that calls outside come too fast.
+    pub burst: burst::Settings,
 }
 
 /// What a gateway has to offer.
@@ -49,6 +52,7 @@ impl Default for Rates {
             offered: BTreeMap::new(),
             bundles: Vec::new(),
             brake: brake::Settings::default(),
+            burst: burst::Settings::default(),
         }
     }
 }
@@ -92,8 +96,9 @@ impl Config {
             }
             if let brake::Which::Only(name) = &limit.extension
                 && self.extension(name).is_none()
+                && !self.gateways.iter().any(|g| g.id.as_str() == &**name)
             {
-                let hint = "name an extension of this document, or \"each\"";
+                let hint = "name an extension of this document, a gateway whose calls dial out, or \"each\"";
                 error(format!("{at}.extension"), format!("there is no extension {name}"), hint);
             }
             if self.rates.brake.limits[..i].iter().any(|other| other.name == limit.name) {

@@ -51,7 +51,10 @@ impl Gateway {
 
     fn name(&self, headers: &mut Headers, method: Method) {
         let settings = &self.setup.settings;
-        let me = format!("<sip:{}@{}>", escape_user(&settings.user), settings.domain());
+        let me = match settings.user.as_str() {
+            "" => format!("<sip:{}>", settings.domain()),
+            user => format!("<sip:{}@{}>", escape_user(user), settings.domain()),
+        };
         for route in self.routes() {
             headers.push(Name::Route, route);
         }

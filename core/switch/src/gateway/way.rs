@@ -47,7 +47,6 @@ impl Gateway {
             return Err(Cause::Failure);
         }
         let settings = &self.setup.settings;
-        let user = settings.caller_id.clone().unwrap_or_else(|| settings.user.clone());
         Ok(SipWay {
             uri: format!("sip:{{number}}@{}{}", settings.server, self.transport()),
             flows: self.servers.for_call(now),
@@ -56,13 +55,15 @@ impl Gateway {
             answer_within: settings.answer_within,
             credentials: settings.credentials(),
             identity: Identity {
-                user: Some(user),
+                // A peer without an account for us hears who calls, not who we are.
+                user: settings.own_number().map(str::to_owned),
                 domain: settings.domain().to_owned(),
                 contact_user: escape_user(&self.setup.contact_user),
             },
             routes: self.call_routes(),
             trusted: settings.trusted,
             codecs: settings.codecs.clone(),
+            headers: Vec::new(),
             name: settings.id.to_string(),
             gateway: Some(settings.id.clone()),
         })

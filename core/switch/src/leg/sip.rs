@@ -205,6 +205,14 @@ impl SipLeg {
         self.talk.allow(codecs);
     }
 
+    /// Who diverted the call before it came to us.
+    pub(crate) fn diversions(&self) -> Vec<(Name, Bytes)> {
+        match &self.phase {
+            Phase::Invited(invited) => identity::diversions(invited.request()),
+            _ => Vec::new(),
+        }
+    }
+
     /// What the caller offered in its INVITE.
     pub(crate) fn offer(&self) -> Option<&Sound> {
         self.talk.remote()

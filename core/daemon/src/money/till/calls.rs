@@ -57,6 +57,7 @@ impl Money {
                 self.leave(&mut till, call, n, earlier, 0, Amount::ZERO, now, &mut out);
             }
         }
+        let is_first = calling.attempts.iter().all(|a| a.asked.is_none());
         let attempt = &mut calling.attempts[leg];
         attempt.asked = Some(seq);
         let full =
@@ -77,6 +78,20 @@ impl Money {
         if may.is_ok() {
             attempt.state = State::Trying { since: Instant::now(), rang_after: None };
             self.count(&mut till, attempt, true);
+            let burst = config.rates.burst;
+            if is_first && let Some(calls) = till.bursts.begun(Instant::now(), &calling.extension, burst) {
+                let who = match &*calling.extension {
+                    "" => "callers from outside",
+                    who => who,
+                };
+                let text = format!(
+                    "{calls} calls outside within {} s by {who}, the last to {}: if nobody dials so fast there, somebody \
+                     uses a stolen password",
+                    burst.time.as_secs(),
+                    attempt.number
+                );
+                says.events.push(Event::Alarm { what: "burst", text });
+            }
         } else {
             attempt.state = State::Over;
             self.market_mut().bundles.settle(hold(call, u8::try_from(leg).unwrap_or(u8::MAX)), 0);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_rates::brake::{Alarm, Brake};
+use ringtrip_rates::burst::Bursts;
 use ringtrip_rates::market::Health;
 use ringtrip_rates::prefix::Prefix;
 use ringtrip_rates::rate::Price;
@@ -33,6 +34,7 @@ const DOUBT: Duration = Duration::from_secs(60);
 /// The calls that may cost money, and the gateways as they were of late.
 pub(super) struct Till {
     pub brake: Brake,
+    bursts: Bursts,
     calls: HashMap<CallId, Calling>,
     /// Attempts by each gateway that live.
     busy: BTreeMap<Arc<str>, u32>,
@@ -86,6 +88,7 @@ impl Till {
     pub fn new(brake: Brake) -> Till {
         Till {
             brake,
+            bursts: Bursts::default(),
             calls: HashMap::new(),
             busy: BTreeMap::new(),
             failures: BTreeMap::new(),

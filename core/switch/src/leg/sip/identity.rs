@@ -49,6 +49,14 @@ pub(crate) fn put(headers: &mut Headers, way: &SipWay, caller: &CallerId, tag: &
     }
 }
 
+/// Who diverted a call before it came to us (RFC 5806, RFC 7044), for a trusted peer that it goes on to. At most so much:
+/// the next hop has limits too.
+pub(crate) fn diversions(invite: &Request) -> Vec<(Name, Bytes)> {
+    let is_one = |name: &Name| matches!(name, Name::Diversion | Name::HistoryInfo);
+    let values = invite.headers.iter().filter(|(name, value)| is_one(name) && value.len() <= 512);
+    values.take(8).map(|(name, value)| (name.clone(), Bytes::copy_from_slice(value))).collect()
+}
+
 /// The user part of a URI as it stands.
 pub(crate) fn user_of(uri: &Bytes) -> String {
     let uri = Uri::read(uri).ok();

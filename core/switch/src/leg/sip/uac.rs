@@ -104,6 +104,7 @@ impl SipLeg {
         headers.push(Name::Contact, self.contact(room.setup));
         headers.push(Name::Allow, ALLOW);
         headers.push(Name::Supported, SUPPORTED);
+        way.headers.iter().for_each(|(name, value)| headers.push(name.clone(), value.clone()));
         for (name, value) in placement.prepared.iter().flat_map(|prepared| &prepared.headers) {
             headers.push(Name::read(&Bytes::copy_from_slice(name.as_bytes())), value.clone());
         }

@@ -60,6 +60,10 @@ impl Invited {
         }
     }
 
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.sender.deadline().into_iter().chain(self.last.as_ref().map(|(_, at)| *at)).min()
     }
