@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_tests::live::{Daemon, has, wait};
 use ringtrip_tests::netns::Networks;
-use ringtrip_tests::peers::{NameServer, Peer, Ua, sdp};
+use ringtrip_tests::peers::{Account, Baresip, NameServer, Peer, Ua, sdp};
 use serde_json::Value;
 
 const DOCUMENT: &str = r#"
@@ -328,4 +328,30 @@ fn an_outside_address_may_have_a_name() {
         Some(registered(&provider)).filter(|contact| contact.contains("@203.0.113.5:"))
     });
     println!("{contact}");
+}
+
+/// A phone that others have written, in each of two homes.
+#[test]
+fn two_baresips_behind_routers_hear_each_other() {
+    if !has("nft") || !has("baresip") {
+        return;
+    }
+    let Some(networks) = Networks::new(&["box", "out", "r1", "r2", "p1", "p2"]) else { return };
+    if !two_homes(&networks) {
+        return;
+    }
+    let daemon = exchange(&networks, "");
+    let sip = at("198.51.100.10", daemon.sip);
+    let start = |place: &str, user: &str, says, more: &str| {
+        let password = format!("pw-{user}-phones");
+        let account = Account { user, password: &password, exchange: sip, says, by: "", more };
+        networks.within(place, || Baresip::start_at("192.168.1.50", &account))
+    };
+    let first = start("p1", "201", 440, "");
+    let second = start("p2", "202", 1000, ";answermode=auto");
+    wait("both phones", Duration::from_secs(15), || (contacts(&networks, &daemon).len() == 2).then_some(()));
+    networks.within("p1", || first.command("dial", &format!("sip:202@{sip}")));
+    first.hears(1000.0);
+    second.hears(440.0);
+    networks.within("p1", || first.command("hangup", ""));
 }

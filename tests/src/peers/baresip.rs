@@ -44,11 +44,17 @@ impl Baresip {
     /// Starts a phone and waits until its control port listens.
     #[track_caller]
     pub fn start(account: &Account<'_>) -> Baresip {
+        Baresip::start_at("127.0.0.1", account)
+    }
+
+    /// The same at this address.
+    #[track_caller]
+    pub fn start_at(ip: &str, account: &Account<'_>) -> Baresip {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (sip, control, rtp) = (free_port(), free_port(), free_port());
         let home = dir.path().display();
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:{sip}\ncall_local_timeout 120\ncall_max_calls 4\n\
+            "poll_method epoll\nsip_listen {ip}:{sip}\ncall_local_timeout 120\ncall_max_calls 4\n\
              audio_player aubridge,ear\naudio_source aufile,{home}/mouth.wav\naudio_alert aubridge,bell\n\
              audio_path {home}\nausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
              audio_level no\nrtp_ports {rtp}-{}\njitter_buffer_delay 5-10\n\
