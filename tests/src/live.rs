@@ -216,6 +216,23 @@ impl Daemon {
         self.meet();
     }
 
+    /// Starts it again where the disk takes nothing, not even the new token for the command line: it is found by what it
+    /// prints, and the token of before is good.
+    #[track_caller]
+    pub fn restart_without_disk(&mut self) {
+        let greetings = |log: &str| log.matches("  Console  ").count();
+        let before = greetings(&self.log());
+        self.child = Daemon::spawn(self.dir.path(), &self.before);
+        let log = wait("its greeting", Duration::from_secs(20), || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the exchange ended at once ({status}):\n{}", self.log());
+            }
+            Some(self.log()).filter(|log| greetings(log) > before && log.ends_with("\n"))
+        });
+        let line = log.lines().rfind(|line| line.starts_with("  Console  ")).unwrap_or_default();
+        self.url = line.split_whitespace().nth(1).unwrap_or_default().trim_end_matches('/').to_owned();
+    }
+
     /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -2,10 +2,13 @@
 //! go through, with sound, and the exchange says what is wrong.
 #![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
+use ringtrip_tests::live::{Daemon, filled, free_port, wait};
 use ringtrip_tests::ua::{Stage, Ua, packet};
 use socket2::{Domain, Socket, Type};
 
@@ -128,4 +131,142 @@ fn the_soft_limit_is_raised_to_the_hard_one() {
     let system = house.daemon.get("/system");
     assert_eq!((&system["open_files_limit"], &system["calls_by_open_files"]), (&9000.into(), &1000.into()));
     assert!(!house.daemon.log().contains("LimitNOFILE"), "{}", house.daemon.log());
+}
+
+/// A small disk of its own in a folder.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where nobody may mount.
+    fn mount(at: &Path) -> Option<SmallDisk> {
+        std::fs::create_dir_all(at).ok()?;
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(at).output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            println!("skipped: no disk can be mounted here");
+            return None;
+        }
+        Some(SmallDisk(at.to_owned()))
+    }
+
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status();
+        assert!(done.is_ok_and(|status| status.success()), "remount,{how}");
+    }
+
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
+        let block = [0x55; 4096];
+        while file.write_all(&block).is_ok() {}
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("filler")).expect("it is there");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// A house whose data lie on a small disk; started and killed there if `used`, else never started.
+fn on_a_small_disk(used: bool) -> Option<(House, SmallDisk)> {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let disk = SmallDisk::mount(&dir.path().join("data"))?;
+    let provider = Ua::start_at(Ipv4Addr::new(127, 0, 0, 9).into(), 0, "acct", "");
+    let sip = free_port();
+    let config = HOUSE.replace("GW_PORT", &provider.addr().port().to_string());
+    std::fs::write(dir.path().join("ringtrip.toml"), filled(&config, sip))
+        .expect("the folder can be written");
+    if !used {
+        disk.fill();
+    }
+    let mut daemon = Daemon::start_in(dir, sip);
+    if used {
+        daemon.kill();
+    }
+    Some((House { daemon, provider }, disk))
+}
+
+/// On a disk that takes nothing it starts, takes calls, says what is wrong and refuses changes; with room again it writes
+/// what waited.
+fn without_disk(what: &str, break_it: impl Fn(&SmallDisk), mend_it: impl Fn(&SmallDisk)) {
+    let Some((mut house, disk)) = on_a_small_disk(true) else { return };
+    break_it(&disk);
+    house.daemon.restart_without_disk();
+    let daemon = &house.daemon;
+    assert_eq!(daemon.try_get("/healthz").0, 200, "{what}");
+    let (one, two) = (Ua::at_home(daemon, "203"), Ua::at_home(daemon, "204"));
+    house.reaches_help(&one);
+    let call = one.call("204");
+    two.bye(&two.up()[0]);
+    assert_eq!(one.ended(&call), 200, "{what}");
+    let system = wait("records that wait", Duration::from_secs(5), || {
+        Some(daemon.get("/system")).filter(|system| system["cdrs_waiting"].as_u64() >= Some(2))
+    });
+    assert_eq!(system["disk_refuses"], true, "{what}: {system}");
+    assert!(daemon.log().contains("call records cannot be written"), "{what}: an alarm: {}", daemon.log());
+    let text = std::fs::read_to_string(daemon.dir.path().join("ringtrip.toml")).expect("the document");
+    let changed = format!("{text}\n[extension.206]\npassword = \"pw-206-phones\"\n");
+    for (method, path, body) in
+        [("PUT", "/config", &*changed), ("PUT", "/scripts/default.rhai", "fn route(c) { pass() }\n")]
+    {
+        let (status, answer) = daemon.request(method, path, &[("If-Match", "*")], body.as_bytes());
+        assert_eq!(status, 507, "{what}: {method} {path}: {answer}");
+        assert!(answer.contains("Nothing was changed"), "{what}: {answer}");
+    }
+    mend_it(&disk);
+    wait("all is written", Duration::from_secs(15), || {
+        let system = daemon.get("/system");
+        (system["cdrs_waiting"] == 0 && system["disk_refuses"] == false).then_some(())
+    });
+    let page = daemon.get("/cdrs?limit=10");
+    let helped = page["cdrs"].as_array().is_some_and(|all| all.iter().any(|cdr| cdr["emergency"] == true));
+    assert!(helped, "{what}: the record of the emergency call: {page}");
+    let (status, answer) = daemon.put_config(&changed, "*");
+    assert_eq!(status, 200, "{what}: {answer}");
+}
+
+#[test]
+fn a_full_disk_is_no_reason_not_to_start() {
+    without_disk("full", SmallDisk::fill, SmallDisk::empty);
+}
+
+#[test]
+fn a_read_only_disk_is_no_reason_not_to_start() {
+    without_disk("read-only", |disk| disk.remount("ro"), |disk| disk.remount("rw"));
+}
+
+/// A journal that is gone is not taken for a first start: a new exchange would know no phone, no provider, no line.
+#[test]
+fn a_journal_that_is_gone_is_said_and_nothing_is_made_in_its_place() {
+    let house = House::under("true");
+    let data = house.daemon.dir.path().join("data");
+    let House { mut daemon, .. } = house;
+    daemon.kill();
+    std::fs::remove_dir_all(data.join("journal")).expect("it is there");
+    let program = ringtrip_tests::live::programs().join("ringtrip");
+    let port = free_port();
+    let sip = format!("127.0.0.1:{port}");
+    let ended = Command::new(program)
+        .args(["serve", "--once", "--http", "127.0.0.1:0", "--sip", &sip, "--data"])
+        .arg(&data)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success(), "{said}");
+    assert!(said.contains("journal") && said.contains("backup") && said.contains("--config FILE"), "{said}");
+    assert!(
+        !data.join("journal/0000000000000001.journal").exists() || {
+            let journal =
+                std::fs::metadata(data.join("journal/0000000000000001.journal")).expect("it exists");
+            journal.len() < 200
+        }
+    );
+    // With the document named it begins anew, and says what is missing.
+    daemon.restart();
+    let phone = Ua::at_home(&daemon, "203");
+    let call = phone.call("203");
+    phone.bye(&call);
 }

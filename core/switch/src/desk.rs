@@ -16,6 +16,7 @@ use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::build;
 use ringtrip_sip::endpoint::{
     self, Ask, ClientTx, Endpoint, EndpointConfig, Flow, Held, Input, Output, ServerTx, Told, Transmit,
+    Transport,
 };
 use ringtrip_sip::lex::Broken;
 use ringtrip_sip::list;
@@ -430,7 +431,7 @@ impl Desk {
                     out.push(DeskOut::Post(Post::Tell(Event::AuthFailed { what, who, from })));
                 }
                 let mut response = build::response(&request, 401);
-                for challenge in challenges {
+                for challenge in fitting(challenges, &request, &response, flow) {
                     response.headers.push(Name::WwwAuthenticate, challenge);
                 }
                 if after.is_zero() {
@@ -588,6 +589,26 @@ impl Desk {
 fn hops_left(invite: &Request) -> u8 {
     let hops = invite.headers.text(&Name::MaxForwards).and_then(|text| text.trim().parse::<u8>().ok());
     hops.map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1))
+}
+
+/// The challenges that go into an answer. Over UDP the sender's address may be forged, so an answer that is more than half
+/// as long again as its request is cut down to the one challenge that every phone knows: an exchange must be of no use for
+/// making floods larger. Requests of real phones are long enough for all.
+fn fitting(mut challenges: Vec<Bytes>, request: &Request, answer: &Response, flow: Flow) -> Vec<Bytes> {
+    /// `;rport=5060;received=192.0.2.1` in the Via that we have stamped.
+    const STAMP: usize = 32;
+    /// `;tag=` and 16 digits, which the answer is still given.
+    const TAG: usize = 21;
+    /// `WWW-Authenticate: ` and CRLF.
+    const NAME: usize = 20;
+    let octets: usize = challenges.iter().map(|line| line.len() + NAME).sum();
+    let asked = request.write().len().saturating_sub(STAMP);
+    let answered = answer.write().len() + TAG + octets;
+    let has_md5 = |line: &Bytes| line.windows(4).any(|w| w == b"=MD5");
+    if flow.transport == Transport::Udp && 2 * answered > 3 * asked && challenges.iter().any(has_md5) {
+        challenges.retain(has_md5);
+    }
+    challenges
 }
 
 fn gateways(config: &Config) -> HashMap<u64, GatewayId> {

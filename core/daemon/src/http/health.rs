@@ -65,6 +65,8 @@ pub(super) struct System {
     newest_event: u64,
     /// CDRs that wait in memory for the disk; more than 0 means that the disk refuses.
     cdrs_waiting: u64,
+    /// The disk takes nothing: it is full, read-only or broken. Changes are refused with 507.
+    disk_refuses: bool,
     /// CDRs closed at the start because their calls died with the process.
     orphans: u64,
     /// Octets cut off the journal's end at the start, and damaged stretches skipped.
@@ -92,6 +94,7 @@ pub(super) async fn system(_: Reader, api: web::Data<Api>) -> web::Json<System> 
         config_version: api.store.config_head(),
         newest_event: api.events.head(),
         cdrs_waiting: api.store.waiting(),
+        disk_refuses: api.store.is_in_trouble(),
         orphans: api.store.orphans(),
         journal_torn: api.store.recovery().torn,
         journal_holes: api.store.recovery().holes,
