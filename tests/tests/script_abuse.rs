@@ -29,7 +29,7 @@ listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 "#;
 
 /// The exchange may hold so much more afterwards: stacks and caches of threads that were not there before.
-const MORE: u64 = 160 << 20;
+const MORE: u64 = 256 << 20;
 /// How long anything else is kept waiting, on a machine that does other things as well.
 const PATIENCE: Duration = Duration::from_secs(3);
 
