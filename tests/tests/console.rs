@@ -8,6 +8,10 @@ use std::process::Command;
 use ringtrip_tests::live;
 
 #[test]
+#[cfg_attr(
+    not(all(has_console, has_chromium, has_node)),
+    ignore = "needs the console (`cargo xtask console`), chromium, node"
+)]
 fn a_person_at_the_console() {
     let programs = live::programs();
     if !live::has("chromium") || !built("dist/index.html") {
@@ -22,6 +26,7 @@ fn a_person_at_the_console() {
 }
 
 #[test]
+#[cfg_attr(not(all(has_console, has_node)), ignore = "needs the console (`cargo xtask console`), node")]
 fn what_the_console_computes() {
     if !built("node_modules/esbuild/package.json") {
         return;
@@ -32,6 +37,7 @@ fn what_the_console_computes() {
 }
 
 #[test]
+#[cfg_attr(not(all(has_console, has_node)), ignore = "needs the console (`cargo xtask console`), node")]
 fn the_console_has_its_types_right() {
     if !built("node_modules/typescript/package.json") {
         return;

@@ -125,6 +125,7 @@ fn one_call(daemon: &Daemon) {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_deck_and_a_plugin_come_and_go_with_their_draft() {
     let Some(publisher) = Publisher::new(QUIET) else { return };
     let mut daemon = house(&format!("{:?}", publisher.key));
@@ -181,6 +182,7 @@ fn a_deck_and_a_plugin_come_and_go_with_their_draft() {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn what_a_draft_cannot_hold_changes_nothing() {
     let Some(publisher) = Publisher::new(QUIET) else { return };
     let daemon = house("");
@@ -265,6 +267,7 @@ fn a_removed_deck_comes_back_with_an_undoing() {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn where_the_disk_refuses_one_part_all_stays() {
     let Some(publisher) = Publisher::new(QUIET) else { return };
     let daemon = house(&format!("{:?}", publisher.key));

@@ -156,6 +156,7 @@ fn the_page_is_walked_over_the_command_line() {
 }
 
 #[test]
+#[cfg_attr(not(has_curl), ignore = "needs curl")]
 fn the_page_is_walked_over_http() {
     if !has("curl") {
         return;

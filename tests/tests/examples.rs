@@ -184,11 +184,13 @@ fn provenance(exchange: &Daemon, tries: &[Try]) {
 }
 
 #[test]
+#[cfg_attr(not(has_multimon), ignore = "needs multimon-ng")]
 fn every_number_goes_where_it_should() {
     examples("prefix");
 }
 
 #[test]
+#[cfg_attr(not(has_multimon), ignore = "needs multimon-ng")]
 fn every_number_goes_where_it_should_when_bars_are_exact() {
     examples("exact");
 }

@@ -2,6 +2,7 @@
 //! connections; streams of tokens that are revoked. Beside each attack an honest user works on.
 //!
 //! A part of the spellings and a few hundred connections; with `RINGTRIP_LONG=1` all of them, and for longer.
+#![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -80,6 +80,7 @@ fn last_disconnect(exchange: &Daemon, line: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(has_multimon), ignore = "needs multimon-ng")]
 fn a_telephone_calls_out() {
     let exchange = exchange("us", "");
     let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
@@ -119,6 +120,7 @@ fn a_telephone_calls_out() {
 }
 
 #[test]
+#[cfg_attr(not(has_multimon), ignore = "needs multimon-ng")]
 fn a_telephone_calls_out_by_pulses() {
     let exchange = exchange("uk", "dial_by = \"pulse\"");
     let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
@@ -196,16 +198,19 @@ fn calls_in(region: &str) {
 }
 
 #[test]
+#[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_comes_in_and_ends_by_battery_and_polarity_in_the_us() {
     calls_in("us");
 }
 
 #[test]
+#[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_comes_in_and_ends_by_battery_and_polarity_in_the_uk() {
     calls_in("uk");
 }
 
 #[test]
+#[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_that_came_in_ends_by_tone() {
     for region in ["us", "uk"] {
         let exchange = exchange(region, "");
@@ -215,6 +220,7 @@ fn a_call_that_came_in_ends_by_tone() {
 }
 
 #[test]
+#[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_that_came_in_ends_by_silence() {
     let exchange = exchange("us", "long_silence = \"3s\"");
     call_in(&exchange, "us");

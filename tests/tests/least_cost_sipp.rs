@@ -145,6 +145,7 @@ fn taken_soon_by(healthy: usize, does: [Does; 3]) {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn the_cheapest_that_is_healthy_takes_the_call() {
     if !has("sipp") {
         return;
@@ -153,6 +154,7 @@ fn the_cheapest_that_is_healthy_takes_the_call() {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn one_that_fails_is_left_at_once() {
     if !has("sipp") {
         return;
@@ -161,6 +163,7 @@ fn one_that_fails_is_left_at_once() {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn one_that_is_silent_is_left_within_two_seconds() {
     if !has("sipp") {
         return;
@@ -169,6 +172,7 @@ fn one_that_is_silent_is_left_within_two_seconds() {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn one_that_fails_and_one_that_is_slow_are_left() {
     if !has("sipp") {
         return;
@@ -177,6 +181,7 @@ fn one_that_fails_and_one_that_is_slow_are_left() {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn one_whose_party_is_busy_is_not_left() {
     if !has("sipp") {
         return;

@@ -209,6 +209,7 @@ fn sounds(from: &UdpSocket, exchange: SocketAddr, to: &UdpSocket, seq: &mut u16)
 }
 
 #[test]
+#[cfg_attr(not(all(has_conntrack, has_nft)), ignore = "needs conntrack, nft")]
 fn phones_in_two_homes_are_reached_and_heard_through_their_routers() {
     if !has("nft") || !has("conntrack") {
         return;
@@ -261,6 +262,7 @@ fn phones_in_two_homes_are_reached_and_heard_through_their_routers() {
 }
 
 #[test]
+#[cfg_attr(not(has_nft), ignore = "needs nft")]
 fn an_exchange_behind_a_router_shows_each_side_the_address_that_it_reaches() {
     if !has("nft") {
         return;

@@ -87,6 +87,7 @@ impl House {
 }
 
 #[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn two_phones_talk_and_each_hears_the_other() {
     if !has("baresip") {
         return;
@@ -104,6 +105,7 @@ fn two_phones_talk_and_each_hears_the_other() {
 }
 
 #[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn a_phone_with_md5_alone_and_one_over_tcp_talk() {
     if !has("baresip") {
         return;
@@ -121,6 +123,7 @@ fn a_phone_with_md5_alone_and_one_over_tcp_talk() {
 }
 
 #[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn hold_silences_and_resume_brings_the_sound_back() {
     if !has("baresip") {
         return;
@@ -157,6 +160,7 @@ fn hold_silences_and_resume_brings_the_sound_back() {
 }
 
 #[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn keys_cross_between_phones_by_rfc_4733() {
     if !has("baresip") {
         return;
@@ -179,6 +183,7 @@ fn keys_cross_between_phones_by_rfc_4733() {
 }
 
 #[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn keys_cross_between_a_phone_and_a_telephone_in_band() {
     if !has("baresip") {
         return;
@@ -247,6 +252,7 @@ fn keys_in_info_reach_a_telephone_and_a_phone_that_knows_info_alone() {
 }
 
 #[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn registrations_survive_kill_9_and_calls_reach_them() {
     if !has("baresip") {
         return;

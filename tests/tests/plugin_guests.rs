@@ -48,6 +48,7 @@ fn cases(folder: &Path, component: &Path, target: &Path) -> usize {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn shipped_plugins_do_what_their_cases_say() {
     for (name, least) in
         [("gateway-callingcard", 4), ("gateway-enum", 5), ("policy-quiet-hours", 8), ("fixture", 20)]
@@ -59,6 +60,7 @@ fn shipped_plugins_do_what_their_cases_say() {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_case_that_is_not_met_is_a_failure() {
     let Some(component) = component("policy-quiet-hours") else { return };
     let dir = tempfile::tempdir().expect("a folder");
@@ -94,6 +96,7 @@ fn a_plugin_needs_a_name_and_a_folder_of_its_own() {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn new_plugins_build_and_their_cases_pass() {
     if component("fixture").is_none() {
         return;
@@ -117,6 +120,7 @@ fn new_plugins_build_and_their_cases_pass() {
 
 /// Long: npm brings componentize-js, and 12 MB are compiled.
 #[test]
+#[cfg_attr(not(has_npm), ignore = "needs npm")]
 fn javascript_makes_a_plugin() {
     if !long() || !has("npm") {
         return;
@@ -130,6 +134,7 @@ fn javascript_makes_a_plugin() {
 
 /// Long: pip brings componentize-py, and 18 MB are compiled.
 #[test]
+#[cfg_attr(not(has_python), ignore = "needs python3")]
 fn python_makes_a_plugin() {
     if !long() || !has("python3") {
         return;

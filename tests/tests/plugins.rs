@@ -26,6 +26,10 @@ fn set(exchange: &Daemon, plugin: &str, settings: Value) {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(has_plugins, has_multimon)),
+    ignore = "needs the plugins (`cargo xtask plugins`), multimon-ng"
+)]
 fn a_calling_card_goes_out_of_the_landlines_jack() {
     let Some(publisher) = Publisher::new("gateway-callingcard") else { return };
     let exchange = Daemon::start(&format!(
@@ -137,6 +141,7 @@ listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_plugin_that_does_everything_wrong_costs_nothing() {
     let Some(publisher) = Publisher::new("fixture") else { return };
     let (exchange, provider) = house(&publisher, "");
@@ -170,6 +175,7 @@ fn a_plugin_that_does_everything_wrong_costs_nothing() {
 }
 
 #[test]
+#[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_package_that_is_refused_changes_nothing() {
     let Some(publisher) = Publisher::new("fixture") else { return };
     let (exchange, _provider) = house(&publisher, "");
@@ -195,6 +201,7 @@ fn a_package_that_is_refused_changes_nothing() {
 }
 
 #[test]
+#[cfg_attr(not(all(has_plugins, has_sipp)), ignore = "needs the plugins (`cargo xtask plugins`), sipp")]
 fn a_plugin_is_replaced_while_fifty_calls_a_second_come() {
     let Some(publisher) = Publisher::new("policy-quiet-hours") else { return };
     if !has("sipp") {

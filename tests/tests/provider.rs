@@ -99,6 +99,7 @@ fn both(more: &str) -> (House, Ua) {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn a_trunk_registers_with_digest_and_refreshes() {
     if !has("sipp") {
         return;
@@ -115,6 +116,7 @@ fn a_trunk_registers_with_digest_and_refreshes() {
 }
 
 #[test]
+#[cfg_attr(not(has_sipp), ignore = "needs sipp")]
 fn a_call_out_is_challenged_proven_answered_and_hung_up() {
     if !has("sipp") {
         return;

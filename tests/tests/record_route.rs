@@ -244,6 +244,7 @@ fn rtp() -> SocketAddr {
 }
 
 #[test]
+#[cfg_attr(not(has_kamailio), ignore = "needs kamailio")]
 fn two_record_routes_of_one_proxy_are_followed_both_ways() {
     if !has("kamailio") {
         return;
@@ -255,6 +256,7 @@ fn two_record_routes_of_one_proxy_are_followed_both_ways() {
 }
 
 #[test]
+#[cfg_attr(not(has_kamailio), ignore = "needs kamailio")]
 fn a_proxy_on_tcp_is_followed_by_tcp() {
     if !has("kamailio") {
         return;
@@ -265,6 +267,7 @@ fn a_proxy_on_tcp_is_followed_by_tcp() {
 }
 
 #[test]
+#[cfg_attr(not(has_kamailio), ignore = "needs kamailio")]
 fn a_load_balancer_is_there_for_the_first_request_alone() {
     if !has("kamailio") {
         return;
@@ -273,6 +276,7 @@ fn a_load_balancer_is_there_for_the_first_request_alone() {
 }
 
 #[test]
+#[cfg_attr(not(has_kamailio), ignore = "needs kamailio")]
 fn a_record_route_may_change_the_transport() {
     if !has("kamailio") {
         return;

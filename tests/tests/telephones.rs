@@ -195,11 +195,13 @@ fn call(region: &str, sounds: &Sounds, how: &str) {
 }
 
 #[test]
+#[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_by_dtmf_in_the_us() {
     call("us", &US, "dtmf");
 }
 
 #[test]
+#[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_by_pulses_in_the_uk() {
     call("uk", &UK, "pulse");
 }

@@ -283,6 +283,14 @@ fn cadence(script: &str) -> Cadence {
     Cadence::parse(script).unwrap_or_default()
 }
 
+
+/// BT's howler (SIN 350): a tone that sweeps from 800 to 2,500 Hz each second and grows louder, in the end as loud as the
+/// line can carry.
+fn howler() -> Tone {
+    let sweep = Sweep { to_hz: 2500.0, period: 8000, rise_db: 19.0, rise: 8 * 8000 };
+    Tone::sweeping(Component { hz: 800.0, dbm0: -19.0 }, sweep, 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,11 +343,4 @@ mod tests {
         assert_eq!(by_name("us").map(|r| r.ring_hz), Some(20));
         assert_eq!(by_name("atlantis"), None);
     }
-}
-
-/// BT's howler (SIN 350): a tone that sweeps from 800 to 2,500 Hz each second and grows louder, in the end as loud as the
-/// line can carry.
-fn howler() -> Tone {
-    let sweep = Sweep { to_hz: 2500.0, period: 8000, rise_db: 19.0, rise: 8 * 8000 };
-    Tone::sweeping(Component { hz: 800.0, dbm0: -19.0 }, sweep, 10)
 }

@@ -9,7 +9,7 @@ const SHORTEST: usize = 7;
 
 /// The number without what separates: digits, `*`, `#` and a `+` at its beginning, and whatever else is in it.
 pub fn dial_string(text: &str) -> String {
-    let plain: Vec<char> = text.chars().filter_map(|c| (!is_invisible(c)).then(|| ascii(c))).collect();
+    let plain: Vec<char> = text.chars().filter(|c| !is_invisible(*c)).map(ascii).collect();
     let mut out = String::with_capacity(plain.len());
     let mut i = 0;
     while let Some(c) = plain.get(i).copied() {

@@ -159,10 +159,7 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
     s.time("ring_timeout", &mut f.ring_timeout);
     s.within("ring_timeout", MS * 100, MS * 600000, f.ring_timeout);
     take(&mut f.caller_id, s.choice("caller_id", METHODS));
-    if s.has("caller_id_fsk") {
-        let what = "a landline reads both standards, whichever comes".to_owned();
-        s.error("caller_id_fsk", what, "remove this setting");
-    }
+    s.gone("caller_id_fsk", "a landline reads both standards, whichever comes");
     s.time("dialing_delay", &mut f.dialing_delay);
     s.within("dialing_delay", Duration::ZERO, MS * 60000, f.dialing_delay);
     s.maybe_time("wait_for_dial_tone", &mut f.wait_for_dial_tone);

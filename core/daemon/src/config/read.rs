@@ -105,6 +105,13 @@ impl<'r, 't> Section<'r, 't> {
         self.value(key).is_some()
     }
 
+    /// A setting of earlier versions that did nothing: it is an error, and no hint names it.
+    pub(super) fn gone(&self, key: &'static str, why: &str) {
+        if self.table.contains_key(key) && self.has(key) {
+            self.error(key, why.to_owned(), "remove this setting");
+        }
+    }
+
     /// A text.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
         let value = self.value(key)?;
