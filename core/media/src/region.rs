@@ -283,7 +283,6 @@ fn cadence(script: &str) -> Cadence {
     Cadence::parse(script).unwrap_or_default()
 }
 
-
 /// BT's howler (SIN 350): a tone that sweeps from 800 to 2,500 Hz each second and grows louder, in the end as loud as the
 /// line can carry.
 fn howler() -> Tone {
