@@ -409,6 +409,9 @@ fn alarm(news: StoreNews) -> Event {
         StoreNews::Recovered { written } => {
             format!("the disk takes call records again; {written} that waited are written")
         }
+        StoreNews::Forgotten { records } => format!(
+            "the {records} oldest call records are gone, because the journal holds 512 MiB; export them in time if you need them longer"
+        ),
     };
     Event::Alarm { what: "store", text }
 }

@@ -104,6 +104,8 @@ pub enum StoreNews {
     Lost { records: u64 },
     /// All that waited is written.
     Recovered { written: usize },
+    /// More was kept than may be: so many of the oldest CDRs are gone.
+    Forgotten { records: usize },
 }
 
 /// How to open a store.

@@ -436,7 +436,7 @@ impl Writer {
         }
         let (Ok(index), Ok(records)) = (self.index.clone(), self.journal.records_of(oldest)) else { return };
         let mut change = Change::default();
-        let mut again = Vec::new();
+        let (mut again, mut forgotten) = (Vec::new(), 0);
         for (at, entry) in records {
             // Only what the index still points at counts: a newer record of the same thing has replaced the others,
             // and writing an old one again would bring it back.
@@ -444,7 +444,10 @@ impl Writer {
                 continue;
             };
             match entry.kind {
-                Kind::Cdr => change.remove(key),
+                Kind::Cdr => {
+                    change.remove(key);
+                    forgotten += 1;
+                }
                 _ => again.push((entry.kind, entry.payload)),
             }
         }
@@ -465,6 +468,9 @@ impl Writer {
             && let Err(error) = self.journal.drop_segment(oldest)
         {
             tracing::warn!(%error, "an old journal segment could not be removed");
+        }
+        if forgotten > 0 {
+            (self.options.news)(StoreNews::Forgotten { records: forgotten });
         }
     }
 
