@@ -51,6 +51,16 @@ fn rtp() -> SocketAddr {
 }
 
 #[test]
+fn only_the_transports_that_are_named_are_open() {
+    let connects = |daemon: &Daemon| std::net::TcpStream::connect(("127.0.0.1", daemon.sip)).is_ok();
+    assert!(connects(&Daemon::start(CONFIG)));
+    let udp_only = Daemon::start(&CONFIG.replace(", \"tcp:127.0.0.1:SIP_PORT\"", ""));
+    assert!(!connects(&udp_only), "TCP was not named");
+    let exchange = SocketAddr::from(([127, 0, 0, 1], udp_only.sip));
+    Ua::new(Peer::udp("127.0.0.1"), exchange, "201", "first-secret").register();
+}
+
+#[test]
 fn a_registration_outlives_its_connection() {
     let House { daemon, first, listener, open, contact, .. } = house();
     drop(open);

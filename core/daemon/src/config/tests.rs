@@ -454,6 +454,18 @@ fn costs_and_limits_are_read_with_their_places() {
 }
 
 #[test]
+fn a_password_that_is_soon_guessed_is_warned_of() {
+    let with = |password: &str| format!("\n[extension.201]\nname = \"hall\"\npassword = \"{password}\"\n");
+    for weak in ["4711", "1234567890123", "aaaaaaaaaaaa", "secret"] {
+        check(&with(weak), &["4:12: warning: extension.201.password: the password can be guessed"]);
+    }
+    for own in ["201", "Hall"] {
+        check(&with(own), &["warning: extension.201.password: the password is the extension's own name"]);
+    }
+    check(&with("k7GpX2mQ9vTz"), &[]);
+}
+
+#[test]
 fn networks_around_the_exchange_are_read() {
     use ringtrip_switch::config::{External, KeepAliveBy};
     let sip = |lines: &str| {
