@@ -80,7 +80,9 @@ fn a_canary_that_does_worse_is_called_back_by_itself() {
         canary["returned"].is_string().then_some(canary)
     });
     assert!(canary["returned"].to_string().contains("answered"), "{canary}");
-    events.expect("alarm", |e| e["text"].as_str().is_some_and(|t| t.contains("canary")));
+    events.expect("alarm", |e| {
+        e["what"] == "canary" && e["text"].as_str().is_some_and(|t| t.contains("draft worse was called back"))
+    });
 
     // Its calls go as all others do.
     let mut talk = watched.dial("02079460000", "", &sound);

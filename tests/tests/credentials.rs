@@ -174,7 +174,9 @@ fn both_hashes_of_a_password_are_kept() {
     let mut phone = Text::new("209", "nine", "201", "192.0.2.11:6000");
     assert_eq!(phone.register(&mut world, uri, uri), "SIP/2.0 200 OK", "a phone with MD5");
     // And one that takes the strongest that is offered.
-    let asked = phone.send(&mut world, uri, "");
+    // A request that is long enough for both challenges: an answer to a stranger is at most half as long again.
+    let long = format!("Supported: {}\r\n", "path, outbound, gruu, replaces, timer, ".repeat(12) + "100rel");
+    let asked = phone.send(&mut world, uri, &long);
     let mut headers = Headers::default();
     let lines = asked.lines().filter_map(|l| l.strip_prefix("WWW-Authenticate: "));
     lines.for_each(|line| headers.push(Name::WwwAuthenticate, line.to_owned()));

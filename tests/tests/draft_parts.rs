@@ -194,7 +194,8 @@ fn what_a_draft_cannot_hold_changes_nothing() {
     for (method, path, body, status, word) in [
         ("PUT", "/drafts/d/decks/gw2", &bad[..], 422, "bad-rows"),
         ("PUT", "/drafts/d/decks/gw2", &b"hello"[..], 422, "no-price-list"),
-        ("PUT", "/drafts/d/decks/..%2Fx", deck("1").as_bytes(), 400, "a deck's name"),
+        ("PUT", "/drafts/d/decks/..%2Fx", deck("1").as_bytes(), 400, "an escaped slash"),
+        ("PUT", "/drafts/d/decks/-x", deck("1").as_bytes(), 400, "a deck's name"),
         ("PUT", "/drafts/d/decks/gw2?gateway=gw9", deck("1").as_bytes(), 404, "gw9"),
         ("DELETE", "/drafts/d/decks/none", b"", 404, "rate deck"),
         ("DELETE", "/drafts/d/decks/gw2?forget=true", b"", 404, "rate deck"),

@@ -94,7 +94,7 @@ fn faults_have_a_place_and_a_way_out() {
     );
     check(
         "\n[gateway.gw1]\nserver = \"a.example\"\n",
-        &["2:10: error: gateway.gw1.user: a gateway needs a user"],
+        &["2:10: error: gateway.gw1.user: a gateway that registers needs a user"],
     );
     check(
         "\n[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"sctp:0.0.0.0:5060\"]\n",
@@ -335,7 +335,7 @@ fn faults_of_routing_have_a_place_and_a_way_out() {
         &["3:9: error: scripts.night: \"../night.rhai\" is no script's file"],
     );
     check(
-        "\n[extension.201]\npassword = \"x\"\nscript = \"nihgt\"\n[scripts]\nnight = \"n.rhai\"\n",
+        "\n[extension.201]\npassword = \"k7GpX2mQ9vTz\"\nscript = \"nihgt\"\n[scripts]\nnight = \"n.rhai\"\n",
         &["4:10: error: extension.201.script: there is no script \"nihgt\"; [scripts] names: night"],
     );
     check("\n[pin.anna]\nplan = \"home\"\n", &["2:6: error: pin.anna.code: a PIN needs a code"]);

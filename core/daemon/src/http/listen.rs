@@ -24,6 +24,8 @@ use super::{Api, app};
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// A connection rests so long between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A client that is still sending a body that was refused has so long to see the answer.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// After `accept` has failed, as it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that the kernel holds for us.
@@ -133,6 +135,7 @@ async fn accept(
     let service = HttpService::build()
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .client_request_timeout(HEAD_TIME)
+        .client_disconnect_timeout(FAREWELL)
         .on_connect_ext(move |stream: &TcpStream, data: &mut Extensions| {
             let seat = ends(stream).and_then(|ends| with_seat.lock().by_ends.get(&ends).copied());
             if let Some(seat) = seat {

@@ -25,10 +25,10 @@ pub struct SeatLimits {
 impl Default for SeatLimits {
     fn default() -> SeatLimits {
         SeatLimits {
-            strangers: 128,
+            strangers: 112,
             per_address: 24,
-            local: 128,
-            identified: 192,
+            local: 240,
+            identified: 160,
             unidentified_for: Duration::from_secs(60),
         }
     }
