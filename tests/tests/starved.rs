@@ -16,6 +16,7 @@ use socket2::{Domain, Socket, Type};
 const HOUSE: &str = r#"
 region = "us"
 default_plan = "home"
+script = "scripts/default.rhai"
 [plans]
 home = "(1xx|2xx)"
 PHONES

@@ -137,14 +137,15 @@ impl Guard {
     pub fn verify<'s>(
         &mut self,
         now: Instant,
-        (method, _, headers): (&Method, &[u8], &Headers),
+        (method, uri, headers): (&Method, &[u8], &Headers),
         header: &Name,
         secret: impl Fn(&str) -> Option<&'s Secret>,
     ) -> Verdict {
         let (mut stale, mut tried) = (false, None);
         let lines: Vec<Params<'_>> = self.lines(headers, header).collect();
         for p in &lines {
-            let Some(given) = Given::read(p).filter(|g| self.algorithms.contains(&g.algorithm)) else {
+            let usable = |g: &Given<'_>| self.algorithms.contains(&g.algorithm) && !names_another(g.uri, uri);
+            let Some(given) = Given::read(p).filter(usable) else {
                 continue;
             };
             let known = secret(given.user).and_then(|s| s.ha1(given.algorithm));
@@ -176,6 +177,38 @@ impl Guard {
             .filter(move |p| p.get("realm") == Some(realm.as_bytes()))
             .take(LINES)
     }
+}
+
+/// Was this proof made for a call to somebody else? Host, port and parameters may differ from the Request-URI, as phones and
+/// proxies write them; a user may be missing. But who overhears the proof of a call must not call another number with it.
+fn names_another(given: &[u8], asked: &[u8]) -> bool {
+    matches!((user_of(given), user_of(asked)), (Some(given), Some(asked)) if given != asked)
+}
+
+/// The user of a SIP URI, or the number of a tel URI, without parameters and escapes.
+fn user_of(uri: &[u8]) -> Option<Vec<u8>> {
+    let at = uri.iter().position(|c| *c == b':')?;
+    let (scheme, rest) = (&uri[..at], &uri[at + 1..]);
+    let user = match rest.iter().rposition(|c| *c == b'@') {
+        Some(end) => &rest[..end],
+        None if scheme.eq_ignore_ascii_case(b"tel") => rest,
+        None => return None,
+    };
+    let user = user.split(|c| matches!(c, b';' | b':' | b'?')).next().unwrap_or_default();
+    let mut plain = Vec::with_capacity(user.len());
+    let mut octets = user.iter();
+    while let Some(octet) = octets.next() {
+        let hex = |c: Option<&u8>| c.and_then(|c| char::from(*c).to_digit(16));
+        let ahead = octets.as_slice();
+        match (*octet, hex(ahead.first()), hex(ahead.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push((high * 16 + low) as u8);
+                octets.nth(1);
+            }
+            _ => plain.push(*octet),
+        }
+    }
+    Some(plain)
 }
 
 /// Lines of one request that are looked at: one for each algorithm, and as many left over from before.

@@ -205,6 +205,21 @@ fn old_nonces_are_stale_and_strange_credentials_are_challenged() {
     assert!(guard.challenge(later, true)[0].ends_with(b"stale=true"));
     let tag = guard.verify(t, (&Method::Bye, b"sip:a@b:5060", &headers), &name, |_| Some(&secret));
     assert_eq!(tag, Verdict::Granted("1\"01".into()), "what is proven is the uri that was given");
+    let mut overheard = |uri: &[u8]| {
+        let (name, value) = client.authorize(&Method::Invite, b"sip:01480123456@b", "c").expect("challenged");
+        guard.verify(t, (&Method::Invite, uri, &with(name.clone(), value)), &name, |_| Some(&secret))
+    };
+    let nothing_proven = Verdict::Challenge { stale: false, tried: None };
+    for other in
+        [&b"sip:0900123456@b"[..], b"sips:0900123456@other", b"tel:0900123456", b"sip:01480123456%39@b"]
+    {
+        assert_eq!(overheard(other), nothing_proven, "a proof is good for its own number");
+    }
+    for same in
+        [&b"sip:01480123456@192.0.2.1:5060"[..], b"sip:0%31480123456;x=1@c;transport=udp", b"tel:01480123456"]
+    {
+        assert_eq!(overheard(same), Verdict::Granted("1\"01".into()));
+    }
 
     let mut check = |line: &str, want: Verdict| {
         let headers = with(Name::Authorization, line.to_owned());
