@@ -372,7 +372,7 @@ fn a_telephone_more_leaves_the_landline_a_landline() {
 #[test]
 fn a_landline_on_a_telephones_port() {
     let provider = Peer::udp("127.0.0.1");
-    let exchange = house_with(&provider, BLOCKS);
+    let exchange = house_with(&provider, "fn route(c) { pass() }");
     let text = document(&exchange);
     // The settings say what the ports are: the document is refused with its place.
     let wrong = format!("{text}\n[board.virtual]\nsettings = {{ fxs = 4, fxo = 0, region = \"uk\" }}\n");

@@ -69,7 +69,8 @@ impl Operations {
         self.on(Method::PUT, handler)
     }
 
-    /// PATCH.
+    /// PATCH: only plugins are changed in part.
+    #[cfg(feature = "plugins")]
     pub fn patch<F, Args>(self, handler: F) -> Operations
     where
         F: Handler<Args, Output: Responder + 'static>,
