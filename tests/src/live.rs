@@ -231,6 +231,13 @@ impl Daemon {
         });
         let line = log.lines().rfind(|line| line.starts_with("  Console  ")).unwrap_or_default();
         self.url = line.split_whitespace().nth(1).unwrap_or_default().trim_end_matches('/').to_owned();
+        // A page may have been free, and the token is a new one then; else the one before stays good.
+        let door = fs::read_to_string(self.dir.path().join("data/door.json")).unwrap_or_default();
+        if let Some(token) =
+            serde_json::from_str::<Value>(&door).ok().and_then(|d| Some(d["token"].as_str()?.to_owned()))
+        {
+            self.token = token;
+        }
     }
 
     /// Kills it with SIGKILL.
