@@ -64,14 +64,16 @@ fn check_port(what: &str, option: &str, text: &str, udp: bool) -> Result<()> {
         Ok(_) => None,
     };
     let Some((protocol, why)) = taken else { return Ok(()) };
-    let hint =
-        format!("choose another one with {option}, as in `cargo xtask up {option} {}`", another(address));
+    let hint = format!(
+        "choose another one with {option}, as in `cargo xtask up {option} {}`",
+        another(address, udp)
+    );
     bail!("{what} cannot listen on {address} ({protocol}): {why}. Stop the program that uses it, or {hint}");
 }
 
 /// The same address with a port that is likely to be free.
-fn another(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip(), if address.port() == 5060 { 5070 } else { 8090 })
+fn another(address: SocketAddr, sip: bool) -> SocketAddr {
+    SocketAddr::new(address.ip(), if sip { 5070 } else { 8090 })
 }
 
 /// Builds the web console into `core/console/dist`.
