@@ -1,8 +1,8 @@
 //! What a column is, by the words that providers head it with.
 
-mod words;
+mod heading;
 
-use words::Words;
+use heading::Heading;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ pub enum Flag {
     Sold,
     /// `yes` means not for sale: *Forbidden*, *Discontinued*, *Reject calls*.
     Barred,
-    /// Words for it: *Status*. Words that say nothing of it are passed over.
+    /// Heading for it: *Status*. Heading that say nothing of it are passed over.
     Said,
 }
 
@@ -144,7 +144,7 @@ impl Column {
 /// What a heading says; `None`: nothing that is known here, so what stands below it may be guessed.
 #[cfg(test)]
 pub(super) fn column(header: &str) -> Option<Column> {
-    Words::of(header).column()
+    Heading::of(header).column()
 }
 
 /// What the headings of a row say.
@@ -159,9 +159,9 @@ pub(super) struct Header {
 /// What the cells of a header row say. A column that was found is not found again further right. Of several prices the
 /// one whose words are the clearest counts; where two are equally clear, they are rivals and nobody is chosen.
 pub(super) fn header<'a>(cells: impl Iterator<Item = &'a str>) -> Header {
-    let words: Vec<Words> = cells.map(Words::of).collect();
-    let mut columns: Vec<Option<Column>> = Vec::with_capacity(words.len());
-    for cell in &words {
+    let headings: Vec<Heading> = cells.map(Heading::of).collect();
+    let mut columns: Vec<Option<Column>> = Vec::with_capacity(headings.len());
+    for cell in &headings {
         let column = cell.column();
         let again = column.is_some_and(|c| {
             !matches!(c, Column::Price(..) | Column::Sale(_) | Column::Ignored)
@@ -171,9 +171,9 @@ pub(super) fn header<'a>(cells: impl Iterator<Item = &'a str>) -> Header {
     }
     let mut header = Header { columns, rivals: Vec::new() };
     for when in [When::Always, When::Peak, When::OffPeak, When::Weekend] {
-        header.choose_price(when, &words);
+        header.choose_price(when, &headings);
     }
-    header.choose_prefix(&words);
+    header.choose_prefix(&headings);
     header
 }
 
@@ -183,39 +183,40 @@ impl Header {
     }
 
     /// One price for each kind of hours.
-    fn choose_price(&mut self, when: When, words: &[Words]) {
+    fn choose_price(&mut self, when: When, headings: &[Heading]) {
         let priced: Vec<usize> = (0..self.columns.len())
             .filter(|i| matches!(self.columns[*i], Some(Column::Price(w, _)) if w == when))
             .collect();
-        let best = priced.iter().map(|i| words[*i].clarity()).max();
+        let best = priced.iter().map(|i| headings[*i].clarity()).max();
         let (clear, vague): (Vec<usize>, Vec<usize>) =
-            priced.into_iter().partition(|i| Some(words[*i].clarity()) == best);
+            priced.into_iter().partition(|i| Some(headings[*i].clarity()) == best);
         for i in vague {
             // `Current rate` beside `New rate` holds until the row's date.
             self.columns[i] = Some(match self.columns[i] {
                 Some(Column::Price(When::Always, scale))
-                    if words[i].is_current() && self.place(|c| matches!(c, Column::Before(_))).is_none() =>
+                    if headings[i].is_current()
+                        && self.place(|c| matches!(c, Column::Before(_))).is_none() =>
                 {
                     Column::Before(scale)
                 }
                 _ => Column::Ignored,
             });
         }
-        let by_origin = clear.iter().all(|i| words[*i].has_origin());
+        let by_origin = clear.iter().all(|i| headings[*i].has_origin());
         if clear.len() > 1 && !by_origin {
-            self.rivals.extend(clear.iter().map(|i| words[*i].heading.clone()));
+            self.rivals.extend(clear.iter().map(|i| headings[*i].text.clone()));
         }
     }
 
     /// A country code or area code without other codes beside it is the prefix.
-    fn choose_prefix(&mut self, words: &[Words]) {
+    fn choose_prefix(&mut self, headings: &[Heading]) {
         let prefix = self.place(|c| *c == Column::Prefix);
         match (self.place(|c| *c == Column::NorthAmerica), self.place(|c| *c == Column::AreaCode), prefix) {
             // NPANXX beside a column of whole prefixes says the same again.
             (Some(short), _, Some(_)) => self.columns[short] = Some(Column::Ignored),
             (None, Some(area), None) => self.columns[area] = Some(Column::NorthAmerica),
             // The exchange (NXX) goes on from the area code; a whole prefix has it in it.
-            (None, Some(area), Some(prefix)) if !words[prefix].is_exchange() => {
+            (None, Some(area), Some(prefix)) if !headings[prefix].is_exchange() => {
                 self.columns[area] = Some(Column::Ignored);
             }
             _ => {}

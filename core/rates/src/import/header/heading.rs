@@ -1,11 +1,11 @@
-//! A heading in words, and what they say.
+//! One heading: its words, and the column that they name.
 
 use super::{Column, Flag, Scale, When};
 
 /// A heading, in lower case, cut into words.
-pub(super) struct Words {
+pub(super) struct Heading {
     /// As it stands.
-    pub heading: String,
+    pub text: String,
     words: Vec<String>,
     joined: String,
 }
@@ -78,9 +78,9 @@ const NO_PRICE_BEHIND: &[&str] = &[
     "list", "deck",
 ];
 
-impl Words {
+impl Heading {
     /// Cuts a heading: `PricePerMinute`, `price_per_minute` and `Price (per minute)` have the same words.
-    pub fn of(heading: &str) -> Words {
+    pub fn of(heading: &str) -> Heading {
         let mut text = String::with_capacity(heading.len() + 8);
         let mut small_before = false;
         for c in heading.trim().chars() {
@@ -92,7 +92,7 @@ impl Words {
         }
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         let joined = words.concat();
-        Words { heading: heading.trim().to_owned(), words, joined }
+        Heading { text: heading.trim().to_owned(), words, joined }
     }
 
     fn has(&self, word: &str) -> bool {
