@@ -12,6 +12,7 @@ use super::{Algorithm, Hex, Params, put_quoted, response};
 use crate::message::{Headers, Method};
 use crate::name::Name;
 use crate::nonce::{Nonces, Unusable, same};
+use crate::uri;
 
 /// What the exchange knows of a user's password: the two hashes HA1 = H(user:realm:password), made once.
 #[derive(Clone, PartialEq, Eq)]
@@ -186,29 +187,16 @@ fn names_another(given: &[u8], asked: &[u8]) -> bool {
 }
 
 /// The user of a SIP URI, or the number of a tel URI, without parameters and escapes.
-fn user_of(uri: &[u8]) -> Option<Vec<u8>> {
-    let at = uri.iter().position(|c| *c == b':')?;
-    let (scheme, rest) = (&uri[..at], &uri[at + 1..]);
+fn user_of(text: &[u8]) -> Option<Bytes> {
+    let at = text.iter().position(|c| *c == b':')?;
+    let (scheme, rest) = (&text[..at], &text[at + 1..]);
     let user = match rest.iter().rposition(|c| *c == b'@') {
         Some(end) => &rest[..end],
         None if scheme.eq_ignore_ascii_case(b"tel") => rest,
         None => return None,
     };
     let user = user.split(|c| matches!(c, b';' | b':' | b'?')).next().unwrap_or_default();
-    let mut plain = Vec::with_capacity(user.len());
-    let mut octets = user.iter();
-    while let Some(octet) = octets.next() {
-        let hex = |c: Option<&u8>| c.and_then(|c| char::from(*c).to_digit(16));
-        let ahead = octets.as_slice();
-        match (*octet, hex(ahead.first()), hex(ahead.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                plain.push((high * 16 + low) as u8);
-                octets.nth(1);
-            }
-            _ => plain.push(*octet),
-        }
-    }
-    Some(plain)
+    Some(uri::unescape(&Bytes::copy_from_slice(user)))
 }
 
 /// Lines of one request that are looked at: one for each algorithm, and as many left over from before.
