@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::post::{End, Figures, MediaCmd, MediaEvent};
+use ringtrip_exchange::post::{End, Figures, MediaCmd, MediaEvent};
+use ringtrip_model::ids::CallId;
 
 /// Which ends each call has.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Later {
 #[derive(Debug)]
 pub(crate) enum To {
     Call(CallId),
-    Port(ringtrip_switch::ids::PortRef),
+    Port(ringtrip_model::ids::PortRef),
 }
 
 impl Media {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringtrip_switch::rand::Rand;
+use ringtrip_exchange::rand::Rand;
 
 /// How bad the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

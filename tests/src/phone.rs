@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringtrip_exchange::rand::Rand;
 use ringtrip_media::negotiate;
 use ringtrip_media::sdp::{Sdp, SdpSession};
 use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
@@ -19,7 +20,6 @@ use ringtrip_sip::endpoint::{
 use ringtrip_sip::message::{Headers, Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nonce::Nonces;
-use ringtrip_switch::rand::Rand;
 
 /// What it does when it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringtrip_config::{Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
+use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller, MAX_FORWARDS};
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut, DeskSetup};
+use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
+use ringtrip_exchange::line::{Line, LineSetup, Wall};
+use ringtrip_exchange::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace};
+use ringtrip_exchange::rand::Rand;
+use ringtrip_exchange::route::{Found, RoutePlan, Target, WallTime};
+use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
+use ringtrip_model::party::{CallerId, Cause, Digits, Key, Source};
+use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, Step};
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::nat::{self, Topology};
-use ringtrip_switch::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
-use ringtrip_switch::call::{Birth, Call, CallSetup, Caller, MAX_FORWARDS};
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::{self, Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
-use ringtrip_switch::desk::{Desk, DeskInput, DeskOut, DeskSetup};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::gateway::{Gateway, GatewaySetup};
-use ringtrip_switch::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
-use ringtrip_switch::line::{Line, LineSetup, Wall};
-use ringtrip_switch::party::{CallerId, Cause, Digits, Key, Source};
-use ringtrip_switch::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace};
-use ringtrip_switch::rand::Rand;
-use ringtrip_switch::route::{Found, RoutePlan, Target, WallTime};
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall, Router, Step};
 
 use crate::media::{Media, To};
 use crate::net::Weather;
@@ -127,14 +127,14 @@ impl World {
         let start = Instant::now();
         let secrets = DemoSecrets { first: "one".to_owned(), second: "two".to_owned() };
         let mut config = Config::demo(Region::Uk, secrets);
-        let third = config::Extension {
-            secret: Some(config::Secret::Password("three".to_owned())),
-            ..config::Extension::new("203".parse().expect("a name"))
+        let third = ringtrip_config::Extension {
+            secret: Some(ringtrip_config::Secret::Password("three".to_owned())),
+            ..ringtrip_config::Extension::new("203".parse().expect("a name"))
         };
         config.extensions.push(third);
         let server = HostPort { host: "provider.example".to_owned(), port: None };
-        let mut provider = config::Gateway::new("gw1".parse().expect("a name"), server, "acme");
-        provider.password = Some(config::Password("sesame".to_owned()));
+        let mut provider = ringtrip_config::Gateway::new("gw1".parse().expect("a name"), server, "acme");
+        provider.password = Some(ringtrip_config::Password("sesame".to_owned()));
         provider.inbound = Inbound::Ring(vec![Target::Extension("201".parse().expect("a name"))]);
         config.gateways.push(provider);
         change(&mut config);
@@ -721,9 +721,9 @@ impl World {
                 let mut text = name.to_owned();
                 for (field, value) in fields.iter().filter(|(f, _)| !matches!(*f, "call" | "leg")) {
                     let _ = match value {
-                        ringtrip_switch::event::Field::Text(t) => write!(text, " {field}={t}"),
-                        ringtrip_switch::event::Field::Number(n) => write!(text, " {field}={n}"),
-                        ringtrip_switch::event::Field::Flag(f) => write!(text, " {field}={f}"),
+                        ringtrip_model::event::Field::Text(t) => write!(text, " {field}={t}"),
+                        ringtrip_model::event::Field::Number(n) => write!(text, " {field}={n}"),
+                        ringtrip_model::event::Field::Flag(f) => write!(text, " {field}={f}"),
                     };
                 }
                 self.say(format_args!("    * {text}"));

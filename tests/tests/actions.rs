@@ -4,21 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringtrip_rates::money::Money;
-use ringtrip_rates::rate::{Steps, Tariff};
-use ringtrip_switch::board::BoardEvent;
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::{Config, Gateway, HostPort, Inbound, Password, Pin, Rule};
-use ringtrip_switch::dialplan::Plan;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::party::{Cause, Digits};
-use ringtrip_switch::post::CallInput;
-use ringtrip_switch::prompt;
-use ringtrip_switch::route::{
+use ringtrip_config::{Config, Gateway, HostPort, Inbound, Password, Pin, Rule};
+use ringtrip_dialplan::Plan;
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::post::CallInput;
+use ringtrip_exchange::prompt;
+use ringtrip_exchange::route::{
     AfterAnswer, Credentials, Extras, Keys, Prelude, Prepared, Question, Quote, RoutePlan, Target, Verdict,
     Wanted,
 };
-use ringtrip_switch::router::{
+use ringtrip_model::board::BoardEvent;
+use ringtrip_model::event::Event;
+use ringtrip_model::party::{Cause, Digits};
+use ringtrip_rating::money::Money;
+use ringtrip_rating::rate::{Steps, Tariff};
+use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
 use ringtrip_tests::{Manners, World, expect};
@@ -306,8 +306,8 @@ fn pin(config: &mut Config) {
     config.pins.push(Pin { name: "anna".to_owned(), code, plan: None, script: None });
     let (line, ring) = (&mut config.lines, vec![Target::Extension("202".parse().expect("a name"))]);
     for fxo in line.iter_mut().filter_map(|l| match &mut l.kind {
-        ringtrip_switch::config::LineKind::Fxo(fxo) => Some(fxo),
-        ringtrip_switch::config::LineKind::Fxs(_) => None,
+        ringtrip_config::LineKind::Fxo(fxo) => Some(fxo),
+        ringtrip_config::LineKind::Fxs(_) => None,
     }) {
         fxo.ring_through = None;
         fxo.answer = Some(Inbound::Ring(ring.clone()));

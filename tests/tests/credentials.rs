@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use ringtrip_config::{Config, Extension, Secret};
+use ringtrip_model::event::Event;
 use ringtrip_sip::digest::{Algorithm, Challenge, Client, Credentials};
 use ringtrip_sip::message::{Headers, Method, Request};
 use ringtrip_sip::name::Name;
-use ringtrip_switch::config::{Config, Extension, Secret};
-use ringtrip_switch::event::Event;
 use ringtrip_tests::{World, expect};
 
 /// A phone as text: it registers from the address of a phone of the world, at a port and with a Call-ID of its own.

@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
-use ringtrip_switch::config::Config;
-use ringtrip_switch::dialplan::Plan;
+use ringtrip_config::Config;
+use ringtrip_dialplan::Plan;
 use ringtrip_tests::{World, expect};
 
 /// Where providers and proxies of these tests hear as well.

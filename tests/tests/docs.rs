@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_host::{Library, Limits, Pool};
-use ringtrip_switch::dialplan::{Dialling, Plan, Timers, read_keys, try_keys};
+use ringtrip_dialplan::{Dialling, Plan, Timers, read_keys, try_keys};
+use ringtrip_routing::{Library, Limits, Pool};
 use ringtrip_tests::live::programs;
 use serde_json::Value;
 

@@ -1,12 +1,12 @@
 //! A call for help in a broken house: whatever is broken, somebody is reached, within 2 s of each failure, and the record
 //! says what really happened.
 
-use ringtrip_switch::board::{BoardEvent, PortKind};
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::{AnswerOn, Config, Gateway, HostPort, LineKind};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall};
+use ringtrip_config::{AnswerOn, Config, Gateway, HostPort, LineKind};
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_model::board::{BoardEvent, PortKind};
+use ringtrip_model::event::Event;
+use ringtrip_model::party::Cause;
+use ringtrip_routing::router::{PolicyAnswer, PolicyCall};
 use ringtrip_tests::{Manners, Wire, World};
 
 /// What the next way may take after each failure.
@@ -19,7 +19,7 @@ fn house(change: impl FnOnce(&mut Config)) -> World {
     let mut world = World::with(1, |config| {
         let server = HostPort { host: "spare.example".to_owned(), port: None };
         let mut gw2 = Gateway::new("gw2".parse().expect("a name"), server, "acme");
-        gw2.password = Some(ringtrip_switch::config::Password("sesame".to_owned()));
+        gw2.password = Some(ringtrip_config::Password("sesame".to_owned()));
         config.gateways.push(gw2);
         change(config);
     });
@@ -30,7 +30,7 @@ fn house(change: impl FnOnce(&mut Config)) -> World {
     world
 }
 
-fn landlines(config: &mut Config, change: impl Fn(&mut ringtrip_switch::config::Fxo)) {
+fn landlines(config: &mut Config, change: impl Fn(&mut ringtrip_config::Fxo)) {
     for line in &mut config.lines {
         if let LineKind::Fxo(fxo) = &mut line.kind {
             change(fxo);

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use ringtrip_switch::board::BoardEvent;
-use ringtrip_switch::config::{Config, HostPort, Inbound, LineKind, RingThrough};
-use ringtrip_switch::dialplan::Plan;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::Target;
-use ringtrip_switch::router::{
+use ringtrip_config::{Config, HostPort, Inbound, LineKind, RingThrough};
+use ringtrip_dialplan::Plan;
+use ringtrip_exchange::route::Target;
+use ringtrip_model::board::BoardEvent;
+use ringtrip_model::party::Cause;
+use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
 use ringtrip_tests::{Manners, World, expect};

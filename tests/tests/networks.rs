@@ -1,7 +1,7 @@
 //! The exchange in networks that change: other addresses, routers that are started anew, phones that move.
 
-use ringtrip_switch::board::BoardEvent;
-use ringtrip_switch::config::KeepAliveBy;
+use ringtrip_config::KeepAliveBy;
+use ringtrip_model::board::BoardEvent;
 use ringtrip_tests::{World, expect};
 
 fn phones(names: &[&str]) -> World {

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+use ringtrip_config::{Config, Inbound, LineKind};
+use ringtrip_dialplan::Plan;
+use ringtrip_exchange::route::Target;
+use ringtrip_model::board::BoardEvent;
+use ringtrip_model::party::Cause;
 use ringtrip_sip::message::Method;
 use ringtrip_sip::name::Name;
-use ringtrip_switch::board::BoardEvent;
-use ringtrip_switch::config::{Config, Inbound, LineKind};
-use ringtrip_switch::dialplan::Plan;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::Target;
 use ringtrip_tests::{Manners, World, expect};
 
 #[track_caller]

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use ringtrip_switch::config::{Config, Gateway, HostPort, Rule};
-use ringtrip_switch::dialplan::Plan;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::router::{
+use ringtrip_config::{Config, Gateway, HostPort, Rule};
+use ringtrip_dialplan::Plan;
+use ringtrip_model::party::Cause;
+use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
 use ringtrip_tests::{Manners, World, expect};

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use ringtrip_switch::config::{Config, Gateway, HostPort, Inbound, Password};
-use ringtrip_switch::dialplan::Plan;
-use ringtrip_switch::party::{Cause, Digits};
-use ringtrip_switch::route::Target;
+use ringtrip_config::{Config, Gateway, HostPort, Inbound, Password};
+use ringtrip_dialplan::Plan;
+use ringtrip_exchange::route::Target;
+use ringtrip_model::party::{Cause, Digits};
 use ringtrip_tests::{Manners, World, expect};
 
 fn ring(ext: &str) -> Inbound {

@@ -40,7 +40,7 @@ fn memory(daemon: &Daemon) -> u64 {
 
 /// The standing corpus of the scripts' own tests, and texts that are bombs for a parser.
 fn bombs() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/host/tests/abuse");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/routing/tests/abuse");
     let files = std::fs::read_dir(folder).expect("the corpus").map(|e| e.expect("an entry").path());
     let mut all: Vec<(String, String)> = files
         .map(|file| {

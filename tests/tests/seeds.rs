@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ringtrip_switch::board::BoardEvent;
+use ringtrip_model::board::BoardEvent;
 use ringtrip_tests::{Manners, Weather, World};
 
 /// Something that people, providers and mishaps do.

@@ -3,7 +3,7 @@
 //! before the call is placed.
 
 mod common;
-#[path = "../../rates/benches/common/cpu.rs"]
+#[path = "../../rating/benches/common/cpu.rs"]
 mod cpu;
 
 use std::hint::black_box;
@@ -11,8 +11,8 @@ use std::hint::black_box;
 use common::{House, caller, figure, import, list, query};
 use cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::route::Verdict;
+use ringtrip_exchange::route::Verdict;
+use ringtrip_model::ids::CallId;
 
 fn least_cost(c: &mut Criterion<Cpu>) {
     let House { engine, money, .. } = &House::new();

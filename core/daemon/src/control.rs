@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use ringtrip_switch::config::Config;
-use ringtrip_switch::ids::CallId;
+use ringtrip_config::Config;
+use ringtrip_model::ids::CallId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::views::{Counters, Views};

@@ -13,8 +13,8 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use rand::Rng;
+use ringtrip_config::HostPort;
 use ringtrip_sip::endpoint::Transport;
-use ringtrip_switch::config::HostPort;
 
 /// A name server that has not answered by then is not waited for: the caller hears nothing meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);

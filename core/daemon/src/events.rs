@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use ringtrip_switch::event::{Event, Field};
-use ringtrip_switch::fold::{Fold, Sum};
+use ringtrip_exchange::fold::{Fold, Sum};
+use ringtrip_model::event::{Event, Field};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 use tracing::Level;
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_log_tells_events_but_no_keys_and_no_lines_of_strangers() {
-        use ringtrip_switch::ids::CallId;
+        use ringtrip_model::ids::CallId;
         let call = CallId(7);
         assert_eq!(level(&alarm(1)), Some(Level::ERROR));
         assert_eq!(level(&Event::CallDigit { call, from: call.a(), key: '1' }), None);

@@ -68,9 +68,9 @@ pub enum LogTo {
     Syslog,
 }
 
-impl From<ringtrip_switch::config::Log> for LogTo {
-    fn from(log: ringtrip_switch::config::Log) -> LogTo {
-        use ringtrip_switch::config::Log;
+impl From<ringtrip_config::Log> for LogTo {
+    fn from(log: ringtrip_config::Log) -> LogTo {
+        use ringtrip_config::Log;
         match log {
             Log::Text => LogTo::Text,
             Log::Json => LogTo::Json,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_switch::dialplan::{
+use ringtrip_dialplan::{
     Bar, Dialling, Incomplete, Plan, PlanError, Timers, read_keys, repair, star, try_keys,
 };
-use ringtrip_switch::party::Digits;
+use ringtrip_model::party::Digits;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -118,7 +118,7 @@ pub enum CannotTry {
     Plan(PlanError),
     /// The keys make no sense.
     #[error(transparent)]
-    Keys(#[from] ringtrip_switch::dialplan::BadKeys),
+    Keys(#[from] ringtrip_dialplan::BadKeys),
     /// A timer makes no sense.
     #[error("{0} s is no time to wait: 0 to 3600")]
     Timer(f64),
@@ -168,7 +168,7 @@ pub fn run(ask: &PlanTry) -> Result<PlanAnswer, CannotTry> {
 pub fn check(text: &str) -> PlanCheck {
     match Plan::parse(text) {
         Ok(plan) => {
-            let warning = |w: &ringtrip_switch::dialplan::Warning| PlanFault {
+            let warning = |w: &ringtrip_dialplan::Warning| PlanFault {
                 error: false,
                 at: w.at,
                 what: w.what.clone(),

@@ -10,8 +10,8 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{RData, RecordType};
-use ringtrip_switch::config::{Config, LineKind};
-use ringtrip_switch::event::Event;
+use ringtrip_config::{Config, LineKind};
+use ringtrip_model::event::Event;
 use ringtrip_wasm::Installed;
 use ringtrip_wasm::host::{Naptr, NaptrFailure, NaptrRecord};
 use ringtrip_wasm::installed::{Options, Tell};
@@ -46,7 +46,7 @@ fn price_list(money: &Money, plugin: &str, prices: &[Price]) {
     }
     let mut list = "prefix,destination,per_minute,connection,currency\n".to_owned();
     for p in prices {
-        let amount = |micros: i64| ringtrip_rates::money::Money(micros).to_string();
+        let amount = |micros: i64| ringtrip_rating::money::Money(micros).to_string();
         let destination = p.destination.replace(['"', ',', '\n', '\r'], " ");
         let (minute, connection) = (amount(p.per_minute.micros), amount(p.connection.micros));
         let _ = writeln!(list, "{},{destination},{minute},{connection},{}", p.prefix, p.per_minute.currency);

@@ -7,7 +7,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 
-pub use ringtrip_switch::dialplan::hide_passwords as hide_in_plan;
+pub use ringtrip_dialplan::hide_passwords as hide_in_plan;
 
 /// A secret that prints as `***`.
 #[derive(Clone, PartialEq, Eq)]

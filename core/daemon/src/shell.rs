@@ -3,7 +3,7 @@
 //! and never locks.
 //!
 //! actix's own `Supervisor` does not restart after a panic, and `do_send` ignores a mailbox's bound; so the panic
-//! boundary is here, restarts follow [`ringtrip_switch::supervise`], and every send is a `try_send`.
+//! boundary is here, restarts follow [`ringtrip_exchange::supervise`], and every send is a `try_send`.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use ringtrip_switch::config::{Config, DemoSecrets, Region};
+use ringtrip_config::{Config, DemoSecrets, Region};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Fault};

@@ -46,7 +46,7 @@ fn plans_are_tried() {
 
 #[test]
 fn every_published_vector_is_answered_in_the_same_words() {
-    let vectors = include_str!("../../switch/tests/dialplan_vectors.json");
+    let vectors = include_str!("../../dialplan/tests/dialplan_vectors.json");
     let vectors: Vec<serde_json::Value> = serde_json::from_str(vectors).unwrap();
     assert!(vectors.len() > 100);
     // A process each for a few; the words are the library's for all.

@@ -1,5 +1,5 @@
 //! What a daemon and a board process say to each other: one closed enum each way, written as JSON with binary data
-//! behind it. The words for ports are those of `ringtrip_switch::board`, here with serde.
+//! behind it. The words for ports are those of `ringtrip_model::board`, here with serde.
 
 use ringtrip_driver::abi::{self, LinePortCfgV1, LinePortStatusV1};
 use ringtrip_driver::{Command, Seen};
@@ -254,7 +254,7 @@ pub struct PortCfg {
     pub ring_volts: u32,
 }
 
-/// What a port should do (`ringtrip_switch::board::BoardCmd`).
+/// What a port should do (`ringtrip_model::board::BoardCmd`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum PortCmd {
@@ -312,7 +312,7 @@ pub enum PortCmd {
     },
 }
 
-/// What a port saw (`ringtrip_switch::board::BoardEvent`).
+/// What a port saw (`ringtrip_model::board::BoardEvent`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "saw", rename_all = "kebab-case")]
 pub enum PortEvent {

@@ -4,7 +4,7 @@
 //!
 //! The guests are those of `cargo xtask plugins`, in `target/plugins` or in the folder `RINGTRIP_PLUGINS`.
 
-#[path = "../../rates/benches/common/cpu.rs"]
+#[path = "../../rating/benches/common/cpu.rs"]
 mod cpu;
 #[path = "../tests/guests/mod.rs"]
 mod guests;
@@ -18,12 +18,12 @@ use std::sync::Arc;
 use cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
 use guests::{ONE_STAGE, call, load, policy, runtime, verdict};
-use ringtrip_host::Engine;
-use ringtrip_switch::config::{Config, DemoSecrets, Region};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{self, Digits, Source};
-use ringtrip_switch::route::{self, RouteQuery};
-use ringtrip_switch::router::{NoPrices, Router};
+use ringtrip_config::{Config, DemoSecrets, Region};
+use ringtrip_exchange::route::{self, RouteQuery};
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{self, Digits, Source};
+use ringtrip_routing::Engine;
+use ringtrip_routing::router::{NoPrices, Router};
 use ringtrip_wasm::package::manifest::Manifest;
 use ringtrip_wasm::words::{Call, Origin, Verdict};
 use ringtrip_wasm::{Outside, Plugin, Runtime, Set};

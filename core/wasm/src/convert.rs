@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ringtrip_switch::party::{self, Cause, Digits, Source};
-use ringtrip_switch::route::{self, AfterAnswer, Keys, StepKind, Target, Verdict};
-use ringtrip_switch::router::{
+use ringtrip_exchange::route::{self, AfterAnswer, Keys, StepKind, Target, Verdict};
+use ringtrip_model::party::{self, Cause, Digits, Source};
+use ringtrip_routing::router::{
     CallerEdit, Carrier, PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
     Preparation,
 };

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ringtrip_host::{PluginSaid, Plugins};
-use ringtrip_switch::party::{CallerId, Digits};
-use ringtrip_switch::router::{PolicyCall, Preparation};
+use ringtrip_model::party::{CallerId, Digits};
+use ringtrip_routing::router::{PolicyCall, Preparation};
+use ringtrip_routing::{PluginSaid, Plugins};
 
 use crate::convert;
 use crate::fault::PluginFault;

@@ -8,8 +8,8 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringtrip_host::Plugins;
-use ringtrip_switch::router::{PolicyAnswer, PolicyVerdict};
+use ringtrip_routing::Plugins;
+use ringtrip_routing::router::{PolicyAnswer, PolicyVerdict};
 use ringtrip_wasm::installed::{Change, Confirmed, InstallError, Installed};
 use ringtrip_wasm::package::Package;
 use ringtrip_wasm::package::grant::Grants;

@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use ringtrip_host::Plugins;
+use ringtrip_routing::Plugins;
 use ringtrip_wasm::installed::{Change, Confirmed, InstallError, Installed, Kept, Plan, put_back};
 use ringtrip_wasm::package::Package;
 use ringtrip_wasm::package::grant::Grants;

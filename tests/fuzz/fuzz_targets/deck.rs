@@ -1,6 +1,6 @@
 //! Price lists: what is exported is read as the same deck.
 #![no_main]
-use ringtrip_rates::{export, import, money::Currency};
+use ringtrip_rating::{export, import, money::Currency};
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
     let options = import::Options { most: 10_000, ..import::Options::new("fuzz", Currency::EUR) };

@@ -1,6 +1,6 @@
 //! Scripts and the tests beside them: compiling and laying out never fall, and what is laid out stays as it is.
 #![no_main]
-use ringtrip_host::{Library, Limits, Pool, script};
+use ringtrip_routing::{Library, Limits, Pool, script};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let began = std::time::Instant::now();

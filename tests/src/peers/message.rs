@@ -103,7 +103,8 @@ impl Message {
             }
         }
         let kind = kind(more, body);
-        text + &format!("{more}{kind}Content-Length: {}\r\n\r\n{body}", body.len())
+        text.push_str(&format!("{more}{kind}Content-Length: {}\r\n\r\n{body}", body.len()));
+        text
     }
 }
 

@@ -46,7 +46,7 @@ pub fn bench(args: &[String]) -> Result<()> {
     }
     let mut report = Report::default();
     if wanted("micro") {
-        run(&cargo(), &["bench", "-p", "ringtrip-sip", "-p", "ringtrip-media", "-p", "ringtrip-switch"])?;
+        run(&cargo(), &["bench", "-p", "ringtrip-sip", "-p", "ringtrip-media", "-p", "ringtrip-dialplan"])?;
     }
     if wanted("routes") {
         routes::routes(&mut report)?;

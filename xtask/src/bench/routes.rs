@@ -9,9 +9,9 @@ use crate::plugins;
 
 /// Where the figures come from.
 const BENCHES: &[(&str, &str)] = &[
-    ("ringtrip-rates", "deck"),
-    ("ringtrip-host", "policy"),
-    ("ringtrip-host", "replay"),
+    ("ringtrip-rating", "deck"),
+    ("ringtrip-routing", "policy"),
+    ("ringtrip-routing", "replay"),
     ("ringtrip-wasm", "decision"),
     ("ringtrip", "least_cost"),
     ("ringtrip", "swap"),

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use ringtrip::money::{ImportAsk, Money};
 use ringtrip::store::{Store, StoreOptions};
-use ringtrip_host::{Engine, Limits, NoPlugins, Script};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{CallerId, Digits, Source};
-use ringtrip_switch::route::{RouteQuery, WallTime};
-use ringtrip_switch::router::Router;
+use ringtrip_exchange::route::{RouteQuery, WallTime};
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{CallerId, Digits, Source};
+use ringtrip_routing::router::Router;
+use ringtrip_routing::{Engine, Limits, NoPlugins, Script};
 
 const CONFIG: &str = r#"
 region = "uk"

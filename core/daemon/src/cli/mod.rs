@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ringtrip_switch::config::Region;
+use ringtrip_config::Region;
 
 use crate::logging::LogTo;
 use crate::plan::{BarWord, IncompleteWord};

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use ringtrip_host::script::{Outcome as Tried, Trials, format};
-use ringtrip_host::{Library, Limits, Pool};
-use ringtrip_switch::config::Config;
+use ringtrip_config::Config;
+use ringtrip_routing::script::{Outcome as Tried, Trials, format};
+use ringtrip_routing::{Library, Limits, Pool};
 use serde_json::json;
 
 use super::client::{Client, quoted};
@@ -165,7 +165,7 @@ fn tried(tests: &Path, document: Option<&Config>) -> Result<Vec<Tried>, Refusal>
         return Err(Refusal::No(no_tests(&script, tests)));
     }
     let trials = Trials::read(&text_of(tests)?).map_err(|faults| {
-        let line = |e: &ringtrip_host::ScriptError| {
+        let line = |e: &ringtrip_routing::ScriptError| {
             format!("{}:{}:{}: error: {}; {}", tests.display(), e.line, e.column, e.what, e.hint)
         };
         Refusal::No(faults.iter().map(line).collect::<Vec<_>>().join("\n"))

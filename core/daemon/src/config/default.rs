@@ -1,6 +1,6 @@
 //! The document of a first start: what `Config::demo` says, written out with comments for the person who edits it.
 
-use ringtrip_switch::config::{Config, DemoSecrets, Region};
+use ringtrip_config::{Config, DemoSecrets, Region};
 
 /// The first document. It reads back as `Config::demo(region, secrets)`.
 pub fn default_toml(region: Region, secrets: &DemoSecrets) -> String {

@@ -12,8 +12,8 @@ use std::sync::RwLock;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
-use ringtrip_host::script::decoded;
-use ringtrip_switch::config::Holiday;
+use ringtrip_config::Holiday;
+use ringtrip_routing::script::decoded;
 
 use super::routing::{YEARS, holiday};
 use rule::Rule;

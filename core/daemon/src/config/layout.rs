@@ -1,9 +1,9 @@
 //! Do lines fit the ports of the virtual board, where its settings say what they are? What other drivers make of their
 //! settings only they know: their ports are looked at when the board comes up.
 
-use ringtrip_switch::board::PortKind;
-use ringtrip_switch::config::{Board, Config, Problem, Severity};
-use ringtrip_switch::line::Fault;
+use ringtrip_config::{Board, Config, Problem, Severity};
+use ringtrip_exchange::line::Fault;
+use ringtrip_model::board::PortKind;
 use serde_json::Value;
 
 pub(super) fn misfits(config: &Config) -> Vec<Problem> {

@@ -1,13 +1,13 @@
 //! `[line.…]`: telephones and landlines. Each key is the SPA3102's parameter in lower case.
 
-use ringtrip_media::cadence::Cadence;
-use ringtrip_media::tone::ToneMatch;
-use ringtrip_switch::board::Polarity;
-use ringtrip_switch::config::{
+use ringtrip_config::{
     AnswerOn, CallerIdMethod, DialBy, DisconnectTone, FskStandard, Fxo, Fxs, Line, LineKind, Region, Ring,
     RingThrough,
 };
-use ringtrip_switch::ids::{BoardId, LineId, PortRef};
+use ringtrip_media::cadence::Cadence;
+use ringtrip_media::tone::ToneMatch;
+use ringtrip_model::board::Polarity;
+use ringtrip_model::ids::{BoardId, LineId, PortRef};
 use std::time::Duration;
 
 use toml::de::DeValue;

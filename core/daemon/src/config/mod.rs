@@ -1,4 +1,4 @@
-//! The configuration document as text: TOML in, [`ringtrip_switch::config::Config`] out, every problem at once with
+//! The configuration document as text: TOML in, [`ringtrip_config::Config`] out, every problem at once with
 //! line, column and a way to mend it. What the words mean together is `Config::check`'s business.
 
 mod default;
@@ -16,7 +16,7 @@ mod routing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringtrip_switch::config::{Config, Severity};
+use ringtrip_config::{Config, Severity};
 use toml::de::{DeTable, DeValue};
 
 pub use default::default_toml;

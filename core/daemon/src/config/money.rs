@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use ringtrip_rates::brake::{Class, Limit, Per, Which};
-use ringtrip_rates::bundle::Bundle;
-use ringtrip_rates::money::{Currency, Money};
-use ringtrip_rates::prefix::{Prefix, PrefixSet};
-use ringtrip_rates::rate::Steps;
-use ringtrip_rates::time::Hours;
-use ringtrip_switch::config::{Offered, Rates};
-use ringtrip_switch::ids::GatewayId;
+use ringtrip_config::{Offered, Rates};
+use ringtrip_model::ids::GatewayId;
+use ringtrip_rating::brake::{Class, Limit, Per, Which};
+use ringtrip_rating::bundle::Bundle;
+use ringtrip_rating::money::{Currency, Money};
+use ringtrip_rating::prefix::{Prefix, PrefixSet};
+use ringtrip_rating::rate::Steps;
+use ringtrip_rating::time::Hours;
 
 use super::read::Section;
 use crate::money::is_deck_name;

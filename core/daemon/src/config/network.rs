@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ringtrip_config::{External, HostPort, KeepAliveBy, Sip};
 use ringtrip_sip::nat::{self, IpNet};
-use ringtrip_switch::config::{External, HostPort, KeepAliveBy, Sip};
 
 use super::read::Section;
 

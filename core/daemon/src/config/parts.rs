@@ -5,18 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringtrip_media::sound::CodecKind;
-use ringtrip_sip::endpoint::Transport;
-use ringtrip_sip::nat;
-use ringtrip_switch::config::{
+use ringtrip_config::Country;
+use ringtrip_config::{
     Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort, Inbound,
     Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
 };
-use ringtrip_switch::dialplan::{Bar, Dialling, Incomplete, Plan};
-use ringtrip_switch::emergency::Country;
-use ringtrip_switch::ids::{BoardId, ExtId, GatewayId, LineId};
-use ringtrip_switch::party::Digits;
-use ringtrip_switch::route::{AdHoc, PlanRoute, Target};
+use ringtrip_dialplan::{Bar, Dialling, Incomplete, Plan};
+use ringtrip_exchange::route::{AdHoc, PlanRoute, Target};
+use ringtrip_media::sound::CodecKind;
+use ringtrip_model::ids::{BoardId, ExtId, GatewayId, LineId};
+use ringtrip_model::party::Digits;
+use ringtrip_sip::endpoint::Transport;
+use ringtrip_sip::nat;
 use toml::de::{DeTable, DeValue};
 
 use super::Names;

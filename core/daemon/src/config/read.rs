@@ -8,7 +8,7 @@ use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::time::Duration;
 
-use ringtrip_host::script::nearest;
+use ringtrip_routing::script::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

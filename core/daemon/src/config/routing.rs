@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use ringtrip_switch::config::{Config, Holiday, Holidays, Numbering, Password, Pin};
+use ringtrip_config::{Config, Holiday, Holidays, Numbering, Password, Pin};
 
 use super::parts::secret;
 use super::read::Section;

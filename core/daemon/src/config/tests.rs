@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use ringtrip_switch::config::{DemoSecrets, Inbound, LineKind, Region};
-use ringtrip_switch::route::Target;
+use ringtrip_config::{DemoSecrets, Inbound, LineKind, Region};
+use ringtrip_exchange::route::Target;
 
 use super::*;
 
@@ -320,7 +320,7 @@ fn scripts_pins_holidays_and_numbering_are_read() {
     assert_eq!((pin.name.as_str(), pin.script.as_deref()), ("anna", Some("scripts/house.rhai")));
     assert_eq!((config.numbering.country.as_str(), config.numbering.area.as_str()), ("44", "1480"));
     assert_eq!(config.numbering.local, (5, 6));
-    let at = |year, month, day| ringtrip_switch::route::WallTime { year, month, day, ..Default::default() };
+    let at = |year, month, day| ringtrip_exchange::route::WallTime { year, month, day, ..Default::default() };
     assert_eq!(config.holiday(&at(2026, 5, 4)), Some("Early May"));
     assert_eq!(config.holiday(&at(2031, 12, 25)), Some("Christmas"));
     assert_eq!(config.holiday(&at(2027, 5, 4)), None);
@@ -355,8 +355,8 @@ fn faults_of_routing_have_a_place_and_a_way_out() {
 
 #[test]
 fn the_failover_table_is_read() {
-    use ringtrip_switch::config::Rule;
-    use ringtrip_switch::party::Cause;
+    use ringtrip_config::Rule;
+    use ringtrip_model::party::Cause;
 
     let text =
         default_toml(Region::Uk, &secrets()) + "\n[failover]\nno-answer = \"next\"\nfailure = \"stop\"\n";
@@ -467,7 +467,7 @@ fn a_password_that_is_soon_guessed_is_warned_of() {
 
 #[test]
 fn networks_around_the_exchange_are_read() {
-    use ringtrip_switch::config::{External, KeepAliveBy};
+    use ringtrip_config::{External, KeepAliveBy};
     let sip = |lines: &str| {
         let text = format!("{}\n", default_toml(Region::Us, &secrets()));
         let text = match text.contains("[sip]") {
@@ -560,7 +560,7 @@ fn settings_of_lines_are_read_at_the_door() {
     let LineKind::Fxo(fxo) = &config.lines[0].kind else { panic!("a landline") };
     let expected =
         ringtrip_media::tone::ToneMatch { hz: [425.0; 2], least: 80_000, pairs: vec![(2_000, 2_000)] };
-    assert_eq!(fxo.disconnect_tone, ringtrip_switch::config::DisconnectTone::These(vec![expected]));
+    assert_eq!(fxo.disconnect_tone, ringtrip_config::DisconnectTone::These(vec![expected]));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ringtrip_host::canary::{Rule, Share};
-use ringtrip_switch::event::Event;
+use ringtrip_model::event::Event;
+use ringtrip_routing::canary::{Rule, Share};
 
 use super::Drafts;
 use crate::config::Fault;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_host::probe::Known;
-use ringtrip_host::proof::{self, Finding, Given, Proof};
+use ringtrip_routing::probe::Known;
+use ringtrip_routing::proof::{self, Finding, Given, Proof};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

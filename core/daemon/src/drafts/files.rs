@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringtrip_switch::config::Config;
+use ringtrip_config::Config;
 
 use super::plugins;
 use crate::config::read;

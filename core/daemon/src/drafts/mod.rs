@@ -19,9 +19,9 @@ mod plugins;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use ringtrip_host::Engine;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::router::NoGateways;
+use ringtrip_config::Config;
+use ringtrip_routing::Engine;
+use ringtrip_routing::router::NoGateways;
 
 pub use canary::wished;
 pub use check::{Checks, Example, checks};

@@ -27,7 +27,7 @@ impl Drafts {
         Ok(())
     }
 
-    pub(super) fn plugins_as_if(&self, _: &Parts) -> Result<Arc<dyn ringtrip_host::Plugins>, Fault> {
+    pub(super) fn plugins_as_if(&self, _: &Parts) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
         Err(Fault::elsewhere("plugins", NONE, "make a draft without plugins"))
     }
 

@@ -1,6 +1,6 @@
 //! Rate decks and plugins of a draft: how they stand, how they shall stand, and the step from one to the other.
 
-use ringtrip_switch::config::Config;
+use ringtrip_config::Config;
 
 use super::{Drafts, PlannedDeck};
 use crate::config::{DiffLine, Fault};

@@ -1,7 +1,7 @@
 //! The calls of the past, for replays.
 
-use ringtrip_host::replay::PastCall;
-use ringtrip_switch::party::{CallerId, Digits, Source};
+use ringtrip_model::party::{CallerId, Digits, Source};
+use ringtrip_routing::replay::PastCall;
 
 use crate::exchange::wall;
 use crate::store::CdrRecord;

@@ -98,7 +98,7 @@ impl Drafts {
     }
 
     /// The plugins as a draft wants them that changes some.
-    pub(super) fn plugins_as_if(&self, parts: &Parts) -> Result<Arc<dyn ringtrip_host::Plugins>, Fault> {
+    pub(super) fn plugins_as_if(&self, parts: &Parts) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
         let refused = |what: String| {
             Fault::elsewhere("plugins", what, "change the draft's plugins; nothing is in force")
         };

@@ -6,18 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringtrip_config::{Config, Region};
+use ringtrip_exchange::call::CallSetup;
+use ringtrip_exchange::desk::{Desk, DeskInput, DeskSetup};
+use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
+use ringtrip_exchange::line::{Line, LineSetup, Wall};
+use ringtrip_exchange::post::{CallInput, LineInput, Post};
+use ringtrip_exchange::supervise::Rule;
 use ringtrip_media::region;
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{GatewayId, LineId};
+use ringtrip_model::party::Cause;
 use ringtrip_sip::nat::Topology;
-use ringtrip_switch::call::CallSetup;
-use ringtrip_switch::config::{Config, Region};
-use ringtrip_switch::desk::{Desk, DeskInput, DeskSetup};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::gateway::{Gateway, GatewaySetup};
-use ringtrip_switch::ids::{GatewayId, LineId};
-use ringtrip_switch::line::{Line, LineSetup, Wall};
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::post::{CallInput, LineInput, Post};
-use ringtrip_switch::supervise::Rule;
 
 use super::directory::{Directory, LineEntry};
 use super::front::Knock;

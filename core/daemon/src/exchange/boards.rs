@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringtrip_config::{Config, Line, LineKind, Region};
+use ringtrip_exchange::line::Fault;
+use ringtrip_exchange::post::{LineInput, Post};
+use ringtrip_exchange::supervise::Rule;
 use ringtrip_linehost::words::{self, Asked, PortCaps, PortCfg, PortCmd, PortEvent, ToBoard};
 use ringtrip_linehost::{BoardInfo, Heard, Host, News, Spec, spawn};
-use ringtrip_switch::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
-use ringtrip_switch::config::{Config, Line, LineKind, Region};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{BoardId, LineId, PortRef};
-use ringtrip_switch::line::Fault;
-use ringtrip_switch::party::Key;
-use ringtrip_switch::post::{LineInput, Post};
-use ringtrip_switch::supervise::Rule;
+use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{BoardId, LineId, PortRef};
+use ringtrip_model::party::Key;
 
 use super::directory::Directory;
 use super::front::{Door, Knock};

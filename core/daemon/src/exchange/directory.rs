@@ -10,25 +10,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use ringtrip_host::Engine;
+use ringtrip_config::Config;
+use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller};
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::desk::DeskInput;
+use ringtrip_exchange::emergency;
+use ringtrip_exchange::leg::{LegCmd, LegEvent};
+use ringtrip_exchange::overload::Admitter;
+use ringtrip_exchange::pins::PinGuard;
+use ringtrip_exchange::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
+use ringtrip_exchange::prompt;
+use ringtrip_exchange::route::Found;
+use ringtrip_exchange::supervise::{Decision, Ending, Exit, Rule, Supervisor};
+use ringtrip_model::board::PortKind;
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
+use ringtrip_model::party::{Cause, Digits, Source};
+use ringtrip_routing::Engine;
 use ringtrip_sip::endpoint::{Told, Transmit, Transport};
 use ringtrip_sip::nat::Topology;
-use ringtrip_switch::board::PortKind;
-use ringtrip_switch::call::{Birth, Call, CallSetup, Caller};
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::desk::DeskInput;
-use ringtrip_switch::emergency;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
-use ringtrip_switch::leg::{LegCmd, LegEvent};
-use ringtrip_switch::overload::Admitter;
-use ringtrip_switch::party::{Cause, Digits, Source};
-use ringtrip_switch::pins::PinGuard;
-use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
-use ringtrip_switch::prompt;
-use ringtrip_switch::route::Found;
-use ringtrip_switch::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 
 use super::front::Door;
 use super::parts::{self, CallShell, CallWorld, DeskShell, GatewayShell, LineShell};
@@ -573,7 +573,7 @@ impl Directory {
 
     /// The media plane says something.
     pub fn media(&self, call: Option<CallId>, event: MediaEvent) {
-        use ringtrip_switch::post::End;
+        use ringtrip_exchange::post::End;
         let line = match event.end() {
             End::Port(port) => self.0.ports.borrow().get(port).cloned(),
             End::Rtp(_) => None,

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringtrip_config::{ANSWER_WITHIN, HostPort};
+use ringtrip_exchange::desk::DeskInput;
+use ringtrip_exchange::post::{CallInput, GatewayInput, Post};
+use ringtrip_exchange::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
+use ringtrip_model::ids::{CallId, ExtId, GatewayId, LegId, LineId};
+use ringtrip_model::party::Cause;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::next_hop::{HostName, Reach};
-use ringtrip_switch::config::{ANSWER_WITHIN, HostPort};
-use ringtrip_switch::desk::DeskInput;
-use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LegId, LineId};
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::post::{CallInput, GatewayInput, Post};
-use ringtrip_switch::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
 
 use super::directory::{Directory, LineEntry};
 

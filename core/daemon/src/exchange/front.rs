@@ -1,9 +1,9 @@
 //! The door of the control arbiter for other threads: boards, the media plane, the route's arbiter, the store.
 
+use ringtrip_exchange::post::{MediaEvent, Post};
 use ringtrip_linehost::{BoardInfo, Heard, Host};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{BoardId, CallId};
-use ringtrip_switch::post::{MediaEvent, Post};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{BoardId, CallId};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use ringtrip_switch::board::PortKind;
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{CallId, ExtId, LegId, LineId};
-use ringtrip_switch::line::LineStatus;
-use ringtrip_switch::party::Source;
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::line::LineStatus;
+use ringtrip_model::board::PortKind;
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{CallId, ExtId, LegId, LineId};
+use ringtrip_model::party::Source;
 
 use super::directory::Directory;
 use super::{boards, wall};

@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringtrip_config::{Config, External};
+use ringtrip_exchange::desk::DeskInput;
+use ringtrip_exchange::post::{CallInput, GatewayInput, Post};
+use ringtrip_model::ids::GatewayId;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::nat::{self, Topology};
-use ringtrip_switch::config::{Config, External};
-use ringtrip_switch::desk::DeskInput;
-use ringtrip_switch::ids::GatewayId;
-use ringtrip_switch::post::{CallInput, GatewayInput, Post};
 
 use super::apply::call_setup;
 use super::directory::Directory;

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use ringtrip_switch::call::Call;
-use ringtrip_switch::desk::{Desk, DeskInput, DeskOut};
-use ringtrip_switch::gateway::Gateway;
-use ringtrip_switch::ids::{CallId, GatewayId, LineId};
-use ringtrip_switch::line::Line;
-use ringtrip_switch::post::{CallInput, GatewayInput, LineInput, MediaCmd, Post};
+use ringtrip_exchange::call::Call;
+use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut};
+use ringtrip_exchange::gateway::Gateway;
+use ringtrip_exchange::line::Line;
+use ringtrip_exchange::post::{CallInput, GatewayInput, LineInput, MediaCmd, Post};
+use ringtrip_model::ids::{CallId, GatewayId, LineId};
 
 use super::directory::Directory;
 use crate::media::Lease;

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringtrip_exchange::desk::Desk;
+use ringtrip_model::ids::ExtId;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::registrar::Record;
-use ringtrip_switch::desk::Desk;
-use ringtrip_switch::ids::ExtId;
 
 use super::directory::Directory;
 use super::{live, wall};

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_host::Engine;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::post::{CallInput, Post};
-use ringtrip_switch::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict};
-use ringtrip_switch::router::Step;
+use ringtrip_exchange::post::{CallInput, Post};
+use ringtrip_exchange::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict};
+use ringtrip_model::event::Event;
+use ringtrip_model::party::Cause;
+use ringtrip_routing::Engine;
+use ringtrip_routing::router::Step;
 
 use super::directory::Directory;
 use super::front::{Door, Knock};
@@ -100,11 +100,7 @@ pub(super) fn workers(door: Door) -> std::io::Result<Workers> {
 }
 
 /// The routes of a configuration; what they tell comes through the door.
-pub(super) fn routes(
-    config: Arc<ringtrip_switch::config::Config>,
-    folder: &std::path::Path,
-    door: Door,
-) -> Routes {
+pub(super) fn routes(config: Arc<ringtrip_config::Config>, folder: &std::path::Path, door: Door) -> Routes {
     Routes::new(config, folder, Box::new(move |event: Event| drop(door.try_send(Knock::Tell(event)))))
 }
 

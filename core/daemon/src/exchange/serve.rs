@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use ringtrip_config::Config;
+use ringtrip_exchange::desk::DeskInput;
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{CallId, CallIds};
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::nat::Topology;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::desk::DeskInput;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{CallId, CallIds};
 
 use super::apply::call_setup;
 use super::boards::Programs;

@@ -4,7 +4,7 @@ use std::sync::RwLock;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use ringtrip_switch::route::WallTime;
+use ringtrip_exchange::route::WallTime;
 
 /// The zone that the configuration names; `None`: the machine's own.
 static ZONE: RwLock<Option<TimeZone>> = RwLock::new(None);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ringtrip_switch::call::{Birth, Caller, MAX_FORWARDS};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{CallId, ExtId, GatewayId, LineId};
-use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
-use ringtrip_switch::post::{CallInput, Post};
-use ringtrip_switch::route::{Found, Target};
+use ringtrip_exchange::call::{Birth, Caller, MAX_FORWARDS};
+use ringtrip_exchange::post::{CallInput, Post};
+use ringtrip_exchange::route::{Found, Target};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{CallId, ExtId, GatewayId, LineId};
+use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 use tokio::sync::mpsc;
 
 use super::directory::Directory;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
-use ringtrip_switch::ids::CallId;
+use ringtrip_model::ids::CallId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

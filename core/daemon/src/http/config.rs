@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
-use ringtrip_switch::config::Config;
+use ringtrip_config::Config;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

@@ -1,9 +1,9 @@
 //! The dial-plan tester, and what the whole route would decide.
 
 use actix_web::web;
-use ringtrip_host::probe::Probe;
-use ringtrip_switch::party::Digits;
-use ringtrip_switch::route::{RoutePlan, Target, Verdict};
+use ringtrip_exchange::route::{RoutePlan, Target, Verdict};
+use ringtrip_model::party::Digits;
+use ringtrip_routing::probe::Probe;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -118,12 +118,12 @@ fn view(plan: RoutePlan) -> RouteView {
         RouteView { verdict: String::new(), cause: None, emergency: None, stages: Vec::new(), provenance };
     view.verdict = match plan.verdict {
         Verdict::Stages(stages) => {
-            let attempt = |a: ringtrip_switch::route::Attempt| AttemptView {
+            let attempt = |a: ringtrip_exchange::route::Attempt| AttemptView {
                 target: target(&a.target),
                 number: a.number.to_string(),
                 caller: (!a.caller.private).then_some(a.caller.number),
             };
-            let stage = |s: ringtrip_switch::route::Stage| StageView {
+            let stage = |s: ringtrip_exchange::route::Stage| StageView {
                 timeout_ms: u64::try_from(s.timeout.as_millis()).unwrap_or(u64::MAX),
                 targets: s.targets.into_iter().map(attempt).collect(),
             };

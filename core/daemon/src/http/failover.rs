@@ -1,7 +1,7 @@
 //! When a call that failed outside is tried another way: the table that is in force.
 
 use actix_web::web;
-use ringtrip_switch::config::Failover;
+use ringtrip_config::Failover;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

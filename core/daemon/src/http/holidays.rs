@@ -1,7 +1,7 @@
 //! The holidays in force, as they were read: from the document and from calendars.
 
 use actix_web::web;
-use ringtrip_switch::config::Holiday;
+use ringtrip_config::Holiday;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -164,7 +164,7 @@ impl From<ImportError> for Problem {
             ImportError::Unreadable(_) => refused("no-price-list"),
             ImportError::Nothing => refused("bad-rows"),
             ImportError::Rows { some, .. } => {
-                let fault = |e: ringtrip_rates::import::RowError| Fault {
+                let fault = |e: ringtrip_rating::import::RowError| Fault {
                     severity: FaultSeverity::Error,
                     line: usize::try_from(e.line).unwrap_or(usize::MAX),
                     column: e.column,

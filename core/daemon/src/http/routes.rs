@@ -8,12 +8,12 @@ use actix_web::web;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use ringtrip_host::Engine;
-use ringtrip_host::probe::Probes;
-use ringtrip_host::reach::{self, Way};
-use ringtrip_switch::config::Config;
-use ringtrip_switch::party::Digits;
-use ringtrip_switch::route::WallTime;
+use ringtrip_config::Config;
+use ringtrip_exchange::route::WallTime;
+use ringtrip_model::party::Digits;
+use ringtrip_routing::Engine;
+use ringtrip_routing::probe::Probes;
+use ringtrip_routing::reach::{self, Way};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -161,7 +161,7 @@ pub(super) async fn who_reaches(
     on_paper(Paper::Long, move || {
         let engine = engine(&api, &ask.instead)?;
         let config = engine.router().config();
-        let exists = ringtrip_switch::router::Router::target_named(config, &ask.target).is_some();
+        let exists = ringtrip_routing::router::Router::target_named(config, &ask.target).is_some();
         if !exists {
             return Err(Problem::missing("extension, line, gateway or host", &ask.target));
         }
@@ -169,7 +169,7 @@ pub(super) async fn who_reaches(
         let texts: Vec<String> = api.routes.now().scripts.iter().map(|(_, text)| text.clone()).collect();
         let dialled = dialled(&api);
         let probes =
-            Probes::new(config, ringtrip_host::probe::Known { dialled: &dialled, ..known(&now, &texts) });
+            Probes::new(config, ringtrip_routing::probe::Known { dialled: &dialled, ..known(&now, &texts) });
         let began = Instant::now();
         let found =
             reach::who_reaches(&engine.on_paper(), &probes, &ask.target, &|| began.elapsed() < PATIENCE);
@@ -317,10 +317,10 @@ mod tests {
     #[test]
     fn assumed_states_are_of_what_is_there() {
         let mut config = Config::demo(
-            ringtrip_switch::config::Region::Uk,
-            ringtrip_switch::config::DemoSecrets { first: String::new(), second: String::new() },
+            ringtrip_config::Region::Uk,
+            ringtrip_config::DemoSecrets { first: String::new(), second: String::new() },
         );
-        let gateway = ringtrip_switch::config::Gateway::new;
+        let gateway = ringtrip_config::Gateway::new;
         config.gateways.push(gateway("gw1".parse().unwrap(), "sip.example.com".parse().unwrap(), "me"));
         let map = |name: &str, state: &str| BTreeMap::from([(name.to_owned(), state.to_owned())]);
         let none = BTreeMap::new;

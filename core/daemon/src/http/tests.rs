@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
-use ringtrip_switch::config::{DemoSecrets, Region};
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::CallId;
+use ringtrip_config::{DemoSecrets, Region};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::CallId;
 use serde_json::{Value, json};
 
 use super::*;

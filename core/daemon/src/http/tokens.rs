@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::{HttpRequest, HttpResponse, web};
-use ringtrip_switch::event::Event;
+use ringtrip_model::event::Event;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
+use ringtrip_exchange::post::{End, Listen, MediaEvent};
 use ringtrip_media::callerid::{Caller, FskReceiver, Received};
 use ringtrip_media::dtmf::{DtmfDetector, Heard};
 use ringtrip_media::progress::DialToneDetector;
 use ringtrip_media::silence::{SilenceDetector, Threshold};
 use ringtrip_media::tone::ToneDetector;
 use ringtrip_media::voice::VoiceDetector;
-use ringtrip_switch::party::{CallerId, Key, KeyForm};
-use ringtrip_switch::post::{End, Listen, MediaEvent};
+use ringtrip_model::party::{CallerId, Key, KeyForm};
 
 /// The detectors of one port.
 #[derive(Default)]

@@ -6,14 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringtrip_exchange::post::{End, Figures, MediaEvent, RtpFace};
 use ringtrip_media::dtmf::{DtmfDetector, DtmfGen, Heard, Sending};
 use ringtrip_media::g711::Law;
 use ringtrip_media::relay::{Face, RtpEnd, Step};
 use ringtrip_media::telephone_event::{self, EventHeard, EventReceiver};
 use ringtrip_media::tone::{Play, Tone, ToneGen};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{Key, KeyForm};
-use ringtrip_switch::post::{End, Figures, MediaEvent, RtpFace};
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{Key, KeyForm};
 
 use super::ears::Edge;
 use super::far::Far;

@@ -22,9 +22,9 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use ringtrip_exchange::post::{MediaCmd, MediaEvent};
 use ringtrip_linehost::Host;
-use ringtrip_switch::ids::{BoardId, CallId, PortRef};
-use ringtrip_switch::post::{MediaCmd, MediaEvent};
+use ringtrip_model::ids::{BoardId, CallId, PortRef};
 
 pub use self::lease::{KEPT, Lease, Pair, Pool};
 pub use self::prompts::Prompts;

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
+use ringtrip_exchange::post::End;
 use ringtrip_media::relay::{Step, Verdict, relay};
-use ringtrip_switch::ids::{CallId, PortRef};
-use ringtrip_switch::post::End;
+use ringtrip_model::ids::{CallId, PortRef};
 
 use super::ears::Edge;
 use super::lease::Pair;

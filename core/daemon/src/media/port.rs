@@ -1,12 +1,12 @@
 //! A board port as an end of sound: what is played to it, what is heard from it. Works on the board's frames.
 
+use ringtrip_exchange::post::{End, Figures, Listen, MediaEvent};
 use ringtrip_media::callerid::{Burst, BurstGen};
 use ringtrip_media::dtmf::{DtmfGen, HeldKeys, Sending};
 use ringtrip_media::jitter::Elastic;
 use ringtrip_media::level::Gain;
 use ringtrip_media::tone::{Play, Tone, ToneGen};
-use ringtrip_switch::ids::{CallId, PortRef};
-use ringtrip_switch::post::{End, Figures, Listen, MediaEvent};
+use ringtrip_model::ids::{CallId, PortRef};
 
 use super::ears::{Across, Ears, Edge};
 use super::prompts::Clip;

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use ringtrip_exchange::prompt;
 use ringtrip_media::wav::Wav;
-use ringtrip_switch::prompt;
 
 /// All announcements, by name. Cheap to clone; all clones are the same.
 #[derive(Clone)]

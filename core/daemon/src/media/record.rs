@@ -15,11 +15,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
+use ringtrip_exchange::post::End;
 use ringtrip_media::g711::Law;
 use ringtrip_media::plc::Concealer;
 use ringtrip_media::rtp::Header;
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::post::End;
+use ringtrip_model::ids::CallId;
 
 use self::track::Track;
 
@@ -301,7 +301,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use ringtrip_switch::ids::{BoardId, PortRef};
+    use ringtrip_model::ids::{BoardId, PortRef};
 
     use super::*;
 

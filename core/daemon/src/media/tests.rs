@@ -5,10 +5,10 @@ use std::net::UdpSocket;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use ringtrip_exchange::post::{End, RtpFace};
+use ringtrip_exchange::route::Keys;
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::telephone_event::Payload;
-use ringtrip_switch::post::{End, RtpFace};
-use ringtrip_switch::route::Keys;
 
 use super::*;
 

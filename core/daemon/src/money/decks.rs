@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use ringtrip_rates::deck::Deck;
-use ringtrip_rates::export;
-use ringtrip_rates::import::{self, Bad, Import, Options, Preview, RowError, Unreadable};
-use ringtrip_rates::money::Currency;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::event::Event;
+use ringtrip_config::Config;
+use ringtrip_model::event::Event;
+use ringtrip_rating::deck::Deck;
+use ringtrip_rating::export;
+use ringtrip_rating::import::{self, Bad, Import, Options, Preview, RowError, Unreadable};
+use ringtrip_rating::money::Currency;
 
 use super::{Money, at, decks_of};
 use crate::exchange::wall;

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_rates::brake::{self, Ask, Brake, Key, Per};
-use ringtrip_rates::bundle;
-use ringtrip_rates::money::Money as Amount;
-use ringtrip_rates::quality::{self, Quality};
-use ringtrip_rates::rate::Price;
-use ringtrip_rates::time::Month;
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::Source;
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::Source;
+use ringtrip_rating::brake::{self, Ask, Brake, Key, Per};
+use ringtrip_rating::bundle;
+use ringtrip_rating::money::Money as Amount;
+use ringtrip_rating::quality::{self, Quality};
+use ringtrip_rating::rate::Price;
+use ringtrip_rating::time::Month;
 use serde::{Deserialize, Serialize};
 
 use super::who::extension_of;
@@ -137,7 +137,7 @@ impl Money {
     }
 }
 
-fn count(brake: &mut Brake, config: &ringtrip_switch::config::Config, record: &CdrRecord) {
+fn count(brake: &mut Brake, config: &ringtrip_config::Config, record: &CdrRecord) {
     let Some(cost) = record.cost.as_ref().filter(|c| c.micros > 0) else { return };
     let call = record.call.parse::<CallId>().map_or(0, |id| id.0);
     let key = Key { call, leg: 0 };
@@ -151,8 +151,7 @@ fn count(brake: &mut Brake, config: &ringtrip_switch::config::Config, record: &C
     let extension = source.map_or_else(String::new, |source| extension_of(config, &source));
     let landline = record.target.parse().ok().is_some_and(|id| config.line(&id).is_some());
     let gateway = if landline { super::LANDLINE } else { record.target.as_str() };
-    let number =
-        config.numbering.e164(&ringtrip_switch::party::Digits::new(&record.sent)).unwrap_or_default();
+    let number = config.numbering.e164(&ringtrip_model::party::Digits::new(&record.sent)).unwrap_or_default();
     let number = number.trim_start_matches('+');
     let mut out = Vec::new();
     let ask = Ask { key, extension: &extension, gateway, number, price: Price::default() };

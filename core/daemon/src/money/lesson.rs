@@ -1,8 +1,8 @@
 //! What the end of a call teaches about the gateway that it was tried by.
 
-use ringtrip_rates::quality::{Heard, Outcome};
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::post::Figures;
+use ringtrip_exchange::post::Figures;
+use ringtrip_model::party::Cause;
+use ringtrip_rating::quality::{Heard, Outcome};
 
 /// Packets from which on it can be told how a call sounded: five seconds.
 const SOUND_ENOUGH: u64 = 250;

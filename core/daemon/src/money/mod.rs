@@ -1,5 +1,5 @@
 //! Money in the running exchange: what calls cost by each gateway, which gateway is cheapest now, and the limits that
-//! refuse and end calls. The sums are [`ringtrip_rates`]'; here they meet files, the store, and calls as they pass.
+//! refuse and end calls. The sums are [`ringtrip_rating`]'; here they meet files, the store, and calls as they pass.
 //!
 //! * `decks`: price lists in the data folder, imported and swapped in while calls go on.
 //! * `till`: what each call tries, sets aside and costs; `lesson`: what is learned from it; `who`: who pays whom.
@@ -21,18 +21,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ringtrip_rates::brake::Brake;
-use ringtrip_rates::bundle::Bundles;
-use ringtrip_rates::deck::Deck;
-use ringtrip_rates::market::{Ask, Budget, Candidates, Gateway, Health, Market, Offer, View};
-use ringtrip_rates::money::Money as Amount;
-use ringtrip_rates::quality::{self, Quality};
-use ringtrip_rates::time::{At, Date};
-use ringtrip_switch::config::Config;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::GatewayId;
-use ringtrip_switch::route::{Quote, WallTime};
-use ringtrip_switch::router::{self, Prices, RankAsk, Ranking};
+use ringtrip_config::Config;
+use ringtrip_exchange::route::{Quote, WallTime};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::GatewayId;
+use ringtrip_rating::brake::Brake;
+use ringtrip_rating::bundle::Bundles;
+use ringtrip_rating::deck::Deck;
+use ringtrip_rating::market::{Ask, Budget, Candidates, Gateway, Health, Market, Offer, View};
+use ringtrip_rating::money::Money as Amount;
+use ringtrip_rating::quality::{self, Quality};
+use ringtrip_rating::time::{At, Date};
+use ringtrip_routing::router::{self, Prices, RankAsk, Ranking};
 use tokio::sync::Notify;
 
 pub use decks::{ImportAsk, ImportError, is_deck_name};

@@ -7,15 +7,15 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use ringtrip_rates::bundle::Bundles;
-use ringtrip_rates::deck::Deck;
-use ringtrip_rates::export;
-use ringtrip_rates::import::{self, Options};
-use ringtrip_rates::market::{Gateway, Health, View};
-use ringtrip_switch::config::Config;
-use ringtrip_switch::ids::GatewayId;
-use ringtrip_switch::route::{Quote, WallTime};
-use ringtrip_switch::router::{Prices, RankAsk, Ranking};
+use ringtrip_config::Config;
+use ringtrip_exchange::route::{Quote, WallTime};
+use ringtrip_model::ids::GatewayId;
+use ringtrip_rating::bundle::Bundles;
+use ringtrip_rating::deck::Deck;
+use ringtrip_rating::export;
+use ringtrip_rating::import::{self, Options};
+use ringtrip_rating::market::{Gateway, Health, View};
+use ringtrip_routing::router::{Prices, RankAsk, Ranking};
 
 use super::decks::{accepted, is_deck_name, read_back};
 use super::view::{DeckChanges, ImportView, changes, import as shown};

@@ -1,8 +1,8 @@
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{CallerId, Cause, Digits, Source};
-use ringtrip_switch::route::{
+use ringtrip_exchange::route::{
     Attempt, Extras, Prepared, Provenance, RoutePlan, Stage, StepKind, Target, Verdict,
 };
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 
 use super::*;
 use crate::store::StoreOptions;

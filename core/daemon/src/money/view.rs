@@ -1,14 +1,14 @@
 //! Prices and money as people see them.
 
-use ringtrip_rates::brake::{Per, Which};
-use ringtrip_rates::import::{
+use ringtrip_exchange::route::WallTime;
+use ringtrip_model::party::Digits;
+use ringtrip_rating::brake::{Per, Which};
+use ringtrip_rating::import::{
     Absurd, Change, Column, Flag, Gap, Line, Listed, Options, Overlap, Preview, Scale, When, Why,
 };
-use ringtrip_rates::market::{Ask, Budget, Candidates};
-use ringtrip_rates::money::{Currency, Money as Amount};
-use ringtrip_rates::rate::Shown;
-use ringtrip_switch::party::Digits;
-use ringtrip_switch::route::WallTime;
+use ringtrip_rating::market::{Ask, Budget, Candidates};
+use ringtrip_rating::money::{Currency, Money as Amount};
+use ringtrip_rating::rate::Shown;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

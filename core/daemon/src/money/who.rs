@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ringtrip_switch::config::{Config, LineKind};
-use ringtrip_switch::party::Source;
-use ringtrip_switch::route::{Attempt, Target};
+use ringtrip_config::{Config, LineKind};
+use ringtrip_exchange::route::{Attempt, Target};
+use ringtrip_model::party::Source;
 
 use super::LANDLINE;
 

@@ -1,17 +1,17 @@
 //! The canary that runs, if one does: which calls a draft decides about, and what became of them. The rule is
-//! [`ringtrip_host::canary`]'s. Whoever keeps drafts takes it up again after a start, and hears when it is called back.
+//! [`ringtrip_routing::canary`]'s. Whoever keeps drafts takes it up again after a start, and hears when it is called back.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use ringtrip_host::Engine;
-use ringtrip_host::canary::{Canary, Rule, Sample, Share, Side};
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::emergency;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::RouteQuery;
+use ringtrip_config::Config;
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::emergency;
+use ringtrip_exchange::route::RouteQuery;
+use ringtrip_model::event::Event;
+use ringtrip_model::party::Cause;
+use ringtrip_routing::Engine;
+use ringtrip_routing::canary::{Canary, Rule, Sample, Share, Side};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -6,14 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringtrip_host::Engine;
-use ringtrip_host::probe::Probe;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{GatewayId, LineId};
-use ringtrip_switch::party::{Digits, Source};
-use ringtrip_switch::route::{Attempt, RoutePlan, Stage, StepKind, Target, Verdict, WallTime};
-use ringtrip_switch::router::{GatewayState, Gateways};
+use ringtrip_config::Config;
+use ringtrip_exchange::route::{Attempt, RoutePlan, Stage, StepKind, Target, Verdict, WallTime};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{GatewayId, LineId};
+use ringtrip_model::party::{Digits, Source};
+use ringtrip_routing::Engine;
+use ringtrip_routing::probe::Probe;
+use ringtrip_routing::router::{GatewayState, Gateways};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -184,7 +184,7 @@ pub fn stages_of(plan: &RoutePlan) -> &[Stage] {
     }
 }
 
-fn step(step: &ringtrip_switch::route::Step) -> StepView {
+fn step(step: &ringtrip_exchange::route::Step) -> StepView {
     StepView {
         kind: step.kind.word().to_owned(),
         subject: hide_in_plan(&step.subject),
@@ -213,7 +213,7 @@ fn stage(stage: &Stage, states: &dyn Fn(&Target) -> (String, bool)) -> StageExpl
 /// How the caller's plan sees the number.
 fn considered(config: &Config, question: &Question, won: Option<&str>) -> Vec<Considered> {
     let Some((_, plan)) = config.plan_for(&question.source) else { return Vec::new() };
-    if ringtrip_host::probe::is_outside(config, &question.source) {
+    if ringtrip_routing::probe::is_outside(config, &question.source) {
         return Vec::new();
     }
     let seen = plan.considered(&question.number, &config.dialling).into_iter();

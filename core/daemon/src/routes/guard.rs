@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_host::probe::Known;
-use ringtrip_host::proof::{self, Finding, Given, Proof, Rule};
-use ringtrip_switch::route::WallTime;
+use ringtrip_exchange::route::WallTime;
+use ringtrip_routing::probe::Known;
+use ringtrip_routing::proof::{self, Finding, Given, Proof, Rule};
 
 use super::InForce;
 use crate::control::ScriptRefused;

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use ringtrip_host::{Engine, NoPlugins, Plugins, Pool};
-use ringtrip_switch::config::Config;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::router::{Gateways, NoGateways, NoPrices, Prices, Router};
+use ringtrip_config::Config;
+use ringtrip_model::event::Event;
+use ringtrip_routing::router::{Gateways, NoGateways, NoPrices, Prices, Router};
+use ringtrip_routing::{Engine, NoPlugins, Plugins, Pool};
 
 pub use canary::CanaryView;
 pub use guard::{known, quick};

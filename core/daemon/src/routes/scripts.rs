@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ringtrip_host::script::Clock;
-use ringtrip_host::{Library, Limits, Pool, PoolError};
-use ringtrip_switch::config::Config;
-use ringtrip_switch::event::Event;
+use ringtrip_config::Config;
+use ringtrip_model::event::Event;
+use ringtrip_routing::script::Clock;
+use ringtrip_routing::{Library, Limits, Pool, PoolError};
 
 use super::active;
 use crate::control::{ControlError, ScriptRefused};

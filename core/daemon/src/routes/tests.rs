@@ -1,9 +1,9 @@
 use std::sync::Mutex;
 
-use ringtrip_switch::config::{DemoSecrets, Region};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{CallerId, Digits, Source};
-use ringtrip_switch::route::{RouteQuery, WallTime};
+use ringtrip_config::{DemoSecrets, Region};
+use ringtrip_exchange::route::{RouteQuery, WallTime};
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{CallerId, Digits, Source};
 
 use super::*;
 

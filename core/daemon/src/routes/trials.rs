@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use ringtrip_host::script::Trials;
-use ringtrip_switch::config::Config;
+use ringtrip_config::Config;
+use ringtrip_routing::script::Trials;
 
 use super::scripts::{self, Scripts};
 use crate::control::ScriptRefused;

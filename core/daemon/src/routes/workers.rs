@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringtrip_host::script::STACK;
-use ringtrip_host::{Decision, Engine};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::route::RoutePlan;
-use ringtrip_switch::router::PolicyCall;
+use ringtrip_exchange::route::RoutePlan;
+use ringtrip_model::ids::CallId;
+use ringtrip_routing::router::PolicyCall;
+use ringtrip_routing::script::STACK;
+use ringtrip_routing::{Decision, Engine};
 
 use crate::panics::caught;
 

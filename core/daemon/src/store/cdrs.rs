@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use ringtrip_switch::cdr::Cdr;
+use ringtrip_exchange::cdr::Cdr;
 
 use super::index::key;
 use super::record::CdrRecord;

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::Thread;
 use std::time::Duration;
 
-use ringtrip_switch::cdr::Cdr;
+use ringtrip_exchange::cdr::Cdr;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;

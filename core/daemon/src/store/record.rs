@@ -1,11 +1,11 @@
 //! What the store keeps, as it is written: the serde mirrors of the exchange's own types. A field is added with
 //! `#[serde(default)]` and never renamed, so that an old journal can always be read.
 
-use ringtrip_switch::cdr::{Cdr, Cost, Failed};
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{Cause, Source};
-use ringtrip_switch::post::Figures;
-use ringtrip_switch::route::{Quote, Step};
+use ringtrip_exchange::cdr::{Cdr, Cost, Failed};
+use ringtrip_exchange::post::Figures;
+use ringtrip_exchange::route::{Quote, Step};
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{Cause, Source};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -455,7 +455,7 @@ mod tests {
     #[test]
     fn a_step_is_a_list_of_three() {
         let step = Step {
-            kind: ringtrip_switch::route::StepKind::Plan,
+            kind: ringtrip_exchange::route::StepKind::Plan,
             subject: "home".to_owned(),
             said: "<:@host;uid=u;pwd=secret> takes it".to_owned(),
         };

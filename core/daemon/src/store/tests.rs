@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Mutex;
 
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{CallerId, Digits, Source};
-use ringtrip_switch::route::Provenance;
+use ringtrip_exchange::route::Provenance;
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{CallerId, Digits, Source};
 
 use super::record::Kind;
 use super::torture::sample;

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use ringtrip_switch::cdr::Cdr;
+use ringtrip_exchange::cdr::Cdr;
 
 use super::index::{Change, Index, IndexLost, key};
 use super::journal::{Entry, Journal, Position};

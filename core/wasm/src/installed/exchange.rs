@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, PoisonError};
 
-use ringtrip_switch::event::Event;
+use ringtrip_model::event::Event;
 
 use super::ledger::{self, Ledger};
 use super::planned::{Kept, Plan, put};

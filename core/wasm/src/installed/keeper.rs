@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ringtrip_switch::event::Event;
+use ringtrip_model::event::Event;
 
 use super::standing::Standing;
 use super::values::Values;

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ringtrip_switch::event::Event;
+use ringtrip_model::event::Event;
 use sha2::{Digest, Sha256};
 
 use crate::cache::Source;

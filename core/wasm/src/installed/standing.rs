@@ -1,7 +1,7 @@
 //! How the provider behind a gateway plugin stands, for those who watch: told when it becomes different, not each time
 //! that it is asked.
 
-use ringtrip_switch::event::Event;
+use ringtrip_model::event::Event;
 
 use crate::words::{Condition, Money};
 

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use ringtrip_host::Plugins;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::{CallId, LineId};
-use ringtrip_switch::party::{CallerId, Digits, Source};
-use ringtrip_switch::route::{RoutePlan, RouteQuery, WallTime};
-use ringtrip_switch::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
+use ringtrip_exchange::route::{RoutePlan, RouteQuery, WallTime};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{CallId, LineId};
+use ringtrip_model::party::{CallerId, Digits, Source};
+use ringtrip_routing::Plugins;
+use ringtrip_routing::router::{PolicyAnswer, PolicyCall, PolicyVerdict};
 use ringtrip_wasm::host::NoDns;
 use ringtrip_wasm::installed::{Installed, Options};
 use ringtrip_wasm::package::Package;
@@ -103,7 +103,7 @@ fn question() -> PolicyCall {
         },
         number: Digits::new("123"),
         default: RoutePlan {
-            verdict: ringtrip_switch::route::Verdict::Stages(Vec::new()),
+            verdict: ringtrip_exchange::route::Verdict::Stages(Vec::new()),
             provenance: Default::default(),
             extras: Default::default(),
         },

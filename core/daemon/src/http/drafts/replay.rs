@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use ringtrip_host::replay::{self, Changed, Replayed};
+use ringtrip_routing::replay::{self, Changed, Replayed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::time::{ClockId, clock_gettime};
+use ringtrip_exchange::post::End;
 use ringtrip_linehost::{Host, RxRing, Stamp, TxRing, realtime};
-use ringtrip_switch::ids::{BoardId, PortRef};
-use ringtrip_switch::post::End;
+use ringtrip_model::ids::{BoardId, PortRef};
 
 use super::pace::Pace;
 use super::{BOARD, Plane};

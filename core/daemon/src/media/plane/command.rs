@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
 use std::time::Instant;
 
-use ringtrip_switch::ids::{CallId, PortRef};
-use ringtrip_switch::post::{End, MediaCmd, MediaEvent};
+use ringtrip_exchange::post::{End, MediaCmd, MediaEvent};
+use ringtrip_model::ids::{CallId, PortRef};
 
 use super::Plane;
 use crate::media::Word;

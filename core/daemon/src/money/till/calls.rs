@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_rates::brake::{Ask, Key, Output, Verdict as May};
-use ringtrip_rates::money::Money as Amount;
-use ringtrip_rates::quality::{Finished, Heard, Outcome};
-use ringtrip_rates::time::At;
-use ringtrip_switch::cdr::Cdr;
-use ringtrip_switch::event::Event;
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::Cause;
-use ringtrip_switch::route::{Step, Target};
+use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::route::{Step, Target};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::Cause;
+use ringtrip_rating::brake::{Ask, Key, Output, Verdict as May};
+use ringtrip_rating::money::Money as Amount;
+use ringtrip_rating::quality::{Finished, Heard, Outcome};
+use ringtrip_rating::time::At;
 
 use super::weigh::{rejected, step};
 use super::{DOUBT, Paying, State, Till, hold};

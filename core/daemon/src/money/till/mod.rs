@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip_rates::brake::{Alarm, Brake};
-use ringtrip_rates::burst::Bursts;
-use ringtrip_rates::market::Health;
-use ringtrip_rates::prefix::Prefix;
-use ringtrip_rates::rate::Price;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::route::Target;
+use ringtrip_config::Config;
+use ringtrip_exchange::route::Target;
+use ringtrip_model::ids::CallId;
+use ringtrip_rating::brake::{Alarm, Brake};
+use ringtrip_rating::burst::Bursts;
+use ringtrip_rating::market::Health;
+use ringtrip_rating::prefix::Prefix;
+use ringtrip_rating::rate::Price;
 
 pub use calls::Says;
 

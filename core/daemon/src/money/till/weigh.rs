@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use ringtrip_rates::brake::{Ask, Brake, Key, Output, Verdict as May};
-use ringtrip_rates::money::Money as Amount;
-use ringtrip_rates::prefix::Prefix;
-use ringtrip_rates::rate::FOREVER;
-use ringtrip_switch::config::Config;
-use ringtrip_switch::ids::CallId;
-use ringtrip_switch::party::{Cause, Source};
-use ringtrip_switch::prompt;
-use ringtrip_switch::route::{RoutePlan, Step, StepKind, Verdict};
+use ringtrip_config::Config;
+use ringtrip_exchange::prompt;
+use ringtrip_exchange::route::{RoutePlan, Step, StepKind, Verdict};
+use ringtrip_model::ids::CallId;
+use ringtrip_model::party::{Cause, Source};
+use ringtrip_rating::brake::{Ask, Brake, Key, Output, Verdict as May};
+use ringtrip_rating::money::Money as Amount;
+use ringtrip_rating::prefix::Prefix;
+use ringtrip_rating::rate::FOREVER;
 
 use super::{Calling, Paying, Says, State, hold};
 use crate::exchange::wall;

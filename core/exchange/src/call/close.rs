@@ -1,0 +1,107 @@
+//! The end of a call: its record closed with the cause, the figures of its sound, and what it cost. And the recording,
+//! which ends with it.
+
+use std::time::Instant;
+
+use ringtrip_rating::money::Currency;
+use ringtrip_rating::rate::Shown;
+
+use crate::call::Call;
+use crate::call::machine::{Awaited, State};
+use crate::call::setup::{FIGURES_WAIT, LEGS_WAIT};
+use crate::cdr::Cost;
+use crate::post::{End, Figures, MediaCmd, Post};
+use crate::route::Quote;
+use ringtrip_model::event::Event;
+use ringtrip_model::party::Cause;
+
+impl Call {
+    /// Ends the call. `by`: 'a' the caller, 'b' the called, 'x' the exchange.
+    pub(super) fn finish(&mut self, now: Instant, cause: Cause, by: char, out: &mut Vec<Post>) {
+        let talked = match &self.state {
+            State::Closing { .. } | State::Over => return,
+            State::Saying { talked, .. } => *talked,
+            _ => None,
+        };
+        self.end_all(now, cause, None, out);
+        self.close_record(now, talked.unwrap_or(now), cause, by, out);
+        let figures = if self.path.used() {
+            out.push(Post::Media(MediaCmd::Close { call: self.id() }));
+            Awaited::Until(now + FIGURES_WAIT)
+        } else {
+            out.push(Post::Keep(self.cdr.clone()));
+            Awaited::Done
+        };
+        self.state = State::Closing { figures, legs_by: now + LEGS_WAIT };
+    }
+
+    /// Closes the record. `talked`: until when two parties talked; no carrier bills what the exchange says after that.
+    pub(super) fn close_record(
+        &mut self,
+        now: Instant,
+        talked: Instant,
+        cause: Cause,
+        by: char,
+        out: &mut Vec<Post>,
+    ) {
+        self.cdr.ended_after = Some(self.age(now));
+        self.cdr.cause = Some(cause);
+        self.cdr.ended_by = Some(by);
+        let micros = self.cdr.answered_after.map_or(0, |from| self.age(talked).saturating_sub(from));
+        // An answered call lasts a second at least: the carrier bills the answer.
+        let seconds = match self.cdr.answered_after {
+            Some(_) => u32::try_from(micros.div_ceil(1_000_000).max(1)).unwrap_or(u32::MAX),
+            None => 0,
+        };
+        self.cdr.cost = self.cdr.quote.as_deref().map(|quote| cost(quote, seconds));
+        out.push(Post::Tell(Event::CallEnded { call: self.id(), cause, by }));
+    }
+
+    /// Two parties talk and nothing is dialled any more: from now on the call is recorded, if that was asked for.
+    pub(super) fn begin_recording(&mut self, out: &mut Vec<Post>) {
+        if !self.record || self.cdr.emergency || self.cdr.recording.is_some() {
+            return;
+        }
+        let (Some(a), Some(b)) = (self.end_of(self.a), self.path.end_b().cloned()) else { return };
+        let file = format!("{}.wav", self.id());
+        self.cdr.recording = Some(file.clone());
+        out.push(Post::Media(MediaCmd::Record { call: self.id(), a, b, file }));
+    }
+
+    /// The media plane says what an end has measured.
+    pub(super) fn measured(&mut self, end: &End, figures: Figures, out: &mut Vec<Post>) {
+        let b = self.path.end_b();
+        if b == Some(end) {
+            self.cdr.b = Some(figures)
+        } else {
+            self.cdr.a = Some(figures)
+        }
+        let whole = self.cdr.a.is_some() && (b.is_none() || self.cdr.b.is_some());
+        if let State::Closing { figures, .. } = &mut self.state
+            && *figures != Awaited::Done
+            && whole
+        {
+            *figures = Awaited::Done;
+            out.push(Post::Keep(self.cdr.clone()));
+        }
+    }
+}
+
+/// What so many seconds cost, with the rule in words.
+fn cost(quote: &Quote, seconds: u32) -> Cost {
+    let price = &quote.price;
+    let charged = match Currency::within(&quote.currency) {
+        Some(currency) => Shown(&price.tariff, currency).to_string(),
+        None => format!("{}/min", price.tariff.per_minute),
+    };
+    let free = match price.free.min(seconds) {
+        0 => String::new(),
+        free => format!(", {free} s of a bundle"),
+    };
+    Cost {
+        micros: price.cost(seconds).0,
+        currency: quote.currency.clone(),
+        deck: quote.deck.clone(),
+        rule: format!("{} {}: {seconds} s at {charged}{free}", quote.prefix, quote.destination),
+    }
+}

@@ -1,0 +1,255 @@
+//! The legs of a call: placed, told, ended, and which of them is which.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringtrip_sip::nat::Topology;
+use smallvec::SmallVec;
+
+use crate::call::machine::{Call, State};
+use crate::call::setup::CallSetup;
+use crate::leg::sip::{Room, SipLeg};
+use crate::leg::{LegCmd, LegEvent, Placement};
+use crate::post::{End, LineInput, Post};
+use crate::rand::Rand;
+use crate::route::{Attempt, Credentials, Found, HeaderName};
+use ringtrip_model::ids::{CallId, LegId, LineId};
+use ringtrip_model::party::{Cause, Source};
+
+/// One leg.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) n: u8,
+    pub(super) kind: Kind,
+    pub(super) stage: LegStage,
+    /// The target's name for events and the CDR.
+    pub(super) target: Arc<str>,
+    /// What carries it, where that is another than its target.
+    pub(super) carrier: Option<Arc<str>>,
+    /// When it was placed, µs after the call's start.
+    pub(super) since: u64,
+    /// What it tries; none for the caller's side.
+    pub(super) attempt: Option<Arc<Attempt>>,
+}
+
+/// What a leg is made of.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Sip(Box<SipLeg>),
+    Line(LineId),
+}
+
+/// How far a leg has come, as the call sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LegStage {
+    /// Placed; no sign of life yet. The caller's leg is here until it is answered.
+    Trying,
+    /// It rings.
+    Ringing,
+    /// It plays something before the answer.
+    Early,
+    /// Answered.
+    Up,
+    /// Told to end; only its last transactions are awaited.
+    Leaving,
+    /// Nothing is left of it.
+    Gone,
+}
+
+impl Call {
+    /// Places a leg. `side` is the media port: 0 the caller's, 1 the called side's.
+    pub(super) fn place(
+        &mut self,
+        now: Instant,
+        found: Found,
+        placement: Placement,
+        side: usize,
+        attempt: Option<Arc<Attempt>>,
+        out: &mut Vec<Post>,
+    ) {
+        let Ok(n) = u8::try_from(self.legs.len()) else { return };
+        let id = self.id.leg(n);
+        let prepared = placement.prepared.as_deref();
+        let (kind, name): (Kind, Arc<str>) = match found {
+            Found::Sip(mut way) => {
+                if let Some(credentials) = prepared.and_then(|p| p.credentials.as_ref()) {
+                    let way = Arc::make_mut(&mut way);
+                    // The carrier's realm is the only one to be answered, whoever's account is used there.
+                    let realm = way.credentials.take().and_then(|own| own.realm);
+                    let realm = credentials.realm.clone().or(realm);
+                    way.credentials = Some(Credentials { realm, ..credentials.clone() });
+                }
+                if way.trusted && way.gateway.is_some() {
+                    let headers = self.diversions();
+                    if !headers.is_empty() {
+                        Arc::make_mut(&mut way).headers = headers;
+                    }
+                }
+                let name = way.name.as_str().into();
+                (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.ports[side]))), name)
+            }
+            Found::Line(line) => {
+                let name = line.as_str().into();
+                (Kind::Line(line), name)
+            }
+        };
+        // A plugin's gateway is who was called; what carries the call there is another matter.
+        let (name, carrier) = match prepared.and_then(|p| p.gateway.as_ref()) {
+            Some(gateway) if gateway.as_str() != &*name => (gateway.as_str().into(), Some(name)),
+            _ => (name, None),
+        };
+        self.add(now, kind, name, carrier, attempt);
+        if side == 1 {
+            // Unless somebody answers, the record names who was tried last.
+            self.note_target(n);
+        }
+        self.tell(now, n, LegCmd::Place(Box::new(placement)), out);
+    }
+
+    /// Who diverted the call before it came to us, in the words of a trusted gateway.
+    fn diversions(&self) -> Vec<(HeaderName, Bytes)> {
+        let Source::Gateway(id) = &self.cdr.source else { return Vec::new() };
+        let trusted = self.setup.config.gateway(id).is_some_and(|g| g.trusted);
+        let caller = self.legs.iter().find(|l| l.n == self.a).filter(|_| trusted);
+        match caller.map(|l| &l.kind) {
+            Some(Kind::Sip(sip)) => sip.diversions(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The record names this leg as the target.
+    pub(super) fn note_target(&mut self, n: u8) {
+        let Some(leg) = self.legs.iter().find(|l| l.n == n) else { return };
+        self.cdr.target = leg.target.to_string();
+        self.cdr.carrier = leg.carrier.as_deref().unwrap_or_default().to_owned();
+        self.cdr.sent = leg.attempt.as_ref().map(|a| a.number.clone()).unwrap_or_default();
+        self.cdr.quote = leg.attempt.as_ref().and_then(|a| a.quote.clone());
+    }
+
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        target: Arc<str>,
+        carrier: Option<Arc<str>>,
+        attempt: Option<Arc<Attempt>>,
+    ) {
+        // A call has at most 255 legs: `place` refuses more.
+        let n = u8::try_from(self.legs.len()).unwrap_or(u8::MAX);
+        let since = self.age(now);
+        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, carrier, since, attempt });
+    }
+
+    /// Tells a leg something.
+    pub(super) fn tell(&mut self, now: Instant, n: u8, cmd: LegCmd, out: &mut Vec<Post>) {
+        let Some(leg) = self.legs.iter_mut().find(|l| l.n == n && l.stage.lives()) else { return };
+        leg.tell(now, self.id, cmd, &self.setup, &mut self.rand, &mut self.inbox, out);
+    }
+
+    pub(super) fn with_sip(
+        &mut self,
+        n: u8,
+        out: &mut Vec<Post>,
+        step: impl FnOnce(&mut SipLeg, &mut Room<'_>),
+    ) {
+        let Some(Leg { kind: Kind::Sip(sip), .. }) = self.legs.iter_mut().find(|l| l.n == n) else { return };
+        let mut said = SmallVec::new();
+        let mut room = Room { setup: &self.setup, rand: &mut self.rand, said: &mut said, out };
+        step(sip, &mut room);
+        self.inbox.extend(said.into_iter().map(|event| (n, event)));
+    }
+
+    /// The networks around us changed: each leg learns by which address of ours its peer reaches us now.
+    pub(super) fn network_changed(&mut self, topology: Arc<Topology>, out: &mut Vec<Post>) {
+        Arc::make_mut(&mut self.setup).topology = topology;
+        for leg in self.legs.iter().filter(|leg| leg.stage.lives()) {
+            if let Kind::Sip(sip) = &leg.kind {
+                let (flow, peer_knows_it) = sip.flow();
+                out.push(Post::LocalAddress { call: self.id, n: leg.n, flow, peer_knows_it });
+            }
+        }
+    }
+
+    /// The leg that talks, or is about to talk, with leg `n`.
+    pub(super) fn other(&self, n: u8) -> Option<u8> {
+        let b = match self.state {
+            State::Up { b, .. } => b,
+            State::Hunting(_) => self.path.joined()?,
+            _ => return None,
+        };
+        match n {
+            n if n == self.a => Some(b),
+            n if n == b => Some(self.a),
+            _ => None,
+        }
+    }
+
+    pub(super) fn living(&self, which: impl Fn(&Leg) -> bool) -> SmallVec<[u8; 4]> {
+        self.legs.iter().filter(|l| l.stage.lives() && which(l)).map(|l| l.n).collect()
+    }
+
+    /// Ends a leg that is not the talk of the call any more.
+    pub(super) fn end_leg(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
+        self.tell(now, n, LegCmd::End(cause), out);
+        for leg in self.legs.iter_mut().filter(|l| l.n == n && l.stage.lives()) {
+            leg.stage = match &leg.kind {
+                Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
+                _ => LegStage::Gone,
+            };
+        }
+    }
+
+    pub(super) fn end_all(&mut self, now: Instant, cause: Cause, but: Option<u8>, out: &mut Vec<Post>) {
+        for n in self.living(|l| Some(l.n) != but) {
+            self.end_leg(now, n, cause, out);
+        }
+    }
+
+    /// The media end of a leg; a line that the configuration does not know has none.
+    pub(super) fn end_of(&self, n: u8) -> Option<End> {
+        let leg = self.legs.iter().find(|l| l.n == n)?;
+        match &leg.kind {
+            Kind::Sip(_) => Some(End::Rtp(self.ports[usize::from(n != self.a)])),
+            Kind::Line(line) => self.setup.port(line).cloned().map(End::Port),
+        }
+    }
+
+    pub(super) fn leg_id(&self, n: u8) -> LegId {
+        self.id.leg(n)
+    }
+}
+
+impl Leg {
+    #[allow(clippy::too_many_arguments)] // Parts of a call, borrowed apart.
+    pub(super) fn tell(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        cmd: LegCmd,
+        setup: &CallSetup,
+        rand: &mut Rand,
+        inbox: &mut VecDeque<(u8, LegEvent)>,
+        out: &mut Vec<Post>,
+    ) {
+        match &mut self.kind {
+            Kind::Line(line) => out.push(Post::Line {
+                line: line.clone(),
+                input: LineInput::Leg { leg: call.leg(self.n), cmd },
+            }),
+            Kind::Sip(sip) => {
+                let mut said = SmallVec::new();
+                sip.cmd(now, cmd, &mut Room { setup, rand, said: &mut said, out });
+                inbox.extend(said.into_iter().map(|event| (self.n, event)));
+            }
+        }
+    }
+}
+
+impl LegStage {
+    /// May it still say and be told something?
+    pub(super) fn lives(self) -> bool {
+        !matches!(self, LegStage::Leaving | LegStage::Gone)
+    }
+}

@@ -1,0 +1,567 @@
+//! The life of a call: birth, what its legs say, its end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::call::after::After;
+use crate::call::attend::{Asked, Asking, Before};
+use crate::call::hunt::{Hunt, is_broken};
+use crate::call::legs::{Kind, Leg, LegStage};
+use crate::call::setup::{CallSetup, ROUTE_WAIT, SUMMON_WAIT};
+use crate::call::sound::Path;
+use crate::call::{Birth, Caller};
+use crate::cdr::Cdr;
+use crate::emergency;
+use crate::leg::sip::SipLeg;
+use crate::leg::{LegCmd, LegEvent, Placement};
+use crate::number;
+use crate::post::{CallInput, MediaCmd, MediaEvent, Post};
+use crate::rand::Rand;
+use crate::route::{Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};
+use ringtrip_model::event::Event;
+use ringtrip_model::ids::{CallId, LineId};
+use ringtrip_model::party::{CallerId, Cause, Digits, Source};
+
+/// A call. It holds everything by value; a shell hosts it until [`Call::is_over`].
+#[derive(Debug)]
+pub struct Call {
+    pub(super) id: CallId,
+    pub(super) setup: Arc<CallSetup>,
+    pub(super) rand: Rand,
+    /// Its two media ports: the caller's side and the called side.
+    pub(super) ports: [u16; 2],
+    /// The legs, in the order of their numbers.
+    pub(super) legs: SmallVec<[Leg; 2]>,
+    /// The number of the caller's leg: 0, unless the operator summoned several phones.
+    pub(super) a: u8,
+    pub(super) state: State,
+    pub(super) path: Path,
+    pub(super) cdr: Box<Cdr>,
+    pub(super) planned: Option<Planned>,
+    /// `Max-Forwards` of the INVITEs of its called legs.
+    pub(super) hops: u8,
+    /// What was dialled was entered when the exchange asked for a number.
+    pub(super) number_asked: bool,
+    /// How often the caller was asked for something.
+    pub(super) questions: u8,
+    /// A wrong PIN was entered, and that was told.
+    pub(super) pin_was_wrong: bool,
+    /// Record the talk.
+    pub(super) record: bool,
+    at: WallTime,
+    pub(super) born: Instant,
+    /// What legs have said and nobody has heard yet: a command to a leg can make it speak at once.
+    pub(super) inbox: VecDeque<(u8, LegEvent)>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// "Click to dial": the operator's own phones ring.
+    Summoning { until: Instant },
+    /// The route was asked; with what the caller has entered for it, if it asked for something.
+    Routing { until: Instant, asked: Option<Box<Asked>> },
+    /// What stands before the first stage.
+    Before(Box<Before>),
+    /// The caller is asked for something.
+    Asking(Box<Asking>),
+    /// Targets are tried, stage by stage.
+    Hunting(Box<Hunt>),
+    /// Two legs talk.
+    /// `hunt`: what an emergency call goes on with when the way that answered breaks.
+    Up { b: u8, until: Option<Instant>, after: Option<Box<After>>, hunt: Option<Box<Hunt>> },
+    /// The caller hears why there is no call, or no longer. `talked`: until when two parties talked.
+    Saying { until: Instant, cause: Cause, by: char, talked: Option<Instant> },
+    /// Ended. Figures are awaited for the CDR, and the last transactions of SIP legs.
+    Closing { figures: Awaited, legs_by: Instant },
+    /// Nothing is left.
+    Over,
+}
+
+/// Final figures that the media plane has still to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    Until(Instant),
+    Done,
+}
+
+impl Call {
+    /// A call is born: its record is opened, and the route is asked.
+    pub fn new(now: Instant, birth: Birth, setup: &Arc<CallSetup>, seed: u64, out: &mut Vec<Post>) -> Call {
+        let verstat = match &birth.a {
+            Caller::Sip { request, .. } if matches!(birth.source, Source::Gateway(_)) => {
+                number::verstat(request)
+            }
+            _ => None,
+        };
+        let cdr = Cdr {
+            call: birth.id,
+            source: birth.source,
+            caller: birth.caller,
+            verstat,
+            dialled: birth.dialled,
+            sent: Digits::default(),
+            target: String::new(),
+            carrier: String::new(),
+            attempts: Vec::new(),
+            started_micros: birth.at.unix_micros,
+            answered_after: None,
+            ended_after: None,
+            cause: None,
+            ended_by: None,
+            emergency: false,
+            provenance: Default::default(),
+            pin: None,
+            quote: None,
+            cost: None,
+            recording: None,
+            a: None,
+            b: None,
+        };
+        let mut call = Call {
+            id: birth.id,
+            setup: Arc::clone(setup),
+            rand: Rand::new(seed),
+            ports: birth.ports,
+            legs: SmallVec::new(),
+            a: 0,
+            state: State::Routing { until: now + ROUTE_WAIT, asked: None },
+            path: Path::default(),
+            cdr: Box::new(cdr),
+            planned: birth.planned,
+            hops: birth.hops,
+            number_asked: false,
+            questions: 0,
+            pin_was_wrong: false,
+            record: false,
+            at: birth.at,
+            born: now,
+            inbox: VecDeque::new(),
+        };
+        out.push(Post::Keep(call.cdr.clone()));
+        out.push(Post::Tell(Event::CallStarted {
+            call: call.id,
+            from: call.source_word(),
+            dialled: call.cdr.dialled.as_str().to_owned(),
+        }));
+        match birth.a {
+            Caller::Sip { tx, request, flow, reach } => {
+                let mut leg = SipLeg::incoming(call.id.a(), tx, request, (flow, reach), call.ports[0]);
+                if let Source::Gateway(id) = &call.cdr.source
+                    && let Some(gateway) = setup.config.gateway(id)
+                {
+                    leg.allow(gateway.codecs.clone());
+                }
+                call.add(now, Kind::Sip(Box::new(leg)), "".into(), None, None);
+                let (source, dialled) = (&call.cdr.source, &call.cdr.dialled);
+                let help =
+                    emergency::begun(&call.setup.config, source, false, call.caller(), dialled).is_some();
+                call.with_sip(0, out, |leg, room| leg.begin(now, help, room));
+                call.ask_route(now, None, None, out);
+            }
+            Caller::Line(line) => {
+                call.add(now, Kind::Line(line), "".into(), None, None);
+                call.ask_route(now, None, None, out);
+            }
+            Caller::Operator { ways, line } => {
+                let found = ways.into_iter().map(Found::Sip).chain(line.map(Found::Line)).collect();
+                call.summon(now, found, out);
+            }
+        }
+        call.settle(now, out);
+        call
+    }
+
+    /// One step.
+    pub fn on(&mut self, now: Instant, input: CallInput, out: &mut Vec<Post>) {
+        match input {
+            CallInput::Sip { n, told } => self.with_sip(n, out, |leg, room| leg.told(now, told, room)),
+            CallInput::Leg { n, event } => self.inbox.push_back((n, event)),
+            CallInput::Routed(plan) => self.routed(now, *plan, out),
+            CallInput::Found { seq, found } => self.found(now, seq, found, out),
+            CallInput::Lookup { n, name, flows } => {
+                self.with_sip(n, out, |leg, room| leg.located(now, &name, &flows, room));
+            }
+            CallInput::Noted(step) => self.cdr.provenance.steps.push(step),
+            CallInput::Media(event) => self.heard(now, event, out),
+            CallInput::Hangup(Cause::Spent) => self.spent(now, out),
+            CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
+            CallInput::Say { prompt } => self.say(prompt, out),
+            CallInput::Topology(topology) => self.network_changed(topology, out),
+            CallInput::LocalAddress { n, local } => {
+                self.with_sip(n, out, |leg, room| leg.relocate(now, local, room));
+            }
+            CallInput::Timeout => self.timeout(now, out),
+        }
+        self.settle(now, out);
+    }
+
+    /// When it wants [`CallInput::Timeout`].
+    pub fn deadline(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Summoning { until } | State::Routing { until, .. } => Some(*until),
+            State::Hunting(hunt) => hunt.deadline(),
+            State::Up { until, after, .. } => after.iter().map(|after| after.until).chain(*until).min(),
+            State::Before(_) | State::Asking(_) | State::Saying { .. } => self.attend_deadline(),
+            State::Closing { figures: Awaited::Until(by), .. } => Some(*by),
+            State::Closing { figures: Awaited::Done, legs_by } => Some(*legs_by),
+            State::Over => None,
+        };
+        let legs = self.legs.iter().filter_map(|leg| match &leg.kind {
+            Kind::Sip(sip) => sip.deadline(),
+            Kind::Line(_) => None,
+        });
+        legs.chain(own).min()
+    }
+
+    /// Does it still count, and need its ports? A call that has ended may wait long for the last word of a phone that is
+    /// gone; that costs nobody else anything.
+    pub fn has_seat(&self) -> bool {
+        !matches!(self.state, State::Closing { figures: Awaited::Done, .. } | State::Over)
+    }
+
+    /// Is everything done? Then the shell drops it.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Its name.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// The lines that it speaks with now: one that dies ends the call.
+    pub fn lines(&self) -> impl Iterator<Item = &LineId> {
+        self.legs.iter().filter(|l| l.stage.lives()).filter_map(|l| match &l.kind {
+            Kind::Line(line) => Some(line),
+            Kind::Sip(_) => None,
+        })
+    }
+
+    /// The call as the API shows it: its record so far, with the words of its state.
+    pub fn record(&self) -> (&Cdr, &'static str) {
+        let word = match &self.state {
+            State::Summoning { .. } => "summoning",
+            State::Routing { .. } => "routing",
+            State::Before(_) | State::Saying { .. } => "announcing",
+            State::Asking(_) => "asking",
+            State::Hunting(_) if self.legs.iter().any(|l| l.stage == LegStage::Ringing) => "ringing",
+            State::Hunting(_) => "trying",
+            State::Up { .. } => "up",
+            State::Closing { .. } | State::Over => "ended",
+        };
+        (&self.cdr, word)
+    }
+
+    /// What is left to do when this call has panicked: its legs are sent home, its sound is taken apart and its
+    /// record closed. The machine may be in the middle of a step; nothing here trusts its state.
+    pub fn wreck(mut self, now: Instant, out: &mut Vec<Post>) {
+        self.inbox.clear();
+        let mut legs = std::mem::take(&mut self.legs);
+        let mut said = VecDeque::new();
+        for leg in legs.iter_mut().filter(|leg| leg.stage.lives()) {
+            let setup = &self.setup;
+            leg.tell(now, self.id, LegCmd::End(Cause::SystemFailure), setup, &mut self.rand, &mut said, out);
+        }
+        out.push(Post::Media(MediaCmd::Close { call: self.id }));
+        if self.cdr.cause.is_none() {
+            self.close_record(now, now, Cause::SystemFailure, 'x', out);
+        }
+        out.push(Post::Keep(self.cdr));
+    }
+
+    pub(super) fn caller(&self) -> &CallerId {
+        &self.cdr.caller
+    }
+
+    /// Asks the route; with what the caller has entered, and for which question.
+    pub(super) fn ask_route(
+        &mut self,
+        now: Instant,
+        entered: Option<Keys>,
+        asked: Option<Box<Asked>>,
+        out: &mut Vec<Post>,
+    ) {
+        self.state = State::Routing { until: now + ROUTE_WAIT, asked };
+        out.push(Post::Ask(Box::new(RouteQuery { entered, ..self.query() })));
+    }
+
+    fn query(&self) -> RouteQuery {
+        // Only digest makes a SIP phone an extension, and its user is the extension.
+        let proved = |leg: &Leg| matches!(leg.kind, Kind::Sip(_));
+        let user = match &self.cdr.source {
+            Source::Extension(ext) if self.legs.first().is_some_and(proved) => ext.to_string(),
+            _ => String::new(),
+        };
+        RouteQuery {
+            call: self.id,
+            source: self.cdr.source.clone(),
+            caller: self.cdr.caller.clone(),
+            dialled: self.cdr.dialled.clone(),
+            planned: self.planned.clone(),
+            at: self.at,
+            pin: self.cdr.pin.clone(),
+            entered: None,
+            user,
+            asked: self.number_asked,
+        }
+    }
+
+    /// "Click to dial": the operator's own phones first, showing whom they are about to call.
+    fn summon(&mut self, now: Instant, found: Vec<Found>, out: &mut Vec<Post>) {
+        self.state = State::Summoning { until: now + SUMMON_WAIT };
+        let shown = CallerId { number: self.cdr.dialled.as_str().to_owned(), ..CallerId::default() };
+        for found in found {
+            let placement = Placement {
+                number: Digits::default(),
+                caller: shown.clone(),
+                offer: None,
+                ring: None,
+                hops: self.hops,
+                emergency: false,
+                last_hope: true,
+                prepared: None,
+            };
+            self.place(now, found, placement, 0, None, out);
+        }
+        if !self.legs.iter().any(|l| l.stage.lives()) && self.inbox.is_empty() {
+            self.finish(now, Cause::Unregistered, 'x', out);
+        }
+    }
+
+    fn routed(&mut self, now: Instant, plan: RoutePlan, out: &mut Vec<Post>) {
+        let State::Routing { asked, .. } = &mut self.state else { return };
+        let asked = asked.take();
+        let RoutePlan { verdict, provenance, extras } = plan;
+        self.cdr.provenance = provenance;
+        let proved = extras.pin.is_some();
+        if proved {
+            self.cdr.pin = extras.pin;
+        }
+        if let Some(asked) = asked
+            && !(proved && asked.wanted() == Wanted::Pin)
+            && let Some(cause) = Call::may_ask_again(&asked, &verdict)
+        {
+            return self.wrong(now, *asked, cause, out);
+        }
+        match verdict {
+            Verdict::Refuse(cause) => match extras.say {
+                Some(prompt) => self.say_and_finish(now, cause, &prompt, out),
+                None => self.give_up(now, cause, out),
+            },
+            Verdict::Stages(stages) => {
+                self.record = extras.record;
+                self.before(now, extras.before, stages, out);
+            }
+            Verdict::Emergency(emergency) => self.emergency(now, &emergency, out),
+            Verdict::Ask(question) => self.ask(now, question, out),
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
+        for n in 0..self.legs.len() {
+            // A call has at most 255 legs.
+            let n = n as u8;
+            self.with_sip(n, out, |leg, room| {
+                if leg.deadline().is_some_and(|by| by <= now) {
+                    leg.timeout(now, room);
+                }
+            });
+        }
+        match &mut self.state {
+            State::Summoning { until } if *until <= now => self.finish(now, Cause::NoAnswer, 'x', out),
+            State::Routing { until, .. } if *until <= now => self.route_is_late(now, out),
+            State::Hunting(_) => self.hunt_timeout(now, out),
+            State::Up { until: Some(until), .. } if *until <= now => {
+                self.finish(now, Cause::SessionExpired, 'x', out);
+            }
+            State::Up { after: Some(_), .. } => self.go_on_after(now, out),
+            State::Before(_) | State::Asking(_) | State::Saying { .. } => self.attend_timeout(now, out),
+            State::Closing { figures: figures @ Awaited::Until(_), .. } => {
+                if let Awaited::Until(by) = *figures
+                    && by <= now
+                {
+                    *figures = Awaited::Done;
+                    out.push(Post::Keep(self.cdr.clone()));
+                }
+            }
+            State::Closing { figures: Awaited::Done, legs_by } if *legs_by <= now => self.state = State::Over,
+            _ => {}
+        }
+    }
+
+    /// Hears all that legs have said, then looks whether the call is over.
+    fn settle(&mut self, now: Instant, out: &mut Vec<Post>) {
+        while let Some((n, event)) = self.inbox.pop_front() {
+            self.leg_said(now, n, event, out);
+        }
+        self.sync_faces(out);
+        for leg in &mut self.legs {
+            if let (Kind::Sip(sip), LegStage::Leaving) = (&leg.kind, leg.stage)
+                && sip.is_gone()
+            {
+                leg.stage = LegStage::Gone;
+            }
+        }
+        if let State::Closing { figures: Awaited::Done, .. } = self.state
+            && self.legs.iter().all(|l| l.stage == LegStage::Gone)
+        {
+            self.state = State::Over;
+        }
+    }
+
+    fn leg_said(&mut self, now: Instant, n: u8, event: LegEvent, out: &mut Vec<Post>) {
+        let Some(leg) = self.legs.iter_mut().find(|l| l.n == n && l.stage.lives()) else { return };
+        if let LegEvent::Ended(cause) = event {
+            leg.stage = match &leg.kind {
+                Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
+                _ => LegStage::Gone,
+            };
+            return self.leg_ended(now, n, cause, out);
+        }
+        match (&self.state, event) {
+            (State::Summoning { .. }, LegEvent::Ringing) => {
+                leg.stage = LegStage::Ringing;
+                out.push(ringing(self.id, leg));
+            }
+            (State::Summoning { .. }, LegEvent::Answered(_)) => self.summoned(now, n, out),
+            (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Trying => {
+                leg.stage = LegStage::Ringing;
+                out.push(ringing(self.id, leg));
+                self.rings(now, n, out);
+            }
+            (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Early => {
+                self.rings(now, n, out);
+            }
+            (State::Hunting(_), LegEvent::Progress(sound)) if n != self.a && leg.stage != LegStage::Early => {
+                leg.stage = LegStage::Early;
+                self.early(now, n, sound, out);
+            }
+            (State::Hunting(_), LegEvent::Answered(sound)) if n != self.a => {
+                self.answered(now, n, sound, out);
+            }
+            (State::Up { .. }, LegEvent::Changed(sound)) => {
+                if let Some(other) = self.other(n) {
+                    self.tell(now, other, LegCmd::Change(sound), out);
+                }
+            }
+            (State::Asking(_), LegEvent::Digit { key, .. }) if n == self.a => {
+                self.key_in_words(now, key, out)
+            }
+            (_, LegEvent::Digit { key, ms, form }) => self.digit(now, n, (key, ms), form, out),
+            (_, LegEvent::Flash) => {
+                if let Some(other) = self.other(n) {
+                    self.tell(now, other, LegCmd::Flash, out);
+                }
+            }
+            // An answer that comes when somebody else has answered, or the caller has gone.
+            (_, LegEvent::Answered(_)) if n != self.a => self.end_leg(now, n, Cause::Normal, out),
+            _ => {}
+        }
+    }
+
+    fn leg_ended(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
+        match &mut self.state {
+            State::Summoning { .. } if !self.legs.iter().any(|l| l.stage.lives()) => {
+                self.finish(now, cause, 'a', out);
+            }
+            State::Routing { .. } | State::Before(_) | State::Asking(_) | State::Hunting(_)
+                if n == self.a =>
+            {
+                let cause = if cause == Cause::Normal { Cause::Cancelled } else { cause };
+                self.finish(now, cause, 'a', out);
+            }
+            // What was to be said need not be said to the end; the cause stands.
+            State::Saying { cause, by, .. } if n == self.a => {
+                let (cause, by) = (*cause, *by);
+                self.finish(now, cause, by, out);
+            }
+            State::Hunting(hunt) => {
+                let attempt = self.legs.iter().find(|l| l.n == n).and_then(|l| l.attempt.clone());
+                let seq = attempt.as_ref().and_then(|attempt| hunt.number_of(attempt));
+                out.extend(seq.map(|seq| Post::Left { call: self.id, seq }));
+                hunt.ended(cause, attempt, &self.setup.config);
+                self.note_failed(now, n, cause);
+                self.path.lost(n);
+                self.next_if_exhausted(now, out);
+            }
+            State::Up { b, hunt: hunt @ Some(_), .. } if n == *b && is_broken(cause) => {
+                let hunt = hunt.take();
+                self.help_elsewhere(now, n, cause, hunt, out);
+            }
+            State::Up { b, .. } if n == self.a || n == *b => {
+                let by = if n == self.a { 'a' } else { 'b' };
+                self.finish(now, cause, by, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// The operator's phone was lifted: now to whom he wants.
+    fn summoned(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
+        self.a = n;
+        for leg in self.legs.iter_mut().filter(|l| l.n == n) {
+            leg.stage = LegStage::Up;
+        }
+        self.end_all(now, Cause::Normal, Some(n), out);
+        self.ask_route(now, None, None, out);
+    }
+
+    /// The first answer wins; every other leg hears that it was answered elsewhere.
+    fn answered(&mut self, now: Instant, n: u8, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
+        let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
+        let hunt = match std::mem::replace(&mut self.state, State::Over) {
+            State::Hunting(hunt) => hunt.kept_for_help(),
+            _ => None,
+        };
+        self.state = State::Up { b: n, until, after: None, hunt };
+        self.cdr.answered_after = Some(self.age(now));
+        let mut caller_is_up = false;
+        for leg in &mut self.legs {
+            if leg.n == n {
+                leg.stage = LegStage::Up;
+            } else if leg.n == self.a {
+                caller_is_up = leg.stage == LegStage::Up;
+                leg.stage = LegStage::Up;
+            }
+        }
+        self.note_target(n);
+        let a = self.a;
+        for other in self.living(|l| l.n != n && l.n != a) {
+            let silent = self.legs.iter().any(|l| l.n == other && l.stage == LegStage::Trying);
+            if self.cdr.emergency && silent {
+                self.note_failed(now, other, Cause::Failure);
+            }
+            self.end_leg(now, other, Cause::Normal, out);
+        }
+        if !caller_is_up {
+            self.tell(now, self.a, LegCmd::Answer(sound), out);
+        }
+        self.join(n, out);
+        let target = self.cdr.target.clone();
+        out.push(Post::Tell(Event::CallAnswered { call: self.id, leg: self.id.leg(n), target }));
+        self.begin_after(now, n, out);
+    }
+
+    fn heard(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Post>) {
+        match event {
+            MediaEvent::Digit { end, key, ms, form } => self.media_digit(now, &end, (key, ms), form, out),
+            MediaEvent::Stopped { end } => self.stopped(now, &end, out),
+            MediaEvent::Played { end } => self.played(now, &end, out),
+            MediaEvent::Figures { end, figures } => self.measured(&end, figures, out),
+            // Tones and caller ID are the business of lines; a ringback tone ends when it is stopped.
+            _ => {}
+        }
+    }
+
+    /// How old the call is, µs.
+    pub(super) fn age(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.born).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+fn ringing(call: CallId, leg: &Leg) -> Post {
+    Post::Tell(Event::CallRinging { call, leg: call.leg(leg.n), target: leg.target.to_string() })
+}

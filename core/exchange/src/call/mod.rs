@@ -1,0 +1,91 @@
+//! The call: a back-to-back user agent that speaks leg words only.
+//!
+//! ```text
+//! born ── Routing ──► Before ──► Hunting ──► Up ──► Closing ──► over
+//!   │      │   ▲                (stage by stage)   (figures, last transactions)
+//!   │      ▼   │
+//!   │     Asking            Saying: why there is no call, or no longer
+//!   └─ Summoning: the operator's own phones
+//! ```
+//!
+//! * `machine`: birth, the words that legs say, the end. * `legs`: what a leg is, and how one is placed, told and ended.
+//! * `attend`: what the exchange says to the caller and asks of him. * `after`: what is sent after the answer.
+//! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
+//! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's end, its cost, the recording.
+
+mod after;
+mod attend;
+mod close;
+mod hunt;
+mod legs;
+mod machine;
+mod setup;
+mod sound;
+
+pub use machine::Call;
+pub use setup::CallSetup;
+
+use std::sync::Arc;
+
+use ringtrip_sip::endpoint::{Flow, ServerTx};
+use ringtrip_sip::message::Request;
+use ringtrip_sip::next_hop::Reach;
+
+use crate::route::{Planned, SipWay, WallTime};
+use ringtrip_model::ids::{CallId, LineId};
+use ringtrip_model::party::{CallerId, Digits, Source};
+
+/// All that a call is born with.
+#[derive(Debug)]
+pub struct Birth {
+    /// Its name.
+    pub id: CallId,
+    /// When it starts, wall clock. The machine that gives birth leaves the default; the shell that leases the ports
+    /// stamps it.
+    pub at: WallTime,
+    /// Where it comes from.
+    pub source: Source,
+    /// How the caller is shown.
+    pub caller: CallerId,
+    /// What was dialled.
+    pub dialled: Digits,
+    /// What the telephone's dial plan already decided.
+    pub planned: Option<Planned>,
+    /// How many more times its requests may be sent on: the Max-Forwards of our INVITEs (RFC 3261 §16.6 step 3, RFC 7332).
+    pub hops: u8,
+    /// The caller's leg.
+    pub a: Caller,
+    /// Its two media ports: one for the caller's side, one for the called side; even UDP numbers. 0 until leased.
+    pub ports: [u16; 2],
+}
+
+/// Of calls that begin here (RFC 3261 §8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
+
+/// The caller's leg at birth.
+#[derive(Debug)]
+pub enum Caller {
+    /// An INVITE, already admitted.
+    Sip {
+        /// Its transaction.
+        tx: ServerTx,
+        /// The INVITE.
+        request: Arc<Request>,
+        /// How it came.
+        flow: Flow,
+        /// What leads back to the caller.
+        reach: Reach,
+    },
+    /// A telephone, or the landline ringing in.
+    Line(LineId),
+    /// Click to dial: ring this extension or line first, then call `dialled`.
+    Operator {
+        /// The phones to ring first.
+        ways: Vec<Arc<SipWay>>,
+        /// Or the line to ring first.
+        line: Option<LineId>,
+    },
+}
+
+#[cfg(test)]
+mod tests;

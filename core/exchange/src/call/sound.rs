@@ -1,0 +1,210 @@
+//! The sound of a call: who is joined to whom, keys on their way across, ringback for a caller who hears none.
+
+use std::time::Instant;
+
+use ringtrip_media::sound::Sound;
+
+use crate::call::Call;
+use crate::call::legs::{Kind, LegStage};
+use crate::call::machine::State;
+use crate::leg::LegCmd;
+use crate::post::{End, MediaCmd, Post};
+use ringtrip_model::event::Event;
+use ringtrip_model::party::{Cause, Key, KeyForm};
+
+/// What the media plane was asked for so far.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    /// The called leg that the caller is joined to, with its end.
+    joined: Option<(u8, End)>,
+    /// Was anything asked at all? Then the media plane has figures to say.
+    used: bool,
+    /// The caller has heard sound before the answer: his phone makes no ringback of its own any more.
+    early: bool,
+    /// The exchange itself has spoken to him.
+    attended: bool,
+    /// We play ringback to him.
+    ringback: bool,
+    /// The caller was told that it rings.
+    told_ringing: bool,
+}
+
+impl Path {
+    pub(super) fn used(&self) -> bool {
+        self.used
+    }
+    pub(super) fn joined(&self) -> Option<u8> {
+        self.joined.as_ref().map(|(n, _)| *n)
+    }
+    pub(super) fn end_b(&self) -> Option<&End> {
+        self.joined.as_ref().map(|(_, end)| end)
+    }
+    pub(super) fn attended(&self) -> bool {
+        self.attended
+    }
+    pub(super) fn is_early(&self) -> bool {
+        self.early
+    }
+    /// The exchange speaks to the caller, perhaps before the answer.
+    pub(super) fn attend(&mut self, early: bool) {
+        self.attended = true;
+        self.used = true;
+        self.early |= early;
+    }
+    /// A called leg is gone; if it was the one that the caller heard, another may be heard now.
+    pub(super) fn lost(&mut self, n: u8) {
+        if self.joined() == Some(n) {
+            self.joined = None;
+        }
+    }
+}
+
+impl Call {
+    /// What the caller speaks, for the offer to a target. `None` makes the leg offer what we can transcode, so that
+    /// whatever the caller says later will fit.
+    pub(super) fn offer(&self) -> Option<Sound> {
+        let leg = self.legs.iter().find(|l| l.n == self.a)?;
+        match &leg.kind {
+            // He has agreed on a codec with us already: only what can be transcoded into it will do.
+            Kind::Sip(_) if leg.stage == LegStage::Up || self.path.attended => None,
+            // And only that can be recorded.
+            Kind::Sip(_) if self.record => None,
+            Kind::Sip(sip) => sip.offer().cloned(),
+            Kind::Line(_) => Some(Sound::analog()),
+        }
+    }
+
+    /// A target rings.
+    pub(super) fn rings(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
+        let up = self.legs.iter().any(|l| l.n == self.a && l.stage == LegStage::Up);
+        // Whose sound the caller hears already rings now: what that means for the ear is for the caller's side to judge.
+        if !up && self.path.early && self.path.joined() == Some(n) {
+            if !std::mem::replace(&mut self.path.told_ringing, true) {
+                self.tell(now, self.a, LegCmd::Ringing, out);
+            }
+            return;
+        }
+        if up || self.path.early {
+            // The caller's phone plays our sound already; silence would follow if we did not make the tone.
+            if let (false, Some(end)) = (self.path.ringback, self.end_of(self.a)) {
+                self.path.ringback = true;
+                self.path.used = true;
+                self.sync_faces(out);
+                out.push(Post::Media(MediaCmd::Tone { end, tone: self.setup.ringback.clone() }));
+            }
+        } else if !self.path.told_ringing {
+            self.path.told_ringing = true;
+            self.tell(now, self.a, LegCmd::Ringing, out);
+        }
+    }
+
+    /// A target has sound before its answer; the first that has is heard.
+    pub(super) fn early(&mut self, now: Instant, n: u8, sound: Sound, out: &mut Vec<Post>) {
+        if self.path.joined.is_some() {
+            return;
+        }
+        if !self.path.early {
+            self.path.early = true;
+            self.tell(now, self.a, LegCmd::Progress(sound), out);
+        }
+        self.join(n, out);
+    }
+
+    /// Joins the caller to leg `n`.
+    pub(super) fn join(&mut self, n: u8, out: &mut Vec<Post>) {
+        if self.path.joined() == Some(n) {
+            return;
+        }
+        let (Some(a), Some(b)) = (self.end_of(self.a), self.end_of(n)) else { return };
+        if std::mem::take(&mut self.path.ringback) {
+            out.push(Post::Media(MediaCmd::Quiet { end: a.clone() }));
+        }
+        self.path.joined = Some((n, b.clone()));
+        self.path.used = true;
+        self.sync_faces(out);
+        out.push(Post::Media(MediaCmd::Join { call: self.id(), a, b }));
+    }
+
+    /// Tells the media plane how the two legs that talk have negotiated, where that changed.
+    pub(super) fn sync_faces(&mut self, out: &mut Vec<Post>) {
+        if !self.path.used || matches!(self.state, State::Closing { .. } | State::Over) {
+            return;
+        }
+        let (call, a, b) = (self.id(), self.a, self.path.joined());
+        for leg in self.legs.iter_mut().filter(|l| l.stage.lives()) {
+            let port = match leg.n {
+                n if n == a => self.ports[0],
+                n if Some(n) == b => self.ports[1],
+                _ => continue,
+            };
+            if let Kind::Sip(sip) = &mut leg.kind
+                && let Some(mut face) = sip.take_face()
+            {
+                face.timeout = self.setup.config.limits.rtp_timeout;
+                out.push(Post::Media(MediaCmd::Face { leg: call.leg(leg.n), port, face: Box::new(face) }));
+            }
+        }
+    }
+
+    /// A leg heard a key of so many ms; it goes to the other side in the form that side negotiated, unless it is there already.
+    pub(super) fn digit(
+        &mut self,
+        now: Instant,
+        n: u8,
+        (key, ms): (Key, u16),
+        form: KeyForm,
+        out: &mut Vec<Post>,
+    ) {
+        if self.asks() || self.is_shielded() {
+            return;
+        }
+        let Some(other) = self.other(n) else { return };
+        out.push(Post::Tell(Event::CallDigit { call: self.id(), from: self.leg_id(n), key: key.as_char() }));
+        if form != KeyForm::Carried {
+            self.tell(now, other, LegCmd::Digit { key, ms, form }, out);
+        }
+    }
+
+    /// The media plane took a key out of a stream. Between two RTP ends that both speak RFC 4733 it has passed the
+    /// event on itself, with its own timing, and the word is for those who watch.
+    pub(super) fn media_digit(
+        &mut self,
+        now: Instant,
+        end: &End,
+        (key, ms): (Key, u16),
+        form: KeyForm,
+        out: &mut Vec<Post>,
+    ) {
+        let from = if self.end_of(self.a).as_ref() == Some(end) { Some(self.a) } else { self.path.joined() };
+        let Some(from) = from else { return };
+        if self.asks() && from == self.a {
+            return self.key_in_sound(now, key, out);
+        }
+        if self.is_shielded() {
+            return;
+        }
+        let Some(other) = self.other(from) else { return };
+        if self.speaks_events(from) && self.speaks_events(other) {
+            let (call, from) = (self.id(), self.leg_id(from));
+            out.push(Post::Tell(Event::CallDigit { call, from, key: key.as_char() }));
+        } else {
+            self.digit(now, from, (key, ms), form, out);
+        }
+    }
+
+    pub(super) fn speaks_events(&self, n: u8) -> bool {
+        self.legs.iter().any(|l| match &l.kind {
+            Kind::Sip(sip) => l.n == n && sip.speaks_events(),
+            Kind::Line(_) => false,
+        })
+    }
+
+    /// No sound came for a minute though some should. On hold none should.
+    pub(super) fn stopped(&mut self, now: Instant, end: &End, out: &mut Vec<Post>) {
+        if !matches!(self.state, State::Up { .. }) {
+            return;
+        }
+        let by = if self.end_of(self.a).as_ref() == Some(end) { 'a' } else { 'b' };
+        self.finish(now, Cause::MediaTimeout, by, out);
+    }
+}

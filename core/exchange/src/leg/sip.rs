@@ -1,0 +1,411 @@
+//! A SIP leg: leg words on one side, SIP on the other. It is the user agent of one dialog, as server (a phone or
+//! provider calls us) or as client (we call it).
+//!
+//! * `codes`: status codes ↔ causes. * `identity`: who calls, in headers. * `info`: keys and flash in INFO.
+//! * `offer`: sounds ↔ SDP (RFC 3264).
+//! * `uas`, `uac`: the INVITE that makes the dialog. * `within`: all that follows in it. * `refresh`: the session
+//!   timer (RFC 4028). * `hops`: where requests go.
+//!
+//! Not here: transactions, retransmissions, the ACK to a failure (the endpoint), and who may call (admission).
+
+pub(crate) mod codes;
+mod hops;
+pub(crate) mod identity;
+mod info;
+mod network;
+mod offer;
+mod refresh;
+pub(crate) mod uac;
+mod uas;
+mod within;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringtrip_media::sound::{CodecKind, Sound};
+use ringtrip_sip::dialog::Dialog;
+use ringtrip_sip::digest;
+use ringtrip_sip::endpoint::{ClientTx, Flow, ServerTx, Told, Transport};
+use ringtrip_sip::message::{Method, Request, Response};
+use ringtrip_sip::name::Name;
+use ringtrip_sip::nat;
+use ringtrip_sip::next_hop::{NextHop, Reach};
+use smallvec::SmallVec;
+
+use crate::call::CallSetup;
+use crate::leg::{LegCmd, LegEvent};
+use crate::post::{Post, RtpFace};
+use crate::rand::Rand;
+use crate::route::SipWay;
+use ringtrip_model::ids::{CallId, LegId};
+use ringtrip_model::party::Cause;
+
+use hops::{Hops, Outgoing};
+use offer::Talk;
+use refresh::Refresh;
+use uac::Calling;
+use uas::Invited;
+use within::Pending;
+
+/// What a leg has at hand while it steps.
+pub(crate) struct Room<'a> {
+    pub(crate) setup: &'a CallSetup,
+    pub(crate) rand: &'a mut Rand,
+    /// What it tells its call.
+    pub(crate) said: &'a mut SmallVec<[LegEvent; 2]>,
+    /// What it wants sent.
+    pub(crate) out: &'a mut Vec<Post>,
+}
+
+/// A SIP leg.
+#[derive(Debug)]
+pub(crate) struct SipLeg {
+    id: LegId,
+    /// The dialog, once there is one: with the INVITE to us, or with the first tagged answer to ours.
+    dialog: Option<Dialog>,
+    /// Our tag.
+    tag: String,
+    /// User part of our Contact.
+    contact_user: String,
+    /// The way of the INVITE.
+    flow: Flow,
+    /// What leads back to the peer.
+    reach: Reach,
+    hops: Hops,
+    talk: Talk,
+    phase: Phase,
+    refresh: Refresh,
+    /// How to place it and with which credentials; none for a leg that called us.
+    way: Option<Arc<SipWay>>,
+    auth: Option<Box<digest::Client>>,
+    /// The credentials of the last INVITE of ours, which its ACK repeats (RFC 3261 §22.1).
+    proof: Vec<(Name, Bytes)>,
+    /// What the peer allows and understands, as far as it has said.
+    peer: Peer,
+    /// INVITEs on ways that were given up for the next; an answer may still come.
+    abandoned: SmallVec<[ClientTx; 2]>,
+    /// Requests sent in client transactions so far.
+    sent: u16,
+    /// Our address changed and the peer was not told yet.
+    moved: bool,
+    /// Where its last word about sound came from: its packets may come from there too, whatever its SDP says.
+    signals_from: IpAddr,
+}
+
+/// Where the leg is.
+#[derive(Debug)]
+enum Phase {
+    /// They called us; no final answer yet.
+    Invited(Box<Invited>),
+    /// We call them, or are about to.
+    Calling(Box<Calling>),
+    /// The dialog stands.
+    Up(Box<Pending>),
+    /// BYE or CANCEL was sent; only its end is awaited.
+    Leaving,
+    /// Nothing is left.
+    Gone,
+}
+
+/// What a peer has said of itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Peer {
+    allows_update: bool,
+    allows_info: bool,
+}
+
+/// Methods of a dialog that we understand, for `Allow`.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
+/// Extensions that we understand, for `Supported`.
+pub(crate) const SUPPORTED: &str = "100rel, timer";
+/// What an offer or answer is, alone or as a part of a body.
+pub(crate) const SDP: &str = "application/sdp";
+
+/// The leg that a tag of ours names: `<call>-<leg>-<random>`.
+pub fn owner_of_tag(tag: &str) -> Option<LegId> {
+    let mut parts = tag.splitn(3, '-');
+    let call = parts.next().filter(|c| c.len() == 16)?;
+    let n = parts.next()?.parse().ok()?;
+    parts.next().filter(|random| !random.is_empty())?;
+    Some(LegId { call: call.parse::<CallId>().ok()?, n })
+}
+
+/// The leg that a client transaction of a call belongs to.
+pub fn owner_of_tx(tx: ClientTx) -> LegId {
+    // The leg's number is in the upper half, which is 16 bits wide and holds 8.
+    LegId { call: CallId(tx.owner), n: (tx.n >> 16) as u8 }
+}
+
+impl SipLeg {
+    /// A leg that called us. Nothing is said before [`SipLeg::begin`].
+    pub(crate) fn incoming(
+        id: LegId,
+        tx: ServerTx,
+        request: Arc<Request>,
+        (flow, reach): (Flow, Reach),
+        port: u16,
+    ) -> SipLeg {
+        SipLeg {
+            id,
+            dialog: None,
+            tag: String::new(),
+            contact_user: identity::user_of(&request.uri),
+            flow,
+            reach,
+            hops: Hops::default(),
+            talk: Talk::new(port, flow.remote.ip()),
+            peer: Peer::of(&request.headers),
+            phase: Phase::Invited(Box::new(Invited::new(tx, request))),
+            refresh: Refresh::default(),
+            way: None,
+            auth: None,
+            proof: Vec::new(),
+            abandoned: SmallVec::new(),
+            sent: 0,
+            moved: false,
+            signals_from: flow.remote.ip(),
+        }
+    }
+
+    /// A leg that we shall call when it is told [`LegCmd::Place`].
+    pub(crate) fn outgoing(id: LegId, way: Arc<SipWay>, port: u16) -> SipLeg {
+        let auth = uac::answerer(&way);
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let nowhere = Flow { transport: Transport::Udp, local: nowhere, remote: nowhere, connection: 0 };
+        let flow = way.flows.first().copied().unwrap_or(nowhere);
+        let signals_from = flow.remote.ip();
+        let mut talk = Talk::new(port, flow.remote.ip());
+        talk.allow(way.codecs.clone());
+        SipLeg {
+            id,
+            dialog: None,
+            tag: String::new(),
+            contact_user: way.identity.contact_user.clone(),
+            flow,
+            reach: way.reach,
+            hops: Hops::default(),
+            talk,
+            phase: Phase::Gone,
+            refresh: Refresh::default(),
+            way: Some(way),
+            auth,
+            proof: Vec::new(),
+            peer: Peer::default(),
+            abandoned: SmallVec::new(),
+            sent: 0,
+            moved: false,
+            signals_from,
+        }
+    }
+
+    /// Speaks these codecs alone, best first; none: all. Before [`SipLeg::begin`].
+    pub(crate) fn allow(&mut self, codecs: Vec<CodecKind>) {
+        self.talk.allow(codecs);
+    }
+
+    /// Who diverted the call before it came to us.
+    pub(crate) fn diversions(&self) -> Vec<(Name, Bytes)> {
+        match &self.phase {
+            Phase::Invited(invited) => identity::diversions(invited.request()),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the caller offered in its INVITE.
+    pub(crate) fn offer(&self) -> Option<&Sound> {
+        self.talk.remote()
+    }
+
+    /// Has everything been said and answered?
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    /// Do both directions carry RFC 4733 events?
+    pub(crate) fn speaks_events(&self) -> bool {
+        self.talk.speaks_events()
+    }
+
+    /// How the media plane should talk to the peer, if that changed since it was last asked.
+    pub(crate) fn take_face(&mut self) -> Option<RtpFace> {
+        let face = self.talk.take_face()?;
+        let ip = self.signals_from;
+        let also = Some(ip).filter(|ip| *ip != face.remote.ip() && !ip.is_unspecified());
+        let unreachable = also.is_some_and(|ip| nat::is_private(face.remote.ip()) && !nat::is_private(ip));
+        let local = Some(self.flow.local.ip()).filter(|ip| !ip.is_unspecified());
+        Some(RtpFace { also, unreachable, local, ..face })
+    }
+
+    /// The call tells the leg something.
+    pub(crate) fn cmd(&mut self, now: Instant, cmd: LegCmd, room: &mut Room<'_>) {
+        self.hops.step(now);
+        match cmd {
+            LegCmd::Place(placement) => self.place(now, *placement, room),
+            LegCmd::Ringing => self.provisional(now, 180, None, room),
+            LegCmd::Progress(far) => self.provisional(now, 183, Some(far), room),
+            // Only what can be transcoded: what the called side will speak is not known yet.
+            LegCmd::Attend => self.answer(now, &Sound::analog(), room),
+            LegCmd::Answer(far) => self.answer(now, &far, room),
+            LegCmd::Change(far) => self.change(now, far, room),
+            LegCmd::Digit { key, ms, form } => self.send_digit(key, ms, form, room),
+            LegCmd::Flash => self.send_flash(room),
+            LegCmd::End(cause) => self.end(now, cause, room),
+        }
+        self.lookup_sound(room);
+    }
+
+    /// The peer's SDP may have named a host.
+    fn lookup_sound(&mut self, room: &mut Room<'_>) {
+        if let Some(name) = self.talk.take_name() {
+            room.out.push(Post::Lookup { leg: self.id, name });
+        }
+    }
+
+    /// The endpoint tells the leg something.
+    pub(crate) fn told(&mut self, now: Instant, told: Told, room: &mut Room<'_>) {
+        self.hops.step(now);
+        match told {
+            Told::Request { tx, request, flow } => self.asked(now, tx, &request, flow, room),
+            Told::Ack { request, flow } => {
+                self.heard_of_sound(&request.body, flow);
+                self.acked(now, &request, room);
+            }
+            Told::Cancelled { tx } => self.cancelled(tx, room),
+            Told::Response { tx, response, flow } => self.answered(now, tx, &response, flow, room),
+            Told::Failed { tx, .. } => self.failed(now, tx, room),
+            Told::Unacknowledged { .. } => {
+                self.give_up_ack();
+                if matches!(self.phase, Phase::Up(_)) {
+                    self.bye(Cause::Failure, room);
+                    room.said.push(LegEvent::Ended(Cause::Failure));
+                }
+            }
+        }
+        self.lookup_sound(room);
+    }
+
+    /// When the leg wants [`SipLeg::timeout`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let own = match &self.phase {
+            Phase::Invited(invited) => invited.deadline(),
+            Phase::Up(pending) => pending.deadline().into_iter().chain(self.refresh.deadline()).min(),
+            Phase::Calling(calling) => calling.deadline(),
+            Phase::Leaving | Phase::Gone => None,
+        };
+        own.into_iter().chain(self.hops.deadline()).min()
+    }
+
+    /// The time of [`SipLeg::deadline`] has come.
+    pub(crate) fn timeout(&mut self, now: Instant, room: &mut Room<'_>) {
+        self.hops.step(now);
+        self.lookup_timeout(now, room);
+        match &self.phase {
+            Phase::Invited(_) => self.repeat_provisional(now, room),
+            Phase::Up(_) => self.up_timeout(now, room),
+            Phase::Calling(_) => self.unheard(now, room),
+            Phase::Leaving | Phase::Gone => {}
+        }
+    }
+
+    fn end(&mut self, now: Instant, cause: Cause, room: &mut Room<'_>) {
+        match &mut self.phase {
+            Phase::Invited(_) => self.refuse(codes::refusal(cause), Some(cause), room),
+            Phase::Calling(_) => self.cancel(now, cause, room),
+            Phase::Up(_) => self.bye(cause, room),
+            Phase::Leaving | Phase::Gone => {}
+        }
+    }
+
+    /// The name for the next request of ours: the leg in the upper half, a count in the lower.
+    fn next_tx(&mut self) -> ClientTx {
+        self.sent = self.sent.wrapping_add(1);
+        ClientTx { owner: self.id.call.0, n: u32::from(self.id.n) << 16 | u32::from(self.sent) }
+    }
+
+    fn send(&mut self, request: Request, room: &mut Room<'_>) -> ClientTx {
+        let tx = self.next_tx();
+        let (hop, learned) = self.next_hop();
+        self.dispatch(hop, learned, Outgoing::Request(tx, Box::new(request)), room);
+        tx
+    }
+
+    /// Where the next request goes, and the flow that will do if that cannot be found out.
+    fn next_hop(&self) -> (NextHop, Flow) {
+        let Some(dialog) = &self.dialog else {
+            let first = self.way.as_ref().and_then(|way| way.first.clone());
+            return (first.map_or(NextHop::Flow(self.flow), NextHop::Name), self.flow);
+        };
+        (dialog.next_hop(), dialog.flow)
+    }
+
+    /// A request in the dialog, with credentials if they were asked for before.
+    fn request(&mut self, method: Method, room: &mut Room<'_>) -> Option<Request> {
+        let mut request = self.dialog.as_mut()?.request(method);
+        if matches!(request.method, Method::Invite | Method::Update) {
+            request.headers.push(Name::Contact, self.contact(room.setup));
+            request.headers.push(Name::Allow, ALLOW);
+            request.headers.push(Name::Supported, SUPPORTED);
+        }
+        self.authorize(&mut request, room.rand);
+        Some(request)
+    }
+
+    fn authorize(&mut self, request: &mut Request, rand: &mut Rand) {
+        let Some(auth) = &mut self.auth else { return };
+        auth.sign(request, &rand.hex());
+        if request.method == Method::Invite {
+            let is_proof = |name: &Name| matches!(name, Name::Authorization | Name::ProxyAuthorization);
+            self.proof = request.headers.iter().filter(|(name, _)| is_proof(name)).cloned().collect();
+        }
+    }
+
+    /// A response to a request of the peer.
+    fn respond(&self, request: &Request, code: u16) -> Response {
+        match &self.dialog {
+            Some(dialog) => dialog.respond(request, code),
+            None => ringtrip_sip::build::tagged(request, code, &self.tag),
+        }
+    }
+
+    /// Our Contact.
+    fn contact(&self, setup: &CallSetup) -> String {
+        let user = if self.contact_user.is_empty() { "" } else { "@" };
+        let at = self.address(setup);
+        let transport = match self.flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("<sip:{}{user}{at}{transport}>", self.contact_user)
+    }
+
+    /// Our address for SDP and Contact as the peer shall see it.
+    fn address(&self, setup: &CallSetup) -> SocketAddr {
+        setup.topology.advertised(self.flow.local, self.signals_from)
+    }
+}
+
+/// Puts an SDP body on a message.
+fn put_sdp(headers: &mut ringtrip_sip::Headers, body: &mut Bytes, sdp: Bytes) {
+    headers.set(Name::ContentType, SDP);
+    *body = sdp;
+}
+
+impl Peer {
+    fn of(headers: &ringtrip_sip::Headers) -> Peer {
+        Peer {
+            allows_update: lists(headers, &Name::Allow, "UPDATE"),
+            allows_info: lists(headers, &Name::Allow, "INFO"),
+        }
+    }
+}
+
+/// Does a header of this name list this token?
+pub(crate) fn lists(headers: &ringtrip_sip::Headers, name: &Name, token: &str) -> bool {
+    let hit = |v: &[u8]| v.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
+    headers.all(name).any(|line| line.split(|c| *c == b',').any(hit))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! What all parts of the exchange name: ids, numbers, parties, causes, the ports of boards, events, and the question
+//! where a call should go. Plain values: no clock, no socket, no file, no thread, no serde.
+
+pub mod board;
+pub mod dial_string;
+pub mod event;
+pub mod host_port;
+pub mod ids;
+pub mod party;
+pub mod route;

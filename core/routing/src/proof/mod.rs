@@ -1,0 +1,158 @@
+//! Proofs about routes before they are in force: each rule is tried on many calls on paper, and what breaks it is shrunk
+//! to a small call that a person can read. Pure: the same engine and the same seed find the same.
+//!
+//! What is found by trying holds for what was tried; what is exact (alternatives that never win, numbers of the
+//! emergency table) says so.
+
+mod emergency;
+mod paths;
+mod shadow;
+mod shrink;
+
+use ringtrip_exchange::route::WallTime;
+
+use crate::decide::Engine;
+use crate::probe::{Known, Probe, Probes};
+
+/// What is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rule {
+    /// Emergency calls reach their gateway at once, and nothing bars, rewrites or delays them.
+    Emergency,
+    /// Every number is decided, by scripts and plugins within their limits.
+    Terminates,
+    /// No call comes back to where it came from.
+    Loops,
+    /// Nobody outside calls at our cost without a PIN.
+    Toll,
+    /// Every alternative of a plan can win some number.
+    Shadowed,
+}
+
+/// Something that breaks a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// It stops an activation; otherwise it is a warning.
+    pub stops: bool,
+    /// Where: `plans.home`, `script default.rhai`, `emergency.extra`.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub hint: String,
+    /// A small call that shows it.
+    pub example: Option<Probe>,
+}
+
+/// What a proof came to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Proof {
+    /// What was found, the worst first.
+    pub findings: Vec<Finding>,
+    /// Decisions made on paper.
+    pub decisions: u64,
+    /// The time ran out before all was tried.
+    pub cut: bool,
+}
+
+/// What a proof is given.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// Beyond the configuration.
+    pub known: Known<'a>,
+    /// What runs now: a draft must not be worse where nothing can be perfect.
+    pub live: Option<&'a Engine>,
+    /// Calls on paper at most, beside those to emergency numbers.
+    pub most: usize,
+    /// May it go on? Asked often.
+    pub go_on: &'a dyn Fn() -> bool,
+}
+
+/// Findings of one rule at one place: more of the same say nothing new.
+const EACH: usize = 3;
+
+impl Rule {
+    /// The word of the API; never changes once released.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rule::Emergency => "emergency",
+            Rule::Terminates => "terminates",
+            Rule::Loops => "loops",
+            Rule::Toll => "toll",
+            Rule::Shadowed => "shadowed",
+        }
+    }
+}
+
+impl Proof {
+    /// May it be in force?
+    pub fn holds(&self) -> bool {
+        !self.findings.iter().any(|f| f.stops)
+    }
+}
+
+/// All rules: for drafts.
+pub fn prove(engine: &Engine, given: Given<'_>) -> Proof {
+    let mut work = Work::new(engine, given);
+    work.emergency(&work.all_hours());
+    work.shadowed();
+    work.paths(true);
+    work.done()
+}
+
+/// The rules that guard every change, quickly: emergency, and that every number is decided.
+pub fn guard(engine: &Engine, given: Given<'_>) -> Proof {
+    let mut work = Work::new(engine, given);
+    // Night, morning, afternoon, evening, on different days.
+    let hours: Vec<WallTime> = work.all_hours().into_iter().step_by(41).collect();
+    work.emergency(&hours);
+    work.paths(false);
+    work.done()
+}
+
+/// A proof that is being made.
+struct Work<'a> {
+    engine: &'a Engine,
+    given: Given<'a>,
+    probes: Probes,
+    proof: Proof,
+}
+
+impl<'a> Work<'a> {
+    fn new(engine: &'a Engine, given: Given<'a>) -> Work<'a> {
+        let probes = Probes::new(engine.router().config(), given.known);
+        Work { engine, given, probes, proof: Proof::default() }
+    }
+
+    fn all_hours(&self) -> Vec<WallTime> {
+        self.probes.hours.clone()
+    }
+
+    /// May it go on? Notes when not.
+    fn go_on(&mut self) -> bool {
+        let go_on = (self.given.go_on)();
+        self.proof.cut |= !go_on;
+        go_on
+    }
+
+    fn found(&mut self, finding: Finding) {
+        let alike =
+            |f: &&Finding| f.rule == finding.rule && f.path == finding.path && f.stops == finding.stops;
+        let known = self.proof.findings.iter().filter(alike).count();
+        if known < EACH
+            && !self.proof.findings.iter().any(|f| f.what == finding.what && f.path == finding.path)
+        {
+            self.proof.findings.push(finding);
+        }
+    }
+
+    fn done(mut self) -> Proof {
+        self.proof.findings.sort_by_key(|f| (!f.stops, f.rule));
+        self.proof
+    }
+}
+
+#[cfg(test)]
+mod tests;

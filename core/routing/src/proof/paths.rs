@@ -1,0 +1,200 @@
+//! Where calls on paper end: each is decided within limits, none goes round in a circle, and none from outside leaves at
+//! our cost with a number of the caller's choice.
+
+use std::collections::BTreeMap;
+
+use ringtrip_config::{Config, External};
+use ringtrip_exchange::route::{Attempt, RoutePlan, Target, Verdict};
+use ringtrip_model::event::Event;
+use ringtrip_model::party::{Digits, Source};
+
+use super::shrink::shrink;
+use super::{Finding, Rule, Work};
+use crate::probe::{Probe, is_outside};
+
+/// A call that has been passed on so often is in a circle.
+const HOPS: usize = 8;
+
+impl Work<'_> {
+    /// Decides over the probes; with `all`, circles and costs are looked at too.
+    pub(super) fn paths(&mut self, all: bool) {
+        let config = self.engine.router().config().clone();
+        if all {
+            self.own_address(&config);
+        }
+        // The first number that left by each pair of outside source and paid target.
+        let mut left: BTreeMap<(String, String), (Digits, Probe)> = BTreeMap::new();
+        for probe in self.probes.spread(self.given.most, self.given.known.seed) {
+            if !self.go_on() {
+                return;
+            }
+            self.proof.decisions += 1;
+            let decision = self.engine.decide(probe.query());
+            if let Some(event) = decision.events.into_iter().next() {
+                self.fails(probe, event);
+                continue;
+            }
+            if all && is_outside(&config, &probe.source) {
+                self.costs(&probe, &decision.plan, &mut left);
+                self.circle(&probe, &decision.plan);
+            }
+        }
+        for ((from, to), (number, probe)) in left {
+            self.found(Finding {
+                rule: Rule::Toll,
+                stops: false,
+                path: from.clone(),
+                what: format!("a call from {from} goes out to {to} with {number}, at your cost"),
+                hint: "this is how calls are forwarded; make sure that it is meant".to_owned(),
+                example: Some(probe),
+            });
+        }
+    }
+
+    /// A script or plugin failed on this call.
+    fn fails(&mut self, probe: Probe, event: Event) {
+        let (path, why) = match event {
+            Event::ScriptFailed { script, why, .. } => (format!("script {script}"), why),
+            Event::PluginFailed { plugin, why, .. } => (format!("plugin {plugin}"), why),
+            other => (String::new(), format!("{other:?}")),
+        };
+        if self.proof.findings.iter().any(|f| f.rule == Rule::Terminates && f.path == path) {
+            return;
+        }
+        let (engine, go_on) = (self.engine, self.given.go_on);
+        let probe = shrink(probe, |p| go_on() && !engine.decide(p.query()).events.is_empty());
+        // Once more, to hear in which line.
+        let again = engine.explaining().decide(probe.query()).events.into_iter();
+        let placed = again.filter_map(|event| match event {
+            Event::ScriptFailed { script, why, .. } if path == format!("script {script}") => Some(why),
+            _ => None,
+        });
+        let why = placed.last().unwrap_or(why);
+        self.found(Finding {
+            rule: Rule::Terminates,
+            stops: true,
+            path,
+            what: format!("it fails when {} dials {:?}: {why}", probe.from(), probe.number.as_str()),
+            hint: "a call would take the plan's own route; mend it first".to_owned(),
+            example: Some(probe),
+        });
+    }
+
+    /// A call from outside leaves again: with whose number?
+    fn costs(
+        &mut self,
+        probe: &Probe,
+        plan: &RoutePlan,
+        left: &mut BTreeMap<(String, String), (Digits, Probe)>,
+    ) {
+        let config = self.engine.router().config().clone();
+        for attempt in paid(&config, plan) {
+            let key = (probe.from(), attempt.target.word());
+            match left.get(&key) {
+                None => {
+                    left.insert(key, (attempt.number.clone(), probe.clone()));
+                }
+                Some((number, _)) if *number == attempt.number => {}
+                Some(_) => {
+                    let (from, to) = key.clone();
+                    let engine = self.engine;
+                    let leaves = |p: &Probe| {
+                        let decision = engine.decide(p.query());
+                        paid(&config, &decision.plan).any(|a| a.target.word() == to && a.number == p.number)
+                    };
+                    let follows = attempt.number == probe.number && !probe.number.is_empty();
+                    let probe = if follows { shrink(probe.clone(), leaves) } else { probe.clone() };
+                    self.found(Finding {
+                        rule: Rule::Toll,
+                        stops: true,
+                        path: from.clone(),
+                        what: format!(
+                            "whoever calls from {from} is put through to {to} with the number that he chooses, such as \
+                             {:?}, at your cost and without a PIN",
+                            probe.number.as_str()
+                        ),
+                        hint: "name an extension for calls from there, or ask for a PIN first".to_owned(),
+                        example: Some(probe),
+                    });
+                }
+            }
+        }
+    }
+
+    /// A call that left by a gateway comes in again by it: does it leave again, and again?
+    fn circle(&mut self, probe: &Probe, plan: &RoutePlan) {
+        let mut path = vec![probe.from()];
+        let mut plan = plan.clone();
+        for _ in 0..HOPS {
+            let Some((gateway, number)) = next_gateway(&plan) else { return };
+            let (source, word) = (Source::Gateway(gateway.clone()), gateway.to_string());
+            let closed = path.contains(&word);
+            path.push(word);
+            if closed {
+                self.found(Finding {
+                    rule: Rule::Loops,
+                    stops: true,
+                    path: probe.from(),
+                    what: format!("a call to {} goes in a circle: {}", probe.number, path.join(" → ")),
+                    hint: "let calls from one of these gateways ring an extension".to_owned(),
+                    example: Some(probe.clone()),
+                });
+                return;
+            }
+            let again = Probe { source, number, at: probe.at };
+            self.proof.decisions += 1;
+            plan = self.engine.decide(again.query()).plan;
+        }
+    }
+
+    /// A provider that is this exchange itself.
+    fn own_address(&mut self, config: &Config) {
+        for gateway in &config.gateways {
+            let port = gateway.server.port.unwrap_or(5060);
+            let host = gateway.server.host.as_str();
+            let ours = host.eq_ignore_ascii_case(&config.sip.domain)
+                || host.parse().ok().is_some_and(|ip: std::net::IpAddr| {
+                    let listens = |addr: &std::net::SocketAddr| {
+                        addr.port() == port
+                            && (addr.ip() == ip || addr.ip().is_unspecified() && ip.is_loopback())
+                    };
+                    config.sip.external == Some(External::Address(ip))
+                        || config.sip.listen.iter().any(|(_, addr)| listens(addr))
+                });
+            if ours {
+                self.found(Finding {
+                    rule: Rule::Loops,
+                    stops: true,
+                    path: format!("gateway.{}", gateway.id),
+                    what: format!(
+                        "gateway {} is this exchange itself: its calls would come back",
+                        gateway.id
+                    ),
+                    hint: "name the provider's server".to_owned(),
+                    example: None,
+                });
+            }
+        }
+    }
+}
+
+/// Attempts that cost money, or may.
+fn paid<'p>(config: &'p Config, plan: &'p RoutePlan) -> impl Iterator<Item = &'p Attempt> {
+    let stages = match &plan.verdict {
+        Verdict::Stages(stages) => stages.as_slice(),
+        Verdict::Refuse(_) | Verdict::Emergency(_) | Verdict::Ask(_) => &[],
+    };
+    stages.iter().flat_map(|s| &s.targets).filter(|attempt| match &attempt.target {
+        Target::Gateway(_) | Target::Landline | Target::Uri(_) => true,
+        Target::Line(id) => config.line(id).is_some_and(|line| line.fxo().is_some()),
+        Target::Extension(_) => false,
+    })
+}
+
+fn next_gateway(plan: &RoutePlan) -> Option<(ringtrip_model::ids::GatewayId, Digits)> {
+    let Verdict::Stages(stages) = &plan.verdict else { return None };
+    stages.iter().flat_map(|s| &s.targets).find_map(|attempt| match &attempt.target {
+        Target::Gateway(id) => Some((id.clone(), attempt.number.clone())),
+        _ => None,
+    })
+}

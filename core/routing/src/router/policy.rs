@@ -1,0 +1,306 @@
+//! The conversation with a policy script, as data: the question, and an answer that names targets but cannot name an
+//! emergency call.
+
+use std::time::Duration;
+
+use crate::router::facts::Facts;
+use crate::router::prices::RankAsk;
+use crate::router::{Router, emergency_plan};
+use ringtrip_config::HostPort;
+use ringtrip_exchange::emergency;
+use ringtrip_exchange::route::{
+    AdHoc, Extras, Provenance, Question, RoutePlan, RouteQuery, Stage, Step, StepKind, Target, Verdict,
+};
+use ringtrip_model::party::{Cause, Digits};
+
+/// The landline among gateways.
+pub(super) const LANDLINE: &str = "gw0";
+
+/// Targets with numbers and callers that are not a stage yet.
+type Unmade = (Vec<(Target, Digits, Option<CallerEdit>)>, Option<Duration>);
+
+/// The question to a policy script.
+#[derive(Debug, Clone)]
+pub struct PolicyCall {
+    /// The call.
+    pub query: RouteQuery,
+    /// The number after the plan's rewriting.
+    pub number: Digits,
+    /// What happens when the script passes, fails, or is late.
+    pub default: RoutePlan,
+    /// The script that is asked, by its name in the pool; `None`: no script, but policies or plugins are.
+    pub script: Option<String>,
+    /// The name of the holiday that today is.
+    pub holiday: Option<String>,
+    /// The number as E.164 with `+`, where the numbering says what it is.
+    pub e164: Option<String>,
+    /// What can be looked up about prices and gateways.
+    pub facts: Facts,
+}
+
+/// A script's answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PolicyAnswer {
+    /// What to do.
+    pub verdict: PolicyVerdict,
+    /// Another number: for the targets that name none of their own, or for the plan when it passes.
+    pub number: Option<Digits>,
+    /// How the caller is shown to every target.
+    pub caller: CallerEdit,
+    /// The script and the line that decided, `default.rhai:12`.
+    pub decided_at: String,
+    /// What else is to be done.
+    pub extras: Extras,
+    /// What the script's run adds to the decision's steps: what it printed, the lines it ran.
+    pub steps: Vec<Step>,
+}
+
+/// What a script wants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PolicyVerdict {
+    /// Nothing: the plan's own route.
+    #[default]
+    Pass,
+    /// These stages, one after the other.
+    Stages(Vec<PolicyItem>),
+    /// No call.
+    Refuse {
+        /// What the caller is told.
+        cause: Cause,
+        /// Why, for the record.
+        because: String,
+    },
+    /// Ask the caller, then the route again.
+    Ask(Question),
+}
+
+/// One item of a script's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyItem {
+    /// One stage.
+    Ring(PolicyStage),
+    /// One stage for each of the cheapest gateways, best first.
+    Cheapest(Cheapest),
+}
+
+/// One stage: its targets ring together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyStage {
+    /// Who rings.
+    pub targets: Vec<PolicyTarget>,
+    /// How long; `None`: as long as is usual for the targets.
+    pub timeout: Option<Duration>,
+}
+
+/// A wish for the cheapest gateways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cheapest {
+    /// At most so many are tried.
+    pub most: u8,
+    /// Among these; empty: all gateways that have prices.
+    pub among: Vec<String>,
+    /// The highest price a minute, millionths of a unit.
+    pub budget: Option<i64>,
+    /// The number for them; `None`: that of the answer, or the plan's.
+    pub number: Option<Digits>,
+}
+
+/// A target that a script names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyTarget {
+    /// Where: `gw0`, `gw1`, `fxs1`, `101`, or a host. See [`Router::target_named`].
+    pub name: String,
+    /// The number for it; `None`: that of the answer, or the plan's.
+    pub number: Option<Digits>,
+}
+
+/// How a caller is to be shown; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallerEdit {
+    /// The number.
+    pub number: Option<String>,
+    /// The name.
+    pub name: Option<String>,
+    /// Withheld.
+    pub private: Option<bool>,
+}
+
+impl Router {
+    /// The plan that a script's answer makes; an error when it names what does not exist.
+    pub(super) fn merge(&self, call: &PolicyCall, answer: PolicyAnswer) -> Result<RoutePlan, String> {
+        let mut provenance = call.default.provenance.clone();
+        provenance.script = (!answer.decided_at.is_empty()).then(|| answer.decided_at.clone());
+        provenance.steps.extend(answer.steps.iter().cloned());
+        let plan = |verdict: Verdict, provenance: Provenance| RoutePlan {
+            verdict,
+            provenance,
+            extras: answer.extras.clone(),
+        };
+        match &answer.verdict {
+            PolicyVerdict::Refuse { cause, because } => {
+                provenance.because.clone_from(because);
+                Ok(plan(Verdict::Refuse(*cause), provenance))
+            }
+            PolicyVerdict::Ask(question) => {
+                provenance.because = "the caller is asked first".to_owned();
+                Ok(plan(Verdict::Ask(question.clone()), provenance))
+            }
+            PolicyVerdict::Pass => {
+                let mut passed = match &answer.number {
+                    Some(number) => self.again(call, number),
+                    None => call.default.clone(),
+                };
+                if let Verdict::Emergency(_) = passed.verdict {
+                    return Ok(passed);
+                }
+                if let Verdict::Stages(stages) = &mut passed.verdict {
+                    stages
+                        .iter_mut()
+                        .flat_map(|s| &mut s.targets)
+                        .for_each(|a| answer.caller.apply(&mut a.caller));
+                }
+                provenance.because = std::mem::take(&mut passed.provenance.because);
+                if answer.number.is_some() {
+                    provenance.alternative = passed.provenance.alternative.take();
+                    provenance.steps.append(&mut passed.provenance.steps);
+                }
+                Ok(plan(passed.verdict, provenance))
+            }
+            PolicyVerdict::Stages(items) => {
+                let mut made: Vec<Stage> = Vec::with_capacity(items.len());
+                let mut last = None;
+                for item in items {
+                    let stages = match item {
+                        PolicyItem::Ring(stage) => vec![self.named(call, &answer, stage)?],
+                        PolicyItem::Cheapest(wish) => {
+                            self.cheapest(call, &answer, wish, &mut provenance, &mut last)?
+                        }
+                    };
+                    for (targets, timeout) in stages {
+                        // No script sends an emergency number on its own terms.
+                        let emergency = targets.iter().find_map(|(target, number, _)| {
+                            let outside = !matches!(target, Target::Extension(_));
+                            outside
+                                .then(|| emergency::decide(&self.config, &call.query.caller, number))
+                                .flatten()
+                        });
+                        if let Some(emergency) = emergency {
+                            return Ok(emergency_plan(emergency, provenance));
+                        }
+                        match self.stage(&call.query, targets, timeout, &mut provenance.steps) {
+                            Ok(stage) => made.push(stage),
+                            Err(refused) => last = Some(refused),
+                        }
+                    }
+                }
+                match (made.is_empty(), last) {
+                    (true, Some((cause, because))) => {
+                        provenance.because = because;
+                        Ok(plan(Verdict::Refuse(cause), provenance))
+                    }
+                    (true, None) => Err("it names no target".to_owned()),
+                    (false, _) => {
+                        provenance.because = "the script decided".to_owned();
+                        Ok(plan(Verdict::Stages(made), provenance))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The targets of a stage that a script names.
+    fn named(&self, call: &PolicyCall, answer: &PolicyAnswer, stage: &PolicyStage) -> Result<Unmade, String> {
+        let mut targets = Vec::with_capacity(stage.targets.len());
+        for t in &stage.targets {
+            let target = Router::target_named(&self.config, &t.name).ok_or_else(|| {
+                format!("it names {:?}, which is no extension, line, gateway or host", t.name)
+            })?;
+            self.exists(&target)?;
+            let number = t.number.as_ref().or(answer.number.as_ref()).unwrap_or(&call.number);
+            targets.push((target, number.clone(), Some(answer.caller.clone())));
+        }
+        Ok((targets, stage.timeout))
+    }
+
+    /// One stage for each of the cheapest gateways; what was rejected, and why, goes into the record.
+    fn cheapest(
+        &self,
+        call: &PolicyCall,
+        answer: &PolicyAnswer,
+        wish: &Cheapest,
+        provenance: &mut Provenance,
+        last: &mut Option<(Cause, String)>,
+    ) -> Result<Vec<Unmade>, String> {
+        let mut among = Vec::with_capacity(wish.among.len());
+        for name in &wish.among {
+            match Router::target_named(&self.config, name) {
+                Some(Target::Gateway(id)) => among.push(id),
+                Some(Target::Landline) => among.push(LANDLINE.parse().map_err(|_| "gw0".to_owned())?),
+                _ => return Err(format!("it compares {name:?}, which is no gateway")),
+            }
+        }
+        let number = wish.number.as_ref().or(answer.number.as_ref()).unwrap_or(&call.number);
+        let Some(e164) = self.config.numbering.e164(number) else {
+            let because = format!("no price is known for {number}: it is no public number");
+            *last = Some((Cause::Unallocated, because));
+            return Ok(Vec::new());
+        };
+        let ask = RankAsk {
+            number: e164.trim_start_matches('+'),
+            at: &call.query.at,
+            among: &among,
+            budget: wish.budget,
+        };
+        let ranking = self.facts.prices.rank(&ask);
+        for (gateway, why) in ranking.rejected {
+            provenance.step(StepKind::Rejected, gateway.to_string(), why);
+        }
+        for offer in &ranking.offers {
+            provenance.step(StepKind::Candidate, offer.gateway.to_string(), offer.quote.why.clone());
+        }
+        if ranking.offers.is_empty() {
+            *last = Some((Cause::Congestion, format!("no gateway has a price for {e164} and is free")));
+        }
+        let stages = ranking.offers.into_iter().take(usize::from(wish.most.max(1))).map(|offer| {
+            let target = match offer.gateway.as_str() {
+                LANDLINE => Target::Landline,
+                _ => Target::Gateway(offer.gateway),
+            };
+            (vec![(target, number.clone(), Some(answer.caller.clone()))], None)
+        });
+        Ok(stages.collect())
+    }
+
+    /// A number that a script rewrote and passed on goes through the plan once more; scripts are not asked again.
+    fn again(&self, call: &PolicyCall, number: &Digits) -> RoutePlan {
+        if let Some(e) = emergency::decide(&self.config, &call.query.caller, number) {
+            return emergency_plan(e, Provenance::default());
+        }
+        let mut steps = Vec::new();
+        let mut plan = match self.plan(&call.query, number, &mut steps) {
+            Ok(planned) => self.by_plan(&call.query, planned),
+            Err(refused) => *refused,
+        };
+        steps.append(&mut plan.provenance.steps);
+        plan.provenance.steps = steps;
+        plan
+    }
+}
+
+impl CallerEdit {
+    fn apply(&self, caller: &mut ringtrip_model::party::CallerId) {
+        if let Some(number) = &self.number {
+            caller.number.clone_from(number);
+        }
+        if let Some(name) = &self.name {
+            caller.name.clone_from(name);
+        }
+        caller.private = self.private.unwrap_or(caller.private);
+    }
+}
+
+/// A name that is a host: it has a dot or a colon, and reads as one.
+pub(super) fn host(name: &str) -> Option<AdHoc> {
+    let host: HostPort = name.contains(['.', ':']).then(|| name.parse().ok()).flatten()?;
+    Some(AdHoc { host: host.to_string(), user: None, password: None, nat: false })
+}
