@@ -356,3 +356,62 @@ fn the_consoles_filter_knows_every_cause() {
     let list = list.split(']').next().unwrap_or_default();
     none(words.into_iter().filter(|w| !list.contains(&format!("\"{w}\""))).collect());
 }
+
+/// What holds an invariant is there under its name.
+#[test]
+fn every_invariant_is_held_by_something() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let (_, table) = text.split_once("## Invariants").expect("a chapter of invariants");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let rows: Vec<&str> = table.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| |")).collect();
+    assert!(rows.len() >= 20, "only {} invariants", rows.len());
+    let mut complaints = Vec::new();
+    for row in rows {
+        let held = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names: Vec<&str> = held.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            complaints.push(format!("held by nothing: {row}"));
+        }
+        for name in names {
+            let (file, test) = name.split_once("::").unwrap_or((name, ""));
+            let path = root().join(file);
+            let there = path.exists() && (test.is_empty() || read(&path).contains(&format!("fn {test}(")));
+            if !there {
+                complaints.push(format!("{name} is not there"));
+            }
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn only_the_emergency_table_makes_emergency_calls() {
+    let mut complaints = Vec::new();
+    let mut made = 0;
+    for source in files(".rs") {
+        let name = short(&source);
+        if name.starts_with("tests/tests/tidy") {
+            continue;
+        }
+        for (n, line) in read(&source).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            // A struct literal or a public field would let somebody else make or change one.
+            if !code.contains("EmergencyCall {")
+                || code.contains("impl EmergencyCall {")
+                || code.contains("struct ")
+            {
+                continue;
+            }
+            match name.as_str() {
+                "core/exchange/src/emergency.rs" => made += 1,
+                _ => complaints.push(format!("{name}:{}: {}", n + 1, code.trim())),
+            }
+        }
+    }
+    assert_eq!(made, 1, "one place makes emergency calls");
+    let text = read(&root().join("core/exchange/src/emergency.rs"));
+    let (_, fields) = text.split_once("pub struct EmergencyCall {").expect("the type");
+    let fields = fields.split('}').next().unwrap_or_default();
+    assert!(!fields.contains("pub "), "its fields are its own");
+    none(complaints);
+}
