@@ -271,6 +271,31 @@ fn files_stay_rooms() {
     none(complaints);
 }
 
+/// What git leaves in a file when two changes met and nobody finished joining them.
+fn conflict(text: &str) -> Option<usize> {
+    let marks = ["<<<<<<< ", "||||||| ", ">>>>>>> "];
+    text.lines().position(|line| marks.iter().any(|mark| line.starts_with(mark))).map(|at| at + 1)
+}
+
+#[test]
+fn no_file_has_conflict_markers() {
+    let (ours, theirs) = ("<".repeat(7) + " HEAD", ">".repeat(7) + " 01e5892 (a commit)");
+    assert_eq!(conflict(&format!("one\n{ours}\ntwo\n=======\nthree\n{theirs}\n")), Some(2));
+    assert_eq!(conflict("one\n=======\n<<<<<<<\n  <<<<<<< indented\n"), None, "headings and text are none");
+    let mut seen = 0;
+    let mut complaints = Vec::new();
+    for file in files("") {
+        // What is no text (a sound, a picture) has no lines to mark.
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        seen += 1;
+        if let Some(line) = conflict(&text) {
+            complaints.push(format!("{}:{line} has a conflict marker", short(&file)));
+        }
+    }
+    assert!(seen > 300, "only {seen} files were read");
+    none(complaints);
+}
+
 #[test]
 fn panics_unwind_in_every_profile() {
     let mut complaints = Vec::new();
