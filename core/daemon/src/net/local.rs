@@ -1,10 +1,12 @@
-//! Which addresses this machine has, and which of them a peer sees. The kernel is asked each time: an answer that is kept
+//! Which addresses this machine has, and which of them a peer sees. The kernel is asked: an answer that is kept for long
 //! is wrong after the next DHCP lease.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
@@ -37,6 +39,41 @@ impl Interfaces {
     /// The networks that we are in.
     pub fn networks(&self) -> impl Iterator<Item = IpNet> {
         self.networks.iter().map(IpNet::trunc)
+    }
+}
+
+/// How long the kernel's answer is good where no change has been told: calls come in rows, and asking takes a socket each
+/// time, a fourteenth of all that a call costs.
+const KEPT: Duration = Duration::from_secs(1);
+/// Answers that are kept at most.
+const MOST: usize = 1024;
+
+/// The kernel's answers of the last second: from which address of ours it sends to a peer.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    kept: RefCell<HashMap<IpAddr, (Instant, Option<IpAddr>)>>,
+}
+
+impl Sources {
+    /// The address that the kernel sends from to this peer; none where it cannot be reached.
+    pub(super) fn towards(&self, now: Instant, remote: IpAddr) -> Option<IpAddr> {
+        let mut kept = self.kept.borrow_mut();
+        if let Some((at, source)) = kept.get(&remote)
+            && now.saturating_duration_since(*at) < KEPT
+        {
+            return *source;
+        }
+        if kept.len() >= MOST {
+            kept.clear();
+        }
+        let source = towards(remote).ok();
+        kept.insert(remote, (now, source));
+        source
+    }
+
+    /// Addresses or routes have changed.
+    pub(super) fn forget(&self) {
+        self.kept.borrow_mut().clear();
     }
 }
 
@@ -75,4 +112,25 @@ pub(crate) fn send_from(socket: &UdpSocket, bytes: &[u8], from: IpAddr, to: Sock
     let to = SockaddrStorage::from(to);
     sendmsg(socket.as_raw_fd(), &[IoSlice::new(bytes)], &[source], MsgFlags::MSG_DONTWAIT, Some(&to))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_good_for_a_second_or_until_something_changes() {
+        let (sources, now) = (Sources::default(), Instant::now());
+        let peer: IpAddr = [127, 0, 0, 9].into();
+        let wrong: IpAddr = [192, 0, 2, 1].into();
+        let right = sources.towards(now, peer);
+        assert!(right.is_some_and(|ip| ip.is_loopback()));
+        let put = || sources.kept.borrow_mut().insert(peer, (now, Some(wrong)));
+        put();
+        assert_eq!(sources.towards(now + KEPT / 2, peer), Some(wrong), "the kernel is not asked again");
+        assert_eq!(sources.towards(now + KEPT, peer), right);
+        put();
+        sources.forget();
+        assert_eq!(sources.towards(now, peer), right);
+    }
 }

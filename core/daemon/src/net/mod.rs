@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
@@ -63,6 +64,7 @@ struct Inner {
     admits: Admits,
     sink: Sink,
     interfaces: RefCell<Interfaces>,
+    sources: local::Sources,
 }
 
 impl Net {
@@ -95,6 +97,7 @@ impl Net {
             admits,
             sink,
             interfaces: RefCell::new(Interfaces::now()),
+            sources: local::Sources::default(),
         };
         let net = Net { inner: Rc::new(inner) };
         for i in 0..net.inner.udp.len() {
@@ -140,7 +143,7 @@ impl Net {
     /// A way to this peer from the socket that fits, as the kernel takes it now; none where no address of ours that we
     /// listen on reaches it.
     pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
-        let kernel = local::towards(remote.ip()).ok();
+        let kernel = self.inner.sources.towards(Instant::now(), remote.ip());
         let at = |open: SocketAddr| match open.ip() {
             bound if bound.is_unspecified() => kernel,
             bound => Some(bound),
@@ -178,6 +181,7 @@ impl Net {
 
     /// Looks at the interfaces anew. True if something has changed.
     pub fn look_at_interfaces(&self) -> bool {
+        self.inner.sources.forget();
         let now = Interfaces::now();
         let changed = self.inner.interfaces.replace(now.clone()) != now;
         if changed {
