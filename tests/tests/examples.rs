@@ -12,8 +12,8 @@ use ringtrip_tests::peers::Peer;
 use ringtrip_tests::sound;
 use serde_json::{Value, json};
 
-/// The table that `core/switch` tests the matcher with. Numbers 18 to 51 are the examples.
-const TABLE: &str = include_str!("../../core/switch/tests/dialplan_vectors.json");
+/// The table that `core/dialplan` tests the matcher with. Numbers 18 to 51 are the examples.
+const TABLE: &str = include_str!("../../core/dialplan/tests/dialplan_vectors.json");
 
 /// One number of the table.
 struct Try {

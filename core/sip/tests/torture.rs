@@ -107,6 +107,7 @@ fn every_case_of_our_own_gets_its_verdict_whole_and_split_at_every_octet() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // Reads the messages of a folder.
 fn every_message_of_the_rfcs_gets_its_verdict_whole_and_split_at_every_octet() {
     let Some(folder) = std::env::var_os("RINGTRIP_CORPUS").map(PathBuf::from) else {
         println!("skipped: RINGTRIP_CORPUS does not name a folder with rfc4475/ and rfc5118/");

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use ringtrip_config::{Config, DemoSecrets, Gateway, PluginGateway, Region};
 use ringtrip_exchange::route::{Keys, WallTime};
