@@ -50,6 +50,7 @@ fn fate(bytes: Bytes) -> (Fate, Held) {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // Reads the messages of a folder.
 fn every_message_meets_its_fate() {
     let Some(corpus) = std::env::var_os("RINGTRIP_CORPUS").map(PathBuf::from) else {
         eprintln!("RINGTRIP_CORPUS is not set; only the messages of this repository were tried");
