@@ -30,11 +30,11 @@ interface Ask {
   headers?: Record<string, string>;
   signal?: AbortSignal;
   /** How long to wait for the answer, ms. */
-  patience?: number;
+  timeout?: number;
 }
 
 /** The exchange answers most things in milliseconds and gives up by itself after ten seconds. */
-const PATIENCE = 20_000;
+const ANSWER_TIMEOUT = 20_000;
 
 /** Asks the exchange and answers its response, or throws a `Problem`. */
 export async function ask(path: string, how: Ask = {}): Promise<Response> {
@@ -48,7 +48,7 @@ export async function ask(path: string, how: Ask = {}): Promise<Response> {
     headers["Content-Type"] = how.type;
   }
   const method = how.method ?? (body === undefined ? "GET" : "POST");
-  const late = AbortSignal.timeout(how.patience ?? PATIENCE);
+  const late = AbortSignal.timeout(how.timeout ?? ANSWER_TIMEOUT);
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -77,9 +77,9 @@ export async function get<T>(path: string, how: Ask = {}): Promise<T> {
 
 async function read(response: Response): Promise<Problem> {
   try {
-    const told = (await response.json()) as { type?: string; detail?: string; faults?: Fault[] };
-    const word = (told.type ?? "").split(":").pop() ?? "";
-    return new Problem(response.status, word, told.detail ?? response.statusText, told.faults ?? []);
+    const describe = (await response.json()) as { type?: string; detail?: string; faults?: Fault[] };
+    const word = (describe.type ?? "").split(":").pop() ?? "";
+    return new Problem(response.status, word, describe.detail ?? response.statusText, describe.faults ?? []);
   } catch {
     return new Problem(response.status, "failed", `The exchange answered ${response.status} ${response.statusText}.`);
   }

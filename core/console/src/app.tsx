@@ -14,7 +14,7 @@ import { Switchboard } from "./pages/switchboard";
 import { Telephones } from "./pages/telephones";
 import { follow, usePath } from "./ui/address";
 import { LiveContext, useNow } from "./ui/hooks";
-import { duration } from "./words";
+import { duration } from "./labels";
 
 const PAGES: [path: string, title: string, page: () => JSX.Element][] = [
   ["/", "Switchboard", Switchboard],
@@ -25,33 +25,33 @@ const PAGES: [path: string, title: string, page: () => JSX.Element][] = [
   ["/script", "Script", ScriptPage],
 ];
 
-type Door = "unknown" | "shut" | "open";
+type Session = "unknown" | "shut" | "open";
 
 export function Console(): JSX.Element {
-  const [door, setDoor] = useState<Door>("unknown");
+  const [session, setSession] = useState<Session>("unknown");
   const [silent, setSilent] = useState(false);
   useEffect(() => {
-    whenLoggedOut(() => setDoor("shut"));
+    whenLoggedOut(() => setSession("shut"));
     let timer: ReturnType<typeof setTimeout>;
-    const knock = async (): Promise<void> => {
+    const probeSession = async (): Promise<void> => {
       try {
         await get("/whoami");
-        setDoor("open");
+        setSession("open");
       } catch (why) {
         if (why instanceof Problem && why.status === 401) return;
         setSilent(true);
-        timer = setTimeout(() => void knock(), 2000);
+        timer = setTimeout(() => void probeSession(), 2000);
       }
     };
-    void knock();
+    void probeSession();
     return () => clearTimeout(timer);
   }, []);
-  if (door === "shut") return <Login then={() => setDoor("open")} />;
-  if (door === "open") return <House leave={() => setDoor("shut")} />;
-  return <p class="alone">{silent ? "The exchange does not answer yet. Trying again…" : ""}</p>;
+  if (session === "shut") return <Login then={() => setSession("open")} />;
+  if (session === "open") return <Shell leave={() => setSession("shut")} />;
+  return <p class="alone">{silent ? "The exchange does not respond yet. Retrying…" : ""}</p>;
 }
 
-function House({ leave }: { leave: () => void }): JSX.Element {
+function Shell({ leave }: { leave: () => void }): JSX.Element {
   const [live, setLive] = useState<Live>({ state: null, link: { is: "connecting" }, log: [] });
   const watch = useMemo(() => new Watch(setLive), []);
   useEffect(() => {
@@ -109,8 +109,8 @@ function Lost({ since }: { since: number }): JSX.Element {
   const now = useNow();
   return (
     <p class="note note-bad lost" role="alert">
-      No link to the exchange for {duration(now - since)}. What you see is as it was then. The console keeps trying and goes on
-      where it was.
+      No connection to the exchange for {duration(now - since)}. The data shown is from that time. The console keeps
+      reconnecting.
     </p>
   );
 }

@@ -4,7 +4,7 @@
  */
 
 import { get, Problem } from "./api";
-import type { Happening, Snapshot } from "./types";
+import type { ExchangeEvent, Snapshot } from "./types";
 
 export type Link = { is: "connecting" } | { is: "live" } | { is: "lost"; since: number };
 
@@ -12,7 +12,7 @@ export interface Live {
   state: Snapshot | null;
   link: Link;
   /** What happened, newest first. */
-  log: Happening[];
+  log: ExchangeEvent[];
 }
 
 /** Happenings kept for the log. */
@@ -43,9 +43,9 @@ export class Watch {
 
   start(): void {
     this.closed = false;
-    void this.look().then(() => this.listen());
+    void this.refresh().then(() => this.listen());
     this.poll = setInterval(() => {
-      if (!document.hidden) void this.look();
+      if (!document.hidden) void this.refresh();
     }, READINGS);
   }
 
@@ -57,14 +57,14 @@ export class Watch {
   }
 
   /** Takes a snapshot soon; several wishes become one. */
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     if (this.looking) {
       this.again = true;
       return;
     }
     this.looking = true;
     try {
-      const state = await get<Snapshot>("/state", { patience: SILENCE });
+      const state = await get<Snapshot>("/state", { timeout: SILENCE });
       this.last ??= Math.max(0, state.after - BEFORE);
       this.change({ state });
     } catch (why) {
@@ -77,7 +77,7 @@ export class Watch {
         this.looking = false;
         if (!this.again) return;
         this.again = false;
-        void this.look();
+        void this.refresh();
       });
     }
   }
@@ -90,7 +90,7 @@ export class Watch {
     stream.onopen = () => {
       this.tries = 0;
       this.change({ link: { is: "live" } });
-      void this.look();
+      void this.refresh();
     };
     stream.onmessage = (message: MessageEvent<string>) => this.hear(message.data);
     stream.onerror = () => this.broken();
@@ -103,15 +103,15 @@ export class Watch {
     const wait = RETRY[Math.min(this.tries, RETRY.length - 1)] ?? 4000;
     this.tries += 1;
     this.later(wait, () => {
-      void this.look();
+      void this.refresh();
       this.listen();
     });
   }
 
   private hear(data: string): void {
-    let happening: Happening;
+    let happening: ExchangeEvent;
     try {
-      happening = JSON.parse(data) as Happening;
+      happening = JSON.parse(data) as ExchangeEvent;
     } catch {
       return;
     }
@@ -126,7 +126,7 @@ export class Watch {
       const gap = { ...happening, seq: this.last, at_micros: Date.now() * 1000 };
       this.change({ log: [gap, ...this.now.log].slice(0, LOG) });
     }
-    void this.look();
+    void this.refresh();
   }
 
   private change(part: Partial<Live>): void {

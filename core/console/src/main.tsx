@@ -1,8 +1,8 @@
 import { render } from "preact";
 import "./style/base.css";
-import "./style/board.css";
+import "./style/dashboard.css";
 import "./style/phone.css";
-import "./style/paper.css";
+import "./style/routing.css";
 import { Console } from "./app";
 
 const root = document.getElementById("console");

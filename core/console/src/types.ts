@@ -97,7 +97,7 @@ export interface Snapshot {
   script: Script;
 }
 
-export interface Happening {
+export interface ExchangeEvent {
   seq: number;
   at_micros: number;
   event: string;

@@ -91,7 +91,7 @@ try {
     for (const line of ["fxs1", "fxs2", "fxo1"]) await seen(`[data-line=${line}][data-state=idle]`);
     await seen("[data-board=virtual]");
     assert.match(await page.locator("[data-extension='101']").innerText(), /Hall/);
-    await page.getByText("Nobody is on the telephone").waitFor();
+    await page.getByText("No calls in progress").waitFor();
     await shoot("switchboard-idle");
   });
 
@@ -133,7 +133,7 @@ try {
     await telephone("fxs2").getByText("Talking").waitFor();
     // Silence first, so that what is then heard is the tone.
     await page.waitForFunction(() => (document.querySelector("[data-telephone=fxs2] meter")?.value ?? 1) < 0.01);
-    await telephone("fxs1").getByRole("button", { name: "Say a tone" }).click();
+    await telephone("fxs1").getByRole("button", { name: "Play tone" }).click();
     await page.waitForFunction(() => (document.querySelector("[data-telephone=fxs2] meter")?.value ?? 0) > 0.05); // Each telephone loses 3 dB in each direction.
     const before = await heard("fxs2");
     await page.waitForTimeout(1000);
@@ -164,7 +164,7 @@ try {
     await telephone("fxs1").getByRole("button", { name: "Hang up" }).click();
     await telephone("fxs2").getByRole("button", { name: "Hang up" }).click();
     await open("Switchboard");
-    await page.getByText("Nobody is on the telephone").waitFor();
+    await page.getByText("No calls in progress").waitFor();
     for (const line of ["fxs1", "fxs2"]) await seen(`[data-line=${line}][data-state=idle]`);
     await open("Call records");
     const row = page.locator("[data-cdr]").first();
@@ -186,7 +186,7 @@ try {
     // What the pair does in the first moment after it is taken is the office's own business; people talk a little first.
     await page.waitForFunction(() => Number(document.querySelector("[data-telephone=fxs1]")?.dataset.heard) > 16_000);
     await page.getByRole("button", { name: "Reversal" }).click();
-    await telephone("fxs1").getByText(/Far end gone|Reorder tone|Busy tone|Congestion tone|Off hook|Left off hook|Hung up/i).first().waitFor();
+    await telephone("fxs1").getByText(/Far end disconnected|Reorder tone|Busy tone|Congestion tone|Off hook|Left off hook|Hung up/i).first().waitFor();
     await telephone("fxs1").getByRole("button", { name: "Hang up" }).click();
     await open("Switchboard");
     await seen("[data-line=fxo1] .jack-last:has-text('Polarity Reversal')");
@@ -218,19 +218,19 @@ try {
     await seen("[data-line=fxs1][data-state=ringing]");
     await page.locator("[data-call]").getByRole("button", { name: /Hang up/ }).click();
     await seen("[data-line=fxs1][data-state=idle]");
-    await page.getByText("Nobody is on the telephone").waitFor();
+    await page.getByText("No calls in progress").waitFor();
   });
 
   await step("the dial-plan tester: a result, and an error with its place and cure", async () => {
     await open("Dial plan");
     await page.waitForFunction(() => document.querySelector("[name=plan]")?.value === "([12]xx|<9,:>xxxxxxx<:@gw0>)");
-    await page.getByText("This plan would be taken").waitFor();
+    await page.getByText("This dial plan is valid").waitFor();
     await page.locator("[name=keys]").fill("102");
-    await page.getByRole("button", { name: "Try" }).click();
+    await page.getByRole("button", { name: "Run" }).click();
     await seen("[data-result=SEND]");
     assert.match(await page.locator("[data-result]").innerText(), /Number\s+102[^]*\[12\]xx/);
     await page.getByLabel("dialled", { exact: true }).fill("911");
-    await page.getByRole("button", { name: "What would happen?" }).click();
+    await page.getByRole("button", { name: "Explain route" }).click();
     await seen("[data-verdict=emergency]");
     await shoot("dialplan");
     await page.locator("[name=plan]").fill("([12]xx|3[x)");
@@ -255,13 +255,13 @@ try {
     await shoot("config-fault");
     await draft.fill(text.replace('name = "Hall"', 'name = "Lobby"'));
     await seen("[data-verdict=good]");
-    await page.getByLabel("Why, for those").fill("the hall has a new name");
+    await page.getByLabel("Reason for the change").fill("the hall has a new name");
     await page.getByRole("button", { name: "Save as new version" }).click();
     await page.getByText("Version 2 is active").waitFor();
-    await page.locator("[data-version='2']").getByRole("button", { name: "What changed" }).click();
+    await page.locator("[data-version='2']").getByRole("button", { name: "Show changes" }).click();
     await page.locator(".diff .added", { hasText: "Lobby" }).waitFor();
     await shoot("config-versions");
-    await page.locator("[data-version='1']").getByRole("button", { name: "Return to it" }).click();
+    await page.locator("[data-version='1']").getByRole("button", { name: "Restore" }).click();
     await page.getByText("Back to version 1, as version 3").waitFor();
     await open("Switchboard");
     await page.locator("[data-extension='101']").getByText("Hall").waitFor();
@@ -273,17 +273,17 @@ try {
     await page.waitForFunction(() => document.querySelector("textarea")?.value.includes("fn route"));
     await text.fill("fn route(c) {\n    block(\n}\n");
     await seen(".faults [data-severity=error]");
-    await page.getByText("It would be refused").waitFor();
+    await page.getByText("It cannot be activated").waitFor();
     await shoot("script-broken");
-    await text.fill('fn route(c) {\n    if c.number != "102" { return pass(); }\n    block("the house sleeps")\n}\n');
+    await text.fill('fn route(c) {\n    if c.number != "102" { return pass(); }\n    block("closed at night")\n}\n');
     await page.getByText("It compiles").waitFor();
     await page.getByRole("button", { name: "Save and make active" }).click();
     await page.getByText("The script is active").waitFor();
     await open("Dial plan");
     await page.getByLabel("dialled", { exact: true }).fill("102");
-    await page.getByRole("button", { name: "What would happen?" }).click();
+    await page.getByRole("button", { name: "Explain route" }).click();
     await seen("[data-verdict=refuse]");
-    assert.match(await page.locator("[data-verdict]").innerText(), /the house sleeps/);
+    assert.match(await page.locator("[data-verdict]").innerText(), /closed at night/);
   });
 
   await step("killed and started again: the console says so, asks for the secret, and shows the house again", async () => {

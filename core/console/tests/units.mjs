@@ -1,4 +1,4 @@
-// What the console computes by itself: plans read out of a configuration, WAV files, sample rates, words.
+// What the console computes by itself: plans read out of a configuration, WAV files, sample rates, labels.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 test("plans are found in every kind of TOML string, and nowhere else", async () => {
-  const { plansIn } = await load("paper/plans");
+  const { plansIn } = await load("routing/plans");
   const check = (toml, want) => assert.deepEqual(plansIn(toml).map((p) => [p.name, p.text]), want, toml);
   check("", []);
   check('home = "(xx)"\n', []);
@@ -63,14 +63,14 @@ test("a microphone at any rate becomes 8000 samples a second, with its pitch", a
   }
 });
 
-test("durations and causes are words", async () => {
-  const { duration, causeWord, told, isAlarm } = await load("words");
+test("durations and causes have labels", async () => {
+  const { duration, causeLabel, describe, isAlarm } = await load("labels");
   for (const [ms, want] of [[0, "0:00"], [-5, "0:00"], [59_999, "0:59"], [61_000, "1:01"], [3_723_000, "1:02:03"]]) {
     assert.equal(duration(ms), want);
   }
-  assert.equal(causeWord("no-answer"), "No answer");
-  assert.equal(causeWord("cpc"), "Hung up (CPC)");
+  assert.equal(causeLabel("no-answer"), "No answer");
+  assert.equal(causeLabel("cpc"), "Hung up (CPC)");
   const down = { seq: 1, at_micros: 0, event: "gateway.state", data: { gateway: "gw1", up: false, why: "403" } };
-  assert.equal(told(down), "gateway gw1 is down: 403");
+  assert.equal(describe(down), "gateway gw1 is down: 403");
   assert.ok(isAlarm(down) && !isAlarm({ ...down, data: { ...down.data, up: true } }));
 });

@@ -3,12 +3,12 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, get, Problem } from "../api";
-import { Editor } from "../paper/editor";
-import { Versions } from "../paper/versions";
+import { Editor } from "../routing/editor";
+import { Versions } from "../routing/versions";
 import { useLive, useSettled, useTask } from "../ui/hooks";
 import { Field, Said, Section, Trouble } from "../ui/parts";
 import type { ConfigMeta, Fault } from "../types";
-import { moment } from "../words";
+import { moment } from "../labels";
 
 interface Document extends ConfigMeta {
   text: string;
@@ -111,15 +111,15 @@ function Draft({ doc, draft, change, leave, saved }: DraftProps): JSX.Element {
         <Editor label="Draft of the configuration" text={draft} change={change} faults={faults} />
         <p role="status" class="verdict" data-verdict={checked !== draft ? "checking" : errors > 0 ? "bad" : "good"}>
           {checked !== draft ? <span class="faint">Checking…</span>
-            : errors > 0 ? <><span class="tag tag-bad">{errors === 1 ? "1 error" : `${errors} errors`}</span> It would be refused.</>
-            : <><span class="tag tag-good">Right</span> It would be taken{faults.length > 0 ? ", with warnings" : ""}.</>}
+            : errors > 0 ? <><span class="tag tag-bad">{errors === 1 ? "1 error" : `${errors} errors`}</span> It cannot be activated.</>
+            : <><span class="tag tag-good">Valid</span> It can be activated{faults.length > 0 ? ", with warnings" : ""}.</>}
         </p>
         <div class="row">
-          <Field label="Why, for those who read the versions later" class="wide">
+          <Field label="Reason for the change (shown in the version list)" class="wide">
             <input value={note} maxLength={500} onInput={(e) => setNote(e.currentTarget.value)} />
           </Field>
           <button type="submit" class="main" disabled={task.busy || draft === base.text || (checked === draft && errors > 0)}>Save as new version</button>
-          <button type="button" onClick={leave}>Leave it</button>
+          <button type="button" onClick={leave}>Discard changes</button>
         </div>
         <Trouble error={task.error} />
       </form>

@@ -3,11 +3,11 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
-import { PlanKeys } from "../paper/keys";
-import { PlanText } from "../paper/plan-text";
-import { RouteTry } from "../paper/route-try";
-import { plansIn } from "../paper/plans";
-import type { NamedPlan } from "../paper/plans";
+import { PlanKeys } from "../routing/keys";
+import { PlanText } from "../routing/plan-text";
+import { RouteTry } from "../routing/route-try";
+import { plansIn } from "../routing/plans";
+import type { NamedPlan } from "../routing/plans";
 import { Field, Section } from "../ui/parts";
 
 const EXAMPLE = "(999S0<:@gw0>|<9,:>xxxxx.|[2-8]xx|**xx)";
@@ -38,10 +38,10 @@ export function DialplanPage(): JSX.Element {
       )}>
         <PlanText plan={plan} change={setPlan} />
       </Section>
-      <Section title="Press keys">
+      <Section title="Test the dial plan">
         <PlanKeys plan={plan} />
       </Section>
-      <Section title="The whole route">
+      <Section title="Explain a route">
         <RouteTry />
       </Section>
     </>

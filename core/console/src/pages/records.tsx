@@ -3,11 +3,11 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
-import { Details } from "../paper/record";
+import { Details } from "../routing/record";
 import { useLive, useTask } from "../ui/hooks";
 import { Empty, Field, Party, Section, Trouble } from "../ui/parts";
 import type { Cdr } from "../types";
-import { causeWord, duration, endedBy, moment, plain } from "../words";
+import { causeLabel, duration, endedBy, moment, plain } from "../labels";
 
 interface Page {
   cdrs: Cdr[];
@@ -47,13 +47,13 @@ export function RecordsPage(): JSX.Element {
   }, [filter, ended]);
   const set = (part: Partial<Filter>): void => setFilter((before) => ({ ...before, ...part }));
   return (
-    <Section title="Call records" aside={<button type="button" class="small" onClick={() => load(null)}>Read again</button>}>
+    <Section title="Call records" aside={<button type="button" class="small" onClick={() => load(null)}>Refresh</button>}>
       <div class="row" role="search">
         <Field label="Number or name contains"><input type="search" value={filter.party} onInput={(e) => set({ party: e.currentTarget.value })} /></Field>
         <Field label="End">
           <select value={filter.cause} onChange={(e) => set({ cause: e.currentTarget.value })}>
             <option value="">anything</option>
-            {CAUSES.map((cause) => <option key={cause} value={cause}>{causeWord(cause)}</option>)}
+            {CAUSES.map((cause) => <option key={cause} value={cause}>{causeLabel(cause)}</option>)}
           </select>
         </Field>
         <Field label="State">
@@ -101,7 +101,7 @@ function Row({ cdr, open, toggle }: { cdr: Cdr; open: boolean; toggle: () => voi
       <td class="number">{cdr.dialled}</td>
       <td>{cdr.target ? <Party name={cdr.target} /> : "–"}</td>
       <td class="right number">{talked === null ? "–" : duration(talked)}</td>
-      <td>{cdr.cause === null ? <span class="tag tag-good">in progress</span> : <>{causeWord(cdr.cause)} <span class="faint">by {endedBy(cdr.ended_by)}</span></>}</td>
+      <td>{cdr.cause === null ? <span class="tag tag-good">in progress</span> : <>{causeLabel(cdr.cause)} <span class="faint">by {endedBy(cdr.ended_by)}</span></>}</td>
       <td class="right"><button type="button" class="small" aria-expanded={open} onClick={toggle}>{open ? "Less" : "Details"}</button></td>
     </tr>
   );

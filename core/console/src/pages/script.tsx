@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, get, Problem, sentence } from "../api";
-import { Editor } from "../paper/editor";
+import { Editor } from "../routing/editor";
 import { useLive, useSettled, useTask } from "../ui/hooks";
 import { Empty, Said, Section, Trouble } from "../ui/parts";
 import type { Fault } from "../types";
@@ -16,7 +16,7 @@ export function ScriptPage(): JSX.Element {
     return (
       <Section title="Script">
         <Empty>
-          No script runs: the dial plan alone decides. Name one in the configuration, <code>script = "scripts/default.rhai"</code>, and it stands here.
+          No script is configured; calls are routed by the dial plan alone. Set one in the configuration, <code>script = "scripts/default.rhai"</code>, to see it here.
         </Empty>
       </Section>
     );
@@ -64,21 +64,21 @@ function ScriptText({ name }: { name: string }): JSX.Element {
         throw why;
       }
       setKept(text);
-    }).then((done) => setSaid(done ? "The script is active. Calls in progress keep the decision they were given." : null));
+    }).then((done) => setSaid(done ? "The script is active. Calls in progress keep their route." : null));
   };
   const changed = kept !== null && text !== kept;
   return (
     <>
       <Editor label={`Script ${name}`} text={text} change={setText} faults={faults} />
       <p role="status" class="verdict">
-        {!changed ? <span class="faint">This text runs.</span>
+        {!changed ? <span class="faint">This text is active.</span>
           : checked !== text ? <span class="faint">Checking…</span>
-          : faults.length > 0 ? <><span class="tag tag-bad">Broken</span> It would be refused.</>
-          : <><span class="tag tag-good">Right</span> It compiles.</>}
+          : faults.length > 0 ? <><span class="tag tag-bad">Invalid</span> It cannot be activated.</>
+          : <><span class="tag tag-good">Valid</span> It compiles.</>}
       </p>
       <div class="row">
         <button type="button" class="main" disabled={!changed || task.busy || (checked === text && faults.length > 0)} onClick={save}>Save and make active</button>
-        <button type="button" disabled={!changed} onClick={() => setText(kept ?? "")}>Leave it</button>
+        <button type="button" disabled={!changed} onClick={() => setText(kept ?? "")}>Discard changes</button>
       </div>
       <Said text={said} />
       <Trouble error={task.error} />

@@ -1,10 +1,10 @@
-/** The live switchboard: lines as lamps, calls, extensions, gateways, and the health of the house. */
+/** The live switchboard: lines as lamps, calls, extensions, gateways, and system health. */
 
 import type { JSX } from "preact";
-import { Calls } from "../board/calls";
-import { Extensions, Gateways } from "../board/parties";
-import { Health } from "../board/health";
-import { Lines } from "../board/lines";
+import { Calls } from "../dashboard/calls";
+import { Extensions, Gateways } from "../dashboard/parties";
+import { Health } from "../dashboard/health";
+import { Lines } from "../dashboard/lines";
 import { useLive } from "../ui/hooks";
 
 export function Switchboard(): JSX.Element {

@@ -19,7 +19,7 @@ export function Telephones(): JSX.Element {
   if (!state) return <p class="empty">Waiting for the exchange…</p>;
   const boards = Object.values(state.boards).filter((board) => /virtual/.test(board.driver));
   if (boards.length === 0) {
-    return <Empty>No simulated board is configured; give a line the port <code>virtual:0</code> and a telephone stands here.</Empty>;
+    return <Empty>No simulated board is configured; give a line the port <code>virtual:0</code> to see a telephone here.</Empty>;
   }
   const lines = Object.values(state.lines);
   return <>{boards.map((board) => <SimulatedBoard key={board.id} board={board.id} up={board.up} lines={lines} />)}</>;
@@ -30,7 +30,7 @@ function SimulatedBoard({ board, up, lines }: { board: string; up: boolean; line
   const sim = useMemo(() => new Sim(board), [board]);
   const [ports, setPorts] = useState<Port[]>([]);
   const [error, setError] = useState<string | null>(null);
-  const look = async (): Promise<void> => {
+  const refresh = async (): Promise<void> => {
     try {
       setPorts(await sim.ports());
       setError(null);
@@ -38,7 +38,7 @@ function SimulatedBoard({ board, up, lines }: { board: string; up: boolean; line
       setError(`Board ${board}: ${sentence(why)}`);
     }
   };
-  usePoll(look, GLANCE, up);
+  usePoll(refresh, GLANCE, up);
   const lineOf = (port: Port): Line | undefined => lines.find((line) => line.port === `${board}:${port.port}`);
   const shown = ports.filter((port) => lineOf(port) !== undefined);
   const name = (line: Line): string => {
@@ -47,19 +47,19 @@ function SimulatedBoard({ board, up, lines }: { board: string; up: boolean; line
   };
   return (
     <>
-      <Trouble error={up ? error : `Board ${board} is down; it is being started again.`} />
+      <Trouble error={up ? error : `Board ${board} is down; it is being restarted.`} />
       <div class="telephones">
         {shown.map((port) => {
           const line = lineOf(port);
           if (line === undefined || port.kind !== "fxs") return null;
-          return <Telephone key={port.port} sim={sim} port={port} line={line} name={name(line)} look={look} />;
+          return <Telephone key={port.port} sim={sim} port={port} line={line} name={name(line)} refresh={refresh} />;
         })}
       </div>
       <div class="offices">
         {shown.map((port) => {
           const line = lineOf(port);
           if (line === undefined || port.kind !== "fxo") return null;
-          return <OfficeLine key={port.port} sim={sim} port={port} line={line} look={look} />;
+          return <OfficeLine key={port.port} sim={sim} port={port} line={line} refresh={refresh} />;
         })}
       </div>
     </>

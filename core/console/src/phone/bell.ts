@@ -1,6 +1,6 @@
 /** A bell with two gongs and a clapper that follows the ringing current. */
 
-import { allowed } from "./ear";
+import { allowed } from "./playback";
 
 export class Bell {
   private stops: (() => void) | null = null;

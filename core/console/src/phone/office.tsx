@@ -7,35 +7,35 @@ import { useTask } from "../ui/hooks";
 import type { Task } from "../ui/hooks";
 import { Field, Lamplight, Section, Trouble } from "../ui/parts";
 import type { Line } from "../types";
-import type { Lamp } from "../words";
-import { lineWord, milliamps, plain, volts } from "../words";
+import type { Lamp } from "../labels";
+import { lineLabel, milliamps, plain, volts } from "../labels";
 import type { OfficePort, Sim } from "./sim";
 import { Speaking } from "./speaking";
-import { useEar } from "./use-ear";
+import { usePlayback } from "./use-playback";
 
 interface Props {
   sim: Sim;
   port: OfficePort;
   line: Line;
-  look: () => Promise<void>;
+  refresh: () => Promise<void>;
 }
 
 type Act = (verb: string, more?: Record<string, unknown>) => void;
 
 const HANGUPS: [how: string, title: string, what: string][] = [
-  ["cpc", "CPC", "Takes the battery away for half a second"],
-  ["reversal", "Reversal", "Reverses the polarity; on a call that went out, the first reversal counts as the answer"],
+  ["cpc", "CPC", "Removes the battery voltage for half a second"],
+  ["reversal", "Reversal", "Reverses the polarity; on an outgoing call the first reversal means that it was answered"],
   ["tone", "Tone", "Plays the disconnect tone"],
-  ["silence", "Silence", "Says nothing any more"],
+  ["silence", "Silence", "Sends silence"],
 ];
 
-export function OfficeLine({ sim, port, line, look }: Props): JSX.Element {
+export function OfficeLine({ sim, port, line, refresh }: Props): JSX.Element {
   const task = useTask();
   const [listening, setListening] = useState(false);
-  const ear = useEar(sim, port.port, "office.heard", listening);
+  const playback = usePlayback(sim, port.port, "office.heard", listening);
   const act: Act = (verb, more = {}) => void task.run(async () => {
     await sim.do(verb, { port: port.port, ...more });
-    await look();
+    await refresh();
   });
   const talking = port.office === "talking";
   const busy = port.office !== "idle" || port.ringing;
@@ -44,7 +44,7 @@ export function OfficeLine({ sim, port, line, look }: Props): JSX.Element {
       <div data-office={line.id} data-office-state={port.office}>
         <p class="telephone-state" role="status">
           <Lamplight lamp={lamp(port)} /> Office: {port.ringing ? "ringing the line" : plain(port.office).toLowerCase()}
-          <span class="faint">line: {lineWord(line.state).toLowerCase()}</span>
+          <span class="faint">line: {lineLabel(line.state).toLowerCase()}</span>
         </p>
         <p class="digits">
           <span class="faint">Digits decoded from the line</span> <output class="number" data-digits={port.digits}>{port.digits || "–"}</output>
@@ -61,7 +61,7 @@ export function OfficeLine({ sim, port, line, look }: Props): JSX.Element {
         </div>
         <div class="row tight">
           <Speaking sim={sim} port={port.port} verb="office.speak" enabled={talking} waiting={port.speaking_ms} />
-          <label class="check"><input type="checkbox" checked={listening} onChange={(e) => setListening(e.currentTarget.checked)} /> Hear the line</label>
+          <label class="check"><input type="checkbox" checked={listening} onChange={(e) => setListening(e.currentTarget.checked)} /> Listen to the line</label>
           <label class="check">
             <input type="checkbox" checked={!port.battery} onChange={(e) => act("office.battery", { on: !e.currentTarget.checked })} /> Pair cut
           </label>
@@ -70,9 +70,9 @@ export function OfficeLine({ sim, port, line, look }: Props): JSX.Element {
           </label>
         </div>
         <Behaviour sim={sim} task={task} />
-        <Trouble error={task.error ?? (ear.failed === null ? null : sentence(ear.failed))} />
+        <Trouble error={task.error ?? (playback.failed === null ? null : sentence(playback.failed))} />
         <details>
-          <summary>What the office saw</summary>
+          <summary>Events at the central office</summary>
           <ol class="log">{[...port.log].reverse().map((entry, n) => (
             <li key={port.log.length - n}><span class="faint number">{(entry.ms / 1000).toFixed(2)} s</span> <span>{entry.what}</span></li>
           ))}</ol>

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { sentence } from "../api";
 import { useTask } from "../ui/hooks";
 import { Trouble } from "../ui/parts";
-import { hasMicrophone, Mouth } from "./mouth";
+import { hasMicrophone, Capture } from "./capture";
 import type { Sim } from "./sim";
 import { telephoneWav } from "./wav";
 
@@ -23,10 +23,10 @@ export function Speaking({ sim, port, verb, enabled, waiting, microphone = false
   const [open, setOpen] = useState(false);
   const [lost, setLost] = useState<string | null>(null);
   const file = useRef<HTMLInputElement>(null);
-  const mouth = useRef<Mouth | null>(null);
+  const capture = useRef<Capture | null>(null);
   const shut = (): void => {
-    mouth.current?.close();
-    mouth.current = null;
+    capture.current?.close();
+    capture.current = null;
     setOpen(false);
   };
   useEffect(() => {
@@ -45,7 +45,7 @@ export function Speaking({ sim, port, verb, enabled, waiting, microphone = false
     if (open) return shut();
     setLost(null);
     void task.run(async () => {
-      mouth.current = await Mouth.open(sim, port, (why) => setLost(sentence(why))).catch((why: unknown) => {
+      capture.current = await Capture.open(sim, port, (why) => setLost(sentence(why))).catch((why: unknown) => {
         const refused = why instanceof DOMException && why.name === "NotAllowedError";
         throw refused ? new Error("The browser did not allow the microphone.") : why;
       });
@@ -55,15 +55,15 @@ export function Speaking({ sim, port, verb, enabled, waiting, microphone = false
 
   return (
     <>
-      <div class="row tight" role="group" aria-label="Say something">
+      <div class="row tight" role="group" aria-label="Speak into the telephone">
         {microphone && (
           <button type="button" class="small" disabled={!enabled || !hasMicrophone()} aria-pressed={open} onClick={talk}
             title={hasMicrophone() ? undefined : "Browsers give the microphone only to pages from this machine or over HTTPS"}>
             {open ? "Stop talking" : "Talk"}
           </button>
         )}
-        <button type="button" class="small" disabled={!enabled} onClick={tone}>Say a tone</button>
-        <button type="button" class="small" disabled={!enabled} onClick={() => file.current?.click()}>Say a file…</button>
+        <button type="button" class="small" disabled={!enabled} onClick={tone}>Play tone</button>
+        <button type="button" class="small" disabled={!enabled} onClick={() => file.current?.click()}>Play file…</button>
         <input ref={file} type="file" accept="audio/*" hidden onChange={(e) => say(e.currentTarget)} />
         {enabled && waiting > 300 && <button type="button" class="small" onClick={quiet}>Be quiet ({Math.ceil(waiting / 1000)} s)</button>}
       </div>

@@ -6,13 +6,13 @@ import { sentence } from "../api";
 import { useTask } from "../ui/hooks";
 import { Lamplight, Trouble } from "../ui/parts";
 import type { Line } from "../types";
-import { lineLamp, lineWord, milliamps, volts } from "../words";
+import { lineLamp, lineLabel, milliamps, volts } from "../labels";
 import { Bell } from "./bell";
-import { output } from "./ear";
+import { output } from "./playback";
 import { Keypad } from "./keypad";
 import type { Sim, TelephonePort } from "./sim";
 import { Speaking } from "./speaking";
-import { useEar } from "./use-ear";
+import { usePlayback } from "./use-playback";
 import { Display } from "./display";
 
 interface Props {
@@ -21,17 +21,17 @@ interface Props {
   line: Line;
   name: string;
   /** Looks at the board at once. */
-  look: () => Promise<void>;
+  refresh: () => Promise<void>;
 }
 
-export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
+export function Telephone({ sim, port, line, name, refresh }: Props): JSX.Element {
   const task = useTask();
   const [pressed, setPressed] = useState("");
   const [pulse, setPulse] = useState(false);
   const [listening, setListening] = useState(true);
   const bell = useRef(new Bell());
   const queue = useRef<Promise<unknown>>(Promise.resolve());
-  const ear = useEar(sim, port.port, "listen", port.lifted && listening);
+  const playback = usePlayback(sim, port.port, "listen", port.lifted && listening);
 
   const ringing = port.bell.sounding && !port.lifted;
   // Between two rings the bell rests, but somebody still calls.
@@ -43,7 +43,7 @@ export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
   const act = (verb: string, more: Record<string, unknown> = {}): void => {
     queue.current = queue.current.then(() => task.run(async () => {
       await sim.do(verb, { port: port.port, ...more });
-      await look();
+      await refresh();
     }));
   };
   const hook = (): void => {
@@ -70,13 +70,13 @@ export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
   return (
     <article class={`telephone ${port.lifted ? "is-lifted" : ""} ${called ? "is-called" : ""} ${ringing ? "is-ringing" : ""}`} tabIndex={0} onKeyDown={onKeyDown}
       aria-label={`Telephone ${name}`} aria-keyshortcuts="L R 0 1 2 3 4 5 6 7 8 9 * #"
-      data-telephone={line.id} data-lifted={String(port.lifted)} data-ringing={String(ringing)} data-heard={ear.samples}>
+      data-telephone={line.id} data-lifted={String(port.lifted)} data-ringing={String(ringing)} data-heard={playback.samples}>
       <header class="telephone-head">
         <strong>{name}</strong>
         <span class="faint">{line.id}</span>
       </header>
       <p class="telephone-state" role="status">
-        <Lamplight lamp={called ? "flash" : lineLamp(line.state)} /> {lineWord(line.state)}
+        <Lamplight lamp={called ? "flash" : lineLamp(line.state)} /> {lineLabel(line.state)}
         <span class="faint number">{volts(port.volts)} · {milliamps(port.milliamps)}</span>
       </p>
       <Display messages={port.display} pressed={pressed} ringing={called} bursts={port.bell.bursts} />
@@ -90,10 +90,10 @@ export function Telephone({ sim, port, line, name, look }: Props): JSX.Element {
         <label class="check">
           <input type="checkbox" checked={listening} onChange={(e) => setListening(e.currentTarget.checked)} /> Hear it
         </label>
-        <meter class="level" min={0} max={1} value={port.lifted && listening ? ear.level : 0} aria-label="Level in the earpiece" />
+        <meter class="level" min={0} max={1} value={port.lifted && listening ? playback.level : 0} aria-label="Level in the earpiece" />
       </div>
       <Speaking sim={sim} port={port.port} verb="speak" enabled={port.lifted} waiting={port.speaking_ms} microphone />
-      <Trouble error={task.error ?? (ear.failed === null ? null : sentence(ear.failed))} />
+      <Trouble error={task.error ?? (playback.failed === null ? null : sentence(playback.failed))} />
       <p class="hint">With the keyboard: Tab here, then <kbd>L</kbd> lifts and hangs up, digits dial, <kbd>R</kbd> flashes.</p>
     </article>
   );

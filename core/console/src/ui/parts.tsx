@@ -2,7 +2,7 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { useLive } from "./hooks";
-import type { Lamp } from "../words";
+import type { Lamp } from "../labels";
 
 export function Lamplight({ lamp }: { lamp: Lamp }): JSX.Element {
   return <span class={`lamp lamp-${lamp}`} aria-hidden="true" />;

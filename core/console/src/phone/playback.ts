@@ -1,6 +1,6 @@
 /**
- * Lets the browser hear an earpiece. The board counts every sample since its start; asking from the last one on gives a
- * stream without gaps, which is laid end to end into the sound output with a small cushion.
+ * Plays a telephone's earpiece in the browser. The board counts every sample since its start, so requesting from the last
+ * one on gives a gapless stream, which is queued in the audio output with a small buffer.
  */
 
 import type { Earpiece, Sim } from "./sim";
@@ -14,7 +14,7 @@ const MOST = 0.7;
 const PAUSE = 80;
 /** At most so much at once, ms. */
 const ONCE = 4000;
-/** After a longer sleep (a hidden page) the ear begins anew, ms: the board remembers half a minute. */
+/** After a longer sleep (a hidden page) playback starts over, ms: the board remembers half a minute. */
 const SLEPT = 3000;
 
 let context: AudioContext | null = null;
@@ -31,14 +31,14 @@ export function allowed(): AudioContext | null {
   return context?.state === "running" ? context : null;
 }
 
-export interface Hearing {
+export interface PlaybackStats {
   /** Samples heard. */
   samples: number;
   /** How loud the last piece was, 0 to 1. */
   level: number;
 }
 
-export class Ear {
+export class Playback {
   private readonly gone = new AbortController();
   private readonly gain: GainNode;
   private playhead = 0;
@@ -48,7 +48,7 @@ export class Ear {
     private readonly sim: Sim,
     private readonly port: number,
     private readonly verb: Earpiece,
-    private readonly tell: (hearing: Hearing) => void,
+    private readonly tell: (hearing: PlaybackStats) => void,
     private readonly fail: (why: unknown) => void,
   ) {
     const out = output();

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { Empty, Lamplight, Section } from "../ui/parts";
 import type { Contact, Extension, Gateway, Line } from "../types";
-import type { Lamp } from "../words";
-import { clock, lineLamp, lineWord, ms, plain } from "../words";
+import type { Lamp } from "../labels";
+import { clock, lineLamp, lineLabel, ms, plain } from "../labels";
 
 interface Props {
   extensions: Extension[];
@@ -28,10 +28,10 @@ function Row({ ext, line }: { ext: Extension; line: Line | undefined }): JSX.Ele
       <div class="list-head">
         <Lamplight lamp={lamp} />
         <strong>{ext.id}</strong> {ext.name !== "" && ext.name !== ext.id && <span>{ext.name}</span>}
-        {!reachable && <span class="tag">No telephone</span>}
+        {!reachable && <span class="tag">Not reachable</span>}
         {ext.calls > 0 && <span class="tag tag-good">{ext.calls === 1 ? "1 call" : `${ext.calls} calls`}</span>}
       </div>
-      {line !== undefined && <p class="faint">Jack {line.id}: {lineWord(line.state).toLowerCase()}</p>}
+      {line !== undefined && <p class="faint">Jack {line.id}: {lineLabel(line.state).toLowerCase()}</p>}
       {ext.contacts.map((contact) => <Phone key={contact.uri} contact={contact} />)}
     </li>
   );

@@ -46,12 +46,12 @@ export function PlanText({ plan, change }: Props): JSX.Element {
           aria-invalid={current !== null && !current.ok} aria-describedby="plan-verdict" onInput={(e) => change(e.currentTarget.value)} />
       </label>
       <div id="plan-verdict" role="status">
-        {current?.ok && current.faults.length === 0 && <p class="verdict"><span class="tag tag-good">Right</span> This plan would be taken.</p>}
+        {current?.ok && current.faults.length === 0 && <p class="verdict"><span class="tag tag-good">Valid</span> This dial plan is valid.</p>}
         {current?.faults.map((fault) => <FaultAt key={`${fault.at} ${fault.what}`} plan={plan} fault={fault} />)}
         {current?.repaired !== undefined && (
           <p class="row">
-            <span>Perhaps <code>{current.repaired}</code>?</span>
-            <button type="button" class="small" onClick={() => change(current.repaired ?? plan)}>Take it</button>
+            <span>Did you mean <code>{current.repaired}</code>?</span>
+            <button type="button" class="small" onClick={() => change(current.repaired ?? plan)}>Apply</button>
           </p>
         )}
       </div>

@@ -4,7 +4,7 @@ import { get } from "../api";
 import { useLive, useTask } from "../ui/hooks";
 import { Field, Trouble } from "../ui/parts";
 import type { Provenance } from "../types";
-import { plain } from "../words";
+import { plain } from "../labels";
 
 interface RouteView {
   verdict: "stages" | "refuse" | "emergency";
@@ -25,14 +25,14 @@ export function RouteTry(): JSX.Element {
   const caller = from !== "" ? from : (sources[0] ?? "");
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    let told: RouteView | null = null;
+    let describe: RouteView | null = null;
     await task.run(async () => {
-      told = await get<RouteView>("/route/try", { json: { from: caller, number: number.trim() } });
+      describe = await get<RouteView>("/route/try", { json: { from: caller, number: number.trim() } });
     });
-    setView(told);
+    setView(describe);
   };
   return (
-    <form onSubmit={(e) => void submit(e)} aria-label="Try the whole route">
+    <form onSubmit={(e) => void submit(e)} aria-label="Explain a route">
       <div class="row">
         <Field label="If">
           <select value={caller} onChange={(e) => setFrom(e.currentTarget.value)}>
@@ -40,7 +40,7 @@ export function RouteTry(): JSX.Element {
           </select>
         </Field>
         <Field label="dialled"><input class="number" value={number} required onInput={(e) => setNumber(e.currentTarget.value)} /></Field>
-        <button type="submit" disabled={task.busy}>What would happen?</button>
+        <button type="submit" disabled={task.busy}>Explain route</button>
       </div>
       <Trouble error={task.error} />
       {view && task.error === null && <Decision view={view} />}

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useNow } from "../ui/hooks";
 import { Empty, Lamplight, Party, Section } from "../ui/parts";
 import type { Call, Extension, Line } from "../types";
-import { duration, lineLamp, lineWord, milliamps, volts } from "../words";
+import { duration, lineLamp, lineLabel, milliamps, volts } from "../labels";
 
 interface Props {
   lines: Line[];
@@ -46,7 +46,7 @@ function Jack({ line, name, call, now }: JackProps): JSX.Element {
       </div>
       <p class="jack-who" title={who}>{who}</p>
       <p class="jack-state">
-        <strong>{lineWord(line.state)}</strong>
+        <strong>{lineLabel(line.state)}</strong>
         {line.state !== "idle" && <span class="number"> {duration(now - line.since_micros / 1000)}</span>}
       </p>
       <p class="faint number">{volts(line.volts)} · {milliamps(line.milliamps)} · {hook(line)}</p>

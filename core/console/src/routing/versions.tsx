@@ -4,7 +4,7 @@ import { get } from "../api";
 import { useTask } from "../ui/hooks";
 import { Section, Trouble } from "../ui/parts";
 import type { ConfigMeta, DiffLine } from "../types";
-import { moment } from "../words";
+import { moment } from "../labels";
 
 interface Comparison {
   from: number;
@@ -42,7 +42,7 @@ export function Versions({ active, undone, disabled }: Props): JSX.Element {
     <Section title="Versions" aside={<span class="count">{versions.length}</span>}>
       <div class="scroll">
         <table>
-          <thead><tr><th>Version</th><th>When</th><th>By</th><th>Why</th><th><span class="unseen">Actions</span></th></tr></thead>
+          <thead><tr><th>Version</th><th>When</th><th>By</th><th>Reason</th><th><span class="unseen">Actions</span></th></tr></thead>
           <tbody>
             {(all ? versions : versions.slice(0, SHOWN)).map((v) => (
               <tr key={v.version} data-version={v.version}>
@@ -51,9 +51,9 @@ export function Versions({ active, undone, disabled }: Props): JSX.Element {
                 <td>{v.author}</td>
                 <td class="wrap">{v.note}</td>
                 <td class="right">
-                  {v.version > 1 && <button type="button" class="small" onClick={() => compare(v.version - 1, v.version)}>What changed</button>}{" "}
+                  {v.version > 1 && <button type="button" class="small" onClick={() => compare(v.version - 1, v.version)}>Show changes</button>}{" "}
                   {v.version !== active && <button type="button" class="small" onClick={() => compare(v.version, active)}>Compare with active</button>}{" "}
-                  {v.version !== active && <button type="button" class="small" disabled={disabled || task.busy} onClick={() => undo(v.version)}>Return to it</button>}
+                  {v.version !== active && <button type="button" class="small" disabled={disabled || task.busy} onClick={() => undo(v.version)}>Restore</button>}
                 </td>
               </tr>
             ))}

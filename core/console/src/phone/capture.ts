@@ -1,6 +1,6 @@
 /** Speaks the browser's microphone into a telephone, in small WAV pieces. */
 
-import { output } from "./ear";
+import { output } from "./playback";
 import type { Sim } from "./sim";
 import { Down, RATE, writeWav } from "./wav";
 
@@ -14,7 +14,7 @@ export function hasMicrophone(): boolean {
   return isSecureContext && navigator.mediaDevices !== undefined && "audioWorklet" in AudioContext.prototype;
 }
 
-export class Mouth {
+export class Capture {
   private waiting: number[] = [];
   private sending = false;
   private closed = false;
@@ -27,7 +27,7 @@ export class Mouth {
     private readonly fail: (why: unknown) => void,
   ) {}
 
-  static async open(sim: Sim, port: number, fail: (why: unknown) => void): Promise<Mouth> {
+  static async open(sim: Sim, port: number, fail: (why: unknown) => void): Promise<Capture> {
     const out = output();
     const voice = await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true },
@@ -36,13 +36,13 @@ export class Mouth {
     const source = out.createMediaStreamSource(voice);
     const tap = new AudioWorkletNode(out, "ringtrip-microphone", { numberOfOutputs: 0 });
     source.connect(tap);
-    const mouth = new Mouth(sim, port, voice, [source, tap], fail);
+    const capture = new Capture(sim, port, voice, [source, tap], fail);
     const down = new Down(out.sampleRate);
     tap.port.onmessage = (message: MessageEvent<Float32Array>) => {
-      down.take(message.data, mouth.waiting);
-      void mouth.send();
+      down.take(message.data, capture.waiting);
+      void capture.send();
     };
-    return mouth;
+    return capture;
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { ask } from "../api";
 import { useLive, useNow, useTask } from "../ui/hooks";
 import { Empty, Field, Lamplight, Party, Section, Trouble } from "../ui/parts";
 import type { Call } from "../types";
-import { callLamp, duration, plain } from "../words";
+import { callLamp, duration, plain } from "../labels";
 
 /** Rows shown at once: a board of a thousand calls is not read by eye. */
 const SHOWN = 100;
@@ -19,11 +19,11 @@ export function Calls({ calls }: { calls: Call[] }): JSX.Element {
   const hangUp = (id: string): Promise<boolean> => task.run(() => ask(`/calls/${id}`, { method: "DELETE" }));
   return (
     <Section title="Calls" aside={<span class="count">{calls.length}</span>}>
-      {sorted.length === 0 ? <Empty>Nobody is on the telephone.</Empty> : (
+      {sorted.length === 0 ? <Empty>No calls in progress.</Empty> : (
         <div class="scroll">
           <table>
             <thead>
-              <tr><th>State</th><th>From</th><th>To</th><th class="right">Duration</th><th>Who decided</th><th><span class="unseen">Actions</span></th></tr>
+              <tr><th>State</th><th>From</th><th>To</th><th class="right">Duration</th><th>Routing reason</th><th><span class="unseen">Actions</span></th></tr>
             </thead>
             <tbody>
               {sorted.slice(0, SHOWN).map((call) => (

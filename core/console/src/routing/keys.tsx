@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { get } from "../api";
 import { useTask } from "../ui/hooks";
 import { Field, Trouble } from "../ui/parts";
-import { plain } from "../words";
+import { plain } from "../labels";
 
 interface PlanAnswer {
   result: "SEND" | "REJECT" | "BLOCKED" | "VSC";
@@ -50,21 +50,21 @@ export function PlanKeys({ plan }: { plan: string }): JSX.Element {
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const timers = { ...(long !== "" && { long: Number(long) }), ...(short !== "" && { short: Number(short) }) };
-    let told: PlanAnswer | null = null;
+    let describe: PlanAnswer | null = null;
     await task.run(async () => {
-      told = await get<PlanAnswer>("/dialplan/try", { json: { plan, keys, vsc, bar, incomplete, ...timers } });
+      describe = await get<PlanAnswer>("/dialplan/try", { json: { plan, keys, vsc, bar, incomplete, ...timers } });
     });
-    setAnswer(told);
+    setAnswer(describe);
   };
   return (
-    <form onSubmit={(e) => void submit(e)} aria-label="Press keys on the plan">
+    <form onSubmit={(e) => void submit(e)} aria-label="Test the dial plan">
       <div class="row">
         <Field label="Keys"><input class="number" name="keys" value={keys} required onInput={(e) => setKeys(e.currentTarget.value)} /></Field>
-        <button type="submit" class="main" disabled={task.busy}>Try</button>
+        <button type="submit" class="main" disabled={task.busy}>Run</button>
         <span class="hint">Half a second apart; <code>{"{2}"}</code> waits two seconds more.</span>
       </div>
       <details>
-        <summary>How it is dialled</summary>
+        <summary>Dialling options</summary>
         <div class="row">
           <label class="check"><input type="checkbox" checked={vsc} onChange={(e) => setVsc(e.currentTarget.checked)} /> With star codes</label>
           <Field label="Barred numbers">
@@ -93,7 +93,7 @@ function Answer({ answer }: { answer: PlanAnswer }): JSX.Element {
     ["Number", answer.number],
     ["Route", answer.route],
     ["Keys collected", answer.dialed],
-    ["Alternative that won", answer.alt],
+    ["Matching alternative", answer.alt],
     ["Because", WHY[answer.why] ?? plain(answer.why)],
     ["After the last key", answer.t_after_last_key === 0 ? "at once" : `${answer.t_after_last_key} s`],
     ["Outside dial tone after", answer.tone_after?.join(", ")],

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { Cdr, Figures } from "../types";
-import { ms } from "../words";
+import { ms } from "../labels";
 
 /** All of a call record: numbers, who decided, and what both ends measured. */
 export function Details({ cdr }: { cdr: Cdr }): JSX.Element {

@@ -4,9 +4,9 @@ import { get } from "../api";
 import { useLive, usePoll } from "../ui/hooks";
 import { Empty, Lamplight, Section } from "../ui/parts";
 import type { Board, Part, Snapshot, System } from "../types";
-import { clock, duration, isAlarm, told } from "../words";
+import { clock, duration, isAlarm, describe } from "../labels";
 
-/** Boards, parts, alarms, and all that happens. */
+/** Boards, components, alarms and the event log. */
 export function Health({ state }: { state: Snapshot }): JSX.Element {
   const [system, setSystem] = useState<System | null>(null);
   usePoll(async () => setSystem(await get<System>("/system").catch(() => null)), 10_000);
@@ -21,10 +21,10 @@ export function Health({ state }: { state: Snapshot }): JSX.Element {
           <li>
             <div class="list-head">
               <Lamplight lamp={parts.every((p) => p.up) ? "dark" : "fault"} />
-              <strong>Parts</strong> {parts.filter((p) => p.up).length} of {parts.length} run
+              <strong>Components</strong> {parts.filter((p) => p.up).length} of {parts.length} running
             </div>
             {state.script.name !== "" && <p class="faint">Script {state.script.name} ({state.script.hash.slice(0, 8)})</p>}
-            {state.script.refused !== null && <p class="note note-bad">The newest script was refused, the one before runs: {state.script.refused}</p>}
+            {state.script.refused !== null && <p class="note note-bad">The newest script was rejected; the previous one stays active: {state.script.refused}</p>}
           </li>
           {system && <SystemRow system={system} />}
         </ul>
@@ -57,7 +57,7 @@ function PartRow({ part }: { part: Part }): JSX.Element {
     <li>
       <div class="list-head">
         <Lamplight lamp={part.up ? "wink" : "fault"} />
-        <strong>{part.name}</strong> {part.up ? `came back, started ${part.generation} times` : "is down"}
+        <strong>{part.name}</strong> {part.up ? `restarted, started ${part.generation} times` : "is down"}
       </div>
       {part.why !== null && <p class="faint">{part.why}</p>}
     </li>
@@ -72,7 +72,7 @@ function SystemRow({ system }: { system: System }): JSX.Element {
         Up {duration(system.uptime_s * 1000)}, {Math.round(system.resident_octets / 1e6)} MB, configuration version {system.config_version}
         {system.developer && "; developer mode"}
       </p>
-      {system.cdrs_waiting > 0 && <p class="note note-bad">The disk refuses call records; {system.cdrs_waiting} wait in memory.</p>}
+      {system.cdrs_waiting > 0 && <p class="note note-bad">Call records cannot be written to disk; {system.cdrs_waiting} are waiting in memory.</p>}
     </li>
   );
 }
@@ -82,14 +82,14 @@ function Log(): JSX.Element {
   const [only, setOnly] = useState(false);
   const shown = only ? log.filter(isAlarm) : log;
   return (
-    <Section title="What happens" aside={(
+    <Section title="Events" aside={(
       <label class="check"><input type="checkbox" checked={only} onChange={(e) => setOnly(e.currentTarget.checked)} /> Alarms only</label>
     )}>
       {shown.length === 0 && <Empty>{only ? "No alarm." : "Nothing yet."}</Empty>}
       <ol class="log" tabIndex={0} aria-label="Events, newest first">
         {shown.map((h) => (
           <li key={h.seq} class={isAlarm(h) ? "alarm" : ""}>
-            <time class="faint number">{clock(h.at_micros)}</time> <span>{told(h)}</span>
+            <time class="faint number">{clock(h.at_micros)}</time> <span>{describe(h)}</span>
           </li>
         ))}
       </ol>

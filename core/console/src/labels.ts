@@ -1,6 +1,6 @@
-/** Words for people: states, times, figures. */
+/** Labels and formats for display: states, times, values. */
 
-import type { Happening } from "./types";
+import type { ExchangeEvent } from "./types";
 
 /** What a lamp shows. The colour never stands alone: the word is always beside it. */
 export type Lamp = "dark" | "steady" | "flash" | "flutter" | "wink" | "fault";
@@ -13,19 +13,19 @@ const LINES: Record<string, [word: string, lamp: Lamp]> = {
   ringing: ["Ringing", "flash"],
   talking: ["Talking", "steady"],
   "hung-up": ["Hung up", "dark"],
-  disconnected: ["Far end gone", "flutter"],
+  disconnected: ["Far end disconnected", "flutter"],
   busy: ["Busy tone", "flutter"],
   congestion: ["Congestion tone", "flutter"],
   reorder: ["Reorder tone", "flutter"],
   "off-hook-warning": ["Off-hook warning", "flutter"],
   "off-hook": ["Left off hook", "flutter"],
-  "in-use": ["In use outside", "wink"],
+  "in-use": ["In use by another telephone", "wink"],
   "no-battery": ["No battery", "fault"],
   faulty: ["Faulty", "fault"],
   "out-of-service": ["Out of service", "fault"],
 };
 
-export function lineWord(state: string): string {
+export function lineLabel(state: string): string {
   return LINES[state]?.[0] ?? plain(state);
 }
 
@@ -40,12 +40,12 @@ export function callLamp(state: string): Lamp {
 
 const CAUSES: Record<string, string> = {
   normal: "Hung up", cpc: "Hung up (CPC)", reversal: "Hung up (polarity reversal)", tone: "Hung up (disconnect tone)",
-  silence: "Hung up (silence)", "media-timeout": "No sound any more", unallocated: "No such number", operator: "Ended by the operator",
+  silence: "Hung up (silence)", "media-timeout": "No audio", unallocated: "No such number", operator: "Ended by the operator",
   spent: "Spending limit reached",
 };
 
 /** Why a call ended. */
-export function causeWord(cause: string): string {
+export function causeLabel(cause: string): string {
   return CAUSES[cause] ?? plain(cause);
 }
 
@@ -97,39 +97,39 @@ export function endedBy(side: string | null): string {
   return side === null ? "" : (ENDED[side] ?? side);
 }
 
-/** A happening as one sentence. */
-export function told(h: Happening): string {
+/** An event as one sentence. */
+export function describe(h: ExchangeEvent): string {
   const d = h.data;
   switch (h.event) {
     case "call.started": return `${d.from} dialled ${d.dialled || "nothing yet"}`;
     case "call.ringing": return `${d.target} rings`;
     case "call.answered": return `${d.target} answered`;
-    case "call.ended": return `call ended: ${lower(causeWord(String(d.cause)))}, by ${endedBy(String(d.by))}`;
-    case "call.digit": return `key ${d.key} passed on`;
-    case "line.state": return `line ${d.line}: ${lineWord(String(d.state)).toLowerCase()}`;
+    case "call.ended": return `call ended: ${lower(causeLabel(String(d.cause)))}, by ${endedBy(String(d.by))}`;
+    case "call.digit": return `key ${d.key} relayed`;
+    case "line.state": return `line ${d.line}: ${lineLabel(String(d.state)).toLowerCase()}`;
     case "line.hook": return `line ${d.line} ${d.off_hook ? "off hook" : "on hook"}`;
     case "extension.registered": return `extension ${d.ext} registered from ${d.contact}`;
     case "extension.unregistered": return `extension ${d.ext}: ${d.contact} is gone (${d.why})`;
     case "gateway.state": return `gateway ${d.gateway} is ${d.up ? "up" : "down"}: ${d.why}`;
     case "board.state": return `board ${d.board} is ${d.up ? "up" : "down"}${d.why ? `: ${d.why}` : ""}`;
-    case "part.restarted": return `${d.part} ${d.gave_up ? "was given up" : "was restarted"}: ${d.why}`;
-    case "script.refused": return `script ${d.script} refused: ${d.why}`;
+    case "part.restarted": return `${d.part} ${d.gave_up ? "failed too often and stays stopped" : "was restarted"}: ${d.why}`;
+    case "script.refused": return `script ${d.script} rejected: ${d.why}`;
     case "script.active": return `script ${d.script} is active`;
-    case "script.failed": return `script ${d.script} failed, the plan decided: ${d.why}`;
+    case "script.failed": return `script ${d.script} failed; the dial plan decided: ${d.why}`;
     case "config.active": return `configuration version ${d.version} is active (${d.by}: ${d.summary})`;
     case "emergency": return `EMERGENCY call from ${d.from} to ${d.number}${d.location ? ` (${d.location})` : ""}`;
     case "board.alarm": return `Board ${d.board}, port ${d.port}: ${d.alarms} alarm ${d.raised ? "raised" : "ended"}`;
-    case "line.messages": return `${d.line}: ${d.waiting ? "messages wait at the office" : "no messages wait at the office any more"}`;
+    case "line.messages": return `${d.line}: ${d.waiting ? "messages waiting at the central office" : "no messages waiting at the central office"}`;
     case "auth.failures": return `${d.what} refused ${d.count} times, from ${d.addresses} addresses, most from ${d.most_from}`;
     case "auth.failed": return `${d.what} refused for ${d.who} from ${d.from}`;
     case "alarm": return `${d.what}: ${d.text}`;
-    case "stream.gap": return "some events were missed; the picture is complete again";
+    case "stream.gap": return "some events were missed; the view is up to date again";
     default: return `${h.event} ${JSON.stringify(d)}`;
   }
 }
 
-/** What an operator must know, not merely may. */
-export function isAlarm(h: Happening): boolean {
+/** Whether an event needs the operator's attention. */
+export function isAlarm(h: ExchangeEvent): boolean {
   const d = h.data;
   switch (h.event) {
     case "alarm": case "board.alarm": case "emergency": case "part.restarted": case "script.refused": case "script.failed": case "auth.failed": case "auth.failures":
