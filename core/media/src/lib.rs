@@ -17,6 +17,7 @@ pub mod telephone_event;
 
 // Samples.
 pub mod callerid;
+pub mod codec;
 pub mod dtmf;
 pub mod g711;
 pub mod goertzel;
