@@ -13,6 +13,7 @@ pub mod plc;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod srtp;
 pub mod telephone_event;
 
 // Samples.
