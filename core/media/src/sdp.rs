@@ -6,6 +6,7 @@
 //! it refuses.
 
 mod read;
+pub mod sdes;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -14,7 +15,8 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-pub use self::write::SdpSession;
+use self::sdes::{Crypto, CryptoError};
+pub use self::write::{SdpSession, Security};
 use crate::sound::{Codec, Direction, Sound};
 
 /// Longest body.
@@ -72,6 +74,50 @@ pub struct Media {
     pub rtcp_port: Option<u16>,
     /// `a=rtcp-mux`: RTCP shares the port (RFC 5761).
     pub rtcp_mux: bool,
+    /// The `a=crypto` lines that can be used, in order of preference.
+    pub crypto: Vec<Crypto>,
+    /// Why the first line that cannot be used cannot.
+    pub crypto_error: Option<CryptoError>,
+}
+
+/// Which sound is taken and offered: plain RTP, or SRTP with keys in the session description (RFC 4568).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SrtpPolicy {
+    /// Plain RTP alone: an offer of `RTP/SAVP` is refused.
+    #[default]
+    Off,
+    /// SRTP with whoever can, else plain RTP (RFC 8643): `RTP/AVP` with keys is offered, `RTP/SAVP` is taken too.
+    Offer,
+    /// SRTP alone: `RTP/SAVP` is offered, plain RTP is refused.
+    Require,
+}
+
+/// An audio section that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audio {
+    /// Which of the sections it is.
+    pub at: usize,
+    /// What it says.
+    pub sound: Sound,
+    /// The keys of what its sender sends, if they are to be used.
+    pub crypto: Option<Crypto>,
+}
+
+/// Why no audio section can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NoAudio {
+    /// There is none over RTP with a codec that Ringtrip knows.
+    #[error("no audio over RTP in a known codec")]
+    NoCodec,
+    /// SRTP is offered to somebody with whom it is off.
+    #[error("SRTP is off")]
+    SrtpOff,
+    /// Plain RTP is offered to somebody who requires SRTP.
+    #[error("SRTP is required")]
+    SrtpRequired,
+    /// SRTP without a usable `a=crypto` line.
+    #[error("no usable a=crypto line")]
+    NoKey(Option<CryptoError>),
 }
 
 /// One payload type of a section.
@@ -93,17 +139,56 @@ impl Sdp {
         read::parse(body)
     }
 
-    /// The first audio section that Ringtrip can use, and what it says.
+    /// The first audio section over plain RTP that Ringtrip can use, and what it says.
     pub fn sound(&self) -> Option<(usize, Sound)> {
-        self.media.iter().enumerate().find_map(|(n, m)| Some((n, m.sound()?)))
+        self.media.iter().enumerate().find_map(|(n, m)| Some((n, m.sound().filter(|_| m.is_plain())?)))
+    }
+
+    /// The audio section that suits this policy best: the first with keys where they are wanted, else the first over plain
+    /// RTP where that is allowed.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn audio(&self, policy: SrtpPolicy) -> Result<Audio, NoAudio> {
+        let sections = || self.media.iter().enumerate().filter_map(|(at, m)| Some((at, m, m.sound()?)));
+        let protected = sections().find_map(|(at, m, sound)| {
+            let crypto = Some(m.crypto.first()?.clone());
+            Some(Audio { at, sound, crypto })
+        });
+        let plain = sections().find(|(_, m, _)| m.is_plain());
+        let plain = plain.map(|(at, _, sound)| Audio { at, sound, crypto: None });
+        let why_not = || match sections().next() {
+            None => NoAudio::NoCodec,
+            Some((_, m, _)) => NoAudio::NoKey(m.crypto_error),
+        };
+        match policy {
+            SrtpPolicy::Off if plain.is_none() && sections().next().is_some() => Err(NoAudio::SrtpOff),
+            SrtpPolicy::Off => plain.ok_or(NoAudio::NoCodec),
+            SrtpPolicy::Offer => protected.or(plain).ok_or_else(why_not),
+            SrtpPolicy::Require if protected.is_none() && plain.is_some() => {
+                let refused = sections().find_map(|(_, m, _)| m.crypto_error);
+                Err(refused.map_or(NoAudio::SrtpRequired, |e| NoAudio::NoKey(Some(e))))
+            }
+            SrtpPolicy::Require => protected.ok_or_else(why_not),
+        }
     }
 }
 
 impl Media {
-    /// What this section says, if it is audio over plain RTP with a codec that Ringtrip knows.
-    pub fn sound(&self) -> Option<Sound> {
-        let plain = self.proto.eq_ignore_ascii_case("RTP/AVP") || self.proto.eq_ignore_ascii_case("RTP/AVPF");
-        if !self.kind.eq_ignore_ascii_case("audio") || !plain || self.port == 0 {
+    /// Is it over RTP by a profile that asks for no protection?
+    pub fn is_plain(&self) -> bool {
+        self.proto.eq_ignore_ascii_case("RTP/AVP") || self.proto.eq_ignore_ascii_case("RTP/AVPF")
+    }
+
+    /// Is it over SRTP with keys in the session description, not by DTLS?
+    pub fn is_savp(&self) -> bool {
+        self.proto.eq_ignore_ascii_case("RTP/SAVP") || self.proto.eq_ignore_ascii_case("RTP/SAVPF")
+    }
+
+    /// What this section says, if it is audio over RTP or SRTP with a codec that Ringtrip knows.
+    fn sound(&self) -> Option<Sound> {
+        let is_rtp = self.is_plain() || self.is_savp();
+        if !self.kind.eq_ignore_ascii_case("audio") || !is_rtp || self.port == 0 {
             return None;
         }
         let codecs: Vec<Codec> = self.payloads.iter().filter_map(Payload::codec).collect();

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::sdes::{self, Crypto};
 use super::{MAX_ATTRIBUTES, MAX_LEN, MAX_MEDIA, Media, Payload, Sdp, SdpError};
 use crate::sound::Direction;
 
@@ -170,6 +171,10 @@ fn attribute(m: &mut Media, value: &str) {
         }
         "rtcp" => m.rtcp_port = value.split_ascii_whitespace().next().and_then(|p| p.parse().ok()),
         "rtcp-mux" => m.rtcp_mux = true,
+        "crypto" if m.crypto.len() < sdes::MAX_LINES => match Crypto::parse(value) {
+            Ok(crypto) => m.crypto.push(crypto),
+            Err(why) => m.crypto_error = m.crypto_error.or(Some(why)),
+        },
         _ => {}
     }
 }

@@ -145,6 +145,64 @@ fn an_answer_has_a_section_for_each_of_the_offers() {
     assert_eq!(sections(&none), ["m=video 0 RTP/AVP 96 97", "m=audio 0 RTP/AVP 8 0", "m=image 0 udptl t38"]);
 }
 
+const LINE: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR\r\n";
+
+#[test]
+fn which_audio_suits_a_policy() {
+    use NoAudio::*;
+    use SrtpPolicy::{Off, Offer, Require};
+    // At which section, and whether with keys.
+    let check = |sections: &str, expected: [Result<(usize, bool), NoAudio>; 3]| {
+        let s = sdp(&format!("v=0\r\nc=IN IP4 10.0.0.1\r\n{sections}"));
+        for (policy, expected) in [Off, Offer, Require].into_iter().zip(expected) {
+            let found = s.audio(policy).map(|audio| (audio.at, audio.crypto.is_some()));
+            assert_eq!(found, expected, "{policy:?}: {sections}");
+        }
+    };
+    let avp = "m=audio 4000 RTP/AVP 8\r\n";
+    let savp = "m=audio 4000 RTP/SAVP 8\r\n";
+    let mki = LINE.replace("\r\n", "|2^20|1:4\r\n");
+    check(avp, [Ok((0, false)), Ok((0, false)), Err(SrtpRequired)]);
+    check(&format!("{savp}{LINE}"), [Err(SrtpOff), Ok((0, true)), Ok((0, true))]);
+    // RFC 8643: whoever does not know of keys in a plain section passes them over.
+    check(&format!("{avp}{LINE}"), [Ok((0, false)), Ok((0, true)), Ok((0, true))]);
+    check(&format!("{avp}{savp}{LINE}"), [Ok((0, false)), Ok((1, true)), Ok((1, true))]);
+    check(&format!("{savp}{LINE}{avp}"), [Ok((1, false)), Ok((0, true)), Ok((0, true))]);
+    check(savp, [Err(SrtpOff), Err(NoKey(None)), Err(NoKey(None))]);
+    let no_mki = NoKey(Some(CryptoError::Mki));
+    check(&format!("{savp}{mki}"), [Err(SrtpOff), Err(no_mki), Err(no_mki)]);
+    check(&format!("{avp}{mki}"), [Ok((0, false)), Ok((0, false)), Err(no_mki)]);
+    check(&format!("{savp}{mki}{LINE}"), [Err(SrtpOff), Ok((0, true)), Ok((0, true))]);
+    check("m=audio 4000 UDP/TLS/RTP/SAVP 8\r\n", [Err(NoCodec); 3]);
+    check("m=audio 4000 RTP/SAVP 18\r\n", [Err(NoCodec); 3]);
+}
+
+#[test]
+fn keys_are_written_as_they_are_read() {
+    let crypto = sdes::Crypto::parse(LINE.trim_end().trim_start_matches("a=crypto:")).expect("read");
+    let local = "10.0.0.1:4000".parse().expect("address");
+    let sound = Sound { codecs: vec![Codec::PCMA], ..Sound::default() };
+    for (security, profile) in [
+        (Security::Plain, "RTP/AVP"),
+        (Security::Opportunistic(vec![crypto.clone()]), "RTP/AVP"),
+        (Security::Required(vec![crypto.clone()]), "RTP/SAVP"),
+    ] {
+        let mut session = SdpSession::new(1);
+        session.secure(security.clone());
+        let offer = session.offer(local, &sound);
+        assert!(offer.contains(&format!("m=audio 4000 {profile} 8\r\n")), "{offer}");
+        assert_eq!(offer.contains(LINE), security != Security::Plain, "{offer}");
+        assert_eq!(sdp(&offer).media[0].crypto, security.lines());
+        assert!(!format!("{session:?}").contains("PS1u"), "{session:?}");
+        // An answer has the profile of its offer. The same keys keep the version, others raise it.
+        let answer = session.answer(&sdp(&offer), local, Some((0, &sound)));
+        assert_eq!(answer, offer);
+        session.secure(Security::Plain);
+        let changed = session.offer(local, &sound);
+        assert_eq!(sdp(&changed).origin != sdp(&offer).origin, security != Security::Plain);
+    }
+}
+
 #[test]
 fn a_peers_parameters_cannot_write_lines_of_ours() {
     let codec = Codec { fmtp: Some("x\r\nc=IN IP4 6.6.6.6".into()), ..Codec::PCMU };

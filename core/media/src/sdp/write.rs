@@ -1,31 +1,73 @@
 //! Writes offers and answers.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
+use super::sdes::Crypto;
 use super::{Media, Sdp};
 use crate::sound::Sound;
 
 /// Our side of one session: its identity, and the version that grows when something changes (RFC 3264 §8).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SdpSession {
     id: u64,
     version: u64,
     /// What was written last, without the origin line.
     last: String,
+    security: Security,
+}
+
+/// What our side says of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Security {
+    /// Nothing: plain RTP.
+    #[default]
+    Plain,
+    /// `RTP/AVP` with these lines: SRTP if the peer takes one of them, else plain RTP (RFC 8643).
+    Opportunistic(Vec<Crypto>),
+    /// `RTP/SAVP` with these lines.
+    Required(Vec<Crypto>),
+}
+
+impl Security {
+    /// Our lines, best first.
+    pub fn lines(&self) -> &[Crypto] {
+        match self {
+            Security::Plain => &[],
+            Security::Opportunistic(lines) | Security::Required(lines) => lines,
+        }
+    }
+
+    /// The profile of an offer.
+    fn profile(&self) -> &'static str {
+        match self {
+            Security::Plain | Security::Opportunistic(_) => "RTP/AVP",
+            Security::Required(_) => "RTP/SAVP",
+        }
+    }
 }
 
 impl SdpSession {
     /// A session with this identity; a random number of 62 bits or less, since some telephones read it as signed.
     pub fn new(id: u64) -> SdpSession {
         let id = id & (u64::MAX >> 2);
-        SdpSession { id, version: id, last: String::new() }
+        SdpSession { id, version: id, last: String::new(), security: Security::Plain }
+    }
+
+    /// What later offers and answers say of keys. In an answer that is one line, with the tag of the offer's.
+    pub fn secure(&mut self, security: Security) {
+        self.security = security;
+    }
+
+    /// What our side says of keys.
+    pub fn security(&self) -> &Security {
+        &self.security
     }
 
     /// An offer of our sound at `local`.
     pub fn offer(&mut self, local: SocketAddr, sound: &Sound) -> String {
         let mut body = String::with_capacity(320);
-        section(&mut body, local.port(), "RTP/AVP", sound);
+        section(&mut body, local.port(), self.security.profile(), sound, self.security.lines());
         self.wrap(local.ip(), body)
     }
 
@@ -41,7 +83,9 @@ impl SdpSession {
         let mut body = String::with_capacity(320);
         for (n, m) in offer.media.iter().enumerate() {
             match ours.filter(|(at, _)| *at == n) {
-                Some((_, sound)) => section(&mut body, local.port(), &m.proto, sound),
+                Some((_, sound)) => {
+                    section(&mut body, local.port(), &m.proto, sound, self.security.lines());
+                }
                 None => refused(&mut body, m),
             }
         }
@@ -60,6 +104,16 @@ impl SdpSession {
     }
 }
 
+impl fmt::Debug for SdpSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The text has keys in it.
+        f.debug_struct("SdpSession")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for SdpSession {
     fn default() -> SdpSession {
         SdpSession::new(1)
@@ -67,7 +121,7 @@ impl Default for SdpSession {
 }
 
 // Writing into a String cannot fail.
-fn section(out: &mut String, port: u16, proto: &str, sound: &Sound) {
+fn section(out: &mut String, port: u16, proto: &str, sound: &Sound, crypto: &[Crypto]) {
     let _ = write!(out, "m=audio {port} {proto}");
     for c in &sound.codecs {
         let _ = write!(out, " {}", c.pt);
@@ -86,6 +140,7 @@ fn section(out: &mut String, port: u16, proto: &str, sound: &Sound) {
     if let Some(pt) = sound.telephone_event {
         let _ = write!(out, "a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-16\r\n");
     }
+    crypto.iter().for_each(|line| line.write(out));
     let _ = write!(out, "a=ptime:{}\r\n", sound.ptime.unwrap_or(20));
     let _ = write!(out, "a={}\r\n", sound.direction.word());
 }
