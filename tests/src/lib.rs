@@ -18,6 +18,7 @@ mod phone;
 pub mod publisher;
 pub mod rtp;
 pub mod sound;
+mod splitmix;
 pub mod ua;
 pub mod watch;
 mod world;

@@ -36,8 +36,8 @@ impl Media {
             End::Rtp(_) => None,
         };
         match cmd {
-            MediaCmd::Face { leg, port, .. } => {
-                self.add(leg.call, End::Rtp(*port));
+            MediaCmd::Face { call, port, .. } => {
+                self.add(*call, End::Rtp(*port));
                 Vec::new()
             }
             MediaCmd::Join { call, a, b } => {

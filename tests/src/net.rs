@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringtrip_exchange::rand::Rand;
+use crate::splitmix::SplitMix;
 
 /// How bad the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Weather {
     pub const LATENCY: Duration = Duration::from_millis(10);
 
     /// How long the next datagram takes; `None`: it is lost.
-    pub fn next(self, rand: &mut Rand) -> Option<Duration> {
+    pub(crate) fn next(self, rand: &mut SplitMix) -> Option<Duration> {
         if rand.between(0, 99) < u64::from(self.loss) {
             return None;
         }

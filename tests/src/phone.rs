@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringtrip_exchange::rand::Rand;
 use ringtrip_media::negotiate;
 use ringtrip_media::sdp::{Sdp, SdpSession};
 use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
@@ -20,6 +19,8 @@ use ringtrip_sip::endpoint::{
 use ringtrip_sip::message::{Headers, Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nonce::Nonces;
+
+use crate::splitmix::SplitMix;
 
 /// What it does when it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct Phone {
     exchange: SocketAddr,
     user: String,
     endpoint: Endpoint,
-    rand: Rand,
+    rand: SplitMix,
     auth: digest::Client,
     guard: Option<(digest::Guard, digest::Secret)>,
     /// A proxy before it that asks first, by 407.
@@ -110,9 +111,8 @@ impl Phone {
         exchange: SocketAddr,
         seed: u64,
     ) -> Phone {
-        let mut rand = Rand::new(seed);
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&rand.number().to_be_bytes());
+        let mut rand = SplitMix::new(seed);
+        let key = rand.seed();
         let config = EndpointConfig { name: String::new(), ..EndpointConfig::default() };
         let who = digest::Credentials { user: name.to_owned(), password: password.to_owned(), realm: None };
         Phone {

@@ -13,13 +13,15 @@ use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller, MAX_FORWARDS};
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut, DeskSetup};
 use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
+use ringtrip_exchange::leg::index::LegIndex;
 use ringtrip_exchange::line::{Line, LineSetup, Wall};
-use ringtrip_exchange::post::{CallInput, End, GatewayInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace};
-use ringtrip_exchange::rand::Rand;
+use ringtrip_exchange::post::{
+    CallInput, End, GatewayInput, LegInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace,
+};
 use ringtrip_exchange::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, CallIds, ExtId, GatewayId, LineId, PortRef};
+use ringtrip_model::ids::{CallId, ExtId, GatewayId, Ids, LineId, PortRef};
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, Source};
 use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, Step};
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
@@ -28,6 +30,7 @@ use ringtrip_sip::nat::{self, Topology};
 use crate::media::{Media, To};
 use crate::net::Weather;
 use crate::phone::Phone;
+use crate::splitmix::SplitMix;
 
 /// A routing script, as a function.
 pub type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
@@ -46,7 +49,8 @@ pub struct World {
     script: Option<Script>,
     touch: Option<Touch>,
     route_is_dead: bool,
-    call_ids: CallIds,
+    ids: Ids,
+    legs: LegIndex,
     lines: BTreeMap<LineId, Line>,
     gateways: BTreeMap<GatewayId, Gateway>,
     calls: BTreeMap<CallId, Call>,
@@ -61,7 +65,7 @@ pub struct World {
     pub hosts: Vec<(String, SocketAddr)>,
     /// What is sent to this address takes so much longer.
     far: Option<(SocketAddr, Duration)>,
-    rand: Rand,
+    rand: SplitMix,
     later: BinaryHeap<Reverse<(Instant, u64)>>,
     jobs: BTreeMap<u64, Job>,
     job: u64,
@@ -143,13 +147,12 @@ impl World {
 
     fn of(seed: u64, start: Instant, config: Config) -> World {
         let config = Arc::new(config);
-        let mut rand = Rand::new(seed);
-        let calls = CallIds::new(1_700_000_000);
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&rand.number().to_be_bytes());
+        let mut rand = SplitMix::new(seed);
+        let ids = Ids::new(0, 1_700_000_000);
+        let key = rand.seed();
         let setup = DeskSetup {
             config: Arc::clone(&config),
-            calls: calls.clone(),
+            ids: ids.clone(),
             agent: "Ringtrip".to_owned(),
             nonce_secret: key,
             topology: topology(),
@@ -157,11 +160,13 @@ impl World {
         let desk = Desk::new(start, setup, key);
         let line_setup = LineSetup::new(Arc::clone(&config));
         let wall = || Wall::new(WallTime::default(), start);
-        let lines = config.lines.iter().filter_map(|l| {
-            Some((l.id.clone(), Line::new(&l.id, &line_setup, calls.clone(), wall(), start)?))
-        });
+        let lines = config
+            .lines
+            .iter()
+            .filter_map(|l| Some((l.id.clone(), Line::new(&l.id, &line_setup, ids.clone(), wall(), start)?)));
         let call_setup = CallSetup {
             config: Arc::clone(&config),
+            ids: ids.clone(),
             ringback: line_setup.region.tones.ring_back.clone(),
             busy: line_setup.region.tones.busy.clone(),
             prompt: line_setup.region.tones.prompt.clone(),
@@ -175,7 +180,8 @@ impl World {
             script: None,
             touch: None,
             route_is_dead: false,
-            call_ids: calls.clone(),
+            ids,
+            legs: LegIndex::default(),
             lines: lines.collect(),
             gateways: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -236,7 +242,7 @@ impl World {
         for id in ids {
             let locals = vec![(Transport::Udp, exchange())];
             let Some(setup) = GatewaySetup::of(&self.config, &id, locals, topology()) else { continue };
-            let (seed, mut out) = (self.rand.number(), Vec::new());
+            let (seed, mut out) = (self.rand.seed(), Vec::new());
             let gateway = Gateway::new(self.now, setup, seed, &mut out);
             self.gateways.insert(id, gateway);
             self.posts.extend(out);
@@ -344,7 +350,7 @@ impl World {
             }
         }
         let birth = Birth {
-            id: self.call_ids.fresh(),
+            id: self.ids.call(),
             at: WallTime::default(),
             source: Source::Operator,
             caller: CallerId { number: ext.to_owned(), ..CallerId::default() },
@@ -395,6 +401,23 @@ impl World {
         let addr = self.phone(phone).outside_addr();
         let hit = |(to, text): &&(SocketAddr, String)| *to == addr && text.starts_with(beginning);
         self.said.iter().rev().find(hit).map(|(_, text)| text.clone()).unwrap_or_default()
+    }
+
+    /// Every tag, Call-ID, branch and cnonce in what was sent so far.
+    pub fn identifiers(&self) -> BTreeSet<String> {
+        let lines = self.said.iter().flat_map(|(_, text)| text.lines());
+        let end = |text: &str| {
+            let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(text.len());
+            text[..end].to_owned()
+        };
+        let mut found = BTreeSet::new();
+        for line in lines {
+            found.extend(line.strip_prefix("Call-ID: ").map(end));
+            for mark in [";tag=", ";branch=", "cnonce=\""] {
+                found.extend(line.split(mark).skip(1).map(end));
+            }
+        }
+        found
     }
 
     /// How long the phone of this extension took to answer when its way was kept open.
@@ -450,6 +473,7 @@ impl World {
         let held = self.desk.held();
         for (what, n) in [
             ("calls", self.calls.len()),
+            ("legs", self.legs.len()),
             ("leases", self.leased.len()),
             ("server transactions", held.servers),
             ("client transactions", held.clients),
@@ -629,7 +653,10 @@ impl World {
                 self.ports.retain(|p| *p != a && *p != b);
                 self.leased.insert(id, [a, b]);
                 birth.ports = [a, b];
-                let seed = self.rand.number();
+                let seed = self.rand.seed();
+                if let Some(leg) = birth.leg() {
+                    self.legs.put(id, leg);
+                }
                 let call = Call::new(now, *birth, &self.setup, seed, &mut out);
                 self.calls.insert(id, call);
             }
@@ -642,11 +669,17 @@ impl World {
                     }
                 }
                 None => {
-                    if let CallInput::Sip { told, .. } = input {
+                    if let CallInput::Leg { input: LegInput::Sip(told), .. } = input {
                         self.desk(DeskInput::Stray(Box::new(told)));
                     }
                 }
             },
+            Post::Leg { leg, input } => match (self.legs.call_of(leg), input) {
+                (Some(call), input) => out.push(Post::Call { call, input: CallInput::Leg { leg, input } }),
+                (None, LegInput::Sip(told)) => self.desk(DeskInput::Stray(Box::new(told))),
+                (None, _) => {}
+            },
+            Post::Owns { call, leg } => self.legs.put(call, leg),
             Post::Line { line, input } => match self.lines.get_mut(&line) {
                 Some(machine) => machine.on(now, input, &mut out),
                 None => self.say(format_args!("no line {line}")),
@@ -694,9 +727,9 @@ impl World {
                 let servers = names.iter().filter_map(at).map(|addr| (Transport::Udp, addr)).collect();
                 out.push(Post::Gateway { gateway, input: GatewayInput::Resolved { servers, ttl: None } });
             }
-            Post::LocalAddress { call, n, flow, .. } => {
+            Post::LocalAddress { leg, flow, .. } => {
                 let local = self.local.unwrap_or(flow.local);
-                out.push(Post::Call { call, input: CallInput::LocalAddress { n, local } });
+                out.push(Post::Leg { leg, input: LegInput::LocalAddress(local) });
             }
             Post::Lookup { leg, name } => {
                 let at = |(host, addr): &(String, SocketAddr)| (*host == name.host).then_some(*addr);
@@ -707,7 +740,7 @@ impl World {
                 let transport = name.transport.unwrap_or(Transport::Udp);
                 let flow = |remote| Flow { transport, local: exchange(), remote, connection: 0 };
                 let flows = found.into_iter().map(flow).collect();
-                out.push(Post::Call { call: leg.call, input: CallInput::Lookup { n: leg.n, name, flows } });
+                out.push(Post::Leg { leg, input: LegInput::Lookup { name, flows } });
             }
             Post::Peer { gateway, addresses } => self.desk(DeskInput::Peer { gateway, addresses }),
             Post::Sip(ask) => self.desk(DeskInput::Ask(ask)),
@@ -856,6 +889,7 @@ impl World {
 
     fn release(&mut self, call: CallId) {
         self.ports.extend(self.leased.remove(&call).into_iter().flatten());
+        self.legs.forget(call);
     }
 
     fn say(&mut self, what: std::fmt::Arguments<'_>) {

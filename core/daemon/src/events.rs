@@ -221,10 +221,10 @@ mod tests {
 
     #[test]
     fn the_log_tells_events_but_no_keys_and_no_lines_of_strangers() {
-        use ringtrip_model::ids::CallId;
+        use ringtrip_model::ids::{CallId, LegId};
         let call = CallId(7);
         assert_eq!(level(&alarm(1)), Some(Level::ERROR));
-        assert_eq!(level(&Event::CallDigit { call, from: call.a(), key: '1' }), None);
+        assert_eq!(level(&Event::CallDigit { call, from: LegId(1), key: '1' }), None);
         let failed =
             Event::AuthFailed { what: "REGISTER", who: "x\nINFO all is well".into(), from: "::1".into() };
         let (_, fields) = failed.describe();

@@ -14,28 +14,26 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::build;
-use ringtrip_sip::endpoint::{
-    self, Ask, ClientTx, Endpoint, EndpointConfig, Flow, Held, Input, Output, ServerTx, Told, Transmit,
-    Transport,
-};
+use ringtrip_sip::endpoint::{self, EndpointConfig, Flow, Held, ServerTx, Transmit, Transport};
 use ringtrip_sip::lex::Broken;
 use ringtrip_sip::list;
 use ringtrip_sip::message::{Message, Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nat::Topology;
 use ringtrip_sip::next_hop::{self, Reach};
+use ringtrip_sip::random::Random;
 use ringtrip_sip::registrar::{Change, Record, Registrar, Registration};
 
 use crate::admit::{self, Admission, Who};
 use crate::call::{Birth, Caller, MAX_FORWARDS};
 use crate::extension;
-use crate::gateway;
-use crate::leg::sip::{owner_of_tag, owner_of_tx, uac};
-use crate::post::{CallInput, GatewayInput, Post};
+use crate::leg::sip::{owner_of_tag, uac};
+use crate::owner::{Ask, ClientTx, Endpoint, Input, Output, Owner, Told};
+use crate::post::{CallInput, GatewayInput, LegInput, Post};
 use crate::route::WallTime;
 use ringtrip_config::Config;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, CallIds, ExtId, GatewayId, LegId};
+use ringtrip_model::ids::{CallId, ExtId, GatewayId, Ids, LegId};
 use ringtrip_model::party::{Cause, Source};
 
 use keep_alive::KeepAlive;
@@ -47,7 +45,7 @@ pub struct DeskSetup {
     /// The configuration.
     pub config: Arc<Config>,
     /// Names for the calls that come in.
-    pub calls: CallIds,
+    pub ids: Ids,
     /// `User-Agent` and `Server` of its messages.
     pub agent: String,
     /// The secret under digest nonces: random, made at start.
@@ -131,7 +129,7 @@ pub enum DeskOut {
 #[derive(Debug)]
 pub struct Desk {
     config: Arc<Config>,
-    calls: CallIds,
+    ids: Ids,
     endpoint: Endpoint,
     admission: Admission,
     registrar: Registrar,
@@ -141,8 +139,6 @@ pub struct Desk {
     answered: VecDeque<(Instant, ServerTx)>,
     /// Answers to those who guess passwords, by the time when they are sent.
     late: VecDeque<(Instant, ServerTx, Response)>,
-    /// Gateways by the number that owns their transactions.
-    gateways: HashMap<u64, GatewayId>,
     topology: Arc<Topology>,
     /// Our address as each provider last said that it sees it.
     seen: HashMap<GatewayId, IpAddr>,
@@ -166,19 +162,19 @@ impl Desk {
             topology: setup.topology.clone(),
             ..EndpointConfig::default()
         };
+        let mut random = Random::new(seed);
         Desk {
             admission: Admission::new(now, &setup.config, setup.nonce_secret),
             registrar: Registrar::default(),
-            endpoint: Endpoint::new(endpoint, seed),
-            gateways: gateways(&setup.config),
+            endpoint: Endpoint::new(endpoint, random.seed()),
             config: setup.config,
-            calls: setup.calls,
+            ids: setup.ids,
             invites: HashMap::new(),
             answered: VecDeque::new(),
             late: VecDeque::new(),
             topology: setup.topology,
             seen: HashMap::new(),
-            keep_alive: KeepAlive::new(u64::from_be_bytes(std::array::from_fn(|n| seed[n]))),
+            keep_alive: KeepAlive::new(random.seed()),
             moved: Moved::default(),
             proven: None,
             outputs: Vec::new(),
@@ -305,7 +301,6 @@ impl Desk {
         }
         tell(changes, out);
         self.admission.configure(now, &config);
-        self.gateways = gateways(&config);
         if self.config.sip.external != config.sip.external {
             self.seen.clear();
         }
@@ -373,29 +368,21 @@ impl Desk {
                     out.push(to_leg(leg, told));
                 }
             }
-            Told::Response { tx, .. } if tx.owner == keep_alive::OWNER => {
-                let news = self.keep_alive.answered(now, tx.n);
-                ways::tell_latency(news, out);
-            }
-            Told::Failed { tx, .. } if tx.owner == keep_alive::OWNER => {
-                let news = self.keep_alive.unanswered(tx.n);
-                ways::tell_latency(news, out);
-            }
-            Told::Response { tx, .. } | Told::Failed { tx, .. } => {
-                let tx = *tx;
-                self.tell_owner(tx, told, out);
-            }
-        }
-    }
-
-    fn tell_owner(&mut self, tx: ClientTx, told: Told, out: &mut Vec<DeskOut>) {
-        match self.gateways.get(&tx.owner).cloned() {
-            Some(gateway) => {
-                self.seen_by(&gateway, &told, out);
-                let input = GatewayInput::Sip(told);
-                out.push(DeskOut::Post(Post::Gateway { gateway, input }));
-            }
-            None => out.push(to_leg(owner_of_tx(tx), told)),
+            Told::Response { tx, .. } | Told::Failed { tx, .. } => match tx.owner.clone() {
+                Owner::Leg(leg) => out.push(to_leg(leg, told)),
+                Owner::Gateway(gateway) => {
+                    self.seen_by(&gateway, &told, out);
+                    let input = GatewayInput::Sip(told);
+                    out.push(DeskOut::Post(Post::Gateway { gateway, input }));
+                }
+                Owner::KeepAlive => {
+                    let news = match &told {
+                        Told::Response { .. } => self.keep_alive.answered(now, tx.n),
+                        _ => self.keep_alive.unanswered(tx.n),
+                    };
+                    ways::tell_latency(news, out);
+                }
+            },
         }
     }
 
@@ -507,8 +494,8 @@ impl Desk {
     ) {
         let (caller, dialled) = admit::parties(&self.config, &source, &request);
         let reach = self.reach(&source, &request, flow);
-        let id = self.calls.fresh();
-        self.invites.insert(tx, id.a());
+        let (id, leg) = (self.ids.call(), self.ids.leg());
+        self.invites.insert(tx, leg);
         out.push(DeskOut::Post(Post::NewCall(Box::new(Birth {
             id,
             at: WallTime::default(),
@@ -517,7 +504,7 @@ impl Desk {
             dialled,
             planned: None,
             hops: hops_left(&request),
-            a: Caller::Sip { tx, request, flow, reach },
+            a: Caller::Sip { leg, tx, request, flow, reach },
             ports: [0, 0],
         }))));
     }
@@ -569,7 +556,7 @@ impl Desk {
                 {
                     // Nobody is left to wait for DNS.
                     let to = hop.flow().unwrap_or(flow);
-                    self.ask(now, Ask::Ack { tx, request: Box::new(ack), to }, out);
+                    self.ask(now, Ask::Ack { tx: tx.clone(), request: Box::new(ack), to }, out);
                     // Above all that a leg counts: no request of it has this name.
                     let tx = ClientTx { n: tx.n | 0xffff, ..tx };
                     self.ask(now, Ask::Send { tx, request: Box::new(bye), to }, out);
@@ -611,10 +598,6 @@ fn fitting(mut challenges: Vec<Bytes>, request: &Request, answer: &Response, flo
     challenges
 }
 
-fn gateways(config: &Config) -> HashMap<u64, GatewayId> {
-    config.gateways.iter().map(|g| (gateway::owner(&g.id), g.id.clone())).collect()
-}
-
 fn guess_event(told: admit::Told, flow: Flow) -> Event {
     let from = flow.remote.ip();
     let text = match told {
@@ -630,7 +613,7 @@ fn guess_event(told: admit::Told, flow: Flow) -> Event {
 }
 
 fn to_leg(leg: LegId, told: Told) -> DeskOut {
-    DeskOut::Post(Post::Call { call: leg.call, input: CallInput::Sip { n: leg.n, told } })
+    DeskOut::Post(Post::Leg { leg, input: LegInput::Sip(told) })
 }
 
 fn tell(changes: Vec<Change>, out: &mut Vec<DeskOut>) {

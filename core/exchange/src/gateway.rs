@@ -18,11 +18,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_sip::digest;
-use ringtrip_sip::endpoint::{ClientTx, Flow, Told, Transport};
+use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::nat::Topology;
+use ringtrip_sip::random::Random;
 
+use crate::owner::Told;
 use crate::post::{GatewayInput, Post};
-use crate::rand::Rand;
 use crate::route::digest_credentials;
 use ringtrip_config::{Config, Gateway as Settings, HostPort};
 use ringtrip_model::event::Event;
@@ -62,7 +63,7 @@ impl GatewaySetup {
 #[derive(Debug)]
 pub struct Gateway {
     setup: GatewaySetup,
-    rand: Rand,
+    rand: Random,
     /// Ways to servers, with the address of ours that the kernel sends from on each.
     ways: Vec<Flow>,
     servers: Servers,
@@ -109,7 +110,8 @@ struct Asker {
 /// A request on its way.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    tx: ClientTx,
+    /// Which of our requests.
+    n: u32,
     /// The server that it went to, which answers for what becomes of it.
     server: SocketAddr,
     since: Instant,
@@ -223,17 +225,10 @@ const MOVED_AGAIN: Duration = Duration::from_secs(30);
 const COPY: Duration = Duration::from_millis(500);
 const COPY_MAX: Duration = Duration::from_secs(4);
 
-/// The number that owns a gateway's client transactions: below 2³², where calls are not.
-pub fn owner(id: &GatewayId) -> u64 {
-    // FNV-1a: the same name has the same number in every part and after each restart.
-    let hash = |h: u32, b: &u8| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193);
-    u64::from(id.as_str().as_bytes().iter().fold(0x811c_9dc5, hash))
-}
-
 impl Gateway {
     /// A gateway is born: it asks where the provider is.
-    pub fn new(now: Instant, setup: GatewaySetup, seed: u64, out: &mut Vec<Post>) -> Gateway {
-        let mut rand = Rand::new(seed);
+    pub fn new(now: Instant, setup: GatewaySetup, seed: [u8; 32], out: &mut Vec<Post>) -> Gateway {
+        let mut rand = Random::new(seed);
         let settings = &setup.settings;
         let auth = client(settings);
         let mut gateway = Gateway {
@@ -281,8 +276,10 @@ impl Gateway {
                 self.answer_early(now, out);
             }
             GatewayInput::Network { topology, ways } => self.network(now, topology, ways, out),
-            GatewayInput::Sip(Told::Response { tx, response, .. }) => self.answered(now, tx, &response, out),
-            GatewayInput::Sip(Told::Failed { tx, .. }) => self.failed(now, tx, out),
+            GatewayInput::Sip(Told::Response { tx, response, .. }) => {
+                self.answered(now, tx.n, &response, out)
+            }
+            GatewayInput::Sip(Told::Failed { tx, .. }) => self.failed(now, tx.n, out),
             // It gets no requests: those of providers are admitted and become calls.
             GatewayInput::Sip(_) => {}
             GatewayInput::Find { call, seq, emergency } => {
@@ -446,21 +443,21 @@ impl Gateway {
     }
 
     fn register(&mut self, now: Instant, out: &mut Vec<Post>) {
-        let tx = self.send_register(out);
+        let n = self.send_register(out);
         let due = Registration::Wait { until: now, why: Why::Due };
-        self.registration = self.asked(now, tx).map_or(due, Registration::Trying);
+        self.registration = self.asked(now, n).map_or(due, Registration::Trying);
     }
 
     fn ask_alive(&mut self, now: Instant, out: &mut Vec<Post>) {
-        let tx = self.send_options(out);
-        self.probe = self.asked(now, tx).map_or(Probe::Wait { until: now }, Probe::Trying);
+        let n = self.send_options(out);
+        self.probe = self.asked(now, n).map_or(Probe::Wait { until: now }, Probe::Trying);
     }
 
     /// What was just sent to the server in use.
-    fn asked(&self, now: Instant, tx: ClientTx) -> Option<Asked> {
+    fn asked(&self, now: Instant, n: u32) -> Option<Asked> {
         let server = self.servers.current()?.remote;
         let by = self.setup.settings.answer_within.map(|time| now + time.max(ANSWER_WAIT));
-        Some(Asked { tx, server, since: now, by })
+        Some(Asked { n, server, since: now, by })
     }
 
     /// The next probe: in its turn; while nothing answers sooner, since calls wait for it.

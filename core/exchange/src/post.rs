@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use ringtrip_media::relay::Figures;
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::tone::Tone;
-use ringtrip_sip::endpoint::{Ask, Flow, Told, Transport};
+use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::message::Method;
 use ringtrip_sip::nat::Topology;
 use ringtrip_sip::next_hop::HostName;
@@ -16,6 +16,7 @@ use ringtrip_sip::next_hop::HostName;
 use crate::call::Birth;
 use crate::cdr::Cdr;
 use crate::leg::{LegCmd, LegEvent};
+use crate::owner::{Ask, Told};
 use crate::route::{Found, Keys, RoutePlan, RouteQuery, Step, Target};
 use ringtrip_model::board::{BoardCmd, BoardEvent};
 use ringtrip_model::event::Event;
@@ -33,6 +34,20 @@ pub enum Post {
         call: CallId,
         /// What it is told.
         input: CallInput,
+    },
+    /// To a leg, whichever call it belongs to.
+    Leg {
+        /// Which leg.
+        leg: LegId,
+        /// What it is told.
+        input: LegInput,
+    },
+    /// To whoever keeps the index of legs: this leg belongs to this call from now on.
+    Owns {
+        /// The call.
+        call: CallId,
+        /// Its leg.
+        leg: LegId,
     },
     /// To a line.
     Line {
@@ -84,12 +99,10 @@ pub enum Post {
         transport: Option<Transport>,
     },
     /// To the network: which of our addresses does the kernel send from on this way now? Answered by
-    /// [`CallInput::LocalAddress`], or not at all where the peer cannot be reached.
+    /// [`LegInput::LocalAddress`], or not at all where the peer cannot be reached.
     LocalAddress {
-        /// Who asks.
-        call: CallId,
-        /// Which of its legs.
-        n: u8,
+        /// The leg that asks.
+        leg: LegId,
         /// Its way.
         flow: Flow,
         /// The peer has sent to the address on it: that one stays as long as we have it.
@@ -111,7 +124,7 @@ pub enum Post {
         /// Our address there.
         seen: IpAddr,
     },
-    /// To the resolver: where is the next hop of a dialog (RFC 3263)? Answered by [`CallInput::Lookup`], always.
+    /// To the resolver: where is the next hop of a dialog (RFC 3263)? Answered by [`LegInput::Lookup`], always.
     Lookup {
         /// The leg that asks.
         leg: LegId,
@@ -146,12 +159,9 @@ impl Post {
     /// Does it carry keys, which may be a PIN? Then it stands in no log.
     pub fn has_keys(&self) -> bool {
         match self {
-            Post::Call { input: CallInput::Leg { event, .. }, .. } => matches!(event, LegEvent::Digit { .. }),
+            Post::Leg { input, .. } => input.has_keys(),
+            Post::Call { input: CallInput::Leg { input, .. }, .. } => input.has_keys(),
             Post::Call { input: CallInput::Media(event), .. } => matches!(event, MediaEvent::Digit { .. }),
-            // A key in INFO.
-            Post::Call { input: CallInput::Sip { told: Told::Request { request, .. }, .. }, .. } => {
-                request.method == Method::Info
-            }
             Post::Line { input, .. } => matches!(
                 input,
                 LineInput::Key { .. }
@@ -169,19 +179,12 @@ impl Post {
 /// What a call is told.
 #[derive(Debug)]
 pub enum CallInput {
-    /// The endpoint says something about SIP leg `n`.
-    Sip {
-        /// Which leg.
-        n: u8,
-        /// What was said.
-        told: Told,
-    },
-    /// An analog leg says something.
+    /// A leg of the call is told something, or says something.
     Leg {
         /// Which leg.
-        n: u8,
-        /// What was said.
-        event: LegEvent,
+        leg: LegId,
+        /// What it is told.
+        input: LegInput,
     },
     /// The route's answer.
     Routed(Box<RoutePlan>),
@@ -192,15 +195,6 @@ pub enum CallInput {
         /// The legs, or why there is none.
         found: Result<Vec<Found>, Cause>,
     },
-    /// DNS has answered a leg: where its next hop is, in the order to try, or nowhere.
-    Lookup {
-        /// Which leg.
-        n: u8,
-        /// What it asked for.
-        name: HostName,
-        /// The flows.
-        flows: Vec<Flow>,
-    },
     /// One more step of the decision, for the record: why a target was not tried.
     Noted(Step),
     /// The media plane says something about one of the call's ends.
@@ -210,13 +204,6 @@ pub enum CallInput {
     Hangup(Cause),
     /// The networks around us changed. The call asks anew for the address of ours that each of its peers reaches.
     Topology(Arc<Topology>),
-    /// The answer to [`Post::LocalAddress`].
-    LocalAddress {
-        /// Which leg.
-        n: u8,
-        /// Our address towards its peer.
-        local: SocketAddr,
-    },
     /// Play this announcement to the caller while the call goes on.
     Say {
         /// Its name.
@@ -224,6 +211,36 @@ pub enum CallInput {
     },
     /// The time named by `deadline()` has come.
     Timeout,
+}
+
+/// What a leg is told from outside of its call, or says by the machine that carries it.
+#[derive(Debug)]
+pub enum LegInput {
+    /// The endpoint says something about the dialog of a SIP leg.
+    Sip(Told),
+    /// The line that carries the leg says this.
+    Said(LegEvent),
+    /// DNS has answered: where the next hop is, in the order to try, or nowhere.
+    Lookup {
+        /// What the leg asked for.
+        name: HostName,
+        /// The flows.
+        flows: Vec<Flow>,
+    },
+    /// The answer to [`Post::LocalAddress`]: our address towards its peer.
+    LocalAddress(SocketAddr),
+}
+
+impl LegInput {
+    /// Does it carry keys?
+    fn has_keys(&self) -> bool {
+        match self {
+            LegInput::Said(event) => matches!(event, LegEvent::Digit { .. }),
+            // A key in INFO.
+            LegInput::Sip(Told::Request { request, .. }) => request.method == Method::Info,
+            _ => false,
+        }
+    }
 }
 
 /// What a line (one port of a board) is told.
@@ -354,8 +371,8 @@ pub struct RtpFace {
 pub enum MediaCmd {
     /// Set or change how an RTP end talks; its call is told of events.
     Face {
-        /// The leg that the end belongs to.
-        leg: LegId,
+        /// The call.
+        call: CallId,
         /// Our leased port.
         port: u16,
         /// How to talk.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,33 +76,50 @@ fn checked(s: &str) -> Result<&str, BadName> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
-/// Gives out the names of calls. Every machine that gives birth to calls holds a clone; all clones count together.
+/// Gives out the names of calls and legs. Every machine that makes some holds a clone; all clones count together.
 #[derive(Debug, Clone)]
-pub struct CallIds {
+pub struct Ids(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
     started: u32,
-    next: Arc<AtomicU32>,
+    calls: AtomicU32,
+    box_bits: u64,
+    legs: AtomicU64,
 }
 
-impl CallIds {
-    /// Names for a process that started at this second since 1970.
-    pub fn new(started: u32) -> CallIds {
-        CallIds { started, next: Arc::default() }
+impl Ids {
+    /// Names for a process of box `number` that started at this second since 1970.
+    pub fn new(number: u8, started: u32) -> Ids {
+        Ids(Arc::new(Counts {
+            started,
+            calls: AtomicU32::new(0),
+            box_bits: u64::from(number) << LEG_BITS,
+            legs: AtomicU64::new(u64::from(started) << LEGS_A_SECOND),
+        }))
     }
-    /// A name that no other call of this process has (it would take 2³² calls to meet one again).
-    pub fn fresh(&self) -> CallId {
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
-        CallId(u64::from(self.started) << 32 | u64::from(n))
+    /// A call's name that no other call of this process has (it would take 2³² calls to meet one again).
+    pub fn call(&self) -> CallId {
+        let n = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        CallId(u64::from(self.0.started) << 32 | u64::from(n))
+    }
+    /// A leg's name that no other leg of this box has, nor had before a restart, as long as fewer than 2¹⁶ legs a second are
+    /// made.
+    pub fn leg(&self) -> LegId {
+        let n = self.0.legs.fetch_add(1, Ordering::Relaxed);
+        LegId(self.0.box_bits | n & ((1 << LEG_BITS) - 1))
     }
 }
 
-/// One leg of a call. `n` = 0 is the caller's leg; legs to targets count up from 1.
+/// Bits of a leg's name below the number of its box: seconds since 1970 at the start of the process, then a count.
+const LEG_BITS: u32 = 56;
+const LEGS_A_SECOND: u32 = 16;
+
+/// One leg: a party's side of a call. It keeps its name from INVITE to BYE, whichever call it belongs to: the tag of its
+/// dialog is made of it, and a line that carries it knows it by nothing else. The upper 8 bits are the number of the box.
+/// Written as 16 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LegId {
-    /// The call that this leg belongs to.
-    pub call: CallId,
-    /// Which leg; 0 is the caller's.
-    pub n: u8,
-}
+pub struct LegId(pub u64);
 
 /// A port of a board: where a line is plugged in. Ports count from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -132,26 +149,22 @@ impl FromStr for CallId {
     }
 }
 
-impl CallId {
-    /// The caller's leg.
-    pub fn a(self) -> LegId {
-        LegId { call: self, n: 0 }
-    }
-    /// Leg `n`.
-    pub fn leg(self, n: u8) -> LegId {
-        LegId { call: self, n }
-    }
-}
-
 impl fmt::Display for LegId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.call, self.n)
+        write!(f, "{:016x}", self.0)
     }
 }
 
 impl fmt::Debug for LegId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.call, self.n)
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for LegId {
+    type Err = std::num::ParseIntError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(s, 16).map(Self)
     }
 }
 

@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use ringtrip_exchange::rand::Rand;
 use ringtrip_model::ids::{CallId, ExtId};
 use ringtrip_model::party::Source;
+
+use crate::splitmix::SplitMix;
 
 /// Which calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Canary {
         }
         match &self.share {
             Share::Extension(id) => matches!(source, Source::Extension(of) if of == id),
-            Share::Percent(share) => Rand::new(call.0).number() % 100 < u64::from(*share),
+            Share::Percent(share) => SplitMix::new(call.0).number() % 100 < u64::from(*share),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod reach;
 pub mod replay;
 pub mod router;
 pub mod script;
+mod splitmix;
 
 pub use decide::{Decision, Engine};
 pub use plugins::{NoPlugins, PluginSaid, Plugins};

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use ringtrip_config::{Config, LineKind};
 use ringtrip_dialplan::Wins;
-use ringtrip_exchange::rand::Rand;
 use ringtrip_exchange::route::{Date, RouteQuery, WallTime};
 use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{CallerId, Digits, Source};
+
+use crate::splitmix::SplitMix;
 
 /// A call on paper.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ const COMMON: [&str; 14] = [
 impl Probes {
     /// The probes for a configuration.
     pub fn new(config: &Config, known: Known<'_>) -> Probes {
-        let mut random = Rand::new(known.seed);
+        let mut random = SplitMix::new(known.seed);
         let mut numbers: Vec<Digits> = Vec::new();
         let mut seen = BTreeSet::new();
         let mut add = |number: Digits| {
@@ -111,7 +112,7 @@ impl Probes {
 
     /// At most so many probes, spread evenly over all: every source and every number as often as can be.
     pub fn spread(&self, most: usize, seed: u64) -> Vec<Probe> {
-        let mut random = Rand::new(seed);
+        let mut random = SplitMix::new(seed);
         let mut out = Vec::with_capacity(most);
         // Numbers outermost: with little time, each source meets the first numbers, which matter most.
         for (n, number) in self.numbers.iter().enumerate() {
@@ -219,7 +220,7 @@ fn literals(text: &str) -> Vec<String> {
     out.into_iter().take(500).collect()
 }
 
-fn digits(random: &mut Rand, n: usize) -> String {
+fn digits(random: &mut SplitMix, n: usize) -> String {
     (0..n).map(|_| char::from(b'0' + random.below(10) as u8)).collect()
 }
 

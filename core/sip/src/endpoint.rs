@@ -13,6 +13,7 @@ mod large;
 mod outbound;
 mod own;
 
+use std::hash::Hash;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,37 +59,42 @@ pub struct Flow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerTx(pub u64);
 
-/// Names a client transaction; chosen by whoever sends, so that the answer finds its way. The upper bits belong to
-/// the owner (a leg, a gateway), the lower ones count.
+/// Names a client transaction; chosen by the transaction user that sends, so that the answer finds its way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientTx {
-    /// The owner: a call's number, or a gateway's.
-    pub owner: u64,
-    /// Which leg and which of its requests: unique for the owner.
+pub struct ClientTx<O = u64> {
+    /// The transaction user (RFC 3261 §17).
+    pub owner: O,
+    /// Which of its requests.
     pub n: u32,
 }
 
+/// What names the transaction users above the endpoint: a type of theirs. The endpoint compares and returns it, nothing
+/// else, so two users are the same only where their type says so.
+pub trait Owner: Clone + Eq + Hash + std::fmt::Debug {}
+
+impl<T: Clone + Eq + Hash + std::fmt::Debug> Owner for T {}
+
 /// What the exchange asks the endpoint to do.
 #[derive(Debug, Clone)]
-pub enum Ask {
+pub enum Ask<O = u64> {
     /// Answer a request.
     Respond { tx: ServerTx, response: Response },
     /// Send a request in a client transaction. The endpoint adds the top Via.
-    Send { tx: ClientTx, request: Box<Request>, to: Flow },
+    Send { tx: ClientTx<O>, request: Box<Request>, to: Flow },
     /// CANCEL an INVITE sent before; it waits for a provisional answer by itself (RFC 3261 §9.1). `reason` is a value of
     /// `Reason` (RFC 3326).
-    Cancel { tx: ClientTx, reason: Option<Bytes> },
+    Cancel { tx: ClientTx<O>, reason: Option<Bytes> },
     /// Nobody waits for the answer to this request any more, though none has come: it is not repeated. An INVITE is
     /// cancelled if it turns out to have arrived. An answer that comes nevertheless is told; a 2xx to an INVITE is to be
     /// acknowledged and ended.
-    Abandon { tx: ClientTx },
+    Abandon { tx: ClientTx<O> },
     /// Send an ACK to a 2xx: outside any transaction, sent again as it stands for each repeated 2xx.
-    Ack { tx: ClientTx, request: Box<Request>, to: Flow },
+    Ack { tx: ClientTx<O>, request: Box<Request>, to: Flow },
 }
 
 /// What the endpoint tells the exchange.
 #[derive(Debug, Clone)]
-pub enum Told {
+pub enum Told<O = u64> {
     /// A new request, in or out of a dialog; never ACK or CANCEL.
     Request { tx: ServerTx, request: Arc<Request>, flow: Flow },
     /// The ACK to a 2xx that we sent.
@@ -96,9 +102,9 @@ pub enum Told {
     /// The INVITE of this transaction was cancelled; the endpoint has answered the CANCEL. Answer 487.
     Cancelled { tx: ServerTx },
     /// An answer to a request that we sent. 2xx to INVITE may come more than once, from several branches.
-    Response { tx: ClientTx, response: Arc<Response>, flow: Flow },
+    Response { tx: ClientTx<O>, response: Arc<Response>, flow: Flow },
     /// No answer came (timer B or F), or the transport failed.
-    Failed { tx: ClientTx, why: Lost },
+    Failed { tx: ClientTx<O>, why: Lost },
     /// No ACK came for our 2xx to INVITE within 64·T1 (RFC 3261 §13.3.1.4): end the call.
     Unacknowledged { tx: ServerTx },
 }
@@ -123,7 +129,7 @@ pub struct Transmit {
 
 /// What the endpoint is told.
 #[derive(Debug)]
-pub enum Input {
+pub enum Input<O = u64> {
     /// A message as it came: a whole datagram, or one message that the framer cut from a stream.
     Octets {
         /// By which way.
@@ -146,7 +152,7 @@ pub enum Input {
         broken: Broken,
     },
     /// The exchange wants something.
-    Ask(Ask),
+    Ask(Ask<O>),
     /// A way is gone: connection closed or refused, or ICMP said so. A flow whose `connection` is 0 means all to that peer.
     FlowFailed(Flow),
     /// The time named by [`Endpoint::deadline`] has come.
@@ -155,11 +161,11 @@ pub enum Input {
 
 /// What the endpoint wants done.
 #[derive(Debug)]
-pub enum Output {
+pub enum Output<O = u64> {
     /// Send octets.
     Transmit(Transmit),
     /// Tell the exchange.
-    Told(Told),
+    Told(Told<O>),
 }
 
 /// How the endpoint behaves.
@@ -207,7 +213,7 @@ impl Default for EndpointConfig {
 }
 
 /// All transactions of an exchange.
-pub struct Endpoint {
+pub struct Endpoint<O = u64> {
     config: EndpointConfig,
     random: Random,
     keys: Keys,
@@ -218,8 +224,8 @@ pub struct Endpoint {
     by_key: Map<u64, u64>,
     by_merge: Map<u64, u64>,
     by_ack: Map<u64, u64>,
-    clients: Slab<Client>,
-    by_tx: Map<ClientTx, u64>,
+    clients: Slab<Client<O>>,
+    by_tx: Map<ClientTx<O>, u64>,
     /// The constant beginning of our Via by local address and transport.
     vias: Vec<((Transport, SocketAddr), Bytes)>,
     large: large::Large,
@@ -228,7 +234,7 @@ pub struct Endpoint {
     ports: back::Ports,
 }
 
-impl std::fmt::Debug for Endpoint {
+impl<O: Owner> std::fmt::Debug for Endpoint<O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Held { servers, clients } = self.held();
         f.debug_struct("Endpoint")
@@ -247,9 +253,9 @@ pub struct Held {
     pub clients: usize,
 }
 
-impl Endpoint {
+impl<O: Owner> Endpoint<O> {
     /// An endpoint without transactions. The same seed makes the same branches and tags again.
-    pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Endpoint {
+    pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Endpoint<O> {
         let mut random = Random::new(seed);
         let keys = Keys::new([random.number(), random.number()]);
         Endpoint {
@@ -271,7 +277,7 @@ impl Endpoint {
     }
 
     /// Given the time and one input, appends what should now happen.
-    pub fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+    pub fn on(&mut self, now: Instant, input: Input<O>, out: &mut Vec<Output<O>>) {
         match input {
             Input::Octets { flow, bytes } => self.octets(now, flow, &bytes, out),
             Input::Message { flow, message } => self.message(now, flow, message, out),
@@ -312,7 +318,7 @@ impl Endpoint {
         Held { servers: self.servers.len(), clients: self.clients.len() }
     }
 
-    fn message(&mut self, now: Instant, flow: Flow, message: Message, out: &mut Vec<Output>) {
+    fn message(&mut self, now: Instant, flow: Flow, message: Message, out: &mut Vec<Output<O>>) {
         match message {
             Message::Request(request) => self.request(now, flow, request, out),
             Message::Response(response) => self.response(now, flow, response, out),
@@ -341,7 +347,7 @@ impl Endpoint {
         }
     }
 
-    fn timeout(&mut self, now: Instant, out: &mut Vec<Output>) {
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Output<O>>) {
         while let Some((at, who)) = self.wakes.due(now) {
             match who {
                 Sleeper::Server(id) => self.server_woken(now, at, id, out),
@@ -383,7 +389,7 @@ impl Flow {
     }
 }
 
-fn transmit(flow: Flow, bytes: Bytes, out: &mut Vec<Output>) {
+fn transmit<O>(flow: Flow, bytes: Bytes, out: &mut Vec<Output<O>>) {
     if flow.is_sendable() {
         out.push(Output::Transmit(Transmit { flow, bytes }));
     }

@@ -15,7 +15,7 @@ use ringtrip_exchange::post::{CallInput, LineInput, Post};
 use ringtrip_exchange::supervise::Rule;
 use ringtrip_media::region;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{GatewayId, LineId};
+use ringtrip_model::ids::{GatewayId, Ids, LineId};
 use ringtrip_model::party::Cause;
 use ringtrip_sip::nat::Topology;
 
@@ -33,13 +33,19 @@ const GATEWAY_MAILBOX: usize = 256;
 const DESK_MAILBOX: usize = 4096;
 
 /// What all calls of this configuration have in common.
-pub(super) fn call_setup(config: &Arc<Config>, agent: &str, topology: Arc<Topology>) -> Arc<CallSetup> {
+pub(super) fn call_setup(
+    config: &Arc<Config>,
+    ids: &Ids,
+    agent: &str,
+    topology: Arc<Topology>,
+) -> Arc<CallSetup> {
     let region = match config.region {
         Region::Us => region::us(),
         Region::Uk => region::uk(),
     };
     Arc::new(CallSetup {
         config: config.clone(),
+        ids: ids.clone(),
         ringback: region.tones.ring_back,
         busy: region.tones.busy,
         prompt: region.tones.prompt,
@@ -60,7 +66,7 @@ impl Directory {
             });
         }
         let before = self.0.config.replace(config.clone());
-        self.0.setup.replace(call_setup(&config, &self.0.agent, self.topology()));
+        self.0.setup.replace(call_setup(&config, &self.0.ids, &self.0.agent, self.topology()));
         wall::set_zone(config.time_zone.as_deref());
         self.0.dns.configure(&config.sip.name_servers);
         #[cfg(feature = "plugins")]
@@ -111,7 +117,7 @@ impl Directory {
         let config = self.0.config.borrow().clone();
         let setup = DeskSetup {
             config,
-            calls: self.0.ids.clone(),
+            ids: self.0.ids.clone(),
             agent: self.0.agent.clone(),
             nonce_secret: self.0.nonce_secret,
             topology: self.topology(),

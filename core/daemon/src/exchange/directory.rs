@@ -15,19 +15,21 @@ use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller};
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::desk::DeskInput;
 use ringtrip_exchange::emergency;
+use ringtrip_exchange::leg::index::LegIndex;
 use ringtrip_exchange::leg::{LegCmd, LegEvent};
 use ringtrip_exchange::overload::Admitter;
+use ringtrip_exchange::owner::Told;
 use ringtrip_exchange::pins::PinGuard;
-use ringtrip_exchange::post::{CallInput, GatewayInput, LineInput, MediaCmd, MediaEvent, Post};
+use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaCmd, MediaEvent, Post};
 use ringtrip_exchange::prompt;
 use ringtrip_exchange::route::Found;
 use ringtrip_exchange::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 use ringtrip_model::board::PortKind;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{BoardId, CallId, CallIds, ExtId, GatewayId, LegId, LineId, PortRef};
+use ringtrip_model::ids::{BoardId, CallId, ExtId, GatewayId, Ids, LegId, LineId, PortRef};
 use ringtrip_model::party::{Cause, Digits, Source};
 use ringtrip_routing::Engine;
-use ringtrip_sip::endpoint::{Told, Transmit, Transport};
+use ringtrip_sip::endpoint::{Transmit, Transport};
 use ringtrip_sip::nat::Topology;
 
 use super::front::Door;
@@ -63,7 +65,9 @@ type Legs = Result<Vec<Found>, Cause>;
 pub(super) struct Inner {
     pub config: RefCell<Arc<Config>>,
     pub setup: RefCell<Arc<CallSetup>>,
-    pub ids: CallIds,
+    pub ids: Ids,
+    /// Which call has which leg.
+    pub legs: RefCell<LegIndex>,
     pub agent: String,
     /// The secret under digest nonces.
     pub nonce_secret: [u8; 32],
@@ -169,6 +173,8 @@ impl Directory {
         match post {
             Post::NewCall(birth) => self.born(*birth),
             Post::Call { call, input } => self.to_call(call, input),
+            Post::Leg { leg, input } => self.to_leg(leg, input),
+            Post::Owns { call, leg } => self.0.legs.borrow_mut().put(call, leg),
             Post::Line { line, input } => self.to_line(line, input),
             Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
             Post::Ask(query) => route::ask(self, query),
@@ -189,10 +195,10 @@ impl Directory {
             }
             Post::Latency { ext, remote, latency } => registrations::measured(self, &ext, remote, latency),
             Post::SeenAs { gateway, seen } => self.seen_as(&gateway, seen),
-            Post::LocalAddress { call, n, flow, peer_knows_it } => {
+            Post::LocalAddress { leg, flow, peer_knows_it } => {
                 let net = self.0.net.borrow().clone();
                 if let Some(local) = net.and_then(|net| net.local_of(&flow, peer_knows_it)) {
-                    self.to_call(call, CallInput::LocalAddress { n, local });
+                    self.to_leg(leg, LegInput::LocalAddress(local));
                 }
             }
             Post::Lookup { leg, name } => find::lookup(self, leg, name),
@@ -298,8 +304,23 @@ impl Directory {
             },
             None => input,
         };
-        // The call is gone; a request in its dialog must still be answered (481).
-        if let CallInput::Sip { told: told @ Told::Request { .. }, .. } = input {
+        if let CallInput::Leg { input, .. } = input {
+            self.leg_absent(input);
+        }
+    }
+
+    /// To a leg, whichever call has it.
+    pub fn to_leg(&self, leg: LegId, input: LegInput) {
+        let call = self.0.legs.borrow().call_of(leg);
+        match call {
+            Some(call) => self.to_call(call, CallInput::Leg { leg, input }),
+            None => self.leg_absent(input),
+        }
+    }
+
+    /// The call is gone; a request in its dialog must still be answered (481), and an INVITE that is answered now ended.
+    fn leg_absent(&self, input: LegInput) {
+        if let LegInput::Sip(told @ (Told::Request { .. } | Told::Response { .. })) = input {
             self.to_desk(DeskInput::Stray(Box::new(told)));
         }
     }
@@ -363,10 +384,13 @@ impl Directory {
         birth.at = wall::now();
         birth.ports = lease.ports();
         let id = birth.id;
-        if let Caller::Line(line) = &birth.a
+        if let Some(leg) = birth.leg() {
+            self.0.legs.borrow_mut().put(id, leg);
+        }
+        if let Caller::Line { leg, line } = &birth.a
             && let Some(entry) = self.0.lines.borrow_mut().get_mut(line)
         {
-            entry.leg = Some(id.a());
+            entry.leg = Some(*leg);
             entry.emergency = emergency;
         }
         self.0.plane.open(id, &lease);
@@ -408,8 +432,7 @@ impl Directory {
         }
         match birth.a {
             Caller::Sip { tx, request, .. } => self.to_desk(DeskInput::Refuse { tx, request }),
-            Caller::Line(line) => {
-                let leg = birth.id.a();
+            Caller::Line { leg, line } => {
                 self.to_line(line, LineInput::Leg { leg, cmd: LegCmd::End(Cause::Congestion) });
             }
             Caller::Operator { .. } => {}
@@ -420,6 +443,7 @@ impl Directory {
     pub fn call_over(&self, call: CallId) {
         self.call_ended(call);
         self.0.calls.borrow_mut().remove(&call);
+        self.0.legs.borrow_mut().forget(call);
     }
 
     /// A call has ended: it does not count any more, here or with its provider.
@@ -451,7 +475,12 @@ impl Directory {
             .lines
             .borrow()
             .iter()
-            .filter_map(|(line, entry)| Some((line.clone(), entry.leg.filter(|l| l.call == call)?)))
+            .filter_map(|(line, entry)| {
+                Some((
+                    line.clone(),
+                    entry.leg.filter(|leg| self.0.legs.borrow().call_of(*leg) == Some(call))?,
+                ))
+            })
             .collect();
         for (line, leg) in legs {
             self.to_line(line, LineInput::Leg { leg, cmd: LegCmd::End(Cause::SystemFailure) });
@@ -519,8 +548,8 @@ impl Directory {
     /// A line's machine fell with a leg on it: the call hears that the leg is gone.
     pub fn line_lost_its_leg(&self, line: &LineId) {
         let leg = self.0.lines.borrow_mut().get_mut(line).and_then(|entry| entry.leg.take());
-        if let Some(LegId { call, n }) = leg {
-            self.to_call(call, CallInput::Leg { n, event: LegEvent::Ended(Cause::SystemFailure) });
+        if let Some(leg) = leg {
+            self.to_leg(leg, LegInput::Said(LegEvent::Ended(Cause::SystemFailure)));
         }
     }
 
@@ -555,7 +584,7 @@ impl Directory {
         match input {
             LineInput::Leg { leg, cmd: LegCmd::Place(_) } => {
                 let event = LegEvent::Ended(Cause::Congestion);
-                self.to_call(leg.call, CallInput::Leg { n: leg.n, event });
+                self.to_leg(leg, LegInput::Said(event));
             }
             LineInput::Key { .. } | LineInput::Media(MediaEvent::Digit { .. }) | LineInput::Leg { .. } => {
                 tracing::debug!(%line, "nobody is there to hear a key or a call");

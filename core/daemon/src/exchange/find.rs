@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_config::{ANSWER_WITHIN, HostPort};
 use ringtrip_exchange::desk::DeskInput;
-use ringtrip_exchange::post::{CallInput, GatewayInput, Post};
+use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, Post};
 use ringtrip_exchange::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
 use ringtrip_model::ids::{CallId, ExtId, GatewayId, LegId, LineId};
 use ringtrip_model::party::Cause;
@@ -187,8 +187,7 @@ pub(super) fn lookup(dir: &Directory, leg: LegId, name: HostName) {
         let net = dir.0.net.borrow().clone();
         let flows: Vec<Flow> =
             net.iter().flat_map(|net| found.iter().filter_map(|(t, addr)| net.flow_to(*t, *addr))).collect();
-        let input = CallInput::Lookup { n: leg.n, name, flows };
-        dir.deliver(Post::Call { call: leg.call, input });
+        dir.deliver(Post::Leg { leg, input: LegInput::Lookup { name, flows } });
     });
 }
 

@@ -6,7 +6,7 @@ use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::line::LineStatus;
 use ringtrip_model::board::PortKind;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, ExtId, LegId, LineId};
+use ringtrip_model::ids::{CallId, ExtId, LineId};
 use ringtrip_model::party::Source;
 
 use super::directory::Directory;
@@ -122,7 +122,8 @@ impl Directory {
     pub(super) fn line_looks(&self, line: &LineId, status: LineStatus) {
         let mut lines = self.0.lines.borrow_mut();
         let Some(entry) = lines.get_mut(line) else { return };
-        let (state, call) = (status.state, status.call);
+        let state = status.state;
+        let call = status.leg.and_then(|leg| self.0.legs.borrow().call_of(leg));
         entry.free = state == "idle";
         entry.alive = state != "out-of-service";
         let at_rest = ["idle", "out-of-service", "no-battery", "in-use", "faulty"].contains(&state);
@@ -135,9 +136,7 @@ impl Directory {
         } else {
             entry.reserved = None;
         }
-        if let (None, Some(call)) = (entry.leg, call) {
-            entry.leg = Some(LegId { call, n: 0 });
-        }
+        entry.leg = entry.leg.or(status.leg);
         drop(lines);
         let now = wall::now().unix_micros;
         let since = now - i64::try_from(status.for_.as_micros()).unwrap_or(0);

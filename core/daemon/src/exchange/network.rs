@@ -101,7 +101,7 @@ impl Directory {
         let topology = Arc::new(topology);
         self.0.topology.replace(topology.clone());
         let config = self.0.config.borrow().clone();
-        self.0.setup.replace(call_setup(&config, &self.0.agent, topology.clone()));
+        self.0.setup.replace(call_setup(&config, &self.0.ids, &self.0.agent, topology.clone()));
         self.to_desk(DeskInput::Topology(topology.clone()));
         let gateways: Vec<GatewayId> = self.0.servers.borrow().keys().cloned().collect();
         for gateway in gateways {

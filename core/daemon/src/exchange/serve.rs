@@ -12,7 +12,7 @@ use actix_web::web;
 use ringtrip_config::Config;
 use ringtrip_exchange::desk::DeskInput;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, CallIds};
+use ringtrip_model::ids::{CallId, Ids};
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::nat::Topology;
 
@@ -122,8 +122,10 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         Money::open(config.clone(), &options.data, &store, tell)
     };
     routes.set_prices(Arc::new(money.clone()));
+    // One box: several of them will number themselves.
+    let ids = Ids::new(0, started);
     let inner = Inner {
-        setup: RefCell::new(call_setup(&config, &agent, Arc::new(Topology::direct()))),
+        setup: RefCell::new(call_setup(&config, &ids, &agent, Arc::new(Topology::direct()))),
         routes: routes.clone(),
         money: money.clone(),
         #[cfg(feature = "plugins")]
@@ -132,7 +134,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         pool,
         budget,
         config: RefCell::new(config.clone()),
-        ids: CallIds::new(started),
+        legs: Default::default(),
+        ids,
         agent,
         nonce_secret: rand::random(),
         programs,

@@ -89,7 +89,7 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
         let _ = reply.send(Err(ControlError::Bad { what, hint: "name it in `to`".to_owned() }));
         return;
     }
-    let call = dir.0.ids.fresh();
+    let call = dir.0.ids.call();
     dir.0.summons.borrow_mut().insert(call, Summons { from: from.to_owned(), number, reply });
     find::find(dir, call, 0, target, false, true, &[]);
 }

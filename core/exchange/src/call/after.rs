@@ -12,6 +12,7 @@ use crate::call::machine::State;
 use crate::leg::LegCmd;
 use crate::post::{MediaCmd, Post};
 use crate::route::AfterAnswer;
+use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{Key, KeyForm};
 
 /// What is still to be sent.
@@ -31,8 +32,8 @@ const PACE: Duration = Duration::from_millis(240);
 
 impl Call {
     /// The leg that has just answered was prepared: begins with what follows its answer.
-    pub(super) fn begin_after(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
-        let leg = self.legs.iter().find(|l| l.n == n && matches!(l.kind, Kind::Sip(_)));
+    pub(super) fn begin_after(&mut self, now: Instant, n: LegId, out: &mut Vec<Post>) {
+        let leg = self.legs.iter().find(|l| l.id == n && matches!(l.kind, Kind::Sip(_)));
         let prepared = leg.and_then(|l| l.attempt.as_ref()?.prepared.clone());
         let parts = prepared.map(|p| p.after_answer.clone()).unwrap_or_default();
         let (false, Some(end)) = (parts.is_empty(), self.end_of(n)) else {

@@ -332,7 +332,7 @@ impl Call {
     /// Ends a call that came to nothing. A caller whom the exchange has answered has no phone that says so to him: he
     /// hears the reason.
     pub(super) fn give_up(&mut self, now: Instant, cause: Cause, out: &mut Vec<Post>) {
-        let leg = self.legs.iter().find(|l| l.n == self.a && l.stage.lives());
+        let leg = self.legs.iter().find(|l| l.id == self.a && l.stage.lives());
         let answered = leg.is_some_and(|leg| match &leg.kind {
             Kind::Sip(_) => leg.stage == LegStage::Up && self.path.attended(),
             Kind::Line(line) => {
@@ -372,7 +372,7 @@ impl Call {
                 return self.finish(now, Cause::Spent, 'x', out);
             }
         };
-        for n in self.living(|l| l.n != self.a) {
+        for n in self.living(|l| l.id != self.a) {
             self.end_leg(now, n, Cause::Spent, out);
         }
         if self.path.joined().is_some() {
@@ -450,7 +450,7 @@ impl Call {
 
     /// Makes that the caller hears us; where he does.
     fn attend(&mut self, now: Instant, ear: Ear, out: &mut Vec<Post>) -> Option<End> {
-        let leg = self.legs.iter_mut().find(|l| l.n == self.a && l.stage.lives())?;
+        let leg = self.legs.iter_mut().find(|l| l.id == self.a && l.stage.lives())?;
         let cmd = match &leg.kind {
             Kind::Sip(_) if leg.stage == LegStage::Up => None,
             Kind::Sip(sip) if ear != Ear::Talk && sip.offer().is_some() => {

@@ -18,7 +18,7 @@ use crate::post::{MediaCmd, Post};
 use crate::route::{Attempt, Found, Provenance, Stage, Target};
 use ringtrip_config::{Config, Rule};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{ExtId, LineId};
+use ringtrip_model::ids::{ExtId, LegId, LineId};
 use ringtrip_model::party::{Cause, Source};
 
 /// What is left to try, and how it went so far.
@@ -322,13 +322,13 @@ impl Call {
     pub(super) fn help_elsewhere(
         &mut self,
         now: Instant,
-        n: u8,
+        n: LegId,
         cause: Cause,
         hunt: Option<Box<Hunt>>,
         out: &mut Vec<Post>,
     ) {
         let Some(mut hunt) = hunt else { return };
-        let attempt = self.legs.iter().find(|l| l.n == n).and_then(|l| l.attempt.clone());
+        let attempt = self.legs.iter().find(|l| l.id == n).and_then(|l| l.attempt.clone());
         hunt.ended(cause, attempt, &self.setup.config);
         self.note_failed(now, n, cause);
         self.path.lost(n);
@@ -340,9 +340,9 @@ impl Call {
     }
 
     /// The record says what was tried in vain.
-    pub(super) fn note_failed(&mut self, now: Instant, n: u8, cause: Cause) {
+    pub(super) fn note_failed(&mut self, now: Instant, n: LegId, cause: Cause) {
         let ended = self.age(now);
-        let Some(leg) = self.legs.iter().find(|l| l.n == n) else { return };
+        let Some(leg) = self.legs.iter().find(|l| l.id == n) else { return };
         let (target, after) = (leg.target.to_string(), leg.since);
         self.cdr.attempts.push(Failed { target, after, ended, cause });
     }
@@ -353,7 +353,7 @@ impl Call {
         let State::Hunting(hunt) = &self.state else { return };
         // Nothing is waited for that shows no sign of life when somebody needs help: its turn to be alone has passed.
         let silent_will_do = hunt.emergency && hunt.until.is_none();
-        let waits = |l: &Leg| l.n != a && (!silent_will_do || l.stage != LegStage::Trying);
+        let waits = |l: &Leg| l.id != a && (!silent_will_do || l.stage != LegStage::Trying);
         if hunt.open.is_empty() && self.living(waits).is_empty() {
             self.next_stage(now, out);
         }
@@ -383,13 +383,13 @@ impl Call {
         if hunt.emergency {
             // One that shows a sign of life keeps its chance alone; a silent one gets company.
             let alive = |l: &Leg| matches!(l.stage, LegStage::Ringing | LegStage::Early);
-            if self.living(|l| l.n != a && alive(l)).is_empty() {
+            if self.living(|l| l.id != a && alive(l)).is_empty() {
                 self.next_stage(now, out);
             }
             return;
         }
-        for n in self.living(|l| l.n != a) {
-            let leg = self.legs.iter().find(|l| l.n == n);
+        for n in self.living(|l| l.id != a) {
+            let leg = self.legs.iter().find(|l| l.id == n);
             let rang = leg.is_some_and(|l| l.stage != LegStage::Trying);
             let attempt = leg.and_then(|l| l.attempt.clone());
             let cause = if rang { Cause::NoAnswer } else { Cause::Failure };

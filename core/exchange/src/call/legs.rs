@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ringtrip_sip::nat::Topology;
+use ringtrip_sip::random::Random;
 use smallvec::SmallVec;
 
 use crate::call::machine::{Call, State};
@@ -13,16 +14,17 @@ use crate::call::setup::CallSetup;
 use crate::leg::sip::{Room, SipLeg};
 use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::post::{End, LineInput, Post};
-use crate::rand::Rand;
 use crate::route::{Attempt, Credentials, Found, HeaderName};
-use ringtrip_model::ids::{CallId, LegId, LineId};
+use ringtrip_model::ids::{LegId, LineId};
 use ringtrip_model::party::{Cause, Source};
 
 /// One leg.
 #[derive(Debug)]
 pub(super) struct Leg {
-    pub(super) n: u8,
+    pub(super) id: LegId,
     pub(super) kind: Kind,
+    /// Its RTP port, where it speaks by RTP. Phones that ring together share one.
+    pub(super) port: Option<u16>,
     pub(super) stage: LegStage,
     /// The target's name for events and the CDR.
     pub(super) target: Arc<str>,
@@ -58,6 +60,9 @@ pub(super) enum LegStage {
     Gone,
 }
 
+/// Legs that a call may place: no plan has so many targets, and a loop of them must end.
+const MOST: usize = 255;
+
 impl Call {
     /// Places a leg. `side` is the media port: 0 the caller's, 1 the called side's.
     pub(super) fn place(
@@ -69,8 +74,11 @@ impl Call {
         attempt: Option<Arc<Attempt>>,
         out: &mut Vec<Post>,
     ) {
-        let Ok(n) = u8::try_from(self.legs.len()) else { return };
-        let id = self.id.leg(n);
+        if self.legs.len() >= MOST {
+            return;
+        }
+        let id = self.setup.ids.leg();
+        out.push(Post::Owns { call: self.id, leg: id });
         let prepared = placement.prepared.as_deref();
         let (kind, name): (Kind, Arc<str>) = match found {
             Found::Sip(mut way) => {
@@ -100,19 +108,20 @@ impl Call {
             Some(gateway) if gateway.as_str() != &*name => (gateway.as_str().into(), Some(name)),
             _ => (name, None),
         };
-        self.add(now, kind, name, carrier, attempt);
+        let port = matches!(kind, Kind::Sip(_)).then(|| self.ports[side]);
+        self.add(now, id, kind, port, name, carrier, attempt);
         if side == 1 {
             // Unless somebody answers, the record names who was tried last.
-            self.note_target(n);
+            self.note_target(id);
         }
-        self.tell(now, n, LegCmd::Place(Box::new(placement)), out);
+        self.tell(now, id, LegCmd::Place(Box::new(placement)), out);
     }
 
     /// Who diverted the call before it came to us, in the words of a trusted gateway.
     fn diversions(&self) -> Vec<(HeaderName, Bytes)> {
         let Source::Gateway(id) = &self.cdr.source else { return Vec::new() };
         let trusted = self.setup.config.gateway(id).is_some_and(|g| g.trusted);
-        let caller = self.legs.iter().find(|l| l.n == self.a).filter(|_| trusted);
+        let caller = self.legs.iter().find(|l| l.id == self.a).filter(|_| trusted);
         match caller.map(|l| &l.kind) {
             Some(Kind::Sip(sip)) => sip.diversions(),
             _ => Vec::new(),
@@ -120,41 +129,42 @@ impl Call {
     }
 
     /// The record names this leg as the target.
-    pub(super) fn note_target(&mut self, n: u8) {
-        let Some(leg) = self.legs.iter().find(|l| l.n == n) else { return };
+    pub(super) fn note_target(&mut self, n: LegId) {
+        let Some(leg) = self.legs.iter().find(|l| l.id == n) else { return };
         self.cdr.target = leg.target.to_string();
         self.cdr.carrier = leg.carrier.as_deref().unwrap_or_default().to_owned();
         self.cdr.sent = leg.attempt.as_ref().map(|a| a.number.clone()).unwrap_or_default();
         self.cdr.quote = leg.attempt.as_ref().and_then(|a| a.quote.clone());
     }
 
+    #[allow(clippy::too_many_arguments)] // All that a leg is made of.
     pub(super) fn add(
         &mut self,
         now: Instant,
+        id: LegId,
         kind: Kind,
+        port: Option<u16>,
         target: Arc<str>,
         carrier: Option<Arc<str>>,
         attempt: Option<Arc<Attempt>>,
     ) {
-        // A call has at most 255 legs: `place` refuses more.
-        let n = u8::try_from(self.legs.len()).unwrap_or(u8::MAX);
         let since = self.age(now);
-        self.legs.push(Leg { n, kind, stage: LegStage::Trying, target, carrier, since, attempt });
+        self.legs.push(Leg { id, kind, port, stage: LegStage::Trying, target, carrier, since, attempt });
     }
 
     /// Tells a leg something.
-    pub(super) fn tell(&mut self, now: Instant, n: u8, cmd: LegCmd, out: &mut Vec<Post>) {
-        let Some(leg) = self.legs.iter_mut().find(|l| l.n == n && l.stage.lives()) else { return };
-        leg.tell(now, self.id, cmd, &self.setup, &mut self.rand, &mut self.inbox, out);
+    pub(super) fn tell(&mut self, now: Instant, n: LegId, cmd: LegCmd, out: &mut Vec<Post>) {
+        let Some(leg) = self.legs.iter_mut().find(|l| l.id == n && l.stage.lives()) else { return };
+        leg.tell(now, cmd, &self.setup, &mut self.rand, &mut self.inbox, out);
     }
 
     pub(super) fn with_sip(
         &mut self,
-        n: u8,
+        n: LegId,
         out: &mut Vec<Post>,
         step: impl FnOnce(&mut SipLeg, &mut Room<'_>),
     ) {
-        let Some(Leg { kind: Kind::Sip(sip), .. }) = self.legs.iter_mut().find(|l| l.n == n) else { return };
+        let Some(Leg { kind: Kind::Sip(sip), .. }) = self.legs.iter_mut().find(|l| l.id == n) else { return };
         let mut said = SmallVec::new();
         let mut room = Room { setup: &self.setup, rand: &mut self.rand, said: &mut said, out };
         step(sip, &mut room);
@@ -167,13 +177,13 @@ impl Call {
         for leg in self.legs.iter().filter(|leg| leg.stage.lives()) {
             if let Kind::Sip(sip) = &leg.kind {
                 let (flow, peer_knows_it) = sip.flow();
-                out.push(Post::LocalAddress { call: self.id, n: leg.n, flow, peer_knows_it });
+                out.push(Post::LocalAddress { leg: leg.id, flow, peer_knows_it });
             }
         }
     }
 
     /// The leg that talks, or is about to talk, with leg `n`.
-    pub(super) fn other(&self, n: u8) -> Option<u8> {
+    pub(super) fn other(&self, n: LegId) -> Option<LegId> {
         let b = match self.state {
             State::Up { b, .. } => b,
             State::Hunting(_) => self.path.joined()?,
@@ -186,14 +196,14 @@ impl Call {
         }
     }
 
-    pub(super) fn living(&self, which: impl Fn(&Leg) -> bool) -> SmallVec<[u8; 4]> {
-        self.legs.iter().filter(|l| l.stage.lives() && which(l)).map(|l| l.n).collect()
+    pub(super) fn living(&self, which: impl Fn(&Leg) -> bool) -> SmallVec<[LegId; 4]> {
+        self.legs.iter().filter(|l| l.stage.lives() && which(l)).map(|l| l.id).collect()
     }
 
     /// Ends a leg that is not the talk of the call any more.
-    pub(super) fn end_leg(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
+    pub(super) fn end_leg(&mut self, now: Instant, n: LegId, cause: Cause, out: &mut Vec<Post>) {
         self.tell(now, n, LegCmd::End(cause), out);
-        for leg in self.legs.iter_mut().filter(|l| l.n == n && l.stage.lives()) {
+        for leg in self.legs.iter_mut().filter(|l| l.id == n && l.stage.lives()) {
             leg.stage = match &leg.kind {
                 Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
                 _ => LegStage::Gone,
@@ -201,23 +211,19 @@ impl Call {
         }
     }
 
-    pub(super) fn end_all(&mut self, now: Instant, cause: Cause, but: Option<u8>, out: &mut Vec<Post>) {
-        for n in self.living(|l| Some(l.n) != but) {
+    pub(super) fn end_all(&mut self, now: Instant, cause: Cause, but: Option<LegId>, out: &mut Vec<Post>) {
+        for n in self.living(|l| Some(l.id) != but) {
             self.end_leg(now, n, cause, out);
         }
     }
 
     /// The media end of a leg; a line that the configuration does not know has none.
-    pub(super) fn end_of(&self, n: u8) -> Option<End> {
-        let leg = self.legs.iter().find(|l| l.n == n)?;
+    pub(super) fn end_of(&self, n: LegId) -> Option<End> {
+        let leg = self.legs.iter().find(|l| l.id == n)?;
         match &leg.kind {
-            Kind::Sip(_) => Some(End::Rtp(self.ports[usize::from(n != self.a)])),
+            Kind::Sip(_) => leg.port.map(End::Rtp),
             Kind::Line(line) => self.setup.port(line).cloned().map(End::Port),
         }
-    }
-
-    pub(super) fn leg_id(&self, n: u8) -> LegId {
-        self.id.leg(n)
     }
 }
 
@@ -226,22 +232,20 @@ impl Leg {
     pub(super) fn tell(
         &mut self,
         now: Instant,
-        call: CallId,
         cmd: LegCmd,
         setup: &CallSetup,
-        rand: &mut Rand,
-        inbox: &mut VecDeque<(u8, LegEvent)>,
+        rand: &mut Random,
+        inbox: &mut VecDeque<(LegId, LegEvent)>,
         out: &mut Vec<Post>,
     ) {
         match &mut self.kind {
-            Kind::Line(line) => out.push(Post::Line {
-                line: line.clone(),
-                input: LineInput::Leg { leg: call.leg(self.n), cmd },
-            }),
+            Kind::Line(line) => {
+                out.push(Post::Line { line: line.clone(), input: LineInput::Leg { leg: self.id, cmd } })
+            }
             Kind::Sip(sip) => {
                 let mut said = SmallVec::new();
                 sip.cmd(now, cmd, &mut Room { setup, rand, said: &mut said, out });
-                inbox.extend(said.into_iter().map(|event| (self.n, event)));
+                inbox.extend(said.into_iter().map(|event| (self.id, event)));
             }
         }
     }

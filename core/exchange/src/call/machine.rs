@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringtrip_sip::random::Random;
 use smallvec::SmallVec;
 
 use crate::call::after::After;
@@ -18,11 +19,10 @@ use crate::emergency;
 use crate::leg::sip::SipLeg;
 use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::number;
-use crate::post::{CallInput, MediaCmd, MediaEvent, Post};
-use crate::rand::Rand;
+use crate::post::{CallInput, LegInput, MediaCmd, MediaEvent, Post};
 use crate::route::{Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, LineId};
+use ringtrip_model::ids::{CallId, LegId, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 
 /// A call. It holds everything by value; a shell hosts it until [`Call::is_over`].
@@ -30,13 +30,13 @@ use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 pub struct Call {
     pub(super) id: CallId,
     pub(super) setup: Arc<CallSetup>,
-    pub(super) rand: Rand,
+    pub(super) rand: Random,
     /// Its two media ports: the caller's side and the called side.
     pub(super) ports: [u16; 2],
     /// The legs, in the order of their numbers.
     pub(super) legs: SmallVec<[Leg; 2]>,
-    /// The number of the caller's leg: 0, unless the operator summoned several phones.
-    pub(super) a: u8,
+    /// The caller's leg. While the operator's phones are summoned, no leg has this name.
+    pub(super) a: LegId,
     pub(super) state: State,
     pub(super) path: Path,
     pub(super) cdr: Box<Cdr>,
@@ -54,7 +54,7 @@ pub struct Call {
     at: WallTime,
     pub(super) born: Instant,
     /// What legs have said and nobody has heard yet: a command to a leg can make it speak at once.
-    pub(super) inbox: VecDeque<(u8, LegEvent)>,
+    pub(super) inbox: VecDeque<(LegId, LegEvent)>,
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) enum State {
     Hunting(Box<Hunt>),
     /// Two legs talk.
     /// `hunt`: what an emergency call goes on with when the way that answered breaks.
-    Up { b: u8, until: Option<Instant>, after: Option<Box<After>>, hunt: Option<Box<Hunt>> },
+    Up { b: LegId, until: Option<Instant>, after: Option<Box<After>>, hunt: Option<Box<Hunt>> },
     /// The caller hears why there is no call, or no longer. `talked`: until when two parties talked.
     Saying { until: Instant, cause: Cause, by: char, talked: Option<Instant> },
     /// Ended. Figures are awaited for the CDR, and the last transactions of SIP legs.
@@ -89,13 +89,20 @@ pub(super) enum Awaited {
 
 impl Call {
     /// A call is born: its record is opened, and the route is asked.
-    pub fn new(now: Instant, birth: Birth, setup: &Arc<CallSetup>, seed: u64, out: &mut Vec<Post>) -> Call {
+    pub fn new(
+        now: Instant,
+        birth: Birth,
+        setup: &Arc<CallSetup>,
+        seed: [u8; 32],
+        out: &mut Vec<Post>,
+    ) -> Call {
         let verstat = match &birth.a {
             Caller::Sip { request, .. } if matches!(birth.source, Source::Gateway(_)) => {
                 number::verstat(request)
             }
             _ => None,
         };
+        let a = birth.leg().unwrap_or_else(|| setup.ids.leg());
         let cdr = Cdr {
             call: birth.id,
             source: birth.source,
@@ -123,10 +130,10 @@ impl Call {
         let mut call = Call {
             id: birth.id,
             setup: Arc::clone(setup),
-            rand: Rand::new(seed),
+            rand: Random::new(seed),
             ports: birth.ports,
             legs: SmallVec::new(),
-            a: 0,
+            a,
             state: State::Routing { until: now + ROUTE_WAIT, asked: None },
             path: Path::default(),
             cdr: Box::new(cdr),
@@ -147,22 +154,23 @@ impl Call {
             dialled: call.cdr.dialled.as_str().to_owned(),
         }));
         match birth.a {
-            Caller::Sip { tx, request, flow, reach } => {
-                let mut leg = SipLeg::incoming(call.id.a(), tx, request, (flow, reach), call.ports[0]);
+            Caller::Sip { leg: id, tx, request, flow, reach } => {
+                let port = call.ports[0];
+                let mut leg = SipLeg::incoming(id, tx, request, (flow, reach), port);
                 if let Source::Gateway(id) = &call.cdr.source
                     && let Some(gateway) = setup.config.gateway(id)
                 {
                     leg.allow(gateway.codecs.clone());
                 }
-                call.add(now, Kind::Sip(Box::new(leg)), "".into(), None, None);
+                call.add(now, id, Kind::Sip(Box::new(leg)), Some(port), "".into(), None, None);
                 let (source, dialled) = (&call.cdr.source, &call.cdr.dialled);
                 let help =
                     emergency::begun(&call.setup.config, source, false, call.caller(), dialled).is_some();
-                call.with_sip(0, out, |leg, room| leg.begin(now, help, room));
+                call.with_sip(id, out, |leg, room| leg.begin(now, help, room));
                 call.ask_route(now, None, None, out);
             }
-            Caller::Line(line) => {
-                call.add(now, Kind::Line(line), "".into(), None, None);
+            Caller::Line { leg, line } => {
+                call.add(now, leg, Kind::Line(line), None, "".into(), None, None);
                 call.ask_route(now, None, None, out);
             }
             Caller::Operator { ways, line } => {
@@ -177,25 +185,31 @@ impl Call {
     /// One step.
     pub fn on(&mut self, now: Instant, input: CallInput, out: &mut Vec<Post>) {
         match input {
-            CallInput::Sip { n, told } => self.with_sip(n, out, |leg, room| leg.told(now, told, room)),
-            CallInput::Leg { n, event } => self.inbox.push_back((n, event)),
+            CallInput::Leg { leg, input } => self.leg_told(now, leg, input, out),
             CallInput::Routed(plan) => self.routed(now, *plan, out),
             CallInput::Found { seq, found } => self.found(now, seq, found, out),
-            CallInput::Lookup { n, name, flows } => {
-                self.with_sip(n, out, |leg, room| leg.located(now, &name, &flows, room));
-            }
             CallInput::Noted(step) => self.cdr.provenance.steps.push(step),
             CallInput::Media(event) => self.heard(now, event, out),
             CallInput::Hangup(Cause::Spent) => self.spent(now, out),
             CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
             CallInput::Say { prompt } => self.say(prompt, out),
             CallInput::Topology(topology) => self.network_changed(topology, out),
-            CallInput::LocalAddress { n, local } => {
-                self.with_sip(n, out, |leg, room| leg.relocate(now, local, room));
-            }
             CallInput::Timeout => self.timeout(now, out),
         }
         self.settle(now, out);
+    }
+
+    fn leg_told(&mut self, now: Instant, id: LegId, input: LegInput, out: &mut Vec<Post>) {
+        match input {
+            LegInput::Sip(told) => self.with_sip(id, out, |leg, room| leg.told(now, told, room)),
+            LegInput::Said(event) => self.inbox.push_back((id, event)),
+            LegInput::Lookup { name, flows } => {
+                self.with_sip(id, out, |leg, room| leg.located(now, &name, &flows, room));
+            }
+            LegInput::LocalAddress(local) => {
+                self.with_sip(id, out, |leg, room| leg.relocate(now, local, room));
+            }
+        }
     }
 
     /// When it wants [`CallInput::Timeout`].
@@ -263,7 +277,7 @@ impl Call {
         let mut said = VecDeque::new();
         for leg in legs.iter_mut().filter(|leg| leg.stage.lives()) {
             let setup = &self.setup;
-            leg.tell(now, self.id, LegCmd::End(Cause::SystemFailure), setup, &mut self.rand, &mut said, out);
+            leg.tell(now, LegCmd::End(Cause::SystemFailure), setup, &mut self.rand, &mut said, out);
         }
         out.push(Post::Media(MediaCmd::Close { call: self.id }));
         if self.cdr.cause.is_none() {
@@ -361,9 +375,8 @@ impl Call {
     }
 
     fn timeout(&mut self, now: Instant, out: &mut Vec<Post>) {
-        for n in 0..self.legs.len() {
-            // A call has at most 255 legs.
-            let n = n as u8;
+        let legs: SmallVec<[LegId; 4]> = self.legs.iter().map(|leg| leg.id).collect();
+        for n in legs {
             self.with_sip(n, out, |leg, room| {
                 if leg.deadline().is_some_and(|by| by <= now) {
                     leg.timeout(now, room);
@@ -412,8 +425,8 @@ impl Call {
         }
     }
 
-    fn leg_said(&mut self, now: Instant, n: u8, event: LegEvent, out: &mut Vec<Post>) {
-        let Some(leg) = self.legs.iter_mut().find(|l| l.n == n && l.stage.lives()) else { return };
+    fn leg_said(&mut self, now: Instant, n: LegId, event: LegEvent, out: &mut Vec<Post>) {
+        let Some(leg) = self.legs.iter_mut().find(|l| l.id == n && l.stage.lives()) else { return };
         if let LegEvent::Ended(cause) = event {
             leg.stage = match &leg.kind {
                 Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
@@ -462,7 +475,7 @@ impl Call {
         }
     }
 
-    fn leg_ended(&mut self, now: Instant, n: u8, cause: Cause, out: &mut Vec<Post>) {
+    fn leg_ended(&mut self, now: Instant, n: LegId, cause: Cause, out: &mut Vec<Post>) {
         match &mut self.state {
             State::Summoning { .. } if !self.legs.iter().any(|l| l.stage.lives()) => {
                 self.finish(now, cause, 'a', out);
@@ -479,7 +492,7 @@ impl Call {
                 self.finish(now, cause, by, out);
             }
             State::Hunting(hunt) => {
-                let attempt = self.legs.iter().find(|l| l.n == n).and_then(|l| l.attempt.clone());
+                let attempt = self.legs.iter().find(|l| l.id == n).and_then(|l| l.attempt.clone());
                 let seq = attempt.as_ref().and_then(|attempt| hunt.number_of(attempt));
                 out.extend(seq.map(|seq| Post::Left { call: self.id, seq }));
                 hunt.ended(cause, attempt, &self.setup.config);
@@ -500,9 +513,9 @@ impl Call {
     }
 
     /// The operator's phone was lifted: now to whom he wants.
-    fn summoned(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
+    fn summoned(&mut self, now: Instant, n: LegId, out: &mut Vec<Post>) {
         self.a = n;
-        for leg in self.legs.iter_mut().filter(|l| l.n == n) {
+        for leg in self.legs.iter_mut().filter(|l| l.id == n) {
             leg.stage = LegStage::Up;
         }
         self.end_all(now, Cause::Normal, Some(n), out);
@@ -510,7 +523,7 @@ impl Call {
     }
 
     /// The first answer wins; every other leg hears that it was answered elsewhere.
-    fn answered(&mut self, now: Instant, n: u8, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
+    fn answered(&mut self, now: Instant, n: LegId, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
         let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
         let hunt = match std::mem::replace(&mut self.state, State::Over) {
             State::Hunting(hunt) => hunt.kept_for_help(),
@@ -520,17 +533,17 @@ impl Call {
         self.cdr.answered_after = Some(self.age(now));
         let mut caller_is_up = false;
         for leg in &mut self.legs {
-            if leg.n == n {
+            if leg.id == n {
                 leg.stage = LegStage::Up;
-            } else if leg.n == self.a {
+            } else if leg.id == self.a {
                 caller_is_up = leg.stage == LegStage::Up;
                 leg.stage = LegStage::Up;
             }
         }
         self.note_target(n);
         let a = self.a;
-        for other in self.living(|l| l.n != n && l.n != a) {
-            let silent = self.legs.iter().any(|l| l.n == other && l.stage == LegStage::Trying);
+        for other in self.living(|l| l.id != n && l.id != a) {
+            let silent = self.legs.iter().any(|l| l.id == other && l.stage == LegStage::Trying);
             if self.cdr.emergency && silent {
                 self.note_failed(now, other, Cause::Failure);
             }
@@ -541,7 +554,7 @@ impl Call {
         }
         self.join(n, out);
         let target = self.cdr.target.clone();
-        out.push(Post::Tell(Event::CallAnswered { call: self.id, leg: self.id.leg(n), target }));
+        out.push(Post::Tell(Event::CallAnswered { call: self.id, leg: n, target }));
         self.begin_after(now, n, out);
     }
 
@@ -563,5 +576,5 @@ impl Call {
 }
 
 fn ringing(call: CallId, leg: &Leg) -> Post {
-    Post::Tell(Event::CallRinging { call, leg: call.leg(leg.n), target: leg.target.to_string() })
+    Post::Tell(Event::CallRinging { call, leg: leg.id, target: leg.target.to_string() })
 }

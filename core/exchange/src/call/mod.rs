@@ -32,7 +32,7 @@ use ringtrip_sip::message::Request;
 use ringtrip_sip::next_hop::Reach;
 
 use crate::route::{Planned, SipWay, WallTime};
-use ringtrip_model::ids::{CallId, LineId};
+use ringtrip_model::ids::{CallId, LegId, LineId};
 use ringtrip_model::party::{CallerId, Digits, Source};
 
 /// All that a call is born with.
@@ -59,6 +59,16 @@ pub struct Birth {
     pub ports: [u16; 2],
 }
 
+impl Birth {
+    /// The caller's leg; none where the operator's phones are rung first.
+    pub fn leg(&self) -> Option<LegId> {
+        match &self.a {
+            Caller::Sip { leg, .. } | Caller::Line { leg, .. } => Some(*leg),
+            Caller::Operator { .. } => None,
+        }
+    }
+}
+
 /// Of calls that begin here (RFC 3261 §8.1.1.6).
 pub const MAX_FORWARDS: u8 = 70;
 
@@ -67,6 +77,8 @@ pub const MAX_FORWARDS: u8 = 70;
 pub enum Caller {
     /// An INVITE, already admitted.
     Sip {
+        /// Its name.
+        leg: LegId,
         /// Its transaction.
         tx: ServerTx,
         /// The INVITE.
@@ -77,7 +89,12 @@ pub enum Caller {
         reach: Reach,
     },
     /// A telephone, or the landline ringing in.
-    Line(LineId),
+    Line {
+        /// The leg that the line made.
+        leg: LegId,
+        /// The line.
+        line: LineId,
+    },
     /// Click to dial: ring this extension or line first, then call `dialled`.
     Operator {
         /// The phones to ring first.

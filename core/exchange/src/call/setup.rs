@@ -7,13 +7,15 @@ use ringtrip_media::tone::Tone;
 use ringtrip_sip::nat::Topology;
 
 use ringtrip_config::Config;
-use ringtrip_model::ids::{LineId, PortRef};
+use ringtrip_model::ids::{Ids, LineId, PortRef};
 
 /// What all calls have in common; made once for each version of the configuration and shared.
 #[derive(Debug, Clone)]
 pub struct CallSetup {
     /// The configuration that new calls follow. A call keeps the version it was born with.
     pub config: Arc<Config>,
+    /// Names for the legs that calls place.
+    pub ids: Ids,
     /// The ringback tone of the region, for a SIP caller whose phone no longer makes its own.
     pub ringback: Tone,
     /// The busy tone of the region, for a caller whom the exchange has answered.

@@ -10,13 +10,14 @@ use crate::call::machine::State;
 use crate::leg::LegCmd;
 use crate::post::{End, MediaCmd, Post};
 use ringtrip_model::event::Event;
+use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{Cause, Key, KeyForm};
 
 /// What the media plane was asked for so far.
 #[derive(Debug, Default)]
 pub(super) struct Path {
     /// The called leg that the caller is joined to, with its end.
-    joined: Option<(u8, End)>,
+    joined: Option<(LegId, End)>,
     /// Was anything asked at all? Then the media plane has figures to say.
     used: bool,
     /// The caller has heard sound before the answer: his phone makes no ringback of its own any more.
@@ -33,7 +34,7 @@ impl Path {
     pub(super) fn used(&self) -> bool {
         self.used
     }
-    pub(super) fn joined(&self) -> Option<u8> {
+    pub(super) fn joined(&self) -> Option<LegId> {
         self.joined.as_ref().map(|(n, _)| *n)
     }
     pub(super) fn end_b(&self) -> Option<&End> {
@@ -52,7 +53,7 @@ impl Path {
         self.early |= early;
     }
     /// A called leg is gone; if it was the one that the caller heard, another may be heard now.
-    pub(super) fn lost(&mut self, n: u8) {
+    pub(super) fn lost(&mut self, n: LegId) {
         if self.joined() == Some(n) {
             self.joined = None;
         }
@@ -63,7 +64,7 @@ impl Call {
     /// What the caller speaks, for the offer to a target. `None` makes the leg offer what we can transcode, so that
     /// whatever the caller says later will fit.
     pub(super) fn offer(&self) -> Option<Sound> {
-        let leg = self.legs.iter().find(|l| l.n == self.a)?;
+        let leg = self.legs.iter().find(|l| l.id == self.a)?;
         match &leg.kind {
             // He has agreed on a codec with us already: only what can be transcoded into it will do.
             Kind::Sip(_) if leg.stage == LegStage::Up || self.path.attended => None,
@@ -75,8 +76,8 @@ impl Call {
     }
 
     /// A target rings.
-    pub(super) fn rings(&mut self, now: Instant, n: u8, out: &mut Vec<Post>) {
-        let up = self.legs.iter().any(|l| l.n == self.a && l.stage == LegStage::Up);
+    pub(super) fn rings(&mut self, now: Instant, n: LegId, out: &mut Vec<Post>) {
+        let up = self.legs.iter().any(|l| l.id == self.a && l.stage == LegStage::Up);
         // Whose sound the caller hears already rings now: what that means for the ear is for the caller's side to judge.
         if !up && self.path.early && self.path.joined() == Some(n) {
             if !std::mem::replace(&mut self.path.told_ringing, true) {
@@ -99,7 +100,7 @@ impl Call {
     }
 
     /// A target has sound before its answer; the first that has is heard.
-    pub(super) fn early(&mut self, now: Instant, n: u8, sound: Sound, out: &mut Vec<Post>) {
+    pub(super) fn early(&mut self, now: Instant, n: LegId, sound: Sound, out: &mut Vec<Post>) {
         if self.path.joined.is_some() {
             return;
         }
@@ -111,7 +112,7 @@ impl Call {
     }
 
     /// Joins the caller to leg `n`.
-    pub(super) fn join(&mut self, n: u8, out: &mut Vec<Post>) {
+    pub(super) fn join(&mut self, n: LegId, out: &mut Vec<Post>) {
         if self.path.joined() == Some(n) {
             return;
         }
@@ -132,16 +133,14 @@ impl Call {
         }
         let (call, a, b) = (self.id(), self.a, self.path.joined());
         for leg in self.legs.iter_mut().filter(|l| l.stage.lives()) {
-            let port = match leg.n {
-                n if n == a => self.ports[0],
-                n if Some(n) == b => self.ports[1],
-                _ => continue,
-            };
-            if let Kind::Sip(sip) = &mut leg.kind
+            if leg.id != a && Some(leg.id) != b {
+                continue;
+            }
+            if let (Kind::Sip(sip), Some(port)) = (&mut leg.kind, leg.port)
                 && let Some(mut face) = sip.take_face()
             {
                 face.timeout = self.setup.config.limits.rtp_timeout;
-                out.push(Post::Media(MediaCmd::Face { leg: call.leg(leg.n), port, face: Box::new(face) }));
+                out.push(Post::Media(MediaCmd::Face { call, port, face: Box::new(face) }));
             }
         }
     }
@@ -150,7 +149,7 @@ impl Call {
     pub(super) fn digit(
         &mut self,
         now: Instant,
-        n: u8,
+        n: LegId,
         (key, ms): (Key, u16),
         form: KeyForm,
         out: &mut Vec<Post>,
@@ -159,7 +158,7 @@ impl Call {
             return;
         }
         let Some(other) = self.other(n) else { return };
-        out.push(Post::Tell(Event::CallDigit { call: self.id(), from: self.leg_id(n), key: key.as_char() }));
+        out.push(Post::Tell(Event::CallDigit { call: self.id(), from: n, key: key.as_char() }));
         if form != KeyForm::Carried {
             self.tell(now, other, LegCmd::Digit { key, ms, form }, out);
         }
@@ -185,16 +184,16 @@ impl Call {
         }
         let Some(other) = self.other(from) else { return };
         if self.speaks_events(from) && self.speaks_events(other) {
-            let (call, from) = (self.id(), self.leg_id(from));
+            let call = self.id();
             out.push(Post::Tell(Event::CallDigit { call, from, key: key.as_char() }));
         } else {
             self.digit(now, from, (key, ms), form, out);
         }
     }
 
-    pub(super) fn speaks_events(&self, n: u8) -> bool {
+    pub(super) fn speaks_events(&self, n: LegId) -> bool {
         self.legs.iter().any(|l| match &l.kind {
-            Kind::Sip(sip) => l.n == n && sip.speaks_events(),
+            Kind::Sip(sip) => l.id == n && sip.speaks_events(),
             Kind::Line(_) => false,
         })
     }

@@ -11,12 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_sip::endpoint::{Flow, Transport};
+use ringtrip_sip::random::Random;
 use smallvec::SmallVec;
-
-use crate::rand::Rand;
-
-/// The number that owns its client transactions: above all calls, while gateways are below 2³².
-pub(super) const OWNER: u64 = u64::MAX;
 
 /// A phone that has just registered is asked within so many milliseconds, so that its latency is known soon.
 const FIRST: (u64, u64) = (1_000, 5_000);
@@ -27,7 +23,7 @@ type Way = (Transport, SocketAddr, u32);
 /// The ways that are kept open.
 #[derive(Debug)]
 pub(super) struct KeepAlive {
-    rand: Rand,
+    rand: Random,
     ways: HashMap<Way, Kept>,
     due: BTreeSet<(Instant, Way)>,
     /// Questions under way.
@@ -63,9 +59,9 @@ pub(super) struct Measured {
 }
 
 impl KeepAlive {
-    pub(super) fn new(seed: u64) -> KeepAlive {
+    pub(super) fn new(seed: [u8; 32]) -> KeepAlive {
         KeepAlive {
-            rand: Rand::new(seed),
+            rand: Random::new(seed),
             ways: HashMap::new(),
             due: BTreeSet::new(),
             asked: HashMap::new(),
@@ -170,7 +166,7 @@ mod tests {
     #[test]
     fn a_way_is_kept_once_however_many_use_it() {
         let now = start();
-        let mut keep = KeepAlive::new(1);
+        let mut keep = KeepAlive::new([1; 32]);
         let (a, b) = (Bytes::from_static(b"201"), Bytes::from_static(b"202"));
         keep.keep(now, flow(4000), &a);
         keep.keep(now, flow(4000), &b);
@@ -195,7 +191,7 @@ mod tests {
     #[test]
     fn the_answer_measures() {
         let now = start();
-        let mut keep = KeepAlive::new(1);
+        let mut keep = KeepAlive::new([1; 32]);
         keep.keep(now, flow(4000), &Bytes::from_static(b"201"));
         let ask = |keep: &mut KeepAlive| keep.question(now, way_of(flow(4000))).expect("a question").n;
         let n = ask(&mut keep);

@@ -5,14 +5,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use ringtrip_sip::Headers;
 use ringtrip_sip::cseq::CSeq;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, Told, Transmit, Transport};
+use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::message::{Method, Request};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::registrar::{self, Binding, Change};
 use ringtrip_sip::via::Via;
 
-use super::keep_alive::{Measured, OWNER, Question, way_of};
+use super::keep_alive::{Measured, Question, way_of};
 use super::{Desk, DeskOut};
+use crate::owner::{Ask, ClientTx, Owner, Told};
 use crate::post::Post;
 use ringtrip_config::{External, KeepAliveBy};
 use ringtrip_model::ids::{ExtId, GatewayId};
@@ -72,9 +73,9 @@ impl Desk {
                 }
                 KeepAliveBy::Options => {
                     let Some(question) = self.keep_alive.question(now, way) else { continue };
-                    let tx = ClientTx { owner: OWNER, n: question.n };
+                    let tx = ClientTx { owner: Owner::KeepAlive, n: question.n };
                     let request = Box::new(self.options(flow, uri, &path, &question));
-                    self.ask(now, Ask::Send { tx, request, to: flow }, out);
+                    self.ask(now, Ask::Send { tx: tx.clone(), request, to: flow }, out);
                     // It is not repeated: what it is for, the first packet does.
                     self.ask(now, Ask::Abandon { tx }, out);
                 }

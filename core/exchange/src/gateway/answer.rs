@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_sip::address::{Contacts, NameAddr};
-use ringtrip_sip::endpoint::{ClientTx, Transport};
+use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::list;
 use ringtrip_sip::message::{Headers, Response};
 use ringtrip_sip::name::Name;
@@ -19,17 +19,17 @@ use crate::leg::sip::uac::retry_after;
 use crate::post::Post;
 
 impl Gateway {
-    pub(super) fn answered(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
+    pub(super) fn answered(&mut self, now: Instant, n: u32, response: &Response, out: &mut Vec<Post>) {
         if response.code < 200 {
             return;
         }
         match (self.registration, self.probe) {
-            (Registration::Trying(asked), _) if asked.tx == tx => {
+            (Registration::Trying(asked), _) if asked.n == n => {
                 self.measure(now, asked);
                 self.servers.trust(asked.server);
                 self.registered(now, asked.server, response, out);
             }
-            (_, Probe::Trying(asked)) if asked.tx == tx => {
+            (_, Probe::Trying(asked)) if asked.n == n => {
                 (self.answers_options, self.unanswered) = (true, 0);
                 self.probe_later(now);
                 self.measure(now, asked);
@@ -43,14 +43,14 @@ impl Gateway {
                 }
                 self.is_seen(now, asked.server, seen(&response.headers), out);
             }
-            _ => self.answered_late(now, tx, response, out),
+            _ => self.answered_late(now, n, response, out),
         }
     }
 
     /// An answer to what was given up. It counts as long as nothing else was begun: a provider that is always slow would
     /// never be registered at otherwise. How long it took says how long the server was away.
-    fn answered_late(&mut self, now: Instant, tx: ClientTx, response: &Response, out: &mut Vec<Post>) {
-        let Some(at) = self.late.iter().position(|(_, asked)| asked.tx == tx) else { return };
+    fn answered_late(&mut self, now: Instant, n: u32, response: &Response, out: &mut Vec<Post>) {
+        let Some(at) = self.late.iter().position(|(_, asked)| asked.n == n) else { return };
         let (purpose, asked) = self.late.swap_remove(at);
         if purpose == Purpose::Options {
             self.answers_options = true;

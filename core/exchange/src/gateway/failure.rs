@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ringtrip_sip::endpoint::ClientTx;
-
 use super::{
     Asked, DOUBT, DOUBT_MAX, Gateway, Probe, Purpose, RETRY, RETRY_MAX, Registration, Resolve, Why, client,
 };
@@ -12,17 +10,17 @@ use crate::post::{Doubt, Post};
 
 impl Gateway {
     /// The endpoint has given up a request of ours.
-    pub(super) fn failed(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Post>) {
+    pub(super) fn failed(&mut self, now: Instant, n: u32, out: &mut Vec<Post>) {
         match (self.registration, self.probe) {
-            (Registration::Trying(asked), _) if asked.tx == tx => {
+            (Registration::Trying(asked), _) if asked.n == n => {
                 self.unanswered(now, Purpose::Register, asked, out);
             }
-            (_, Probe::Trying(asked)) if asked.tx == tx => {
+            (_, Probe::Trying(asked)) if asked.n == n => {
                 self.unanswered(now, Purpose::Options, asked, out);
             }
             _ => {}
         }
-        self.late.retain(|(_, asked)| asked.tx != tx);
+        self.late.retain(|(_, asked)| asked.n != n);
     }
 
     /// No answer to a request of ours: its server failed, and is left if it is the one in use.

@@ -5,17 +5,18 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use ringtrip_sip::Headers;
 use ringtrip_sip::cseq::CSeq;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Transport};
+use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::message::{Method, Request};
 use ringtrip_sip::name::Name;
 
-use super::{Gateway, owner};
+use super::Gateway;
 use crate::leg::sip::identity::escape_user;
+use crate::owner::{Ask, ClientTx, Owner};
 use crate::post::Post;
 use ringtrip_config::HostPort;
 
 impl Gateway {
-    pub(super) fn send_register(&mut self, out: &mut Vec<Post>) -> ClientTx {
+    pub(super) fn send_register(&mut self, out: &mut Vec<Post>) -> u32 {
         let mut headers = Headers::with_capacity(14);
         self.cseq += 1;
         self.name(&mut headers, Method::Register);
@@ -36,7 +37,7 @@ impl Gateway {
         self.send(request, out)
     }
 
-    pub(super) fn send_options(&mut self, out: &mut Vec<Post>) -> ClientTx {
+    pub(super) fn send_options(&mut self, out: &mut Vec<Post>) -> u32 {
         let mut headers = Headers::with_capacity(12);
         self.cseq += 1;
         self.name(&mut headers, Method::Options);
@@ -94,12 +95,12 @@ impl Gateway {
         }
     }
 
-    fn send(&mut self, request: Request, out: &mut Vec<Post>) -> ClientTx {
+    fn send(&mut self, request: Request, out: &mut Vec<Post>) -> u32 {
         self.sent = self.sent.wrapping_add(1);
-        let tx = ClientTx { owner: owner(self.id()), n: self.sent };
+        let tx = ClientTx { owner: Owner::Gateway(self.id().clone()), n: self.sent };
         if let Some(to) = self.servers.current() {
             out.push(Post::Sip(Ask::Send { tx, request: Box::new(request), to }));
         }
-        tx
+        self.sent
     }
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringtrip_sip::Headers;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, Lost, Told, Transport};
+use ringtrip_sip::endpoint::{Flow, Lost, Transport};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 
 use super::{Gateway, GatewaySetup};
+use crate::owner::{Ask, ClientTx, Owner, Told};
 use crate::post::{CallInput, Doubt, GatewayInput, Post};
 use crate::route::Found;
 use ringtrip_model::ids::CallId;
@@ -19,7 +20,7 @@ struct Bench {
     now: Instant,
     gateway: Gateway,
     /// Every request that was sent: method, server, name.
-    sent: Vec<(Method, SocketAddr, ClientTx)>,
+    sent: Vec<(Method, SocketAddr, u32)>,
     /// The same, whole.
     requests: Vec<Request>,
     /// How often DNS was asked.
@@ -35,6 +36,11 @@ fn servers(found: &Found) -> Vec<u8> {
         std::net::IpAddr::V6(_) => 0,
     };
     way.flows.iter().map(last).collect()
+}
+
+/// The gateway's own name for a request of its.
+fn owned(n: u32) -> ClientTx {
+    ClientTx { owner: Owner::Gateway("gw1".parse().unwrap()), n }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -60,7 +66,7 @@ impl Bench {
                 locals,
                 topology: std::sync::Arc::new(ringtrip_sip::nat::Topology::direct()),
             },
-            1,
+            [1; 32],
             &mut out,
         );
         let mut bench = Bench { now, gateway, sent: Vec::new(), requests: Vec::new(), asked: 0, way: None };
@@ -75,7 +81,7 @@ impl Bench {
         for post in out {
             match post {
                 Post::Sip(Ask::Send { tx, request, to }) => {
-                    self.sent.push((request.method.clone(), to.remote, tx));
+                    self.sent.push((request.method.clone(), to.remote, tx.n));
                     self.requests.push(*request);
                 }
                 Post::Resolve { .. } => self.asked += 1,
@@ -114,20 +120,22 @@ impl Bench {
 
     /// The last request of this method to this server.
     #[track_caller]
-    fn last(&self, method: Method, server: u8) -> ClientTx {
+    fn last(&self, method: Method, server: u8) -> u32 {
         let found = self.sent.iter().rev().find(|(m, to, _)| *m == method && *to == at(server));
         found.unwrap_or_else(|| panic!("no {method:?} to {server}: {:?}", self.sent)).2
     }
 
-    fn fails(&mut self, tx: ClientTx) {
+    fn fails(&mut self, n: u32) {
+        let tx = owned(n);
         self.on(GatewayInput::Sip(Told::Failed { tx, why: Lost::Timeout }));
     }
 
-    fn answers(&mut self, tx: ClientTx, code: u16) {
-        self.answers_with(tx, code, &[]);
+    fn answers(&mut self, n: u32, code: u16) {
+        self.answers_with(n, code, &[]);
     }
 
-    fn answers_with(&mut self, tx: ClientTx, code: u16, lines: &[(Name, &str)]) {
+    fn answers_with(&mut self, n: u32, code: u16, lines: &[(Name, &str)]) {
+        let tx = owned(n);
         let flow = Flow { transport: Transport::Udp, local: at(100), remote: at(1), connection: 0 };
         let mut headers = Headers::default();
         lines.iter().for_each(|(name, value)| headers.push(name.clone(), value.to_string()));

@@ -1,6 +1,7 @@
 //! Leg words: all that a call and its legs say to each other. A desk phone, a telephone on an FXS port, the
 //! landline and a SIP provider are equally good legs; `leg/sip.rs` translates for SIP, `line` for telephones and landlines.
 
+pub mod index;
 pub mod sip;
 
 use std::sync::Arc;

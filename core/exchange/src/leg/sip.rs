@@ -27,19 +27,20 @@ use bytes::Bytes;
 use ringtrip_media::sound::{CodecKind, Sound};
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::digest;
-use ringtrip_sip::endpoint::{ClientTx, Flow, ServerTx, Told, Transport};
+use ringtrip_sip::endpoint::{Flow, ServerTx, Transport};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nat;
 use ringtrip_sip::next_hop::{NextHop, Reach};
+use ringtrip_sip::random::Random;
 use smallvec::SmallVec;
 
 use crate::call::CallSetup;
 use crate::leg::{LegCmd, LegEvent};
+use crate::owner::{ClientTx, Owner, Told};
 use crate::post::{Post, RtpFace};
-use crate::rand::Rand;
 use crate::route::SipWay;
-use ringtrip_model::ids::{CallId, LegId};
+use ringtrip_model::ids::LegId;
 use ringtrip_model::party::Cause;
 
 use hops::{Hops, Outgoing};
@@ -52,7 +53,7 @@ use within::Pending;
 /// What a leg has at hand while it steps.
 pub(crate) struct Room<'a> {
     pub(crate) setup: &'a CallSetup,
-    pub(crate) rand: &'a mut Rand,
+    pub(crate) rand: &'a mut Random,
     /// What it tells its call.
     pub(crate) said: &'a mut SmallVec<[LegEvent; 2]>,
     /// What it wants sent.
@@ -123,19 +124,11 @@ pub(crate) const SUPPORTED: &str = "100rel, timer";
 /// What an offer or answer is, alone or as a part of a body.
 pub(crate) const SDP: &str = "application/sdp";
 
-/// The leg that a tag of ours names: `<call>-<leg>-<random>`.
+/// The leg that a tag of ours names: `<leg>-<random>`.
 pub fn owner_of_tag(tag: &str) -> Option<LegId> {
-    let mut parts = tag.splitn(3, '-');
-    let call = parts.next().filter(|c| c.len() == 16)?;
-    let n = parts.next()?.parse().ok()?;
-    parts.next().filter(|random| !random.is_empty())?;
-    Some(LegId { call: call.parse::<CallId>().ok()?, n })
-}
-
-/// The leg that a client transaction of a call belongs to.
-pub fn owner_of_tx(tx: ClientTx) -> LegId {
-    // The leg's number is in the upper half, which is 16 bits wide and holds 8.
-    LegId { call: CallId(tx.owner), n: (tx.n >> 16) as u8 }
+    let (leg, random) = tag.split_once('-')?;
+    let is_ours = leg.len() == 16 && !random.is_empty() && leg.bytes().all(|b| b.is_ascii_hexdigit());
+    leg.parse().ok().filter(|_| is_ours)
 }
 
 impl SipLeg {
@@ -318,16 +311,16 @@ impl SipLeg {
         }
     }
 
-    /// The name for the next request of ours: the leg in the upper half, a count in the lower.
+    /// The name for the next request of ours.
     fn next_tx(&mut self) -> ClientTx {
         self.sent = self.sent.wrapping_add(1);
-        ClientTx { owner: self.id.call.0, n: u32::from(self.id.n) << 16 | u32::from(self.sent) }
+        ClientTx { owner: Owner::Leg(self.id), n: u32::from(self.sent) }
     }
 
     fn send(&mut self, request: Request, room: &mut Room<'_>) -> ClientTx {
         let tx = self.next_tx();
         let (hop, learned) = self.next_hop();
-        self.dispatch(hop, learned, Outgoing::Request(tx, Box::new(request)), room);
+        self.dispatch(hop, learned, Outgoing::Request(tx.clone(), Box::new(request)), room);
         tx
     }
 
@@ -352,7 +345,7 @@ impl SipLeg {
         Some(request)
     }
 
-    fn authorize(&mut self, request: &mut Request, rand: &mut Rand) {
+    fn authorize(&mut self, request: &mut Request, rand: &mut Random) {
         let Some(auth) = &mut self.auth else { return };
         auth.sign(request, &rand.hex());
         if request.method == Method::Invite {

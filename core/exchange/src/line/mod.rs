@@ -28,7 +28,7 @@ pub use self::words::{CallType, Disconnect, GatewayWord, LineStatus};
 
 use crate::post::{LineInput, Post};
 use ringtrip_config::{Config, LineKind};
-use ringtrip_model::ids::{CallIds, LineId, PortRef};
+use ringtrip_model::ids::{Ids, LineId, PortRef};
 
 use self::wire::Wire;
 
@@ -63,9 +63,9 @@ impl LineSetup {
 
 impl Line {
     /// The line of this name, out of service until its board says `Ready`; `None` if the configuration has none.
-    pub fn new(id: &LineId, setup: &LineSetup, calls: CallIds, wall: Wall, now: Instant) -> Option<Line> {
+    pub fn new(id: &LineId, setup: &LineSetup, ids: Ids, wall: Wall, now: Instant) -> Option<Line> {
         let line = setup.config.line(id)?;
-        let wire = Wire::new(line.id.clone(), line.port.clone(), calls, wall);
+        let wire = Wire::new(line.id.clone(), line.port.clone(), ids, wall);
         Some(match &line.kind {
             LineKind::Fxs(set) => Line::Fxs(Box::new(Fxs::new(wire, set.clone(), setup, now))),
             LineKind::Fxo(set) => Line::Fxo(Box::new(Fxo::new(wire, set.clone(), setup, now))),

@@ -7,18 +7,18 @@ use ringtrip_media::tone::Tone;
 
 use crate::leg::LegEvent;
 use crate::line::Wall;
-use crate::post::{CallInput, End, Listen, MediaCmd, Post};
+use crate::post::{End, LegInput, Listen, MediaCmd, Post};
 use crate::route::Keys;
 use ringtrip_model::board::BoardCmd;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallIds, LegId, LineId, PortRef};
+use ringtrip_model::ids::{Ids, LegId, LineId, PortRef};
 
 /// A port and what is known about it.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub line: LineId,
     pub port: PortRef,
-    pub calls: CallIds,
+    pub ids: Ids,
     pub wall: Wall,
     /// As last read.
     pub volts: Option<f32>,
@@ -30,9 +30,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub fn new(line: LineId, port: PortRef, calls: CallIds, wall: Wall) -> Wire {
+    pub fn new(line: LineId, port: PortRef, ids: Ids, wall: Wall) -> Wire {
         let (volts, milliamps, sounding) = (None, None, false);
-        Wire { line, port, calls, wall, volts, milliamps, sounding, listening: Listen::default() }
+        Wire { line, port, ids, wall, volts, milliamps, sounding, listening: Listen::default() }
     }
 
     pub fn end(&self) -> End {
@@ -87,7 +87,7 @@ impl Wire {
     }
 
     pub fn say(&self, leg: LegId, event: LegEvent, out: &mut Vec<Post>) {
-        out.push(Post::Call { call: leg.call, input: CallInput::Leg { n: leg.n, event } });
+        out.push(Post::Leg { leg, input: LegInput::Said(event) });
     }
 
     /// Tells the people who watch what has changed.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::line::Fault;
 use ringtrip_model::board::{Polarity, PortKind};
-use ringtrip_model::ids::{CallId, LineId, PortRef};
+use ringtrip_model::ids::{LegId, LineId, PortRef};
 use ringtrip_model::party::Cause;
 
 /// What a line is doing now, for the API and the console.
@@ -29,8 +29,8 @@ pub struct LineStatus {
     pub polarity: Polarity,
     /// How long it has been in this state.
     pub for_: Duration,
-    /// The call that it carries.
-    pub call: Option<CallId>,
+    /// The leg that it carries.
+    pub leg: Option<LegId>,
     /// What is wrong with it, if anything.
     pub fault: Option<Fault>,
     /// What kind of call that is (landline only).

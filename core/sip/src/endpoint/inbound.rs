@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Endpoint, Flow, Output, ServerTx, Told, key, transmit};
+use super::{Endpoint, Flow, Output, Owner, ServerTx, Told, key, transmit};
 use crate::build;
 use crate::cseq::CSeq;
 use crate::message::{Method, Request, Response};
@@ -67,8 +67,14 @@ impl Machine {
     }
 }
 
-impl Endpoint {
-    pub(super) fn request(&mut self, now: Instant, flow: Flow, mut request: Request, out: &mut Vec<Output>) {
+impl<O: Owner> Endpoint<O> {
+    pub(super) fn request(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        mut request: Request,
+        out: &mut Vec<Output<O>>,
+    ) {
         // A copy meets the same verdict as the first, so the door comes before the look-up and reads the head for it.
         let read = match request.method {
             Method::Ack | Method::Cancel => Envelope::read(&request.headers).map_err(|_| None),
@@ -108,7 +114,7 @@ impl Endpoint {
         now: Instant,
         tx: ServerTx,
         mut response: Response,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         let Some(server) = self.servers.get_mut(tx.0) else { return };
         if response.code > 100 && key::tag(&response.headers, &Name::To).is_none() {
@@ -174,7 +180,7 @@ impl Endpoint {
         request: Request,
         head: &Envelope,
         key: u64,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         // In a dialog the To tag keeps copies apart already; outside, a copy by another way is a loop of forks.
         let merge = head.to.tag().is_none().then(|| self.keys.merge(head));
@@ -213,7 +219,7 @@ impl Endpoint {
     }
 
     /// A copy of a request.
-    fn again(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+    fn again(&mut self, now: Instant, id: u64, out: &mut Vec<Output<O>>) {
         let Some(server) = self.servers.get_mut(id) else { return };
         let delivery = server.flow.delivery();
         match &mut server.machine {
@@ -246,7 +252,7 @@ impl Endpoint {
         request: Request,
         head: &Envelope,
         key: u64,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         let by_dialog = || {
             let ack = self.keys.ack(&head.call_id, head.to.tag()?, head.cseq.number);
@@ -274,7 +280,7 @@ impl Endpoint {
         mut request: Request,
         head: Envelope,
         key: u64,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         self.stamp(flow, &mut request.headers, &head.via);
         let back = self.peek_back(flow, &head.via, &request.headers);
@@ -295,7 +301,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn server_woken(&mut self, now: Instant, at: Instant, id: u64, out: &mut Vec<Output>) {
+    pub(super) fn server_woken(&mut self, now: Instant, at: Instant, id: u64, out: &mut Vec<Output<O>>) {
         let Some(server) = self.servers.get_mut(id) else { return };
         if server.queued == Some(at) {
             server.queued = None;
@@ -333,7 +339,7 @@ impl Endpoint {
 
     /// The way of these requests is gone. A final answer waiting to be taken no longer can be; an INVITE in progress goes
     /// on, as its 2xx may still find a way (RFC 3261 §18.2.2 allows a new connection).
-    pub(super) fn servers_failed(&mut self, now: Instant, flow: Flow, out: &mut Vec<Output>) {
+    pub(super) fn servers_failed(&mut self, now: Instant, flow: Flow, out: &mut Vec<Output<O>>) {
         let hit = |server: &Server| server.flow.is_hit_by(&flow);
         let ids: Vec<u64> = self.servers.ids().filter(|id| self.servers.get(*id).is_some_and(hit)).collect();
         for id in ids {
@@ -388,13 +394,13 @@ impl Server {
         (self.machine.wake(), &mut self.queued)
     }
 
-    fn resend(&self, out: &mut Vec<Output>) {
+    fn resend<O>(&self, out: &mut Vec<Output<O>>) {
         if let Some(last) = &self.last {
             transmit(self.flow, last.clone(), out);
         }
     }
 
-    fn trying(&mut self, out: &mut Vec<Output>) {
+    fn trying<O>(&mut self, out: &mut Vec<Output<O>>) {
         if let Some(request) = &self.request {
             let bytes = build::response(request, 100).write();
             self.last = Some(bytes.clone());

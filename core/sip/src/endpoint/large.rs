@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Endpoint, Flow, Transport};
+use super::{Endpoint, Flow, Owner, Transport};
 use crate::message::Request;
 use crate::name::Name;
 
@@ -50,7 +50,7 @@ impl Large {
     }
 }
 
-impl Endpoint {
+impl<O: Owner> Endpoint<O> {
     /// These may take streams at the port that they have for datagrams: servers. Phones are not tried; behind a router
     /// no connection reaches them.
     pub fn set_stream_peers(&mut self, peers: Vec<IpAddr>) {

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::large::Datagram;
-use super::{ClientTx, Endpoint, Flow, Lost, Output, Told, Transport, key, transmit};
+use super::{ClientTx, Endpoint, Flow, Lost, Output, Owner, Told, Transport, key, transmit};
 use crate::cseq::CSeq;
 use crate::list;
 use crate::message::{Headers, Method, Request, Response};
@@ -20,8 +20,8 @@ use crate::transaction::{InviteClient, NonInviteClient, client, invite_client};
 use crate::via::{MAGIC, Via};
 
 /// A client transaction with what it needs to repeat itself.
-pub(super) struct Client {
-    tx: ClientTx,
+pub(super) struct Client<O> {
+    tx: ClientTx<O>,
     machine: Machine,
     flow: Flow,
     /// The random half of the branch; the other is the number of the slot.
@@ -61,7 +61,7 @@ enum Cancel {
     Sent { state: NonInviteClient, bytes: Bytes },
 }
 
-impl Client {
+impl<O> Client<O> {
     fn deadline(&self) -> Option<Instant> {
         let own = self.machine_deadline();
         own.into_iter().chain(self.datagram.as_ref().map(|datagram| datagram.by)).min()
@@ -103,14 +103,14 @@ impl Client {
     }
 }
 
-impl Endpoint {
+impl<O: Owner> Endpoint<O> {
     pub(super) fn send(
         &mut self,
         now: Instant,
-        tx: ClientTx,
+        tx: ClientTx<O>,
         mut request: Box<Request>,
         to: Flow,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         let token = self.random.number();
         let id = self.clients.next_id();
@@ -133,8 +133,15 @@ impl Endpoint {
                 method: request.method.clone(),
             },
         };
-        let client =
-            Client { tx, machine, flow: to, token, bytes: Some(bytes.clone()), datagram, queued: None };
+        let client = Client {
+            tx: tx.clone(),
+            machine,
+            flow: to,
+            token,
+            bytes: Some(bytes.clone()),
+            datagram,
+            queued: None,
+        };
         let id = self.clients.insert(client);
         self.by_tx.insert(tx, id);
         self.settle_client(id);
@@ -148,9 +155,9 @@ impl Endpoint {
     pub(super) fn cancel(
         &mut self,
         now: Instant,
-        tx: ClientTx,
+        tx: ClientTx<O>,
         reason: Option<Bytes>,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         let Some(&id) = self.by_tx.get(&tx) else { return };
         let Some(client) = self.clients.get_mut(id) else { return };
@@ -165,7 +172,7 @@ impl Endpoint {
     }
 
     /// No copy of an abandoned INVITE may leave: it would ring a telephone for a call that goes another way by now.
-    pub(super) fn abandon(&mut self, now: Instant, tx: ClientTx, out: &mut Vec<Output>) {
+    pub(super) fn abandon(&mut self, now: Instant, tx: ClientTx<O>, out: &mut Vec<Output<O>>) {
         let id = self.by_tx.get(&tx).copied();
         let Some(client) = id.and_then(|id| self.clients.get_mut(id)) else { return };
         client.bytes = None;
@@ -178,10 +185,10 @@ impl Endpoint {
     /// The ACK of a 2xx: sent now, and again for each copy of that 2xx (RFC 3261 §13.2.2.4).
     pub(super) fn acknowledge(
         &mut self,
-        tx: ClientTx,
+        tx: ClientTx<O>,
         mut request: Request,
         to: Flow,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         // No response will ever name this branch, so it need not name a slot.
         let (id, token) = (self.random.number(), self.random.number());
@@ -202,7 +209,13 @@ impl Endpoint {
         transmit(to, bytes, out);
     }
 
-    pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response, out: &mut Vec<Output>) {
+    pub(super) fn response(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        response: Response,
+        out: &mut Vec<Output<O>>,
+    ) {
         // A stray one, or one with another Via below ours, is dropped: it is not for us (§8.1.3.3, §18.1.2).
         let Ok(Envelope { via, cseq, .. }) = screen::response(&response) else { return };
         let Some((id, token)) = branch(&via) else { return };
@@ -238,7 +251,7 @@ impl Endpoint {
                     client.bytes = None;
                 }
                 if then == client::Then::Tell {
-                    let tx = client.tx;
+                    let tx = client.tx.clone();
                     out.push(Output::Told(Told::Response { tx, response: Arc::new(response), flow }));
                 }
             }
@@ -253,7 +266,7 @@ impl Endpoint {
         id: u64,
         flow: Flow,
         response: Response,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Machine::Invite(invite) = &mut client.machine else { return };
@@ -267,7 +280,7 @@ impl Endpoint {
         if event != invite_client::Event::Provisional {
             client.bytes = None;
         }
-        let tx = client.tx;
+        let tx = client.tx.clone();
         match then {
             invite_client::Then::Tell if event == invite_client::Event::Success => {
                 invite.request = None;
@@ -304,7 +317,7 @@ impl Endpoint {
         }
     }
 
-    fn send_cancel(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+    fn send_cancel(&mut self, now: Instant, id: u64, out: &mut Vec<Output<O>>) {
         let timers = &self.config.timers;
         let Some(client) = self.clients.get_mut(id) else { return };
         let delivery = client.flow.delivery();
@@ -321,7 +334,7 @@ impl Endpoint {
         transmit(client.flow, bytes, out);
     }
 
-    pub(super) fn client_woken(&mut self, now: Instant, at: Instant, id: u64, out: &mut Vec<Output>) {
+    pub(super) fn client_woken(&mut self, now: Instant, at: Instant, id: u64, out: &mut Vec<Output<O>>) {
         let timers = &self.config.timers;
         let Some(client) = self.clients.get_mut(id) else { return };
         if client.queued == Some(at) {
@@ -330,14 +343,14 @@ impl Endpoint {
         if client.datagram.as_ref().is_some_and(|datagram| datagram.by <= now) {
             return self.by_datagram(now, id, out);
         }
-        let (tx, flow) = (client.tx, client.flow);
-        let lost = || Output::Told(Told::Failed { tx, why: Lost::Timeout });
+        let (tx, flow) = (client.tx.clone(), client.flow);
+        let lost = Output::Told(Told::Failed { tx, why: Lost::Timeout });
         match &mut client.machine {
             Machine::Invite(invite) => {
                 let (next, then) = invite.state.on(now, invite_client::Event::Timer, flow.delivery(), timers);
                 invite.state = next;
                 match then {
-                    invite_client::Then::TimedOut => out.push(lost()),
+                    invite_client::Then::TimedOut => out.push(lost),
                     invite_client::Then::Resend => {
                         client.bytes.iter().for_each(|bytes| transmit(flow, bytes.clone(), out));
                     }
@@ -355,7 +368,7 @@ impl Endpoint {
                 let (next, then) = state.on(now, client::Event::Timer, flow.delivery(), timers);
                 *state = next;
                 match then {
-                    client::Then::TimedOut => out.push(lost()),
+                    client::Then::TimedOut => out.push(lost),
                     client::Then::Resend => {
                         client.bytes.iter().for_each(|bytes| transmit(flow, bytes.clone(), out));
                     }
@@ -366,15 +379,15 @@ impl Endpoint {
         self.settle_client(id);
     }
 
-    pub(super) fn clients_failed(&mut self, now: Instant, flow: Flow, out: &mut Vec<Output>) {
-        let hit = |client: &Client| client.flow.is_hit_by(&flow);
+    pub(super) fn clients_failed(&mut self, now: Instant, flow: Flow, out: &mut Vec<Output<O>>) {
+        let hit = |client: &Client<O>| client.flow.is_hit_by(&flow);
         let ids: Vec<u64> = self.clients.ids().filter(|id| self.clients.get(*id).is_some_and(hit)).collect();
         for id in ids {
             self.client_broken(now, id, out);
         }
     }
 
-    fn client_broken(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+    fn client_broken(&mut self, now: Instant, id: u64, out: &mut Vec<Output<O>>) {
         let timers = &self.config.timers;
         let Some(client) = self.clients.get_mut(id) else { return };
         if client.datagram.is_some() {
@@ -394,13 +407,13 @@ impl Endpoint {
             }
         };
         if told {
-            out.push(Output::Told(Told::Failed { tx: client.tx, why: Lost::Transport }));
+            out.push(Output::Told(Told::Failed { tx: client.tx.clone(), why: Lost::Transport }));
         }
         self.settle_client(id);
     }
 
     /// The stream that it went by brings nothing: it goes as a datagram, in the same transaction.
-    fn by_datagram(&mut self, now: Instant, id: u64, out: &mut Vec<Output>) {
+    fn by_datagram(&mut self, now: Instant, id: u64, out: &mut Vec<Output<O>>) {
         let timers = &self.config.timers;
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(Datagram { to, via, bytes, .. }) = client.datagram.take() else { return };

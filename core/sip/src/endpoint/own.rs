@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::inbound::own_tag;
-use super::{Endpoint, EndpointConfig, Flow, Output, transmit};
+use super::{Endpoint, EndpointConfig, Flow, Output, Owner, transmit};
 use crate::build;
 use crate::lex::{self, Broken, Limits};
 use crate::list;
@@ -33,13 +33,13 @@ impl Texts {
     }
 }
 
-impl Endpoint {
+impl<O: Owner> Endpoint<O> {
     pub(super) fn octets(
         &mut self,
         now: std::time::Instant,
         flow: Flow,
         bytes: &Bytes,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) {
         match lex::message(bytes.clone(), &Limits::default()) {
             Ok(parsed) => self.message(now, flow, parsed.message, out),
@@ -48,12 +48,12 @@ impl Endpoint {
     }
 
     /// A message that cannot be taken: a request is told what is wrong with it, all else is dropped.
-    pub(super) fn broken(&self, flow: Flow, broken: Broken, out: &mut Vec<Output>) {
+    pub(super) fn broken(&self, flow: Flow, broken: Broken, out: &mut Vec<Output<O>>) {
         self.refused(flow, broken.answer(), out);
     }
 
     /// A request that did not get through the door: `answer` is what it is told, if anything.
-    pub(super) fn refused(&self, flow: Flow, answer: Option<Response>, out: &mut Vec<Output>) {
+    pub(super) fn refused(&self, flow: Flow, answer: Option<Response>, out: &mut Vec<Output<O>>) {
         let Some(mut response) = answer else { return };
         let back = match Via::top(&response.headers) {
             Ok(via) => {
@@ -66,7 +66,7 @@ impl Endpoint {
     }
 
     /// Refuses a request with this code.
-    pub(super) fn refuse(&self, back: Flow, request: &Request, code: u16, out: &mut Vec<Output>) {
+    pub(super) fn refuse(&self, back: Flow, request: &Request, code: u16, out: &mut Vec<Output<O>>) {
         if request.method != Method::Ack {
             self.answer(back, build::response(request, code), out);
         }
@@ -85,7 +85,7 @@ impl Endpoint {
     }
 
     /// Too many transactions: 503, and when to come back.
-    pub(super) fn shed(&mut self, back: Flow, request: &Request, out: &mut Vec<Output>) {
+    pub(super) fn shed(&mut self, back: Flow, request: &Request, out: &mut Vec<Output<O>>) {
         let (from, to) = self.config.retry_after;
         let after = u64::from(from) + self.random.below(u64::from(to.saturating_sub(from)) + 1);
         let mut response = build::response(request, 503);
@@ -99,7 +99,7 @@ impl Endpoint {
         back: Flow,
         request: &Request,
         head: &Envelope,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Output<O>>,
     ) -> bool {
         let Some(response) = self.verdict(request, head) else { return false };
         self.answer(back, response, out);
@@ -126,7 +126,7 @@ impl Endpoint {
         response
     }
 
-    fn answer(&self, back: Flow, mut response: Response, out: &mut Vec<Output>) {
+    fn answer(&self, back: Flow, mut response: Response, out: &mut Vec<Output<O>>) {
         let tag = self.keys.own_tag(&response.headers);
         own_tag(&mut response, tag);
         if !self.texts.name.is_empty() {

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow};
+use ringtrip_sip::endpoint::Flow;
 use ringtrip_sip::message::Request;
 use ringtrip_sip::next_hop::{self, HostName, NextHop};
 
 use crate::leg::sip::{Phase, Room, SipLeg};
+use crate::owner::{Ask, ClientTx};
 use crate::post::Post;
 
 /// What is known of next hops by name, and what waits for the rest.
@@ -58,9 +59,9 @@ impl Hops {
     }
 
     /// Takes back a request that has not left yet. False if it has.
-    pub(super) fn take_back(&mut self, tx: ClientTx) -> bool {
+    pub(super) fn take_back(&mut self, tx: &ClientTx) -> bool {
         let before = self.waiting.len();
-        self.waiting.retain(|w| !matches!(&w.request, Outgoing::Request(other, _) if *other == tx));
+        self.waiting.retain(|w| !matches!(&w.request, Outgoing::Request(other, _) if other == tx));
         self.waiting.len() < before
     }
 }
@@ -103,7 +104,7 @@ impl SipLeg {
             }
             let to = flow.unwrap_or(learned);
             if let (Outgoing::Request(tx, _), Phase::Calling(calling)) = (&request, &self.phase)
-                && calling.is(*tx)
+                && calling.is(tx)
             {
                 self.flow = to;
             }

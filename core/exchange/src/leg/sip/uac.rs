@@ -15,7 +15,7 @@ use ringtrip_sip::Headers;
 use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::digest;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow};
+use ringtrip_sip::endpoint::Flow;
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::next_hop::{self, NextHop, Reach};
@@ -25,6 +25,7 @@ use crate::gateway::seen;
 use crate::leg::sip::hops::Outgoing;
 use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, offer, put_sdp};
 use crate::leg::{LegEvent, Placement};
+use crate::owner::{Ask, ClientTx};
 use crate::post::{Doubt, GatewayInput, Post};
 use crate::route::{SipWay, digest_credentials};
 use ringtrip_model::party::Cause;
@@ -60,8 +61,8 @@ enum Wait {
 
 impl Calling {
     /// Is this the INVITE that is under way?
-    pub(super) fn is(&self, tx: ClientTx) -> bool {
-        self.tx == tx
+    pub(super) fn is(&self, tx: &ClientTx) -> bool {
+        self.tx == *tx
     }
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.wait {
@@ -141,14 +142,14 @@ impl SipLeg {
             return;
         }
         // It has not left yet: its next hop is still being resolved.
-        if self.hops.take_back(calling.tx) {
+        if self.hops.take_back(&calling.tx) {
             self.phase = Phase::Gone;
             return;
         }
         // Another phone has answered: this one need not show a missed call (RFC 3326 §1).
         let elsewhere = Bytes::from_static(b"SIP;cause=200;text=\"Call completed elsewhere\"");
         let reason = (cause == Cause::Normal).then_some(elsewhere);
-        room.out.push(Post::Sip(Ask::Cancel { tx: calling.tx, reason }));
+        room.out.push(Post::Sip(Ask::Cancel { tx: calling.tx.clone(), reason }));
         // A CANCEL may not leave before a sign of life (§9.1). Nobody needs the long wait for it any more.
         if let (Wait::Long, Some(way)) = (calling.wait, &self.way) {
             calling.wait = Wait::begin(now, way);
@@ -218,7 +219,7 @@ impl SipLeg {
                     self.next_way_or(now, Cause::Failure, room);
                 }
             }
-            Phase::Up(pending) if pending.is_change(tx) => {
+            Phase::Up(pending) if pending.is_change(&tx) => {
                 self.bye(Cause::Failure, room);
                 room.said.push(LegEvent::Ended(Cause::Failure));
             }
@@ -235,11 +236,11 @@ impl SipLeg {
         }
         let is_last = self.way.as_ref().is_none_or(|way| calling.way + 1 >= way.flows.len());
         calling.wait = Wait::Long;
-        let (tx, cancelling) = (calling.tx, calling.cancelling);
+        let (tx, cancelling) = (calling.tx.clone(), calling.cancelling);
         if is_last && calling.last_hope && !cancelling {
             return self.doubt(Doubt::Silent, room);
         }
-        self.abandoned.push(tx);
+        self.abandoned.push(tx.clone());
         room.out.push(Post::Sip(Ask::Abandon { tx }));
         self.doubt(Doubt::Silent, room);
         if cancelling {
@@ -298,7 +299,7 @@ impl SipLeg {
 
     fn established(&mut self, now: Instant, response: &Response, room: &mut Room<'_>) {
         let Phase::Calling(calling) = &self.phase else { return };
-        let (tx, number, cancelling) = (calling.tx, calling.number, calling.cancelling);
+        let (tx, number, cancelling) = (calling.tx.clone(), calling.number, calling.cancelling);
         match &mut self.dialog {
             Some(dialog) if dialog.is_of(response) => dialog.confirm(Some(response)),
             other => match Dialog::of_answer(&calling.invite, response, self.flow) {

@@ -9,7 +9,7 @@ use ringtrip_media::sound::Sound;
 use ringtrip_sip::body;
 use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
-use ringtrip_sip::endpoint::{Ask, ServerTx};
+use ringtrip_sip::endpoint::ServerTx;
 use ringtrip_sip::message::{Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::reliable::{Due, Sender, Support};
@@ -18,6 +18,7 @@ use ringtrip_sip::transaction::Timers;
 use crate::leg::LegEvent;
 use crate::leg::sip::within::Pending;
 use crate::leg::sip::{ALLOW, Phase, Room, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::owner::Ask;
 use crate::post::Post;
 use ringtrip_model::party::Cause;
 

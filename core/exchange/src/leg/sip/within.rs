@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringtrip_media::sound::Sound;
 use ringtrip_sip::body;
-use ringtrip_sip::endpoint::{Ask, ClientTx, Flow, ServerTx};
+use ringtrip_sip::endpoint::{Flow, ServerTx};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::session_timer::Due;
@@ -15,6 +15,7 @@ use crate::leg::LegEvent;
 use crate::leg::sip::info::{self, Said};
 use crate::leg::sip::uac::retry_after;
 use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::owner::{Ask, ClientTx};
 use crate::post::Post;
 use ringtrip_model::party::Cause;
 
@@ -59,8 +60,8 @@ impl Pending {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.retry
     }
-    pub(super) fn is_change(&self, tx: ClientTx) -> bool {
-        self.ours.as_ref().is_some_and(|ours| ours.tx == tx)
+    pub(super) fn is_change(&self, tx: &ClientTx) -> bool {
+        self.ours.as_ref().is_some_and(|ours| ours.tx == *tx)
     }
 }
 
@@ -179,7 +180,7 @@ impl SipLeg {
         room: &mut Room<'_>,
     ) {
         let Phase::Up(pending) = &mut self.phase else { return };
-        if response.code < 200 || !pending.is_change(tx) {
+        if response.code < 200 || !pending.is_change(&tx) {
             return;
         }
         let Some(ours) = pending.ours.take() else { return };

@@ -37,9 +37,9 @@ impl Fxo {
             State::Seizing(_) | State::Calling(_) | State::Talking(_) => {
                 self.finish(&state, now, Cause::Cpc, Disconnect::Cpc, out)
             }
-            State::Ringing { call, .. } => {
+            State::Ringing { leg, .. } => {
                 self.last_disconnect = Some(Disconnect::CallerGaveUp);
-                self.wire.say(call.a(), LegEvent::Ended(Cause::Cancelled), out);
+                self.wire.say(*leg, LegEvent::Ended(Cause::Cancelled), out);
                 self.idle(None, out)
             }
             State::Alerted { .. } | State::Heard { .. } | State::Spent { .. } => self.idle(None, out),
@@ -51,9 +51,9 @@ impl Fxo {
     /// is the house's own affair.
     pub(super) fn answered_beside(&mut self, state: State, out: &mut Vec<Post>) -> State {
         match state {
-            State::Ringing { quiet, call, .. } => {
+            State::Ringing { quiet, leg, .. } => {
                 self.last_disconnect = Some(Disconnect::CallerGaveUp);
-                self.wire.say(call.a(), LegEvent::Ended(Cause::Cancelled), out);
+                self.wire.say(leg, LegEvent::Ended(Cause::Cancelled), out);
                 State::Spent { quiet }
             }
             State::Heard { quiet, .. } => {

@@ -38,7 +38,7 @@ use crate::line::words::{CallType, Disconnect, GatewayWord, LineStatus};
 use crate::post::{LineInput, Listen, MediaEvent, Post};
 use ringtrip_config::DisconnectTone;
 use ringtrip_model::board::{BoardCmd, BoardEvent, Polarity, PortKind};
-use ringtrip_model::ids::{CallId, LegId};
+use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{CallerId, Cause, Key, KeyForm};
 
 use self::seize::Seizing;
@@ -87,7 +87,7 @@ enum State {
     /// It rings; nobody has been told yet. At `offer` a call is born.
     Heard { quiet: Instant, since: Instant, offer: Option<Instant>, caller: Option<CallerId> },
     /// It rings, and a call rings somebody; at `answer` the exchange answers by itself.
-    Ringing { quiet: Instant, call: CallId, answer: Option<Instant> },
+    Ringing { quiet: Instant, leg: LegId, answer: Option<Instant> },
     /// It still rings, but the call has ended.
     Spent { quiet: Instant },
     /// On its way from on-hook to the last digit dialled.
@@ -196,7 +196,7 @@ impl Fxo {
             milliamps: self.wire.milliamps,
             polarity: self.pair.polarity,
             for_: now.saturating_duration_since(self.since),
-            call: self.state.leg().map(|l| l.call),
+            leg: self.state.leg(),
             fault: self.faults.fault(),
             call_type: self.state.leg().and(self.call_type),
             gateway_state: Some(match &self.state {
@@ -343,8 +343,8 @@ impl Fxo {
                 let answered = matches!(state, State::Talking(_));
                 self.release(&state, now, Disconnect::by_far_end(cause, answered), out)
             }
-            (State::Ringing { call, .. }, LegCmd::Answer(sound)) => self.pick_up(call, now, &sound, out),
-            (State::Ringing { call, .. }, LegCmd::Attend) => self.attended(call, now, out),
+            (State::Ringing { leg, .. }, LegCmd::Answer(sound)) => self.pick_up(leg, now, &sound, out),
+            (State::Ringing { leg, .. }, LegCmd::Attend) => self.attended(leg, now, out),
             (State::Calling(talk), LegCmd::Attend) => {
                 self.wire.hush(out);
                 State::Calling(talk)
@@ -388,12 +388,12 @@ impl Fxo {
             State::Heard { quiet, since, offer: Some(at), caller } if at <= now => {
                 self.offer(quiet, since, caller, now, out)
             }
-            State::Ringing { call, answer: Some(at), .. } if at <= now => {
-                self.answers_by_itself(call, now, out)
+            State::Ringing { leg, answer: Some(at), .. } if at <= now => {
+                self.answers_by_itself(leg, now, out)
             }
-            State::Ringing { quiet, call, .. } if quiet <= now => {
+            State::Ringing { quiet, leg, .. } if quiet <= now => {
                 self.last_disconnect = Some(Disconnect::CallerGaveUp);
-                self.wire.say(call.a(), LegEvent::Ended(Cause::Cancelled), out);
+                self.wire.say(leg, LegEvent::Ended(Cause::Cancelled), out);
                 self.idle(None, out)
             }
             State::Seizing(seizing) => self.seizing_timeout(seizing, now, out),
@@ -476,7 +476,7 @@ impl State {
     /// The leg that the line carries.
     fn leg(&self) -> Option<LegId> {
         match self {
-            State::Ringing { call, .. } => Some(call.a()),
+            State::Ringing { leg, .. } => Some(*leg),
             State::Seizing(seizing) => Some(seizing.leg),
             State::Calling(talk) | State::Talking(talk) => Some(talk.leg),
             State::Lost

@@ -11,7 +11,7 @@ use crate::line::words::CallType;
 use crate::post::{Listen, Post};
 use ringtrip_config::CallerIdMethod;
 use ringtrip_model::board::BoardCmd;
-use ringtrip_model::ids::CallId;
+use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 
 use super::{Fxo, State, Talk, Way};
@@ -34,7 +34,7 @@ impl Fxo {
             State::Idle { .. } => self.heard(None, still, now),
             State::Alerted { caller, .. } => self.heard(caller, still, now),
             State::Heard { since, offer, caller, .. } => State::Heard { quiet: still, since, offer, caller },
-            State::Ringing { call, answer, .. } => State::Ringing { quiet: still, call, answer },
+            State::Ringing { leg, answer, .. } => State::Ringing { quiet: still, leg, answer },
             State::Spent { .. } => State::Spent { quiet: still },
             State::Seizing(seizing) => self.glare(seizing, now, out),
             state @ (State::Lost | State::Calling(_) | State::Talking(_)) => state,
@@ -59,7 +59,7 @@ impl Fxo {
                 self.wire.listen(Listen { caller_id, ..Listen::default() }, out);
                 State::Heard { quiet, since, offer, caller }
             }
-            State::Ringing { call, answer, .. } => State::Ringing { quiet, call, answer },
+            State::Ringing { leg, answer, .. } => State::Ringing { quiet, leg, answer },
             State::Spent { .. } => State::Spent { quiet },
             state => state,
         }
@@ -88,46 +88,46 @@ impl Fxo {
     ) -> State {
         self.wire.listen(Listen::default(), out);
         let caller = caller.unwrap_or_default();
-        let call = self.wire.calls.fresh();
+        let (id, leg) = (self.wire.ids.call(), self.wire.ids.leg());
         self.last_number = Some(caller.number.clone());
         self.call_type = None;
         let birth = Birth {
-            id: call,
+            id,
             at: self.wire.wall.now(now),
             source: Source::Line(self.wire.line.clone()),
             caller,
             dialled: Digits::default(),
             planned: None,
             hops: MAX_FORWARDS,
-            a: Caller::Line(self.wire.line.clone()),
+            a: Caller::Line { leg, line: self.wire.line.clone() },
             ports: [0, 0],
         };
         if self.set.ring_through.is_some() {
             out.push(Post::NewCall(Box::new(birth)));
             let answer = self.set.answer.is_some().then(|| since + self.set.answer_delay);
-            return State::Ringing { quiet, call, answer };
+            return State::Ringing { quiet, leg, answer };
         }
-        let state = self.attended(call, now, out);
+        let state = self.attended(leg, now, out);
         out.push(Post::NewCall(Box::new(birth)));
         state
     }
 
     /// `PSTN_Answer_Delay` has passed, and none of those that rang has answered: the call goes on to whom `answer` names,
     /// and the caller hears that it rings there.
-    pub(super) fn answers_by_itself(&mut self, call: CallId, now: Instant, out: &mut Vec<Post>) -> State {
-        let state = self.attended(call, now, out);
+    pub(super) fn answers_by_itself(&mut self, leg: LegId, now: Instant, out: &mut Vec<Post>) -> State {
+        let state = self.attended(leg, now, out);
         let ring_back = self.ring_back.clone();
         self.wire.tone(&ring_back, out);
         state
     }
 
     /// The exchange answers by itself, and nobody else has answered yet: keys are heard, and what hangs up.
-    pub(super) fn attended(&mut self, call: CallId, now: Instant, out: &mut Vec<Post>) -> State {
+    pub(super) fn attended(&mut self, leg: LegId, now: Instant, out: &mut Vec<Post>) -> State {
         self.wire.board(BoardCmd::OffHook, out);
         self.call_type = Some(CallType::VoipGateway);
         let disconnect_tone = self.hangup_tone.clone();
         self.wire.listen(Listen { dtmf: true, disconnect_tone, ..Listen::default() }, out);
-        State::Calling(taken(call, Far::Port, now))
+        State::Calling(taken(leg, Far::Port, now))
     }
 
     /// How the call fares that the exchange answered by itself.
@@ -155,14 +155,14 @@ impl Fxo {
     }
 
     /// Somebody answered: take the line.
-    pub(super) fn pick_up(&mut self, call: CallId, now: Instant, far: &Sound, out: &mut Vec<Post>) -> State {
+    pub(super) fn pick_up(&mut self, leg: LegId, now: Instant, far: &Sound, out: &mut Vec<Post>) -> State {
         self.wire.board(BoardCmd::OffHook, out);
         let far = Far::of(far);
         self.call_type = Some(match far {
             Far::Port => CallType::PstnToLine1,
             Far::Rtp => CallType::VoipGateway,
         });
-        self.talking(taken(call, far, now), now, out)
+        self.talking(taken(leg, far, now), now, out)
     }
 
     /// It rings while we seize it: the office offers a call at the very moment we want one.
@@ -185,8 +185,8 @@ impl Fxo {
 }
 
 /// The line as taken for a call that came in.
-fn taken(call: CallId, far: Far, now: Instant) -> Talk {
-    let (leg, way, keys) = (call.a(), Way::In, Outbox::default());
+fn taken(leg: LegId, far: Far, now: Instant) -> Talk {
+    let (way, keys) = (Way::In, Outbox::default());
     Talk {
         leg,
         way,

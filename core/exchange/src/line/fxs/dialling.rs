@@ -203,21 +203,21 @@ impl Fxs {
         out: &mut Vec<Post>,
     ) -> State {
         self.wire.hush(out);
-        let call = self.wire.calls.fresh();
+        let (id, leg) = (self.wire.ids.call(), self.wire.ids.leg());
         self.last_number = Some(dialled.to_string());
         out.push(Post::NewCall(Box::new(Birth {
-            id: call,
+            id,
             at: self.wire.wall.now(now),
             source: Source::Line(self.wire.line.clone()),
             caller: self.caller.clone(),
             dialled,
             planned,
             hops: MAX_FORWARDS,
-            a: Caller::Line(self.wire.line.clone()),
+            a: Caller::Line { leg, line: self.wire.line.clone() },
             ports: [0, 0],
         })));
         // Who answers is not known yet; until then nothing is to be played.
         let (far, keys) = (Far::Port, Outbox::default());
-        State::Calling(Talk { leg: call.a(), side: Side::Caller, far, emergency, keys })
+        State::Calling(Talk { leg, side: Side::Caller, far, emergency, keys })
     }
 }

@@ -190,7 +190,7 @@ impl Fxs {
             milliamps: self.wire.milliamps,
             polarity: self.polarity,
             for_: now.saturating_duration_since(self.since),
-            call: self.state.leg().map(|l| l.call),
+            leg: self.state.leg(),
             fault: self.faults.fault(),
             call_type: None,
             gateway_state: None,

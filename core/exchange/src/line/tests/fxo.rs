@@ -266,28 +266,28 @@ fn not_to_be_had() {
            1.00 > parallel lifted
                 < [in-use]
            2.00 > place 12 from 101 sip refused
-                < say ended congestion (leg 91-1)
+                < say ended congestion (leg 91)
            3.00 > parallel hung-up
                 < [idle]
            4.00 > battery-lost
                 < [no-battery]
            5.00 > place 12 from 101 sip refused
-                < say ended congestion (leg 92-1)
+                < say ended congestion (leg 92)
            6.00 > place 911 from 101 sip refused emergency
-                < say ended congestion (leg 93-1)
+                < say ended congestion (leg 93)
            7.00 > battery-ok
                 < [idle]
            8.00 > rings
                 < [ringing]
            9.00 > place 12 from 101 sip refused
-                < say ended congestion (leg 94-1)
+                < say ended congestion (leg 94)
            9.50 > rang
                 < listen caller-id
           13.00 < listen no more; new call from nothing dialled nothing
           14.00 > answer
                 < loop closed; listen keys disconnect-tone silence; [off-hook]; [talking]
           15.00 > place 12 from 101 sip refused
-                < say ended congestion (leg 95-1)
+                < say ended congestion (leg 95)
           16.00 > end normal
                 < loop open; listen no more; [on-hook]; [idle]
         ",
@@ -345,7 +345,7 @@ fn emergency() {
           12.20 > sent
                 < say answered; listen keys disconnect-tone silence; [talking]
           20.00 > place 911 from 102 sip emergency
-                < say ended preempted (leg 91-1); loop open; listen no more; [on-hook]; [seizing]
+                < say ended preempted (leg 91); loop open; listen no more; [on-hook]; [seizing]
           21.50 < loop closed; say ringing; listen dial-tone; [off-hook]
           23.00 > dial-tone
                 < listen no more; digits 911 100/100; [dialling]
@@ -353,7 +353,7 @@ fn emergency() {
                 < say answered; listen keys; [talking]
           26.00 > far-flash
           27.00 > place 911 from 103 sip emergency refused
-                < say ended congestion (leg 93-1)
+                < say ended congestion (leg 93)
           99.00 > end normal
                 < loop open; listen no more; [on-hook]; [idle]
         ",
@@ -391,7 +391,7 @@ fn emergency() {
           10.00 > place 12 from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
           10.50 > place 911 from 102 sip emergency
-                < say ended preempted (leg 91-1); loop open; listen no more; [on-hook]
+                < say ended preempted (leg 91); loop open; listen no more; [on-hook]
           11.00 > parallel lifted
           12.00 < loop closed; say ringing; listen dial-tone; [off-hook]
           13.00 > end normal
@@ -433,7 +433,7 @@ fn the_board_goes_away() {
         us(|_| ()),
         "
            0.00 > place 101 from 555 refused
-                < say ended board-lost (leg 91-1)
+                < say ended board-lost (leg 91)
            1.00 > lost
            2.00 > ready
                 < quiet; listen no more; loop open; [idle]

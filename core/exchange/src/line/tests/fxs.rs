@@ -484,7 +484,7 @@ fn the_board_goes_away() {
         us(|_| ()),
         "
            0.00 > place 101 from 555 refused
-                < say ended board-lost (leg 91-1)
+                < say ended board-lost (leg 91)
            1.00 > lost
            2.00 > ready
                 < quiet; listen no more; ring stop; polarity normal; [idle]
@@ -561,7 +561,7 @@ fn status_speaks() {
     let status = world.line.status(world.now + Duration::from_secs(3));
     assert_eq!((status.state, status.off_hook, status.for_), ("talking", true, Duration::from_secs(3)));
     assert_eq!((status.volts, status.milliamps), (Some(-8.5), Some(22.0)));
-    assert_eq!((status.call, status.last_number.as_deref()), (Some(world.leg.call), Some("102")));
+    assert_eq!((status.leg, status.last_number.as_deref()), (Some(world.leg), Some("102")));
     assert_eq!(status.last_disconnect, None);
     let end = world.input("end normal");
     world.feed(world.now, end);

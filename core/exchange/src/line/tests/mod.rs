@@ -15,13 +15,13 @@ use ringtrip_media::sound::{Codec, Sound};
 
 use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::line::{Line, LineSetup, Wall};
-use crate::post::{CallInput, End, LineInput, MediaCmd, MediaEvent, Post};
+use crate::post::{End, LegInput, LineInput, MediaCmd, MediaEvent, Post};
 use crate::route::{PlanRoute, WallTime};
 use ringtrip_config::{Config, Extension, LineKind, Region};
 use ringtrip_dialplan::Plan;
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{BoardId, CallId, CallIds, LegId, PortRef};
+use ringtrip_model::ids::{BoardId, Ids, LegId, PortRef};
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, KeyForm};
 
 /// Runs the ladder and compares it with what happened.
@@ -70,8 +70,8 @@ impl World {
         #[allow(clippy::disallowed_methods)]
         let start = Instant::now();
         let clock = WallTime { unix_micros: 0, year: 2026, month: 3, day: 4, hour: 5, minute: 6, weekday: 3 };
-        let line = Line::new(&id, &setup, CallIds::new(0), Wall::new(clock, start), start).expect("a line");
-        let leg = CallId(0).a();
+        let line = Line::new(&id, &setup, Ids::new(0, 0), Wall::new(clock, start), start).expect("a line");
+        let leg = LegId(0);
         let (sounding, ringing, seized, lifted) = (false, false, false, false);
         World { line, setup, start, now: start, leg, placed: 0x90, sounding, ringing, seized, lifted }
     }
@@ -105,7 +105,7 @@ impl World {
         let tones = &self.setup.region.tones;
         match post {
             Post::NewCall(birth) => {
-                self.leg = birth.id.a();
+                self.leg = birth.leg().expect("a line has a leg");
                 let or_none = |s: &str| if s.is_empty() { "nothing".to_owned() } else { s.to_owned() };
                 let (from, dialled) = (or_none(&birth.caller.number), or_none(birth.dialled.as_str()));
                 let mut s = format!("new call from {from} dialled {dialled}");
@@ -121,9 +121,8 @@ impl World {
                 }
                 s
             }
-            Post::Call { call, input: CallInput::Leg { n, event } } => {
-                let who =
-                    if call.leg(*n) == self.leg { String::new() } else { format!(" (leg {:x}-{n})", call.0) };
+            Post::Leg { leg, input: LegInput::Said(event) } => {
+                let who = if *leg == self.leg { String::new() } else { format!(" (leg {:x})", leg.0) };
                 match event {
                     LegEvent::Ringing => format!("say ringing{who}"),
                     LegEvent::Progress(_) => format!("say progress{who}"),
@@ -293,7 +292,7 @@ impl World {
                     prepared: None,
                 };
                 self.placed += 1;
-                let leg = CallId(self.placed).leg(1);
+                let leg = LegId(self.placed);
                 // A leg that will be refused is not the one that the script goes on with.
                 if !rest.contains(&"refused") {
                     self.leg = leg;

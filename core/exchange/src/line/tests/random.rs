@@ -143,11 +143,9 @@ proptest! {
         }
         // What rings in may still become a call that the exchange answers by itself; that ends too.
         for _ in 0..2 {
-            if let Some(call) = world.line.status(at).call {
-                for n in 0..2 {
-                    let cmd = LegCmd::End(Cause::Normal);
-                    world.feed(at, LineInput::Leg { leg: call.leg(n), cmd });
-                }
+            if let Some(leg) = world.line.status(at).leg {
+                let cmd = LegCmd::End(Cause::Normal);
+                world.feed(at, LineInput::Leg { leg, cmd });
             }
             at += Duration::from_secs(3600);
             world.run_until(at, &mut happened);
@@ -159,6 +157,6 @@ proptest! {
         prop_assert_eq!(world.line.deadline(), None, "{}", happened);
         prop_assert!(!world.lifted && !world.sounding, "{}", happened);
         prop_assert!(lost || (!world.ringing && !world.seized), "{}", happened);
-        prop_assert_eq!(world.line.status(at).call, None, "{}", happened);
+        prop_assert_eq!(world.line.status(at).leg, None, "{}", happened);
     }
 }

@@ -148,28 +148,28 @@ fn rings() {
            1.00 > lift
                 < listen keys; tone dial; [off-hook]; [dialling]
            2.00 > place 101 from 555 refused
-                < say ended busy (leg 91-1)
+                < say ended busy (leg 91)
            3.00 > key 1
                 < quiet
            3.10 > key 0
            3.20 > key 2
                 < new call from 101 dialled 102, planned 102 to default by 1xx; [calling]
            3.30 > place 101 from 555 refused
-                < say ended busy (leg 92-1)
+                < say ended busy (leg 92)
            4.00 > answer
                 < [talking]
            5.00 > place 101 from 555 refused
-                < say ended busy (leg 93-1)
+                < say ended busy (leg 93)
            6.00 > end normal
                 < listen no more; [disconnected]
            7.00 > place 101 from 555 refused
-                < say ended busy (leg 94-1)
+                < say ended busy (leg 94)
            8.00 > hang-up
                 < [on-hook]; [idle]
            9.00 > place 101 from 555
                 < say ringing; ring 2000/4000 at 20 Hz; [ringing]
           10.00 > place 101 from 666 refused
-                < say ended busy (leg 96-1)
+                < say ended busy (leg 96)
           11.00 > end cancelled
                 < ring stop; [idle]
         ",

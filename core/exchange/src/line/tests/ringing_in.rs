@@ -150,7 +150,7 @@ fn rings_in() {
           17.00 > end cancelled
           26.00 < [in-use]
           30.00 > place 555 from 101 sip refused
-                < say ended congestion (leg 91-1)
+                < say ended congestion (leg 91)
           40.00 > parallel hung-up
                 < [idle]
         ",

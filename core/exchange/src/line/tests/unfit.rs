@@ -18,12 +18,12 @@ fn a_port_of_another_kind() {
            1.30 > pulse 1
            1.40 > parallel lifted
            2.00 > place 12 from 101 sip refused
-                < say ended wrong-port (leg 91-1)
+                < say ended wrong-port (leg 91)
            3.00 > place 911 from 101 sip refused emergency
-                < say ended wrong-port (leg 92-1)
+                < say ended wrong-port (leg 92)
            4.00 > lost
            5.00 > place 12 from 101 sip refused
-                < say ended board-lost (leg 93-1)
+                < say ended board-lost (leg 93)
            6.00 > ready-fxo
                 < quiet; listen no more; loop open; [idle]
         ",
@@ -51,7 +51,7 @@ fn a_port_of_another_kind() {
            0.00 > no-port
                 < alarm the board has no
            1.00 > place 911 from 101 sip refused emergency
-                < say ended wrong-port (leg 91-1)
+                < say ended wrong-port (leg 91)
         ",
     );
     check(
@@ -64,7 +64,7 @@ fn a_port_of_another_kind() {
            1.10 > rings
            1.20 > cpc
            2.00 > place 101 from 102 sip refused
-                < say ended wrong-port (leg 91-1)
+                < say ended wrong-port (leg 91)
         ",
     );
 }
@@ -292,13 +292,13 @@ fn a_number_that_cannot_be_dialled_whole_is_not_dialled() {
            0.00 > ready
                 < quiet; listen no more; loop open; [idle]
            1.00 > place +442079460123 from 101 sip refused
-                < say ended invalid (leg 91-1)
+                < say ended invalid (leg 91)
            2.00 > place 55x12 from 101 sip refused
-                < say ended invalid (leg 92-1)
+                < say ended invalid (leg 92)
            3.00 > place 555\u{e9}12 from 101 sip refused
-                < say ended invalid (leg 93-1)
+                < say ended invalid (leg 93)
            4.00 > place {long} from 101 sip refused
-                < say ended invalid (leg 94-1)
+                < say ended invalid (leg 94)
            5.00 > place *31#,12A from 101 sip
                 < loop closed; listen dial-tone; [off-hook]; [seizing]
            6.50 > dial-tone
@@ -315,7 +315,7 @@ fn a_number_that_cannot_be_dialled_whole_is_not_dialled() {
            0.00 > ready
                 < quiet; listen no more; loop open; [idle]
            1.00 > place 12#34 from 101 sip refused
-                < say ended invalid (leg 91-1)
+                < say ended invalid (leg 91)
         ",
     );
 }
@@ -332,7 +332,7 @@ fn the_voltage_says_that_somebody_else_is_on_the_line() {
            2.00 > volts -34
                 < [in-use]
            3.00 > place 12 from 101 sip refused
-                < say ended congestion (leg 91-1)
+                < say ended congestion (leg 91)
            4.00 > volts 36
                 < [idle]
            5.00 > volts 0.2
