@@ -60,6 +60,8 @@ pub struct Phone {
     /// A proxy before it that asks first, by 407.
     edge: Option<(digest::Guard, digest::Secret)>,
     call: Call,
+    /// A call on hold, while it makes another.
+    held: Call,
     register: Option<(ClientTx, Request)>,
     /// Call-ID and last number of its REGISTERs since it was switched on.
     registration: Option<(String, u32)>,
@@ -89,6 +91,8 @@ pub struct Phone {
     pub diary: Vec<String>,
     /// From and P-Asserted-Identity of the last call to it, as they stood there.
     pub last_from: String,
+    /// The dialog that its next call replaces.
+    replaces: Option<String>,
     /// It says nothing to OPTIONS.
     pub deaf_to_options: bool,
 }
@@ -113,7 +117,8 @@ impl Phone {
     ) -> Phone {
         let mut rand = SplitMix::new(seed);
         let key = rand.seed();
-        let config = EndpointConfig { name: String::new(), ..EndpointConfig::default() };
+        let mut config = EndpointConfig { name: String::new(), ..EndpointConfig::default() };
+        config.abilities.methods.push(Method::Notify);
         let who = digest::Credentials { user: name.to_owned(), password: password.to_owned(), realm: None };
         Phone {
             name: name.to_owned(),
@@ -129,6 +134,7 @@ impl Phone {
             guard: None,
             edge: None,
             call: Call::None,
+            held: Call::None,
             register: None,
             registration: None,
             contact: None,
@@ -145,6 +151,7 @@ impl Phone {
             now,
             diary: Vec::new(),
             last_from: String::new(),
+            replaces: None,
             deaf_to_options: false,
         }
     }
@@ -164,6 +171,14 @@ impl Phone {
         let nonces = Nonces::new([8; 32], self.now, Duration::from_secs(300), 100);
         let guard = digest::Guard::new(realm, &[digest::Algorithm::Md5], nonces);
         self.edge = Some((guard, digest::Secret::of_password(user, realm, password)));
+        self
+    }
+
+    /// From now on it is another phone of this user.
+    pub fn belongs_to(&mut self, user: &str, password: &str) -> &mut Phone {
+        self.user = user.to_owned();
+        let who = digest::Credentials { user: user.to_owned(), password: password.to_owned(), realm: None };
+        self.auth = digest::Client::new(who);
         self
     }
 
@@ -202,6 +217,10 @@ impl Phone {
         let sdp = self.sdp.offer(self.rtp(), &self.speaks());
         invite.headers.push(Name::ContentType, "application/sdp");
         invite.body = sdp.into();
+        if let Some(replaces) = self.replaces.take() {
+            invite.headers.push(Name::Replaces, replaces);
+            invite.headers.push(Name::Require, "replaces");
+        }
         let tx = self.send(invite.clone());
         self.call = Call::Inviting { tx, invite, cancel: false };
     }
@@ -255,6 +274,63 @@ impl Phone {
         if let Call::Up { change, .. } = &mut self.call {
             *change = Some((sent, number));
         }
+    }
+
+    /// Keeps its call on hold, to make another.
+    pub fn park(&mut self) {
+        std::mem::swap(&mut self.call, &mut self.held);
+    }
+
+    /// Hands its call on to this number.
+    pub fn refer(&mut self, number: &str) {
+        let to = format!("<sip:{number}@{}>", self.exchange);
+        self.refer_to(&to);
+    }
+
+    /// Connects the other side of the call on hold with the one that it talks to now.
+    pub fn refer_held(&mut self, number: &str) {
+        let Call::Up { dialog, .. } = &self.call else { return };
+        let tag = |tag: Option<&Bytes>| String::from_utf8_lossy(tag.map_or(&[][..], |t| t)).into_owned();
+        let to = format!(
+            "<sip:{number}@{}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
+            self.exchange,
+            String::from_utf8_lossy(dialog.call_id()),
+            tag(dialog.remote_tag()),
+            tag(Some(dialog.local_tag())),
+        );
+        self.park();
+        self.refer_to(&to);
+        self.park();
+    }
+
+    /// Sends REFER in its call.
+    pub fn refer_to(&mut self, refer_to: &str) {
+        let (contact, me) = (self.contact_of_mine(), format!("<sip:{}@{}>", self.user, self.exchange.ip()));
+        let Call::Up { dialog, .. } = &mut self.call else { return };
+        let mut refer = dialog.request(Method::Refer);
+        refer.headers.push(Name::Contact, contact);
+        refer.headers.push(Name::ReferTo, refer_to.to_owned());
+        refer.headers.push(Name::ReferredBy, me);
+        let flow = dialog.flow;
+        self.send_by(refer, flow);
+    }
+
+    /// Calls with Replaces: the dialog of the call that another phone has, or that rings there, by its names here.
+    pub fn dial_replacing(&mut self, number: &str, replaces: &str) {
+        self.replaces = Some(replaces.to_owned());
+        self.dial(number);
+    }
+
+    /// The names of its dialog as `Replaces` has them: what another phone of its user would learn from it.
+    pub fn replaces(&self) -> Option<String> {
+        let dialog = match &self.call {
+            Call::Up { dialog, .. } => dialog,
+            Call::Invited { dialog, .. } => dialog,
+            _ => return None,
+        };
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (call, theirs, ours) = (dialog.call_id(), dialog.remote_tag()?, dialog.local_tag());
+        Some(format!("{};to-tag={};from-tag={}", text(call), text(theirs), text(ours)))
     }
 
     /// Sends a key by INFO.
@@ -400,6 +476,15 @@ impl Phone {
     }
 
     fn asked(&mut self, tx: ServerTx, request: Arc<Request>, flow: Flow) {
+        if matches!(&self.held, Call::Up { dialog, .. } if dialog.has(&request)) {
+            self.park();
+            self.asked_of_call(tx, request, flow);
+            return self.park();
+        }
+        self.asked_of_call(tx, request, flow);
+    }
+
+    fn asked_of_call(&mut self, tx: ServerTx, request: Arc<Request>, flow: Flow) {
         let in_dialog = ringtrip_sip::endpoint::to_tag(&request).is_some();
         if in_dialog && self.refuses.first().is_some_and(|(method, ..)| *method == request.method) {
             let (_, code, lines) = self.refuses.remove(0);
@@ -435,6 +520,11 @@ impl Phone {
                     self.diary.push("ended by the exchange".to_owned());
                     self.call = Call::None;
                 }
+            }
+            Method::Notify => {
+                let body = String::from_utf8_lossy(&request.body);
+                self.diary.push(format!("is told {}", body.trim().trim_start_matches("SIP/2.0 ")));
+                self.asks.push(Ask::Respond { tx, response: build::response(&request, 200) });
             }
             Method::Info => {
                 self.diary.push(format!(
@@ -542,6 +632,15 @@ impl Phone {
     }
 
     fn answered(&mut self, tx: ClientTx, response: &Response) {
+        if matches!(&self.held, Call::Up { change: Some((ours, _)), .. } if *ours == tx) {
+            self.park();
+            self.answer_came(tx, response);
+            return self.park();
+        }
+        self.answer_came(tx, response);
+    }
+
+    fn answer_came(&mut self, tx: ClientTx, response: &Response) {
         if !matches!(response.code, 401 | 407) {
             self.auth.accepted();
         }
@@ -594,6 +693,10 @@ impl Phone {
                 self.call = Call::Up { dialog, change: None, until };
             }
             Call::Leaving if response.code >= 200 => self.call = Call::None,
+            other if is_refer(response) => {
+                self.diary.push(format!("REFER {}", response.code));
+                self.call = other;
+            }
             other => self.call = other,
         }
     }
@@ -686,6 +789,11 @@ impl Phone {
         let ours = negotiate::answer(&sound, codec);
         self.sdp.answer(&sdp, self.rtp(), Some((at, &ours))).into()
     }
+}
+
+fn is_refer(response: &Response) -> bool {
+    let cseq = response.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok());
+    cseq.is_some_and(|cseq| cseq.method == Method::Refer)
 }
 
 fn number_of(headers: &Headers) -> u32 {

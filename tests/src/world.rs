@@ -13,7 +13,7 @@ use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller, MAX_FORWARDS};
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut, DeskSetup};
 use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
-use ringtrip_exchange::leg::index::LegIndex;
+use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::line::{Line, LineSetup, Wall};
 use ringtrip_exchange::post::{
     CallInput, End, GatewayInput, LegInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace,
@@ -180,7 +180,7 @@ impl World {
             script: None,
             touch: None,
             route_is_dead: false,
-            ids,
+            ids: ids.clone(),
             legs: LegIndex::default(),
             lines: lines.collect(),
             gateways: BTreeMap::new(),
@@ -417,7 +417,16 @@ impl World {
                 found.extend(line.split(mark).skip(1).map(end));
             }
         }
+        // What the phones call themselves is shorter.
+        found.retain(|id| id.len() >= 16);
         found
+    }
+
+    /// The records of all calls, the earliest first; of those that live as they are now.
+    pub fn records(&self) -> Vec<Cdr> {
+        let now =
+            |(id, kept): (&CallId, &Cdr)| self.calls.get(id).map_or(kept, |call| call.record().0).clone();
+        self.cdrs.iter().map(now).collect()
     }
 
     /// How long the phone of this extension took to answer when its way was kept open.
@@ -668,16 +677,17 @@ impl World {
                         self.release(call);
                     }
                 }
-                None => {
-                    if let CallInput::Leg { input: LegInput::Sip(told), .. } = input {
-                        self.desk(DeskInput::Stray(Box::new(told)));
+                None => match input {
+                    CallInput::Leg { input, .. } => self.leg_absent(input),
+                    CallInput::Adopt { leg, .. } => {
+                        leg.abandon(now, &self.setup, self.rand.seed(), &mut out);
                     }
-                }
+                    _ => {}
+                },
             },
-            Post::Leg { leg, input } => match (self.legs.call_of(leg), input) {
-                (Some(call), input) => out.push(Post::Call { call, input: CallInput::Leg { leg, input } }),
-                (None, LegInput::Sip(told)) => self.desk(DeskInput::Stray(Box::new(told))),
-                (None, _) => {}
+            Post::Leg { leg, input } => match self.legs.call_of(leg) {
+                Some(call) => out.push(Post::Call { call, input: CallInput::Leg { leg, input } }),
+                None => self.leg_absent(input),
             },
             Post::Owns { call, leg } => self.legs.put(call, leg),
             Post::Line { line, input } => match self.lines.get_mut(&line) {
@@ -764,6 +774,14 @@ impl World {
             }
         }
         self.posts.extend(out);
+    }
+
+    fn leg_absent(&mut self, input: LegInput) {
+        match undelivered(input) {
+            Some(Undelivered::Desk(input)) => self.desk(input),
+            Some(Undelivered::Call(call, input)) => self.posts.push_back(Post::Call { call, input }),
+            None => {}
+        }
     }
 
     fn find(

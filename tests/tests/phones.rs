@@ -20,6 +20,8 @@ line = "fxs1"
 password = "first-secret"
 [extension.202]
 password = "second-secret"
+[extension.203]
+password = "third-secret"
 [line.fxs1]
 kind = "fxs"
 port = "virtual:0"
@@ -55,7 +57,11 @@ impl House {
     }
     #[track_caller]
     fn phone_by(&self, user: &str, by: &str, says: u16, more: &str) -> Baresip {
-        let password = if user == "201" { "first-secret" } else { "second-secret" };
+        let password = match user {
+            "201" => "first-secret",
+            "202" => "second-secret",
+            _ => "third-secret",
+        };
         let account = Account { user, password, exchange: self.exchange, says, by, more };
         let phone = Baresip::start(&account);
         wait(&format!("{user} is registered"), Duration::from_secs(15), || {
@@ -102,6 +108,31 @@ fn two_phones_talk_and_each_hears_the_other() {
     let cdr = house.figures();
     assert_eq!((&cdr["source"]["name"], &cdr["target"]), (&json!("201"), &json!("202")), "{cdr}");
     assert_eq!(cdr["ended_by"], "a");
+}
+
+#[test]
+#[cfg_attr(not(has_baresip), ignore = "needs baresip")]
+fn a_phone_hands_its_call_on_and_the_two_others_hear_each_other() {
+    if !has("baresip") {
+        return;
+    }
+    let house = House::new();
+    let first = house.phone("201", 440, "");
+    let second = house.phone("202", 1000, ";answermode=auto");
+    let third = house.phone("203", 1300, ";answermode=auto");
+    first.command("dial", &house.uri("202"));
+    house.talks();
+    second.hears(440.0);
+    first.command("transfer", &house.uri("203"));
+    house.events.expect("call.transferred", |e| e["by"] == "201" && e["to"] == "203");
+    second.hears(1300.0);
+    third.hears(1000.0);
+    second.command("hangup", "");
+    let cdr = house.daemon.last_cdr();
+    let names: Vec<&str> =
+        cdr["parties"].as_array().expect("parties").iter().filter_map(|p| p["name"].as_str()).collect();
+    assert_eq!(names, ["201", "202", "203"], "{cdr}");
+    assert_eq!((&cdr["cause"], &cdr["target"]), (&json!("normal"), &json!("202")), "{cdr}");
 }
 
 #[test]

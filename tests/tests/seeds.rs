@@ -14,6 +14,9 @@ enum Deed {
     HangUp(usize),
     Hold(usize, bool),
     Press(usize),
+    Refer(usize, usize),
+    Park(usize),
+    ReferHeld(usize),
     Manners(usize, Manners),
     Lift(usize),
     Down(usize),
@@ -43,6 +46,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (0..PHONES.len()).prop_map(Deed::HangUp),
         2 => (0..PHONES.len(), any::<bool>()).prop_map(|(p, h)| Deed::Hold(p, h)),
         1 => (0..PHONES.len()).prop_map(Deed::Press),
+        2 => (0..PHONES.len(), 0..NUMBERS.len()).prop_map(|(p, n)| Deed::Refer(p, n)),
+        1 => (0..PHONES.len()).prop_map(Deed::Park),
+        2 => (0..PHONES.len()).prop_map(Deed::ReferHeld),
         2 => (0..PHONES.len(), manners).prop_map(|(p, m)| Deed::Manners(p, m)),
         2 => (0..2usize).prop_map(Deed::Lift),
         2 => (0..2usize).prop_map(Deed::Down),
@@ -65,6 +71,9 @@ fn act(world: &mut World, deed: &Deed) {
         }
         Deed::HangUp(p) => world.phone(PHONES[*p]).hang_up(),
         Deed::Hold(p, hold) => world.phone(PHONES[*p]).hold(*hold),
+        Deed::Refer(p, n) => world.phone(PHONES[*p]).refer(NUMBERS[*n]),
+        Deed::Park(p) => world.phone(PHONES[*p]).park(),
+        Deed::ReferHeld(p) => world.phone(PHONES[*p]).refer_held("201"),
         Deed::Press(p) => world.phone(PHONES[*p]).press('5'),
         Deed::Manners(p, manners) => {
             world.phone(PHONES[*p]).manners(*manners);
@@ -105,6 +114,8 @@ proptest! {
         // Everybody goes home, and every timer of SIP and of the telephones runs out. The gateway's own requests are
         // no leftovers: at the end the network is fair and no probe is under way.
         for phone in PHONES {
+            world.phone(phone).hang_up();
+            world.phone(phone).park();
             world.phone(phone).hang_up();
         }
         world.run(40_000);

@@ -104,6 +104,7 @@ export function describe(h: ExchangeEvent): string {
     case "call.started": return `${d.from} dialled ${d.dialled || "nothing yet"}`;
     case "call.ringing": return `${d.target} rings`;
     case "call.answered": return `${d.target} answered`;
+    case "call.transferred": return `${d.by} transferred the call to ${d.to}`;
     case "call.ended": return `call ended: ${lower(causeLabel(String(d.cause)))}, by ${endedBy(String(d.by))}`;
     case "call.digit": return `key ${d.key} relayed`;
     case "line.state": return `line ${d.line}: ${lineLabel(String(d.state)).toLowerCase()}`;

@@ -185,6 +185,7 @@ fn level(event: &Event) -> Option<Level> {
         Event::BoardAlarm { .. } => Level::WARN,
         Event::GatewayState { .. } | Event::BoardState { .. } => Level::INFO,
         Event::ConfigActive { .. } | Event::ScriptActive { .. } | Event::CallEnded { .. } => Level::INFO,
+        Event::CallTransferred { .. } => Level::INFO,
         Event::CallStarted { .. } | Event::CallRinging { .. } | Event::CallAnswered { .. } => Level::DEBUG,
         Event::LineState { .. } | Event::LineHook { .. } | Event::LineMessages { .. } => Level::DEBUG,
         Event::Registered { .. } | Event::Unregistered { .. } => Level::DEBUG,

@@ -252,8 +252,8 @@ fn guard(now: Instant, config: &Config, key: [u8; 32]) -> Guard {
 /// Is it an INVITE to an emergency number?
 fn calls_for_help(config: &Config, request: &Request) -> bool {
     let Ok(uri) = Uri::read(&request.uri) else { return false };
-    let dialled = || service(config, &uri).unwrap_or_else(|| telephone_number(config, &uri));
-    request.method == Method::Invite && emergency::decide(config, &CallerId::default(), &dialled()).is_some()
+    request.method == Method::Invite
+        && emergency::decide(config, &CallerId::default(), &dialled(config, &uri)).is_some()
 }
 
 /// The emergency number for a phone whose button calls a service, not a number (RFC 5031: `urn:service:sos.fire`). From here
@@ -262,6 +262,11 @@ fn service(config: &Config, uri: &Uri) -> Option<Digits> {
     let Uri::Other(_) = uri else { return None };
     let call = emergency::decide(config, &CallerId::default(), &Digits::new(&uri.to_string()))?;
     Some(call.number().clone())
+}
+
+/// What a phone dials that names this URI.
+pub(crate) fn dialled(config: &Config, uri: &Uri) -> Digits {
+    service(config, uri).unwrap_or_else(|| telephone_number(config, uri))
 }
 
 /// The number that a URI names, as it is dialled here.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::post::Figures;
 use crate::route::{Provenance, Quote};
-use ringtrip_model::ids::CallId;
+use ringtrip_model::ids::{CallId, LegId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 
 /// A call detail record. The store replaces the record of the same call by the newer one.
@@ -28,6 +28,8 @@ pub struct Cdr {
     pub carrier: String,
     /// What was tried in vain before, beside or after that, in order.
     pub attempts: Vec<Failed>,
+    /// Who talked, in the order in which they joined.
+    pub parties: Vec<Party>,
     /// Start, microseconds since 1970 UTC.
     pub started_micros: i64,
     /// From start to the answer, µs; `None` if never answered.
@@ -54,6 +56,19 @@ pub struct Cdr {
     pub a: Option<Figures>,
     /// Figures of the called end.
     pub b: Option<Figures>,
+}
+
+/// Somebody who talked in the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// Its leg.
+    pub leg: LegId,
+    /// `101`, `fxo1`, `gw1`, a host.
+    pub name: String,
+    /// From the start of the call until it joined, µs.
+    pub joined: u64,
+    /// From the start of the call until it left, µs; `None` while it is there.
+    pub left: Option<u64>,
 }
 
 /// An attempt that reached nobody.

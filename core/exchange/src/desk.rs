@@ -22,6 +22,7 @@ use ringtrip_sip::name::Name;
 use ringtrip_sip::nat::Topology;
 use ringtrip_sip::next_hop::{self, Reach};
 use ringtrip_sip::random::Random;
+use ringtrip_sip::refer::Replaces;
 use ringtrip_sip::registrar::{Change, Record, Registrar, Registration};
 
 use crate::admit::{self, Admission, Who};
@@ -29,7 +30,7 @@ use crate::call::{Birth, Caller, MAX_FORWARDS};
 use crate::extension;
 use crate::leg::sip::{owner_of_tag, uac};
 use crate::owner::{Ask, ClientTx, Endpoint, Input, Output, Owner, Told};
-use crate::post::{CallInput, GatewayInput, LegInput, Post};
+use crate::post::{CallInput, GatewayInput, LegInput, Post, ReplacingInvite};
 use crate::route::WallTime;
 use ringtrip_config::Config;
 use ringtrip_model::event::Event;
@@ -105,6 +106,13 @@ pub enum DeskInput {
     },
     /// A post to a call could not be delivered because the call is gone: the desk answers in its stead (481).
     Stray(Box<Told>),
+    /// There is no dialog that this INVITE could take over: 481.
+    NothingToReplace {
+        /// Its transaction.
+        tx: ServerTx,
+        /// The INVITE itself.
+        request: Arc<Request>,
+    },
     /// The exchange is full: the call that was just born is refused with 503 and `Retry-After`.
     Refuse {
         /// Its INVITE.
@@ -219,6 +227,9 @@ impl Desk {
                 let mut response = build::response(&request, 503);
                 response.headers.push(Name::RetryAfter, "10");
                 self.ask(now, Ask::Respond { tx, response }, out);
+            }
+            DeskInput::NothingToReplace { tx, request } => {
+                self.respond(now, tx, build::response(&request, 481), out);
             }
             DeskInput::Timeout => {
                 let mut changes = Vec::new();
@@ -397,6 +408,8 @@ impl Desk {
     ) {
         match request.method {
             Method::Invite | Method::Register => {}
+            // Nobody calls from here because a stranger says so, nor because a phone says so outside of its calls.
+            Method::Refer => return self.respond(now, tx, build::response(&request, 403), out),
             // OPTIONS is answered by the endpoint; all else makes sense in a dialog alone, and there is none.
             Method::Bye | Method::Prack | Method::Update | Method::Info => {
                 return self.respond(now, tx, build::response(&request, 481), out);
@@ -435,6 +448,9 @@ impl Desk {
             }
             (Who::Refused(code), _) => self.respond(now, tx, build::response(&request, code), out),
             (Who::Extension(ext), Method::Register) => self.register(now, tx, &request, flow, &ext, out),
+            (who @ (Who::Extension(_) | Who::Gateway(_)), _) if Replaces::of(&request.headers).is_some() => {
+                self.replacing_invite(now, tx, request, flow, who, out);
+            }
             (Who::Extension(ext), _) => self.invite(tx, request, flow, Source::Extension(ext), out),
             (Who::Gateway(gateway), _) => self.invite(tx, request, flow, Source::Gateway(gateway), out),
         }
@@ -507,6 +523,34 @@ impl Desk {
             a: Caller::Sip { leg, tx, request, flow, reach },
             ports: [0, 0],
         }))));
+    }
+
+    /// An INVITE that takes over a dialog goes to the call that has it (RFC 3891 §3).
+    fn replacing_invite(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: Arc<Request>,
+        flow: Flow,
+        who: Who,
+        out: &mut Vec<DeskOut>,
+    ) {
+        let Who::Extension(ext) = who else {
+            return self.respond(now, tx, build::response(&request, 403), out);
+        };
+        let named = match Replaces::of(&request.headers) {
+            Some(Ok(named)) => named,
+            _ => return self.respond(now, tx, build::response(&request, 400), out),
+        };
+        let Some(old) = std::str::from_utf8(&named.to_tag).ok().and_then(owner_of_tag) else {
+            return self.respond(now, tx, build::response(&request, 481), out);
+        };
+        let reach = self.reach(&Source::Extension(ext.clone()), &request, flow);
+        let leg = self.ids.leg();
+        self.invites.insert(tx, leg);
+        let invite = ReplacingInvite { leg, tx, request, flow, reach, ext, named };
+        let input = LegInput::Replace(Box::new(invite));
+        out.push(DeskOut::Post(Post::Leg { leg: old, input }));
     }
 
     /// What leads back to a caller: its Contact, unless it is a phone that has registered from behind NAT, or asks for an

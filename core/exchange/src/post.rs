@@ -8,12 +8,13 @@ use std::time::Duration;
 pub use ringtrip_media::relay::Figures;
 use ringtrip_media::sound::{Codec, Direction};
 use ringtrip_media::tone::Tone;
-use ringtrip_sip::endpoint::{Flow, Transport};
-use ringtrip_sip::message::Method;
+use ringtrip_sip::endpoint::{Flow, ServerTx, Transport};
+use ringtrip_sip::message::{Method, Request};
 use ringtrip_sip::nat::Topology;
-use ringtrip_sip::next_hop::HostName;
+use ringtrip_sip::next_hop::{HostName, Reach};
+use ringtrip_sip::refer::Replaces;
 
-use crate::call::Birth;
+use crate::call::{Birth, MovedLeg};
 use crate::cdr::Cdr;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, Told};
@@ -186,6 +187,22 @@ pub enum CallInput {
         /// What it is told.
         input: LegInput,
     },
+    /// A leg of another call takes the place of ours: [`LegInput::TakeOver`].
+    Adopt {
+        /// The leg.
+        leg: MovedLeg,
+        /// Ours.
+        instead_of: LegId,
+    },
+    /// The other call stays, and asks for our leg instead.
+    Give {
+        /// The other call.
+        call: CallId,
+        /// Its leg whose place will be taken.
+        by: LegId,
+    },
+    /// There is no such leg, or it is not given.
+    NotGiven(Cause),
     /// The route's answer.
     Routed(Box<RoutePlan>),
     /// The directory's answer.
@@ -229,6 +246,45 @@ pub enum LegInput {
     },
     /// The answer to [`Post::LocalAddress`]: our address towards its peer.
     LocalAddress(SocketAddr),
+    /// Another call asks for the leg that this one talks to. Answered by [`CallInput::Adopt`], [`CallInput::Give`] or
+    /// [`CallInput::NotGiven`], always.
+    TakeOver(Box<TakeOver>),
+    /// An INVITE wants to take this leg's place (RFC 3891).
+    Replace(Box<ReplacingInvite>),
+}
+
+/// What a call says that wants the other side of a leg of another call.
+#[derive(Debug)]
+pub struct TakeOver {
+    /// Who asks.
+    pub call: CallId,
+    /// Its leg whose place will be taken.
+    pub by: LegId,
+    /// Whose phone asked for it.
+    pub ext: ExtId,
+    /// The dialog of the leg, as the phone has named it.
+    pub named: Replaces,
+    /// The call that asks has called somebody outside.
+    pub outside: bool,
+}
+
+/// An INVITE with Replaces, already admitted.
+#[derive(Debug)]
+pub struct ReplacingInvite {
+    /// The name of the new leg.
+    pub leg: LegId,
+    /// Its transaction.
+    pub tx: ServerTx,
+    /// The INVITE.
+    pub request: Arc<Request>,
+    /// How it came.
+    pub flow: Flow,
+    /// What leads back to the phone.
+    pub reach: Reach,
+    /// Whose phone it is.
+    pub ext: ExtId,
+    /// The dialog that it wants.
+    pub named: Replaces,
 }
 
 impl LegInput {

@@ -15,6 +15,8 @@ pub enum Event {
     CallAnswered { call: CallId, leg: LegId, target: String },
     /// The call ended.
     CallEnded { call: CallId, cause: Cause, by: char },
+    /// A call was handed on: `by` is out of it and `to` is in it.
+    CallTransferred { call: CallId, by: String, to: String },
     /// A key was passed on within a call.
     CallDigit { call: CallId, from: LegId, key: char },
     /// A line changed its state: `idle`, `dialling`, `ringing`, `talking`, `reorder`, `out-of-service`, …
@@ -90,6 +92,7 @@ impl Event {
             CallRinging "call.ringing" { call, leg, target };
             CallAnswered "call.answered" { call, leg, target };
             CallEnded "call.ended" { call, cause, by };
+            CallTransferred "call.transferred" { call, by, to };
             CallDigit "call.digit" { call, from, key };
             LineState "line.state" { line, state };
             LineHook "line.hook" { line, off_hook };

@@ -200,8 +200,8 @@ impl Default for EndpointConfig {
             most: 131_072,
             retry_after: (5, 15),
             abilities: Abilities {
-                methods: vec![Invite, Bye, Options, Register, Prack, Update, Info],
-                extensions: vec!["100rel", "timer", "path"],
+                methods: vec![Invite, Bye, Options, Register, Prack, Update, Info, Refer],
+                extensions: vec!["100rel", "timer", "path", "replaces"],
                 ..Abilities::default()
             },
             name: "Ringtrip".to_owned(),

@@ -22,6 +22,7 @@ pub mod next_hop;
 pub mod nonce;
 pub mod params;
 pub mod random;
+pub mod refer;
 pub mod registrar;
 pub mod reliable;
 pub mod screen;

@@ -31,7 +31,7 @@ fn fate(bytes: Bytes) -> (Fate, Held) {
         remote: "192.0.2.9:40000".parse().expect("an address"),
         connection: 0,
     };
-    let mut endpoint = Endpoint::new(EndpointConfig::default(), [5; 32]);
+    let mut endpoint: Endpoint = Endpoint::new(EndpointConfig::default(), [5; 32]);
     let mut out = Vec::new();
     endpoint.on(Instant::now(), Input::Octets { flow, bytes }, &mut out);
     assert!(out.len() <= 1, "one word at most: {out:?}");

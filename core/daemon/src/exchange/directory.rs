@@ -15,10 +15,9 @@ use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller};
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::desk::DeskInput;
 use ringtrip_exchange::emergency;
-use ringtrip_exchange::leg::index::LegIndex;
+use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::leg::{LegCmd, LegEvent};
 use ringtrip_exchange::overload::Admitter;
-use ringtrip_exchange::owner::Told;
 use ringtrip_exchange::pins::PinGuard;
 use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaCmd, MediaEvent, Post};
 use ringtrip_exchange::prompt;
@@ -304,8 +303,14 @@ impl Directory {
             },
             None => input,
         };
-        if let CallInput::Leg { input, .. } = input {
-            self.leg_absent(input);
+        match input {
+            CallInput::Leg { input, .. } => self.leg_absent(input),
+            CallInput::Adopt { leg, .. } => {
+                let (setup, mut out) = (self.0.setup.borrow().clone(), Vec::new());
+                leg.abandon(Instant::now(), &setup, rand::random(), &mut out);
+                self.deliver_all(&mut out);
+            }
+            _ => {}
         }
     }
 
@@ -318,10 +323,11 @@ impl Directory {
         }
     }
 
-    /// The call is gone; a request in its dialog must still be answered (481), and an INVITE that is answered now ended.
     fn leg_absent(&self, input: LegInput) {
-        if let LegInput::Sip(told @ (Told::Request { .. } | Told::Response { .. })) = input {
-            self.to_desk(DeskInput::Stray(Box::new(told)));
+        match undelivered(input) {
+            Some(Undelivered::Desk(input)) => self.to_desk(input),
+            Some(Undelivered::Call(call, input)) => self.to_call(call, input),
+            None => {}
         }
     }
 
@@ -492,6 +498,9 @@ impl Directory {
             let mut cdr = Box::new(Arc::unwrap_or_clone(cdr));
             let micros = wall::now().unix_micros.saturating_sub(cdr.started_micros);
             cdr.ended_after = Some(u64::try_from(micros).unwrap_or(0));
+            for party in cdr.parties.iter_mut().filter(|party| party.left.is_none()) {
+                party.left = cdr.ended_after;
+            }
             cdr.cause = Some(Cause::SystemFailure);
             cdr.ended_by = Some('x');
             self.keep(cdr);

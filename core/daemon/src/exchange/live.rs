@@ -46,6 +46,7 @@ pub(super) fn note(dir: &Directory, event: &Event) {
             view.to = Some(target.clone());
             view.answered_micros = Some(wall::now().unix_micros);
         }),
+        Event::CallTransferred { call: id, to, .. } => call(id, &|view| view.to = Some(to.clone())),
         Event::CallEnded { call: id, cause, .. } => {
             call(id, &|view| view.state = "ending".to_owned());
             let labels = format!("cause=\"{}\"", cause.word());

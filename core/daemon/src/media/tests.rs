@@ -52,7 +52,7 @@ impl Bench {
             timeout: None,
         };
         let port = bench.port();
-        bench.plane.send(MediaCmd::Face { leg: CALL.a(), port, face: Box::new(face) });
+        bench.plane.send(MediaCmd::Face { call: CALL, port, face: Box::new(face) });
         bench
     }
 

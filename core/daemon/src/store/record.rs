@@ -1,7 +1,7 @@
 //! What the store keeps, as it is written: the serde mirrors of the exchange's own types. A field is added with
 //! `#[serde(default)]` and never renamed, so that an old journal can always be read.
 
-use ringtrip_exchange::cdr::{Cdr, Cost, Failed};
+use ringtrip_exchange::cdr::{Cdr, Cost, Failed, Party};
 use ringtrip_exchange::post::Figures;
 use ringtrip_exchange::route::{Quote, Step};
 use ringtrip_model::ids::CallId;
@@ -68,6 +68,9 @@ pub struct CdrRecord {
     /// What was tried in vain, in order: another landline, a provider that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<FailedRecord>,
+    /// Who talked, in the order in which they joined: more than two when the call was transferred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties: Vec<PartyRecord>,
     /// Start, microseconds since 1970 UTC.
     pub started_micros: i64,
     /// From start to the answer, µs; null if never answered.
@@ -98,6 +101,19 @@ pub struct CdrRecord {
     pub a: Option<FiguresRecord>,
     /// Figures of the called end.
     pub b: Option<FiguresRecord>,
+}
+
+/// Somebody who talked in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartyRecord {
+    /// Its leg, 16 hex digits, as in events.
+    pub leg: String,
+    /// `101`, `fxo1`, `gw1`, a host.
+    pub name: String,
+    /// From the call's start until it joined, µs.
+    pub joined_after_us: u64,
+    /// From the call's start until it left, µs; null while it is there.
+    pub left_after_us: Option<u64>,
 }
 
 /// An attempt that reached nobody.
@@ -319,6 +335,7 @@ impl From<&Cdr> for CdrRecord {
             target: cdr.target.clone(),
             carrier: cdr.carrier.clone(),
             attempts: cdr.attempts.iter().map(FailedRecord::from).collect(),
+            parties: cdr.parties.iter().map(PartyRecord::from).collect(),
             started_micros: cdr.started_micros,
             answered_after_us: cdr.answered_after,
             ended_after_us: cdr.ended_after,
@@ -357,6 +374,9 @@ impl CdrRecord {
     pub(super) fn close_orphan(&mut self, last_sign_micros: i64) {
         let lasted = u64::try_from(last_sign_micros.saturating_sub(self.started_micros)).unwrap_or(0);
         self.ended_after_us = Some(lasted.max(self.answered_after_us.unwrap_or(0)));
+        for party in self.parties.iter_mut().filter(|party| party.left_after_us.is_none()) {
+            party.left_after_us = self.ended_after_us;
+        }
         self.cause = Some(Cause::SystemFailure.word().to_owned());
         self.ended_by = Some('x');
     }
@@ -366,6 +386,17 @@ impl From<&Step> for StepRecord {
     fn from(step: &Step) -> StepRecord {
         let hidden = |text: &str| secrets::hide_in_plan(text);
         StepRecord(step.kind.word().to_owned(), hidden(&step.subject), hidden(&step.said))
+    }
+}
+
+impl From<&Party> for PartyRecord {
+    fn from(party: &Party) -> PartyRecord {
+        PartyRecord {
+            leg: party.leg.to_string(),
+            name: party.name.clone(),
+            joined_after_us: party.joined,
+            left_after_us: party.left,
+        }
     }
 }
 

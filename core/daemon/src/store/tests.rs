@@ -185,6 +185,7 @@ fn kept(call: u64, ended_after: Option<u64>) -> Arc<Cdr> {
         target: String::new(),
         carrier: String::new(),
         attempts: Vec::new(),
+        parties: Vec::new(),
         started_micros: 1_700_000_000_000_000,
         answered_after: None,
         ended_after,

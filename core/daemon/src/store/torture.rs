@@ -106,6 +106,7 @@ pub fn sample(call: u64, closed: bool) -> CdrRecord {
         target: "gw1".to_owned(),
         carrier: String::new(),
         attempts: Vec::new(),
+        parties: Vec::new(),
         started_micros: 1_700_000_000_000_000 + i64::try_from(call & 0xffff_ffff).unwrap_or(0) * 1000,
         answered_after_us: Some(2_000_000 + call % 1_000_000),
         ended_after_us: closed.then_some(60_000_000 + call % 9_000_000),

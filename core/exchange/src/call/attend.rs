@@ -319,6 +319,9 @@ impl Call {
 
     /// Ends the call, and says why before, if the caller can hear it.
     pub(super) fn say_and_finish(&mut self, now: Instant, cause: Cause, prompt: &str, out: &mut Vec<Post>) {
+        if self.hunts_for_transfer() {
+            return self.transfer_failed(now, cause, out);
+        }
         match self.attend(now, Ear::Early, out) {
             Some(end) => {
                 let prompt = prompt.to_owned();
@@ -332,6 +335,9 @@ impl Call {
     /// Ends a call that came to nothing. A caller whom the exchange has answered has no phone that says so to him: he
     /// hears the reason.
     pub(super) fn give_up(&mut self, now: Instant, cause: Cause, out: &mut Vec<Post>) {
+        if self.hunts_for_transfer() {
+            return self.transfer_failed(now, cause, out);
+        }
         let leg = self.legs.iter().find(|l| l.id == self.a && l.stage.lives());
         let answered = leg.is_some_and(|leg| match &leg.kind {
             Kind::Sip(_) => leg.stage == LegStage::Up && self.path.attended(),
@@ -359,11 +365,20 @@ impl Call {
         }
     }
 
+    /// The same without a word to the caller.
+    pub(super) fn give_up_silently(&mut self, now: Instant, cause: Cause, out: &mut Vec<Post>) {
+        match self.hunts_for_transfer() {
+            true => self.transfer_failed(now, cause, out),
+            false => self.finish(now, cause, 'x', out),
+        }
+    }
+
     /// A money limit is reached. No call for help has a price.
     pub(super) fn spent(&mut self, now: Instant, out: &mut Vec<Post>) {
         if self.cdr.emergency {
             return;
         }
+        self.transfer_ends(now, Cause::Spent, out);
         let talked = match self.state {
             State::Up { .. } => Some(now),
             State::Hunting(_) | State::Before(_) => None,

@@ -9,10 +9,11 @@ use ringtrip_rating::rate::Shown;
 use crate::call::Call;
 use crate::call::machine::{Awaited, State};
 use crate::call::setup::{FIGURES_WAIT, LEGS_WAIT};
-use crate::cdr::Cost;
+use crate::cdr::{Cost, Party};
 use crate::post::{End, Figures, MediaCmd, Post};
 use crate::route::Quote;
 use ringtrip_model::event::Event;
+use ringtrip_model::ids::LegId;
 use ringtrip_model::party::Cause;
 
 impl Call {
@@ -23,6 +24,7 @@ impl Call {
             State::Saying { talked, .. } => *talked,
             _ => None,
         };
+        self.transfer_ends(now, cause, out);
         self.end_all(now, cause, None, out);
         self.close_record(now, talked.unwrap_or(now), cause, by, out);
         let figures = if self.path.used() {
@@ -47,7 +49,11 @@ impl Call {
         self.cdr.ended_after = Some(self.age(now));
         self.cdr.cause = Some(cause);
         self.cdr.ended_by = Some(by);
-        let micros = self.cdr.answered_after.map_or(0, |from| self.age(talked).saturating_sub(from));
+        for party in self.cdr.parties.iter_mut().filter(|party| party.left.is_none()) {
+            party.left = self.cdr.ended_after;
+        }
+        let from = self.priced_from.or(self.cdr.answered_after);
+        let micros = from.map_or(0, |from| self.age(talked).saturating_sub(from));
         // An answered call lasts a second at least: the carrier bills the answer.
         let seconds = match self.cdr.answered_after {
             Some(_) => u32::try_from(micros.div_ceil(1_000_000).max(1)).unwrap_or(u32::MAX),
@@ -55,6 +61,39 @@ impl Call {
         };
         self.cdr.cost = self.cdr.quote.as_deref().map(|quote| cost(quote, seconds));
         out.push(Post::Tell(Event::CallEnded { call: self.id(), cause, by }));
+    }
+
+    /// A party as the record names it.
+    pub(super) fn party_name(&self, n: LegId) -> String {
+        match self.legs.iter().find(|l| l.id == n) {
+            Some(leg) if !leg.target.is_empty() => leg.target.to_string(),
+            _ => self.source_word(),
+        }
+    }
+
+    /// The caller and this leg talk.
+    pub(super) fn note_parties(&mut self, now: Instant, n: LegId) {
+        for leg in [self.a, n] {
+            let name = self.party_name(leg);
+            self.party_joins(now, leg, name);
+        }
+    }
+
+    /// A leg talks from now on, if it did not before.
+    pub(super) fn party_joins(&mut self, now: Instant, leg: LegId, name: String) {
+        if self.cdr.parties.iter().any(|party| party.leg == leg && party.left.is_none()) {
+            return;
+        }
+        let joined = self.age(now);
+        self.cdr.parties.push(Party { leg, name, joined, left: None });
+    }
+
+    /// A leg talks no more.
+    pub(super) fn party_leaves(&mut self, now: Instant, leg: LegId) {
+        let left = Some(self.age(now));
+        for party in self.cdr.parties.iter_mut().filter(|party| party.leg == leg && party.left.is_none()) {
+            party.left = left;
+        }
     }
 
     /// Two parties talk and nothing is dialled any more: from now on the call is recorded, if that was asked for.

@@ -212,7 +212,7 @@ impl Call {
                 let stage = Stage { targets: vec![attempt], timeout: extension.ring_time };
                 self.hunt(now, Hunt::new(vec![stage]), out);
             }
-            None => self.finish(now, Cause::Congestion, 'x', out),
+            None => self.give_up_silently(now, Cause::Congestion, out),
         }
     }
 
@@ -229,7 +229,8 @@ impl Call {
             }
         };
         let Some(stage) = next.or_else(|| hunt.last_resort()) else {
-            let nothing_left_to_wait_for = self.living(|_| true).iter().all(|n| *n == self.a);
+            let nothing_left_to_wait_for =
+                self.living(|l| l.id != self.a && l.stage != LegStage::Up).is_empty();
             let State::Hunting(hunt) = &mut self.state else { return };
             if hunt.emergency && !nothing_left_to_wait_for {
                 // The targets begun ring on until one answers or the caller gives up.
@@ -291,7 +292,7 @@ impl Call {
         let found = if attempt.number.is_whole() { found } else { Err(Cause::Invalid) };
         match found {
             Ok(legs) if !legs.is_empty() => {
-                let offer = self.offer();
+                let (offer, referred_by) = (self.offer(), self.referred_by());
                 for leg in legs {
                     let placement = Placement {
                         number: attempt.number.clone(),
@@ -301,6 +302,7 @@ impl Call {
                         hops: self.hops,
                         emergency,
                         last_hope,
+                        referred_by: referred_by.clone(),
                         prepared: attempt.prepared.clone(),
                     };
                     self.place(now, leg, placement, 1, Some(Arc::clone(&attempt)), out);
@@ -353,7 +355,9 @@ impl Call {
         let State::Hunting(hunt) = &self.state else { return };
         // Nothing is waited for that shows no sign of life when somebody needs help: its turn to be alone has passed.
         let silent_will_do = hunt.emergency && hunt.until.is_none();
-        let waits = |l: &Leg| l.id != a && (!silent_will_do || l.stage != LegStage::Trying);
+        let waits = |l: &Leg| {
+            l.id != a && l.stage != LegStage::Up && (!silent_will_do || l.stage != LegStage::Trying)
+        };
         if hunt.open.is_empty() && self.living(waits).is_empty() {
             self.next_stage(now, out);
         }
@@ -388,7 +392,7 @@ impl Call {
             }
             return;
         }
-        for n in self.living(|l| l.id != a) {
+        for n in self.living(|l| l.id != a && l.stage != LegStage::Up) {
             let leg = self.legs.iter().find(|l| l.id == n);
             let rang = leg.is_some_and(|l| l.stage != LegStage::Trying);
             let attempt = leg.and_then(|l| l.attempt.clone());

@@ -14,8 +14,8 @@ use crate::call::setup::CallSetup;
 use crate::leg::sip::{Room, SipLeg};
 use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::post::{End, LineInput, Post};
-use crate::route::{Attempt, Credentials, Found, HeaderName};
-use ringtrip_model::ids::{LegId, LineId};
+use crate::route::{Attempt, Credentials, Found, HeaderName, Target};
+use ringtrip_model::ids::{ExtId, LegId, LineId};
 use ringtrip_model::party::{Cause, Source};
 
 /// One leg.
@@ -26,6 +26,8 @@ pub(super) struct Leg {
     /// Its RTP port, where it speaks by RTP. Phones that ring together share one.
     pub(super) port: Option<u16>,
     pub(super) stage: LegStage,
+    /// Whose phone it is: an extension proved by digest, or called as such.
+    pub(super) ext: Option<ExtId>,
     /// The target's name for events and the CDR.
     pub(super) target: Arc<str>,
     /// What carries it, where that is another than its target.
@@ -96,7 +98,7 @@ impl Call {
                     }
                 }
                 let name = way.name.as_str().into();
-                (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.ports[side]))), name)
+                (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.port_of(side)))), name)
             }
             Found::Line(line) => {
                 let name = line.as_str().into();
@@ -108,7 +110,7 @@ impl Call {
             Some(gateway) if gateway.as_str() != &*name => (gateway.as_str().into(), Some(name)),
             _ => (name, None),
         };
-        let port = matches!(kind, Kind::Sip(_)).then(|| self.ports[side]);
+        let port = matches!(kind, Kind::Sip(_)).then(|| self.port_of(side));
         self.add(now, id, kind, port, name, carrier, attempt);
         if side == 1 {
             // Unless somebody answers, the record names who was tried last.
@@ -128,9 +130,35 @@ impl Call {
         }
     }
 
+    /// The media port of a new leg: 0 the caller's side, 1 the called side. Where a target is looked for in a call that
+    /// stands, it is the one that the party that waits does not have.
+    fn port_of(&self, side: usize) -> u16 {
+        let waits = self.legs.iter().find(|l| l.id == self.a).and_then(|l| l.port);
+        let callers = side == 0 || waits == Some(self.ports[1]);
+        self.ports[usize::from(!callers)]
+    }
+
+    fn ext_of(&self, kind: &Kind, attempt: Option<&Attempt>) -> Option<ExtId> {
+        match (kind, attempt.map(|attempt| &attempt.target), &self.cdr.source) {
+            (Kind::Sip(_), Some(Target::Extension(ext)), _) => Some(ext.clone()),
+            (Kind::Sip(_), None, Source::Extension(ext)) => Some(ext.clone()),
+            _ => None,
+        }
+    }
+
+    /// Which side of the call a leg is, for the record: 'a' whoever called, 'b' everybody else.
+    pub(super) fn side(&self, n: LegId) -> char {
+        let caller = self.legs.iter().any(|l| l.id == n && l.attempt.is_none());
+        if caller { 'a' } else { 'b' }
+    }
+
     /// The record names this leg as the target.
     pub(super) fn note_target(&mut self, n: LegId) {
         let Some(leg) = self.legs.iter().find(|l| l.id == n) else { return };
+        // Who was called first stays so when the call is handed on; the parties say who else talked.
+        if self.hunts_for_transfer() {
+            return;
+        }
         self.cdr.target = leg.target.to_string();
         self.cdr.carrier = leg.carrier.as_deref().unwrap_or_default().to_owned();
         self.cdr.sent = leg.attempt.as_ref().map(|a| a.number.clone()).unwrap_or_default();
@@ -149,7 +177,9 @@ impl Call {
         attempt: Option<Arc<Attempt>>,
     ) {
         let since = self.age(now);
-        self.legs.push(Leg { id, kind, port, stage: LegStage::Trying, target, carrier, since, attempt });
+        let ext = self.ext_of(&kind, attempt.as_deref());
+        let stage = LegStage::Trying;
+        self.legs.push(Leg { id, kind, port, stage, ext, target, carrier, since, attempt });
     }
 
     /// Tells a leg something.

@@ -13,6 +13,7 @@ use crate::call::hunt::{Hunt, is_broken};
 use crate::call::legs::{Kind, Leg, LegStage};
 use crate::call::setup::{CallSetup, ROUTE_WAIT, SUMMON_WAIT};
 use crate::call::sound::Path;
+use crate::call::transfer::Transfer;
 use crate::call::{Birth, Caller};
 use crate::cdr::Cdr;
 use crate::emergency;
@@ -39,6 +40,11 @@ pub struct Call {
     pub(super) a: LegId,
     pub(super) state: State,
     pub(super) path: Path,
+    pub(super) transfer: Option<Box<Transfer>>,
+    /// Legs that belong to another call now: what still comes for them here is passed on.
+    pub(super) moved: SmallVec<[LegId; 1]>,
+    /// When somebody answered who costs money, µs after the start, where that was not the first answer.
+    pub(super) priced_from: Option<u64>,
     pub(super) cdr: Box<Cdr>,
     pub(super) planned: Option<Planned>,
     /// `Max-Forwards` of the INVITEs of its called legs.
@@ -113,6 +119,7 @@ impl Call {
             target: String::new(),
             carrier: String::new(),
             attempts: Vec::new(),
+            parties: Vec::new(),
             started_micros: birth.at.unix_micros,
             answered_after: None,
             ended_after: None,
@@ -136,6 +143,9 @@ impl Call {
             a,
             state: State::Routing { until: now + ROUTE_WAIT, asked: None },
             path: Path::default(),
+            transfer: None,
+            moved: SmallVec::new(),
+            priced_from: None,
             cdr: Box::new(cdr),
             planned: birth.planned,
             hops: birth.hops,
@@ -185,7 +195,11 @@ impl Call {
     /// One step.
     pub fn on(&mut self, now: Instant, input: CallInput, out: &mut Vec<Post>) {
         match input {
+            CallInput::Leg { leg, input } if self.moved.contains(&leg) => out.push(Post::Leg { leg, input }),
             CallInput::Leg { leg, input } => self.leg_told(now, leg, input, out),
+            CallInput::Adopt { leg, instead_of } => self.adopt(now, leg, instead_of, out),
+            CallInput::Give { call, by } => self.give(now, call, by, out),
+            CallInput::NotGiven(cause) => self.not_given(now, cause, out),
             CallInput::Routed(plan) => self.routed(now, *plan, out),
             CallInput::Found { seq, found } => self.found(now, seq, found, out),
             CallInput::Noted(step) => self.cdr.provenance.steps.push(step),
@@ -209,6 +223,8 @@ impl Call {
             LegInput::LocalAddress(local) => {
                 self.with_sip(id, out, |leg, room| leg.relocate(now, local, room));
             }
+            LegInput::TakeOver(ask) => self.take_over(now, id, *ask, out),
+            LegInput::Replace(ask) => self.replace(now, id, *ask, out),
         }
     }
 
@@ -227,7 +243,8 @@ impl Call {
             Kind::Sip(sip) => sip.deadline(),
             Kind::Line(_) => None,
         });
-        legs.chain(own).min()
+        let transfer = self.transfer.as_ref().and_then(|transfer| transfer.deadline());
+        legs.chain(own).chain(transfer).min()
     }
 
     /// Does it still count, and need its ports? A call that has ended may wait long for the last word of a phone that is
@@ -302,7 +319,7 @@ impl Call {
         out.push(Post::Ask(Box::new(RouteQuery { entered, ..self.query() })));
     }
 
-    fn query(&self) -> RouteQuery {
+    pub(super) fn query(&self) -> RouteQuery {
         // Only digest makes a SIP phone an extension, and its user is the extension.
         let proved = |leg: &Leg| matches!(leg.kind, Kind::Sip(_));
         let user = match &self.cdr.source {
@@ -336,6 +353,7 @@ impl Call {
                 hops: self.hops,
                 emergency: false,
                 last_hope: true,
+                referred_by: None,
                 prepared: None,
             };
             self.place(now, found, placement, 0, None, out);
@@ -349,7 +367,10 @@ impl Call {
         let State::Routing { asked, .. } = &mut self.state else { return };
         let asked = asked.take();
         let RoutePlan { verdict, provenance, extras } = plan;
-        self.cdr.provenance = provenance;
+        match self.hunts_for_transfer() {
+            true => self.cdr.provenance.steps.extend(provenance.steps),
+            false => self.cdr.provenance = provenance,
+        }
         let proved = extras.pin.is_some();
         if proved {
             self.cdr.pin = extras.pin;
@@ -366,10 +387,13 @@ impl Call {
                 None => self.give_up(now, cause, out),
             },
             Verdict::Stages(stages) => {
-                self.record = extras.record;
+                let stages = self.without_second_price(stages);
+                self.record = extras.record || (self.record && self.hunts_for_transfer());
                 self.before(now, extras.before, stages, out);
             }
             Verdict::Emergency(emergency) => self.emergency(now, &emergency, out),
+            // Whoever waits to be connected cannot answer for the one who hands the call on.
+            Verdict::Ask(_) if self.hunts_for_transfer() => self.transfer_failed(now, Cause::Barred, out),
             Verdict::Ask(question) => self.ask(now, question, out),
         }
     }
@@ -382,6 +406,9 @@ impl Call {
                     leg.timeout(now, room);
                 }
             });
+        }
+        if self.transfer.as_ref().and_then(|transfer| transfer.deadline()).is_some_and(|by| by <= now) {
+            self.not_given(now, Cause::SystemFailure, out);
         }
         match &mut self.state {
             State::Summoning { until } if *until <= now => self.finish(now, Cause::NoAnswer, 'x', out),
@@ -432,7 +459,13 @@ impl Call {
                 Kind::Sip(sip) if !sip.is_gone() => LegStage::Leaving,
                 _ => LegStage::Gone,
             };
+            if self.transferor_left(now, n) {
+                return;
+            }
             return self.leg_ended(now, n, cause, out);
+        }
+        if let LegEvent::Transfer(asked) = event {
+            return self.transfer_asked(now, n, *asked, out);
         }
         match (&self.state, event) {
             (State::Summoning { .. }, LegEvent::Ringing) => {
@@ -483,8 +516,10 @@ impl Call {
             State::Routing { .. } | State::Before(_) | State::Asking(_) | State::Hunting(_)
                 if n == self.a =>
             {
-                let cause = if cause == Cause::Normal { Cause::Cancelled } else { cause };
-                self.finish(now, cause, 'a', out);
+                let never_talked = self.cdr.answered_after.is_none();
+                let cause = if cause == Cause::Normal && never_talked { Cause::Cancelled } else { cause };
+                let by = self.side(n);
+                self.finish(now, cause, by, out);
             }
             // What was to be said need not be said to the end; the cause stands.
             State::Saying { cause, by, .. } if n == self.a => {
@@ -505,7 +540,7 @@ impl Call {
                 self.help_elsewhere(now, n, cause, hunt, out);
             }
             State::Up { b, .. } if n == self.a || n == *b => {
-                let by = if n == self.a { 'a' } else { 'b' };
+                let by = self.side(n);
                 self.finish(now, cause, by, out);
             }
             _ => {}
@@ -523,14 +558,21 @@ impl Call {
     }
 
     /// The first answer wins; every other leg hears that it was answered elsewhere.
-    fn answered(&mut self, now: Instant, n: LegId, sound: ringtrip_media::sound::Sound, out: &mut Vec<Post>) {
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        n: LegId,
+        sound: ringtrip_media::sound::Sound,
+        out: &mut Vec<Post>,
+    ) {
         let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
         let hunt = match std::mem::replace(&mut self.state, State::Over) {
             State::Hunting(hunt) => hunt.kept_for_help(),
             _ => None,
         };
         self.state = State::Up { b: n, until, after: None, hunt };
-        self.cdr.answered_after = Some(self.age(now));
+        let age = self.age(now);
+        self.cdr.answered_after.get_or_insert(age);
         let mut caller_is_up = false;
         for leg in &mut self.legs {
             if leg.id == n {
@@ -541,6 +583,8 @@ impl Call {
             }
         }
         self.note_target(n);
+        self.note_parties(now, n);
+        self.transfer_done(now, n, sound.clone(), out);
         let a = self.a;
         for other in self.living(|l| l.id != n && l.id != a) {
             let silent = self.legs.iter().any(|l| l.id == other && l.stage == LegStage::Trying);
@@ -553,7 +597,7 @@ impl Call {
             self.tell(now, self.a, LegCmd::Answer(sound), out);
         }
         self.join(n, out);
-        let target = self.cdr.target.clone();
+        let target = self.party_name(n);
         out.push(Post::Tell(Event::CallAnswered { call: self.id, leg: n, target }));
         self.begin_after(now, n, out);
     }

@@ -11,17 +11,22 @@
 //! * `machine`: birth, the words that legs say, the end. * `legs`: what a leg is, and how one is placed, told and ended.
 //! * `attend`: what the exchange says to the caller and asks of him. * `after`: what is sent after the answer.
 //! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
-//! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's end, its cost, the recording.
+//! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's parties and end, its cost, the recording.
+//! * `transfer`, `handover`: a call is handed on, and a leg moves. * `replace`: another phone takes a leg's place.
 
 mod after;
 mod attend;
 mod close;
+mod handover;
 mod hunt;
 mod legs;
 mod machine;
+mod replace;
 mod setup;
 mod sound;
+mod transfer;
 
+pub use handover::MovedLeg;
 pub use machine::Call;
 pub use setup::CallSetup;
 

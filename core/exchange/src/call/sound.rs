@@ -46,6 +46,14 @@ impl Path {
     pub(super) fn is_early(&self) -> bool {
         self.early
     }
+    /// The party that waits has talked already: nothing of what was is heard any more.
+    pub(super) fn restart(&mut self) {
+        *self = Path { used: self.used, attended: self.attended, ..Path::default() };
+    }
+    /// Does ringback sound? Not any more after this.
+    pub(super) fn takes_ringback(&mut self) -> bool {
+        std::mem::take(&mut self.ringback)
+    }
     /// The exchange speaks to the caller, perhaps before the answer.
     pub(super) fn attend(&mut self, early: bool) {
         self.attended = true;
@@ -77,6 +85,7 @@ impl Call {
 
     /// A target rings.
     pub(super) fn rings(&mut self, now: Instant, n: LegId, out: &mut Vec<Post>) {
+        self.transfer_rings(now, out);
         let up = self.legs.iter().any(|l| l.id == self.a && l.stage == LegStage::Up);
         // Whose sound the caller hears already rings now: what that means for the ear is for the caller's side to judge.
         if !up && self.path.early && self.path.joined() == Some(n) {

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
+use crate::desk::DeskInput;
+use crate::post::{CallInput, LegInput, ReplacingInvite};
 use ringtrip_model::ids::{CallId, LegId};
+use ringtrip_model::party::Cause;
 
 /// The index. A leg stays in it until its call is over, since a far end may speak longer than the leg lives.
 #[derive(Debug, Default)]
@@ -52,6 +55,32 @@ impl LegIndex {
             self.legs.remove(&call);
         }
     }
+}
+
+/// What becomes of what is said to a leg that no call has: the asker, or the far end, must hear that it is so.
+pub fn undelivered(input: LegInput) -> Option<Undelivered> {
+    match input {
+        // A request in its dialog is answered (481), and an INVITE that is answered now is ended.
+        LegInput::Sip(told) => Some(Undelivered::Desk(DeskInput::Stray(Box::new(told)))),
+        LegInput::TakeOver(ask) => {
+            let input = CallInput::NotGiven(Cause::Unallocated);
+            Some(Undelivered::Call(ask.call, input))
+        }
+        LegInput::Replace(invite) => {
+            let ReplacingInvite { tx, request, .. } = *invite;
+            Some(Undelivered::Desk(DeskInput::NothingToReplace { tx, request }))
+        }
+        LegInput::Said(_) | LegInput::Lookup { .. } | LegInput::LocalAddress(_) => None,
+    }
+}
+
+/// See [`undelivered`].
+#[derive(Debug)]
+pub enum Undelivered {
+    /// To the desk.
+    Desk(DeskInput),
+    /// To a call.
+    Call(CallId, CallInput),
 }
 
 #[cfg(test)]

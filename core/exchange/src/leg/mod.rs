@@ -6,7 +6,9 @@ pub mod sip;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ringtrip_media::sound::Sound;
+use ringtrip_sip::refer::Replaces;
 
 use crate::route::Prepared;
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, KeyForm};
@@ -30,6 +32,8 @@ pub enum LegCmd {
     Digit { key: Key, ms: u16, form: KeyForm },
     /// The far side pressed hook flash.
     Flash,
+    /// How the transfer that it asked for stands.
+    Transfer(TransferStatus),
     /// End the leg. Before the answer a caller's leg is refused with this cause, a callee's is cancelled.
     End(Cause),
 }
@@ -51,8 +55,36 @@ pub struct Placement {
     pub emergency: bool,
     /// The call has nothing to try when this fails: a leg that is slow beats none.
     pub last_hope: bool,
+    /// Who transfers the call to it (RFC 3892), for phones of ours.
+    pub referred_by: Option<Bytes>,
     /// How a gateway plugin wants it placed.
     pub prepared: Option<Arc<Prepared>>,
+}
+
+/// What a leg asks for that wants to hand its call on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRequest {
+    /// To whom, as it would dial it.
+    pub target: Digits,
+    /// A dialog of its own whose other side is to be connected (RFC 3891): an attended transfer.
+    pub replaces: Option<Replaces>,
+    /// Who says that he transfers, for the target (RFC 3892): the value of `Referred-By`.
+    pub referred_by: Option<Bytes>,
+}
+
+/// How a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferStatus {
+    /// It may, and it is tried.
+    Accepted,
+    /// The target rings.
+    Ringing,
+    /// Both others talk; the leg that asked is ended next.
+    Done,
+    /// It came to nothing; the leg that asked has its call back.
+    Failed(Cause),
+    /// It may not.
+    Refused(Cause),
 }
 
 /// What a leg tells its call.
@@ -70,6 +102,8 @@ pub enum LegEvent {
     Digit { key: Key, ms: u16, form: KeyForm },
     /// Hook flash.
     Flash,
+    /// It asks that the other side be connected to somebody else. Answered by [`LegCmd::Transfer`], always.
+    Transfer(Box<TransferRequest>),
     /// It ended. The leg is gone after this word.
     Ended(Cause),
 }

@@ -14,6 +14,7 @@ pub(crate) mod identity;
 mod info;
 mod network;
 mod offer;
+mod refer;
 mod refresh;
 pub(crate) mod uac;
 mod uas;
@@ -45,6 +46,7 @@ use ringtrip_model::party::Cause;
 
 use hops::{Hops, Outgoing};
 use offer::Talk;
+use refer::Subscription;
 use refresh::Refresh;
 use uac::Calling;
 use uas::Invited;
@@ -78,6 +80,10 @@ pub(crate) struct SipLeg {
     talk: Talk,
     phase: Phase,
     refresh: Refresh,
+    /// What the peer has asked for by REFER.
+    refer: Option<Box<Subscription>>,
+    /// REFERs so far in this dialog.
+    refers: u16,
     /// How to place it and with which credentials; none for a leg that called us.
     way: Option<Arc<SipWay>>,
     auth: Option<Box<digest::Client>>,
@@ -118,9 +124,9 @@ struct Peer {
 }
 
 /// Methods of a dialog that we understand, for `Allow`.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER";
 /// Extensions that we understand, for `Supported`.
-pub(crate) const SUPPORTED: &str = "100rel, timer";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces";
 /// What an offer or answer is, alone or as a part of a body.
 pub(crate) const SDP: &str = "application/sdp";
 
@@ -152,6 +158,8 @@ impl SipLeg {
             peer: Peer::of(&request.headers),
             phase: Phase::Invited(Box::new(Invited::new(tx, request))),
             refresh: Refresh::default(),
+            refer: None,
+            refers: 0,
             way: None,
             auth: None,
             proof: Vec::new(),
@@ -182,6 +190,8 @@ impl SipLeg {
             talk,
             phase: Phase::Gone,
             refresh: Refresh::default(),
+            refer: None,
+            refers: 0,
             way: Some(way),
             auth,
             proof: Vec::new(),
@@ -209,6 +219,21 @@ impl SipLeg {
     /// What the caller offered in its INVITE.
     pub(crate) fn offer(&self) -> Option<&Sound> {
         self.talk.remote()
+    }
+
+    /// What it speaks now, for another leg to be joined with it.
+    pub(crate) fn heard(&self) -> Sound {
+        self.talk.heard()
+    }
+
+    /// It has another port from now on: the peer is told by a re-INVITE as soon as it can be.
+    pub(crate) fn move_to(&mut self, port: u16) {
+        self.moved |= self.talk.move_to(port);
+    }
+
+    /// The media plane shall be told again how to talk to the peer.
+    pub(crate) fn show_face_again(&mut self) {
+        self.talk.show_face_again();
     }
 
     /// Has everything been said and answered?
@@ -244,6 +269,7 @@ impl SipLeg {
             LegCmd::Change(far) => self.change(now, far, room),
             LegCmd::Digit { key, ms, form } => self.send_digit(key, ms, form, room),
             LegCmd::Flash => self.send_flash(room),
+            LegCmd::Transfer(status) => self.transfer_stands(status, room),
             LegCmd::End(cause) => self.end(now, cause, room),
         }
         self.lookup_sound(room);

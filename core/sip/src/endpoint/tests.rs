@@ -352,7 +352,7 @@ fn answers_of_its_own_hold_nothing() {
         assert_eq!(bench.octets[0].flow.remote, bench.flow.remote);
     };
     let one = ";branch=z9hG4bKone";
-    let allow = "Allow: ACK, CANCEL, INVITE, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO\r\n";
+    let allow = "Allow: ACK, CANCEL, INVITE, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER\r\n";
     alone("a method we know and do not serve", incoming("PUBLISH", one, "", ""), "405", allow);
     alone("a method of tomorrow", incoming("FROBNICATE", one, "", ""), "501", allow);
     alone(

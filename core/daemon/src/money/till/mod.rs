@@ -55,6 +55,7 @@ struct Calling {
     attempts: Vec<Paying>,
 }
 
+#[derive(Clone)]
 struct Paying {
     stage: usize,
     /// The number under which its target was looked for.
@@ -101,6 +102,21 @@ impl Till {
 
     pub fn busy(&self, gateway: &str) -> u32 {
         self.busy.get(gateway).copied().unwrap_or(0)
+    }
+
+    /// Takes out the attempts of a call that talk, at their places; in those of others stands what is over.
+    fn take_talking(&mut self, call: CallId) -> Vec<Paying> {
+        let Some(calling) = self.calls.get_mut(&call) else { return Vec::new() };
+        let talks = |a: &Paying| matches!(a.state, State::Talking { .. });
+        let Some(last) = calling.attempts.iter().rposition(talks) else { return Vec::new() };
+        let over = |a: &Paying| Paying { asked: None, state: State::Over, ..a.clone() };
+        let gone = |a: &mut Paying| {
+            let kept = Paying { asked: None, ..a.clone() };
+            a.state = State::Over;
+            kept
+        };
+        let all = calling.attempts.iter_mut().take(last + 1);
+        all.map(|a| if talks(a) { gone(a) } else { over(a) }).collect()
     }
 
     /// Has this gateway as many calls as it may have? Then in words.

@@ -34,11 +34,13 @@ impl Money {
     pub fn routed(&self, call: CallId, source: &Source, plan: &mut RoutePlan) -> Says {
         let mut says = Says::default();
         let mut till = self.till();
+        // A call that is handed on goes on with whom it has called already.
+        let talking = till.take_talking(call);
         self.drop_call(&mut till, call, &mut says);
         let mut out = Vec::new();
         let config = self.config();
         if let Some(calling) =
-            self.weigh(&config, &mut till.brake, Purpose::Call, call, source, plan, &mut out)
+            self.weigh(&config, &mut till.brake, Purpose::Call, call, source, plan, talking, &mut out)
         {
             till.calls.insert(call, calling);
         }
@@ -54,8 +56,16 @@ impl Money {
         if *brake.settings() != config.rates.brake {
             brake.set(config.rates.brake.clone());
         }
-        let calling =
-            self.weigh(config, &mut brake, Purpose::Paper, CallId(0), source, plan, &mut Vec::new());
+        let calling = self.weigh(
+            config,
+            &mut brake,
+            Purpose::Paper,
+            CallId(0),
+            source,
+            plan,
+            Vec::new(),
+            &mut Vec::new(),
+        );
         let till = self.till();
         for gateway in calling.iter().flat_map(|c| &c.attempts).flat_map(Paying::gateways) {
             if let Some(why) = till.full(config, &gateway) {
@@ -75,11 +85,14 @@ impl Money {
         call: CallId,
         source: &Source,
         plan: &mut RoutePlan,
+        talking: Vec<Paying>,
         out: &mut Vec<Output>,
     ) -> Option<Calling> {
-        let Verdict::Stages(stages) = &mut plan.verdict else { return None };
+        let mut calling = Calling { extension: extension_of(config, source), attempts: talking };
+        let Verdict::Stages(stages) = &mut plan.verdict else {
+            return (!calling.attempts.is_empty()).then_some(calling);
+        };
         let now = at(&wall::now());
-        let mut calling = Calling { extension: extension_of(config, source), attempts: Vec::new() };
         let (steps, mut refused) = (&mut plan.provenance.steps, None);
         for (n, stage) in stages.iter_mut().enumerate() {
             stage.targets.retain_mut(|attempt| {

@@ -79,6 +79,8 @@ impl Talk {
     /// Gives the session its name.
     pub(super) fn name(&mut self, session: u64) {
         self.session = SdpSession::new(session);
+        // Legs that have a port one after the other must not be taken for each other.
+        self.agreement = session as u32;
     }
 
     /// Speaks these codecs alone from now on, best first; none: all.
@@ -87,6 +89,21 @@ impl Talk {
         if let Some(remote) = &mut self.remote {
             fit(&mut remote.codecs, &self.allowed);
         }
+    }
+
+    /// Our RTP port is this one from now on. True if the peer was told another.
+    pub(super) fn move_to(&mut self, port: u16) -> bool {
+        let moved = self.port != port && self.local.is_some();
+        self.port = port;
+        if let Some(addr) = self.local.as_mut().and_then(|local| local.addr.as_mut()) {
+            addr.set_port(port);
+        }
+        self.dirty = true;
+        moved
+    }
+
+    pub(super) fn show_face_again(&mut self) {
+        self.dirty = true;
     }
 
     /// Our RTP port.

@@ -109,6 +109,9 @@ impl SipLeg {
         for (name, value) in placement.prepared.iter().flat_map(|prepared| &prepared.headers) {
             headers.push(Name::read(&Bytes::copy_from_slice(name.as_bytes())), value.clone());
         }
+        if let Some(by) = placement.referred_by.filter(|_| way.gateway.is_none()) {
+            headers.push(Name::ReferredBy, by);
+        }
         if let Some(ring) = placement.ring {
             headers.push(Name::AlertInfo, format!("<http://127.0.0.1/Bellcore-dr{ring}>"));
         }

@@ -100,7 +100,8 @@ impl SipLeg {
                 room.out.push(Post::Sip(Ask::Respond { tx, response }));
             }
             Method::Notify | Method::Subscribe => self.reply(tx, request, 489, room),
-            Method::Refer | Method::Message | Method::Publish | Method::Register => {
+            Method::Refer => self.refer_came(tx, request, room),
+            Method::Message | Method::Publish | Method::Register => {
                 let mut response = self.respond(request, 405);
                 response.headers.push(Name::Allow, ALLOW);
                 room.out.push(Post::Sip(Ask::Respond { tx, response }));
@@ -489,7 +490,7 @@ impl SipLeg {
         room.out.push(Post::Sip(Ask::Respond { tx, response }));
     }
 
-    fn reply(&self, tx: ServerTx, request: &Request, code: u16, room: &mut Room<'_>) {
+    pub(super) fn reply(&self, tx: ServerTx, request: &Request, code: u16, room: &mut Room<'_>) {
         room.out.push(Post::Sip(Ask::Respond { tx, response: self.respond(request, code) }));
     }
 }

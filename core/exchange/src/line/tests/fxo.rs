@@ -371,7 +371,7 @@ fn emergency() {
           15.00 < listen no more; new call from nothing dialled nothing
           16.00 > rings
           16.20 > place 911 from 102 port emergency
-                < say ended preempted (leg 0-0); say ringing; loop closed; [off-hook]; [seizing]
+                < say ended preempted (leg 0); say ringing; loop closed; [off-hook]; [seizing]
           16.70 < loop open; [on-hook]
           18.20 < loop closed; say ringing; listen dial-tone; [off-hook]
           19.40 > dial-tone

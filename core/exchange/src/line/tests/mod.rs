@@ -130,6 +130,7 @@ impl World {
                     LegEvent::Digit { key, .. } => format!("say digit {}{who}", key.as_char()),
                     LegEvent::Flash => format!("say flash{who}"),
                     LegEvent::Ended(cause) => format!("say ended {}{who}", cause.word()),
+                    LegEvent::Transfer(_) => format!("say transfer{who}"),
                     LegEvent::Changed(_) => format!("say changed{who}"),
                 }
             }
@@ -289,6 +290,7 @@ impl World {
                     ring: after("ring").and_then(|n| n.parse().ok()),
                     emergency: rest.contains(&"emergency"),
                     last_hope: !rest.contains(&"with-others"),
+                    referred_by: None,
                     prepared: None,
                 };
                 self.placed += 1;

@@ -34,7 +34,7 @@ struct Bench {
 
 impl Bench {
     fn new(peers: &[&str]) -> Bench {
-        let mut endpoint = Endpoint::new(EndpointConfig::default(), [7; 32]);
+        let mut endpoint: Endpoint = Endpoint::new(EndpointConfig::default(), [7; 32]);
         endpoint.set_stream_peers(peers.iter().map(|ip| ip.parse().unwrap()).collect());
         Bench { endpoint, now: start() }
     }
