@@ -24,6 +24,7 @@ pub mod g711;
 pub mod goertzel;
 pub mod level;
 pub mod mix;
+pub mod mixer;
 pub mod progress;
 pub mod silence;
 pub mod tone;
