@@ -178,9 +178,9 @@ impl Plane {
     /// One packet of the batch.
     fn packet(&mut self, now: Instant, index: usize, buffer: usize, len: usize, source: SocketAddr) {
         let packet = &mut self.buffers[buffer][..len];
-        // A packet is changed in place on its way across.
-        let as_it_came = (!self.recorder.is_idle()).then(|| packet.to_vec());
         let Some(Some(leg)) = self.legs.get_mut(index) else { return };
+        // A packet is changed in place on its way across, and what is recorded is what came.
+        let as_it_came = self.recorder.records(leg.call).then(|| packet.to_vec());
         let peer = match &leg.peer {
             Some(End::Rtp(port)) => usize::from(port / 2),
             _ => {
