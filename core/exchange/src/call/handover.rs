@@ -16,13 +16,12 @@ use crate::call::legs::{Kind, Leg, LegStage};
 use crate::call::machine::State;
 use crate::call::setup::{CallSetup, FIND_WAIT};
 use crate::call::transfer::Transfer;
-use crate::leg::{LegCmd, TransferStatus};
+use crate::leg::{LegCmd, Random, TransferStatus};
 use crate::post::{CallInput, MediaCmd, Post, TakeOver};
 use crate::route::Target;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, LegId};
 use ringtrip_model::party::Cause;
-use ringtrip_sip::random::Random;
 
 /// A leg on its way to another call.
 #[derive(Debug)]

@@ -6,13 +6,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ringtrip_sip::nat::Topology;
-use ringtrip_sip::random::Random;
 use smallvec::SmallVec;
 
 use crate::call::machine::{Call, State};
 use crate::call::setup::CallSetup;
 use crate::leg::sip::{Room, SipLeg};
-use crate::leg::{LegCmd, LegEvent, Placement};
+use crate::leg::{LegCmd, LegEvent, Placement, Random};
 use crate::post::{End, LineInput, Post};
 use crate::route::{Attempt, Credentials, Found, HeaderName, Target};
 use ringtrip_model::ids::{ExtId, LegId, LineId};

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringtrip_sip::random::Random;
 use smallvec::SmallVec;
 
 use crate::call::after::After;
@@ -18,7 +17,7 @@ use crate::call::{Birth, Caller};
 use crate::cdr::Cdr;
 use crate::emergency;
 use crate::leg::sip::SipLeg;
-use crate::leg::{LegCmd, LegEvent, Placement};
+use crate::leg::{LegCmd, LegEvent, Placement, Random};
 use crate::number;
 use crate::post::{CallInput, LegInput, MediaCmd, MediaEvent, Post};
 use crate::route::{Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};

@@ -3,14 +3,11 @@
 
 use std::time::Instant;
 
-use ringtrip_sip::build;
-
 use crate::call::Call;
 use crate::call::legs::{Kind, LegStage};
 use crate::call::machine::State;
 use crate::leg::LegCmd;
-use crate::leg::sip::SipLeg;
-use crate::owner::Ask;
+use crate::leg::sip::{SipLeg, refusal};
 use crate::post::{MediaCmd, Post, ReplacingInvite};
 use ringtrip_media::sound::Sound;
 use ringtrip_model::ids::LegId;
@@ -20,8 +17,7 @@ impl Call {
     /// A phone wants to take the place of this leg.
     pub(super) fn replace(&mut self, now: Instant, id: LegId, ask: ReplacingInvite, out: &mut Vec<Post>) {
         if let Err(code) = self.may_replace(id, &ask) {
-            let response = build::response(&ask.request, code);
-            return out.push(Post::Sip(Ask::Respond { tx: ask.tx, response }));
+            return out.push(refusal(ask.tx, &ask.request, code));
         }
         let Some(old) = self.legs.iter().find(|l| l.id == id) else { return };
         let (port, attempt, was_up) = (old.port, old.attempt.clone(), old.stage == LegStage::Up);

@@ -15,14 +15,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ringtrip_media::sound::{CodecKind, Direction, Sound};
-use ringtrip_sip::refer::Replaces;
 
 use crate::call::Call;
 use crate::call::legs::Kind;
 use crate::call::machine::State;
 use crate::call::setup::{FIND_WAIT, ROUTE_WAIT};
 use crate::leg::sip::owner_of_tag;
-use crate::leg::{LegCmd, TransferRequest, TransferStatus};
+use crate::leg::{LegCmd, Replaces, TransferRequest, TransferStatus};
 use crate::post::{LegInput, MediaCmd, Post, TakeOver};
 use crate::route::{RouteQuery, Stage};
 use ringtrip_model::event::Event;

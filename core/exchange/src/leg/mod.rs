@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ringtrip_media::sound::Sound;
-use ringtrip_sip::refer::Replaces;
+pub use ringtrip_sip::random::Random;
+pub use ringtrip_sip::refer::Replaces;
 
 use crate::route::Prepared;
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, KeyForm};

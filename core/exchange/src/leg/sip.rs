@@ -38,7 +38,7 @@ use smallvec::SmallVec;
 
 use crate::call::CallSetup;
 use crate::leg::{LegCmd, LegEvent};
-use crate::owner::{ClientTx, Owner, Told};
+use crate::owner::{Ask, ClientTx, Owner, Told};
 use crate::post::{Post, RtpFace};
 use crate::route::SipWay;
 use ringtrip_model::ids::LegId;
@@ -135,6 +135,11 @@ pub fn owner_of_tag(tag: &str) -> Option<LegId> {
     let (leg, random) = tag.split_once('-')?;
     let is_ours = leg.len() == 16 && !random.is_empty() && leg.bytes().all(|b| b.is_ascii_hexdigit());
     leg.parse().ok().filter(|_| is_ours)
+}
+
+/// Refuses an INVITE that has not become a leg.
+pub(crate) fn refusal(tx: ServerTx, invite: &Request, code: u16) -> Post {
+    Post::Sip(Ask::Respond { tx, response: ringtrip_sip::build::response(invite, code) })
 }
 
 impl SipLeg {
