@@ -308,6 +308,32 @@ fn no_file_has_conflict_markers() {
     none(complaints);
 }
 
+/// The exchange has Wasmtime's runtime, `ringtrip-wasmc` its compiler, and both the same version of it.
+#[test]
+fn the_exchange_has_no_compiler_of_wasm() {
+    let versions = |lock: &str, name: &str| -> Vec<String> {
+        let head = format!("name = \"{name}\"\nversion = ");
+        lock.match_indices(&head)
+            .map(|(at, _)| lock[at + head.len()..].lines().next().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let main = read(&root().join("Cargo.lock"));
+    let compiler = read(&root().join("core/wasmc/Cargo.lock"));
+    assert_eq!(versions(&compiler, "cranelift-codegen").len(), 1, "the compiler is where it belongs");
+    assert_eq!(
+        versions(&main, "cranelift-codegen"),
+        [""; 0],
+        "a crate of the main workspace wants the compiler"
+    );
+    let wasmtime = versions(&main, "wasmtime");
+    assert_eq!(wasmtime.len(), 1, "{wasmtime:?}");
+    assert_eq!(
+        versions(&compiler, "wasmtime"),
+        wasmtime,
+        "`cargo update` both: the one refuses code of the other"
+    );
+}
+
 #[test]
 fn panics_unwind_in_every_profile() {
     let mut complaints = Vec::new();

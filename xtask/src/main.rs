@@ -8,6 +8,7 @@ mod run;
 mod test;
 mod tools;
 mod up;
+mod wasmc;
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use ringtrip_plugin_build::{Build, Toolchain, component, fingerprint};
 
 use crate::run::{cargo, root, run, target};
-use crate::tools;
+use crate::{tools, wasmc};
 
 /// The longest that a build may take on two slow processors with the standard library to make.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -63,6 +63,8 @@ pub fn plugins() -> Result<()> {
 /// Builds all guests and packs each as people install it, `NAME-VERSION.rtp`; each is shown with the key that signed it.
 pub fn packages() -> Result<()> {
     plugins()?;
+    // Whoever has packages wants to try them.
+    wasmc::build("dev")?;
     run(&cargo(), &["build", "--quiet", "-p", "ringtrip"])?;
     let ringtrip = target().join("debug/ringtrip");
     pack(&ringtrip)?;

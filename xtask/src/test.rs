@@ -5,12 +5,13 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::run::{answers, cargo, root, run, run_with, target};
-use crate::{plugins, tools, up};
+use crate::{plugins, tools, up, wasmc};
 
 /// What every commit must pass.
 pub fn check() -> Result<()> {
     run(&cargo(), &["fmt", "--all", "--check"])?;
     run(&cargo(), &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    wasmc::lint()?;
     run(&cargo(), &["test", "--quiet", "-p", "ringtrip-tests", "--test", "tidy"])
 }
 
@@ -35,19 +36,28 @@ pub fn test(args: &[String]) -> Result<()> {
         // The exchange without plugins is a build of its own.
         let without =
             ["clippy", "-p", "ringtrip", "--no-default-features", "--quiet", "--", "-D", "warnings"];
-        run(&cargo(), &without)
+        run(&cargo(), &without)?;
+        wasmc::lint()
     });
     steps.step("licences and sources", || {
         // The lock file names crates of other systems, too: without them an offline check knows nothing of their licences.
         run(&cargo(), &["fetch", "--locked", "--quiet"])?;
-        run("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"])
+        run("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"])?;
+        let compiler = ["--manifest-path", "core/wasmc/Cargo.toml"];
+        run(&cargo(), &[&["fetch", "--locked", "--quiet"], &compiler[..]].concat())?;
+        let checks = ["check", "--config", "deny.toml", "licenses", "bans", "sources"];
+        run("cargo-deny", &[&["--offline"], &compiler[..], &checks].concat())
     });
-    steps.step("build", || run(&cargo(), &["build", "--workspace", "--quiet"]));
+    steps.step("build", || {
+        run(&cargo(), &["build", "--workspace", "--quiet"])?;
+        wasmc::build("dev")
+    });
     steps.step("plugins", || {
         plugins::plugins()?;
         plugins::pack(&target().join("debug/ringtrip"))
     });
     steps.step("plugins' own tests", plugins::unit_tests);
+    steps.step("the compiler's own tests", wasmc::test);
     steps.step("tests", || {
         let mut env = vec![("RINGTRIP_PEERS", "must")];
         if long {

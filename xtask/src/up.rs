@@ -1,15 +1,18 @@
 //! `cargo xtask up`: from a fresh clone to a running exchange.
+//!
+//! What a telephone needs to ring is built first. The compiler of plugins and the example plugins, which take longer than
+//! all of that, are built while the exchange runs already.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, root, run, target};
-use crate::{plugins, tools};
+use crate::{plugins, tools, wasmc};
 
-/// Builds everything and starts the exchange with the virtual board.
+/// Builds the exchange, starts it with the virtual board, and builds the rest beside it.
 pub fn up(args: &[String]) -> Result<()> {
     let opts = Opts::parse(args)?;
     // Said now, and not after a build of a quarter of an hour.
@@ -23,9 +26,9 @@ pub fn up(args: &[String]) -> Result<()> {
     }
     run(&cargo(), &build)?;
     let dir = target().join(if opts.profile == "release" { "release" } else { "debug" });
-    // Telephones ring without them.
-    if let Err(why) = plugins::plugins().and_then(|()| plugins::pack(&dir.join("ringtrip"))) {
-        println!("the Wasm plugins are left out: {why:#}");
+    // Installed plugins may have to be compiled anew by the exchange that was just built.
+    if opts.folder().join("plugins/installed.toml").exists() {
+        wasmc::build(&opts.profile)?;
     }
     let mut serve = Command::new(dir.join("ringtrip"));
     serve.arg("serve").arg("--data").arg(&opts.data).arg("--drivers").arg(&dir);
@@ -35,18 +38,43 @@ pub fn up(args: &[String]) -> Result<()> {
     if let Some(sip) = &opts.sip {
         serve.arg("--sip").arg(sip);
     }
-    if opts.once {
+    let once = opts.once;
+    if once {
         serve.arg("--once");
     }
-    let status = serve
+    let mut exchange = serve
         .current_dir(root())
         .stdin(Stdio::null())
-        .status()
+        .spawn()
         .with_context(|| format!("cannot start {}", dir.join("ringtrip").display()))?;
+    let rest = std::thread::spawn(move || build_rest(&opts.profile, &dir));
+    let status = exchange.wait().context("cannot wait for the exchange")?;
+    if once {
+        // It shows that everything is there, and that includes the plugins.
+        rest.join().map_err(|_| anyhow::anyhow!("the build of the plugins ended with a panic"))?;
+    }
     if !status.success() {
         bail!("the exchange ended with {status}; what it says above tells why");
     }
     Ok(())
+}
+
+/// The compiler of plugins, and the example plugins. Telephones ring without them.
+fn build_rest(profile: &str, dir: &Path) {
+    let built = (|| {
+        // Behind the exchange, which is running and has calls to carry.
+        let build = wasmc::with_it("build", &["--profile", profile]);
+        let build: Vec<&str> = build.iter().map(String::as_str).collect();
+        run("nice", &[&[&cargo()[..]], &build[..]].concat())?;
+        plugins::plugins()?;
+        plugins::pack(&dir.join("ringtrip"))
+    })();
+    match built {
+        Ok(()) => {
+            println!("up: plugins can be installed; the examples are in {}", plugins::folder().display())
+        }
+        Err(why) => println!("up: the plugins are left out: {why:#}"),
+    }
 }
 
 /// Where the exchange listens when neither an option nor a configuration says so.
@@ -125,12 +153,15 @@ impl Opts {
         Ok(opts)
     }
 
+    /// The data folder, as the exchange sees it.
+    fn folder(&self) -> PathBuf {
+        root().join(&self.data)
+    }
+
     /// Ports that are known before anything is built: those of the options, and, where no configuration is kept yet, the
     /// usual ones.
     fn check_ports(&self) -> Result<()> {
-        let kept = Path::new(&self.data);
-        let kept = if kept.is_absolute() { kept.to_path_buf() } else { root().join(kept) };
-        let first = !kept.join("journal").exists();
+        let first = !self.folder().join("journal").exists();
         let usual = |given: &Option<String>, usual: &str| given.clone().or(first.then(|| usual.to_owned()));
         if let Some(sip) = usual(&self.sip, SIP) {
             check_port("SIP", "--sip", &sip, true)?;

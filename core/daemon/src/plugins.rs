@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use ringtrip_config::{Config, LineKind};
 use ringtrip_model::event::Event;
-use ringtrip_wasm::Installed;
 use ringtrip_wasm::host::{Naptr, NaptrFailure, NaptrRecord};
 use ringtrip_wasm::installed::{Options, Tell};
 use ringtrip_wasm::package::key::PublicKey;
 use ringtrip_wasm::words::Price;
+use ringtrip_wasm::{Compiler, Installed};
 
+use crate::cli::ServeOptions;
 use crate::money::{ImportAsk, Money};
 use crate::routes::Routes;
 
@@ -58,6 +59,14 @@ fn price_list(money: &Money, plugin: &str, prices: &[Price]) {
     }
 }
 
+/// The program that compiles plugins: this one, or else the one beside us.
+pub fn compiler(given: Option<PathBuf>) -> Compiler {
+    Compiler::at(given.unwrap_or_else(|| {
+        let us = std::env::current_exe().unwrap_or_default();
+        us.with_file_name("ringtrip-wasmc")
+    }))
+}
+
 /// Why there are no plugins to ask about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPlugins {
@@ -70,19 +79,19 @@ pub enum NoPlugins {
 }
 
 impl Plugins {
-    /// Opens the plugins of this data folder on a thread of their own. Call it within the runtime that asks name servers.
+    /// Opens the plugins of the data folder on a thread of their own. Call it within the runtime that asks name servers.
     pub fn start(
         &self,
-        data: &Path,
-        developer: bool,
+        options: &ServeOptions,
         servers: &[SocketAddr],
         routes: Routes,
         money: Money,
         tell: Tell,
     ) {
         let options = Options {
-            folder: data.join("plugins"),
-            developer,
+            folder: options.data.join("plugins"),
+            compiler: compiler(options.wasmc.clone()),
+            developer: options.developer,
             trust: self.told().trust,
             dns: Arc::new(Names {
                 resolver: crate::dns::resolver(servers),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
-use guests::{ONE_STAGE, call, load, policy, runtime, verdict};
+use guests::{ONE_STAGE, call, compiler, load, policy, runtime, verdict};
 use ringtrip_config::{Config, DemoSecrets, Region};
 use ringtrip_exchange::route::{self, RouteQuery};
 use ringtrip_model::ids::CallId;
@@ -96,7 +96,7 @@ fn gateways(c: &mut Criterion<Cpu>, guest: &Guest) {
 fn memory() {
     const MANY: usize = 16;
     let folder = tempfile::tempdir().expect("a folder");
-    let runtime = Runtime::new(Some(folder.path())).expect("a runtime");
+    let runtime = Runtime::new(Some(folder.path()), compiler()).expect("a runtime");
     let small = Guest {
         name: "a plugin of a few instructions",
         wasm: policy("", "(i32.const 1024)"),

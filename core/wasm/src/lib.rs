@@ -9,6 +9,7 @@ mod bindings;
 mod cache;
 pub mod cases;
 mod check;
+mod compiler;
 mod convert;
 mod fault;
 mod guest;
@@ -28,6 +29,7 @@ pub mod words {
     pub use crate::bindings::types::{Call, CallerId, Credentials, Money, Origin, Step, WallTime};
 }
 
+pub use compiler::{CompileError, Compiler, Limits};
 pub use fault::PluginFault;
 pub use guest::Time;
 pub use host::Outside;

@@ -1,14 +1,17 @@
-//! The engine of all plugins: Wasmtime with a pool of instances, one linker, the tick, and the cache.
+//! The engine of all plugins: Wasmtime with a pool of instances, one linker, the tick, and the cache. It has no compiler:
+//! that is a program of its own ([`Compiler`]).
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use ringtrip_wasm_engine::AddressSpace;
+use wasmtime::component::{HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::{clock, dns, host, http, store};
-use crate::cache::{Cache, Source};
+use crate::cache::{self, Cache, Source};
+use crate::compiler::{CompileError, Compiler};
 use crate::fault::first_line;
 use crate::guest::{Guest, INSTANCES, MEMORIES, TABLE, TABLES};
 use crate::package::grant::MOST_MEMORY;
@@ -27,6 +30,9 @@ pub struct Runtime(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
+    /// What the engine's code is compiled for.
+    space: AddressSpace,
+    compiler: Compiler,
     linker: Linker<Guest>,
     ticker: Ticker,
     cache: Option<Cache>,
@@ -41,6 +47,9 @@ pub enum LoadError {
     /// It is no component, or a broken one.
     #[error("the component is refused: {0}")]
     Component(String),
+    /// It cannot be compiled here, or not with what a component may use.
+    #[error(transparent)]
+    Compile(CompileError),
     /// It wants from the host what there is not.
     #[error(
         "the component asks for {0:?}, which Ringtrip does not have; build it against the package ringtrip:plugin@0.1.0"
@@ -59,13 +68,28 @@ pub enum LoadError {
     Start(String),
 }
 
+impl From<CompileError> for LoadError {
+    fn from(error: CompileError) -> LoadError {
+        match error {
+            CompileError::Refused(why) => LoadError::Component(why),
+            error => LoadError::Compile(error),
+        }
+    }
+}
+
 impl Runtime {
     /// A runtime that keeps compiled components in `cache`; without, it compiles at every load.
-    pub fn new(cache: Option<&Path>) -> Result<Runtime, LoadError> {
+    ///
+    /// # Errors
+    ///
+    /// The machine has no room for the pool, or no thread for the tick. The compiler is not asked for before there is
+    /// something to compile.
+    pub fn new(cache: Option<&Path>, compiler: Compiler) -> Result<Runtime, LoadError> {
         let wrong = |e: wasmtime::Error| LoadError::Engine(first_line(&format!("{e:#}")));
-        // 4 GiB of addresses a memory save a check at each access. Some small machines have not that many addresses.
-        let engine =
-            Engine::new(&config(4 << 30)).or_else(|_| Engine::new(&config(256 << 20))).map_err(wrong)?;
+        let with = |space| Engine::new(&config(space)).map(|engine| (engine, space));
+        // A large address space saves a check at each access. Some small machines have not that many addresses.
+        let (engine, space) =
+            with(AddressSpace::Large).or_else(|_| with(AddressSpace::Small)).map_err(wrong)?;
         let mut linker = Linker::<Guest>::new(&engine);
         host::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
         clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
@@ -73,7 +97,7 @@ impl Runtime {
         http::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
         dns::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
         let ticker = Ticker::start(engine.clone()).map_err(|e| LoadError::Engine(e.to_string()))?;
-        let cache = match cache.map(|folder| (folder, Cache::open(folder, &engine))) {
+        let cache = match cache.map(|folder| (folder, Cache::open(folder, space))) {
             Some((_, Ok(cache))) => Some(cache),
             Some((folder, Err(e))) => {
                 tracing::warn!("{}: {e}; plugins are compiled at every start", folder.display());
@@ -81,19 +105,16 @@ impl Runtime {
             }
             None => None,
         };
-        Ok(Runtime(Arc::new(Inner { engine, linker, ticker, cache })))
+        Ok(Runtime(Arc::new(Inner { engine, space, compiler, linker, ticker, cache })))
     }
 
     /// A component, compiled and tied to the host.
     pub(crate) fn link(&self, wasm: &[u8]) -> Result<InstancePre<Guest>, LoadError> {
         let refused = |e: wasmtime::Error| LoadError::Component(first_line(&format!("{e:#}")));
-        let component = match &self.0.cache {
-            Some(cache) => cache.component(&self.0.engine, wasm),
-            None => Component::from_binary(&self.0.engine, wasm),
-        };
-        let component = component.map_err(refused)?;
+        let Inner { engine, space, compiler, cache, .. } = &*self.0;
+        let component = cache::component(cache.as_ref(), engine, (compiler, *space), wasm)?;
         let mut inert = false;
-        for (name, _) in component.component_type().imports(&self.0.engine) {
+        for (name, _) in component.component_type().imports(engine) {
             if name.starts_with("wasi:") {
                 inert = true;
             } else if !OURS.contains(&name) {
@@ -152,7 +173,8 @@ const OURS: [&str; 6] = [
     "ringtrip:plugin/dns@0.1.0",
 ];
 
-fn config(reservation: u64) -> Config {
+/// What decides about machine code is agreed with the compiler; the rest is the runtime's own.
+fn config(space: AddressSpace) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(AT_ONCE)
         .total_core_instances(AT_ONCE * 16)
@@ -167,12 +189,7 @@ fn config(reservation: u64) -> Config {
         .linear_memory_keep_resident(WARM)
         .table_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
-    let mut config = Config::new();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .memory_reservation(reservation)
-        .memory_init_cow(true)
-        .epoch_interruption(true)
-        .max_wasm_stack(STACK);
+    let mut config = ringtrip_wasm_engine::config(space);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).max_wasm_stack(STACK);
     config
 }

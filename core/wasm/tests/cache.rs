@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use guests::{call, policy};
+use guests::{call, compiler, policy};
 use ringtrip_wasm::words::Verdict;
 use ringtrip_wasm::{Outside, Plugin, Runtime};
 use sha2::Digest;
@@ -17,7 +17,7 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn works(folder: &Path, wasm: &[u8]) {
-    let runtime = Runtime::new(Some(folder)).unwrap();
+    let runtime = Runtime::new(Some(folder), compiler()).unwrap();
     let manifest = guests::manifest("\"policy\"");
     let plugin =
         Plugin::load(&runtime, wasm, &manifest, Default::default(), Default::default(), Outside::default());
@@ -52,9 +52,9 @@ fn a_damaged_file_is_compiled_anew() {
     // Another component's code under this one's name is not believed either.
     let other = policy("", "unreachable");
     let two = tempfile::tempdir().unwrap();
-    let _ = Runtime::new(Some(two.path())).unwrap();
+    let _ = Runtime::new(Some(two.path()), compiler()).unwrap();
     works(&folder, &wasm);
-    let runtime = Runtime::new(Some(&folder)).unwrap();
+    let runtime = Runtime::new(Some(&folder), compiler()).unwrap();
     let manifest = guests::manifest("\"policy\"");
     Plugin::load(&runtime, &other, &manifest, Default::default(), Default::default(), Outside::default())
         .unwrap();
@@ -67,7 +67,7 @@ fn a_damaged_file_is_compiled_anew() {
     // What other engines left is swept away; what belongs to a removed plugin is forgotten.
     let stale = folder.join("0000000000000000-00.cwasm");
     fs::write(&stale, b"old").unwrap();
-    let runtime = Runtime::new(Some(&folder)).unwrap();
+    let runtime = Runtime::new(Some(&folder), compiler()).unwrap();
     assert!(!stale.exists());
     runtime.forget(&sha2::Sha256::digest(&wasm).into());
     assert!(!file.exists());

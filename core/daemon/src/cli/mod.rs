@@ -114,6 +114,10 @@ struct Serve {
     /// The line host program; beside this program if not given.
     #[arg(long, env = "RINGTRIP_LINEHOST")]
     linehost: Option<PathBuf>,
+    /// The compiler of plugins; beside this program if not given.
+    #[cfg(feature = "plugins")]
+    #[arg(long, env = "RINGTRIP_WASMC")]
+    wasmc: Option<PathBuf>,
     /// Where the console and the API listen instead of what the configuration says.
     #[arg(long)]
     http: Option<std::net::SocketAddr>,
@@ -361,6 +365,9 @@ pub struct ServeOptions {
     pub drivers: Option<PathBuf>,
     /// The line host program.
     pub linehost: Option<PathBuf>,
+    /// The compiler of plugins.
+    #[cfg(feature = "plugins")]
+    pub wasmc: Option<PathBuf>,
     /// Where HTTP listens instead of what the configuration says.
     pub http: Option<std::net::SocketAddr>,
     /// Where SIP listens instead of what the configuration says.
@@ -453,6 +460,8 @@ fn start(options: Serve, data: PathBuf, serve: impl FnOnce(ServeOptions) -> anyh
         log: options.log,
         drivers: options.drivers,
         linehost: options.linehost,
+        #[cfg(feature = "plugins")]
+        wasmc: options.wasmc,
         http: options.http,
         sip: options.sip,
         once: options.once,

@@ -48,6 +48,9 @@ pub(super) struct Test {
     /// Where the compiler keeps its files; `target` in the plugin's folder if not given.
     #[arg(long)]
     target_dir: Option<PathBuf>,
+    /// The program that makes machine code of the component; beside this program if not given.
+    #[arg(long, env = "RINGTRIP_WASMC")]
+    wasmc: Option<PathBuf>,
 }
 
 /// The longest that a compiler may work: a first build can include the standard library.
@@ -98,7 +101,8 @@ pub(super) fn test(args: &Test, json: bool) -> Outcome {
     let target = args.target_dir.clone().unwrap_or_else(|| args.folder.join("target"));
     let cache = target.join("compiled");
     let cache = fs::create_dir_all(&cache).is_ok().then_some(cache);
-    let runtime = Runtime::new(cache.as_deref()).map_err(|e| Refusal::No(e.to_string()))?;
+    let compiler = crate::plugins::compiler(args.wasmc.clone());
+    let runtime = Runtime::new(cache.as_deref(), compiler).map_err(|e| Refusal::No(e.to_string()))?;
     let mut went: Vec<(PathBuf, Went)> = Vec::new();
     for file in files {
         let no = |why: String| Refusal::No(format!("{}: {why}", file.display()));

@@ -346,7 +346,7 @@ fn open_plugins(dir: &Directory, options: &ServeOptions, config: &Config) -> cra
     };
     let servers = &config.sip.name_servers;
     let (routes, money) = (dir.0.routes.clone(), dir.0.money.clone());
-    plugins.start(&options.data, options.developer, servers, routes, money, Arc::new(tell));
+    plugins.start(options, servers, routes, money, Arc::new(tell));
     plugins
 }
 

@@ -1,6 +1,9 @@
+#[path = "../../tests/guests/wasmc.rs"]
+mod wasmc;
+
 use super::{Cases, CasesError, read_time};
-use crate::Runtime;
 use crate::package::manifest::Manifest;
+use crate::{Compiler, Runtime};
 
 const MANIFEST: &str = "name = \"policy-x\"\nversion = \"0.1.0\"\nworlds = [\"policy\"]\nlicence = \"MIT\"\n\
                         [[settings]]\nkey = \"a\"\n";
@@ -48,11 +51,11 @@ fn wrong_files_are_refused_with_their_place() {
 
 #[test]
 fn a_setting_that_the_plugin_has_not_is_refused() {
-    let runtime = Runtime::new(None).unwrap();
+    let runtime = Runtime::new(None, Compiler::at(wasmc::program())).unwrap();
     let manifest = Manifest::read(MANIFEST).unwrap();
     let text = "settings = { b = \"1\" }\n[[case]]\nname = \"x\"\nexpect = { pass = true }";
     let out = Cases::read(text).unwrap().run(&runtime, b"", &manifest);
     assert!(matches!(out, Err(CasesError::Read(why)) if why.contains("no such setting")));
     let out = Cases::read(&text.replace("b =", "a =")).unwrap().run(&runtime, b"", &manifest);
-    assert!(matches!(out, Err(CasesError::Load(_))));
+    assert!(matches!(out, Err(CasesError::Load(crate::LoadError::Component(_)))));
 }

@@ -25,6 +25,7 @@ use ringtrip_model::event::Event;
 use sha2::{Digest, Sha256};
 
 use crate::cache::Source;
+use crate::compiler::Compiler;
 use crate::host::{Naptr, Outside};
 use crate::package::Package;
 use crate::package::grant::Grants;
@@ -46,6 +47,7 @@ struct Inner {
     folder: PathBuf,
     /// Made with the first plugin: an exchange without any pays nothing for them.
     runtime: Mutex<Option<Runtime>>,
+    compiler: Compiler,
     outside: Outside,
     values: Arc<Values>,
     developer: bool,
@@ -72,6 +74,8 @@ type Heed = Box<dyn Fn(Arc<Set>) + Send + Sync>;
 pub struct Options {
     /// `<data>/plugins`.
     pub folder: PathBuf,
+    /// Makes machine code of new components.
+    pub compiler: Compiler,
     /// Unsigned packages are taken.
     pub developer: bool,
     /// Publishers that the configuration trusts.
@@ -119,7 +123,7 @@ pub struct Change {
 impl Installed {
     /// Opens the folder and starts what is enabled. A plugin that cannot start is told of, and stays installed.
     pub fn open(options: Options) -> Result<Installed, InstallError> {
-        let Options { folder, developer, trust, dns, tell, prices } = options;
+        let Options { folder, compiler, developer, trust, dns, tell, prices } = options;
         ledger::make(&folder)?;
         let ledger = Ledger::read(&folder)?;
         let values = Arc::new(Values::of(&folder));
@@ -128,6 +132,7 @@ impl Installed {
         let inner = Inner {
             folder,
             runtime: Mutex::default(),
+            compiler,
             outside,
             values,
             developer,

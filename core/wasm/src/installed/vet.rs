@@ -178,7 +178,7 @@ impl Inner {
         if let Some(runtime) = &*made {
             return Ok(runtime.clone());
         }
-        let runtime = Runtime::new(Some(&self.folder.join("cache")))?;
+        let runtime = Runtime::new(Some(&self.folder.join("cache")), self.compiler.clone())?;
         *made = Some(runtime.clone());
         Ok(runtime)
     }

@@ -17,7 +17,7 @@ use ringtrip_wasm::installed::{Installed, Options};
 use ringtrip_wasm::package::Package;
 use ringtrip_wasm::package::key::{PublicKey, SecretKey};
 
-use crate::guests::{policy, verdict};
+use crate::guests::{compiler, policy, verdict};
 
 pub const REFUSES: (u32, u32, u32) = (2, 110, 17);
 
@@ -41,6 +41,7 @@ impl Bench {
         let told = self.told.clone();
         Installed::open(Options {
             folder: self.folder.path().join("plugins"),
+            compiler: compiler(),
             developer,
             trust,
             dns: Arc::new(NoDns),

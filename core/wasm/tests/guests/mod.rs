@@ -1,19 +1,26 @@
 //! Small guests written as text: a core module becomes a component of the contract's own worlds.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub mod wasmc;
+
 use std::sync::OnceLock;
 
 use ringtrip_wasm::host::Outside;
 use ringtrip_wasm::package::grant::Grants;
 use ringtrip_wasm::package::manifest::{Manifest, Settings};
 use ringtrip_wasm::words::{Call, CallerId, Origin, WallTime};
-use ringtrip_wasm::{LoadError, Plugin, Runtime};
+use ringtrip_wasm::{Compiler, LoadError, Plugin, Runtime};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+/// The compiler, with the usual limits.
+pub fn compiler() -> Compiler {
+    Compiler::at(wasmc::program())
+}
 
 /// One engine for all tests of a process.
 pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Runtime::new(None).unwrap())
+    RUNTIME.get_or_init(|| Runtime::new(None, compiler()).unwrap())
 }
 
 /// A component of this world from a core module's text.
