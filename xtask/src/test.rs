@@ -96,9 +96,14 @@ fn fuzz() -> Result<()> {
         targets.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
     }
     targets.sort();
+    let target_dir = crate::run::target().join("fuzz");
     for target in targets {
         println!("-- {target}");
-        let run_one = ["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", &target];
+        // What is found goes into the first folder; the second one has the seeds of the repository.
+        let (found, seeds) = (target_dir.join(&target), format!("tests/fuzz/corpus/{target}"));
+        std::fs::create_dir_all(&found)?;
+        let found = found.display().to_string();
+        let run_one = ["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", &target, &found, &seeds];
         run("cargo", &[&run_one[..], &["--", "-max_total_time=60", "-rss_limit_mb=1024"]].concat())?;
     }
     Ok(())
