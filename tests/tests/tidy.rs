@@ -283,6 +283,59 @@ fn files_stay_rooms() {
     none(complaints);
 }
 
+/// The text of a crate without comments: its folder, and what its files include from elsewhere by `#[path]`.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for file in files(".rs").into_iter().filter(|file| file.starts_with(folder)) {
+        let source = read(&file);
+        for path in source
+            .match_indices("#[path = \"")
+            .filter_map(|(at, head)| source[at + head.len()..].split('"').next())
+        {
+            // A name in a sample of this kind is no file.
+            text += &fs::read_to_string(file.with_file_name(path)).unwrap_or_default();
+        }
+        text += &source;
+    }
+    text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect()
+}
+
+/// Does the text name this crate?
+fn names(text: &str, dependency: &str) -> bool {
+    // The library of this package has another name.
+    let name = if dependency == "md-5" { "md5".to_owned() } else { dependency.replace('-', "_") };
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(&name)
+        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part))
+}
+
+#[test]
+fn every_dependency_is_used() {
+    assert!(names("use tokio_stream::Stream;", "tokio-stream") && names("md5::Md5", "md-5"));
+    assert!(!names("let tokio_streams = my_tokio_stream;", "tokio-stream"));
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    let mut offered = dependencies(&read(&root().join("Cargo.toml")), false);
+    for manifest in files("Cargo.toml") {
+        let (text, folder) = (read(&manifest), manifest.parent().expect("a folder"));
+        if !text.contains("[package]") {
+            continue;
+        }
+        let sources = sources(folder);
+        for dependency in dependencies(&text, true) {
+            seen += 1;
+            offered.retain(|name| *name != dependency);
+            if !names(&sources, &dependency) {
+                complaints.push(format!("{} depends on {dependency} and does not use it", short(&manifest)));
+            }
+        }
+    }
+    assert!(seen > 150, "only {seen} dependencies were seen");
+    complaints
+        .extend(offered.into_iter().map(|name| format!("Cargo.toml offers {name}, and no crate takes it")));
+    none(complaints);
+}
+
 /// What git leaves in a file when two changes met and nobody finished joining them.
 fn conflict(text: &str) -> Option<usize> {
     let marks = ["<<<<<<< ", "||||||| ", ">>>>>>> "];

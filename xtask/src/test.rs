@@ -1,8 +1,10 @@
 //! `cargo xtask test` and `cargo xtask check`.
 
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
 
 use crate::run::{answers, cargo, root, run, run_with, target};
 use crate::{plugins, tools, up, wasmc};
@@ -33,19 +35,16 @@ pub fn test(args: &[String]) -> Result<()> {
     steps.step("fmt", || run(&cargo(), &["fmt", "--all", "--check"]));
     steps.step("clippy", || {
         run(&cargo(), &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
-        // The exchange without plugins is a build of its own.
-        let without =
-            ["clippy", "-p", "ringtrip", "--no-default-features", "--quiet", "--", "-D", "warnings"];
-        run(&cargo(), &without)?;
         wasmc::lint()
     });
+    steps.step("features", features);
     steps.step("licences and sources", || {
         // The lock file names crates of other systems, too: without them an offline check knows nothing of their licences.
         run(&cargo(), &["fetch", "--locked", "--quiet"])?;
         run("cargo-deny", &["--offline", "check", "licenses", "bans", "sources"])?;
         let compiler = ["--manifest-path", "core/wasmc/Cargo.toml"];
         run(&cargo(), &[&["fetch", "--locked", "--quiet"], &compiler[..]].concat())?;
-        let checks = ["check", "--config", "deny.toml", "licenses", "bans", "sources"];
+        let checks = ["--config", "deny.toml", "check", "licenses", "bans", "sources"];
         run("cargo-deny", &[&["--offline"], &compiler[..], &checks].concat())
     });
     steps.step("build", || {
@@ -79,6 +78,35 @@ pub fn test(args: &[String]) -> Result<()> {
     });
     steps.step("docs", docs);
     steps.close()
+}
+
+/// Every feature of every crate alone, and none of them: each is a build of its own.
+fn features() -> Result<()> {
+    let listed = Command::new(cargo())
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output()?;
+    ensure!(listed.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&listed.stderr).trim());
+    let listed: Value = serde_json::from_slice(&listed.stdout)?;
+    let mut checked = 0;
+    for package in listed["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        let features = package["features"].as_object().into_iter().flatten().map(|(feature, _)| &feature[..]);
+        let mut features: Vec<&str> = features.filter(|feature| *feature != "default").collect();
+        if features.is_empty() {
+            continue;
+        }
+        // An empty list of features is the crate without any.
+        features.push("");
+        for feature in features {
+            let clippy = ["clippy", "--quiet", "-p", name, "--no-default-features", "--features", feature];
+            run(&cargo(), &[&clippy[..], &["--", "-D", "warnings"]].concat())?;
+            checked += 1;
+        }
+    }
+    ensure!(checked > 0, "no crate has a feature; then this step can go");
+    Ok(())
 }
 
 /// Runs each target of `tests/fuzz` for a minute. libFuzzer needs a nightly compiler; where there is none the step says so.
@@ -131,7 +159,9 @@ impl Steps {
         if let Err(e) = &result {
             println!("{name}: {e:#}");
         }
-        self.done.push((name, start.elapsed().as_secs_f32(), result));
+        let seconds = start.elapsed().as_secs_f32();
+        println!("-- {name}: {seconds:.1} s");
+        self.done.push((name, seconds, result));
     }
 
     fn close(self) -> Result<()> {
@@ -139,6 +169,7 @@ impl Steps {
         for (name, seconds, result) in &self.done {
             println!("{:>7.1} s  {:<22} {}", seconds, name, if result.is_ok() { "ok" } else { "FAILED" });
         }
+        println!("{:>7.1} s  together", self.done.iter().map(|(_, seconds, _)| seconds).sum::<f32>());
         let failed = self.done.iter().filter(|(_, _, r)| r.is_err()).count();
         println!("\n{} passed, {} failed", self.done.len() - failed, failed);
         if failed > 0 {

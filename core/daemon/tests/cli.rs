@@ -25,6 +25,29 @@ fn check(args: &[&str], code: i32, expected: &str) {
     assert!(right, "{args:?}: expected {expected:?}\n{out}{err}");
 }
 
+/// Whoever starts an exchange gets a sentence; what a stack trace shows is of no use to them.
+#[test]
+fn an_error_is_one_sentence_without_a_stack_trace() {
+    #[track_caller]
+    fn check(args: &[&str], expected: &str) {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringtrip"));
+        command.arg("--data").arg(data.path()).args(args).env("RUST_LOG", "off");
+        command.env("RUST_BACKTRACE", "full").env("RUST_LIB_BACKTRACE", "1");
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{args:?}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        assert!(said.starts_with("ringtrip: ") && said.contains(expected), "{args:?}: {said}");
+    }
+    check(&["serve", "--config", "/nowhere/ringtrip.toml"], "/nowhere/ringtrip.toml");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(&["serve", "--http", &address, "--sip", "127.0.0.1:0"], &format!("cannot listen on {address}"));
+    check(&["serve", "--sip", &address, "--http", "127.0.0.1:0"], &format!("cannot listen on TCP {address}"));
+    check(&["config", "show"], "no exchange");
+}
+
 #[test]
 fn plans_are_tried() {
     check(
