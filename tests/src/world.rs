@@ -14,6 +14,7 @@ use ringtrip_config::{Config, DemoSecrets, HostPort, Inbound, LineKind, Region};
 use ringtrip_exchange::call::{Birth, Call, CallSetup, Caller, MAX_FORWARDS};
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut, DeskSetup};
+use ringtrip_exchange::directory::{self, Admission, Directory, Located, Wanted};
 use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
 use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::line::{Line, LineSetup, Wall};
@@ -23,7 +24,7 @@ use ringtrip_exchange::post::{
 use ringtrip_exchange::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, ExtId, GatewayId, Ids, LineId, PortRef};
+use ringtrip_model::ids::{CallId, GatewayId, Ids, LineId, PortRef};
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, Source};
 use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, Step};
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
@@ -47,6 +48,7 @@ pub struct World {
     config: Arc<Config>,
     setup: Arc<CallSetup>,
     desk: Desk,
+    directory: Directory,
     router: Router,
     script: Option<Script>,
     touch: Option<Touch>,
@@ -55,11 +57,14 @@ pub struct World {
     legs: LegIndex,
     lines: BTreeMap<LineId, Line>,
     gateways: BTreeMap<GatewayId, Gateway>,
+    gateways_fell: bool,
     calls: BTreeMap<CallId, Call>,
     phones: Vec<Phone>,
     media: Media,
     leased: BTreeMap<CallId, [u16; 2]>,
     ports: BTreeSet<u16>,
+    /// Given to emergency calls alone.
+    kept: BTreeSet<u16>,
     weather: Weather,
     /// The address that the exchange has now, if it is another than at the start.
     local: Option<SocketAddr>,
@@ -85,6 +90,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// How many posts were delivered.
     pub delivered: usize,
+    /// What passed from one machine to another since the ladder is written: datagrams, and posts by their kind.
+    pub handed_over: Vec<String>,
 }
 
 /// What is at the end of a landline's wire.
@@ -116,6 +123,13 @@ enum Job {
     Line(LineId, LineInput),
     Call(CallId, CallInput),
 }
+
+/// The calls that there is room for.
+const CAPACITY: usize = 1_000;
+/// RTP ports for 100 calls, and those that are kept for two emergency calls.
+const FIRST_PORT: u16 = 16_384;
+const FIRST_KEPT: u16 = FIRST_PORT + 400;
+const KEPT: u16 = 4;
 
 /// The exchange's address.
 pub const EXCHANGE: &str = "192.0.2.1:5060";
@@ -160,12 +174,16 @@ impl World {
             topology: topology(),
         };
         let desk = Desk::new(start, setup, key);
+        let mut directory = Directory::new(Arc::clone(&config), CAPACITY);
         let line_setup = LineSetup::new(Arc::clone(&config));
         let wall = || Wall::new(WallTime::default(), start);
         let lines = config
             .lines
             .iter()
             .filter_map(|l| Some((l.id.clone(), Line::new(&l.id, &line_setup, ids.clone(), wall(), start)?)));
+        for line in &config.lines {
+            directory.add_line(line.id.clone(), line.port.clone(), line.port_kind());
+        }
         let call_setup = CallSetup {
             config: Arc::clone(&config),
             ids: ids.clone(),
@@ -186,11 +204,13 @@ impl World {
             legs: LegIndex::default(),
             lines: lines.collect(),
             gateways: BTreeMap::new(),
+            gateways_fell: false,
             calls: BTreeMap::new(),
             phones: Vec::new(),
             media: Media::default(),
             leased: BTreeMap::new(),
-            ports: (0..200).map(|n| 16_384 + 2 * n).collect(),
+            ports: (FIRST_PORT..FIRST_KEPT).step_by(2).collect(),
+            kept: (FIRST_KEPT..FIRST_KEPT + 2 * KEPT).step_by(2).collect(),
             weather: Weather::FAIR,
             local: None,
             hosts: Vec::new(),
@@ -207,8 +227,10 @@ impl World {
             faces: BTreeMap::new(),
             events: Vec::new(),
             delivered: 0,
+            handed_over: Vec::new(),
             setup: Arc::new(call_setup),
             desk,
+            directory,
             rand,
             config,
         };
@@ -258,17 +280,19 @@ impl World {
         change(&mut config);
         self.config = Arc::new(config);
         self.router = Router::new(Arc::clone(&self.config));
+        self.directory.configure(Arc::clone(&self.config));
         self.desk(DeskInput::Config(Arc::clone(&self.config)));
     }
 
     /// How many phones of this extension are registered.
     pub fn bindings(&self, ext: &str) -> usize {
-        self.desk.find(self.now, &ext.parse().expect("a name")).map_or(0, |found| found.len())
+        self.directory.registered(self.now, &ext.parse().expect("a name"))
     }
 
     /// Takes the gateways away: what they asked for runs out by itself.
     pub fn stop_gateways(&mut self) {
         self.gateways.clear();
+        self.gateways_fell = true;
     }
 
     /// Registers these phones and lets the dust settle.
@@ -343,7 +367,11 @@ impl World {
 
     /// "Click to dial": rings this extension, then calls the number.
     pub fn originate(&mut self, ext: &str, number: &str) {
-        let found = self.extension(&ext.parse().expect("a name")).unwrap_or_default();
+        let target = Target::Extension(ext.parse().expect("a name"));
+        let wanted = Wanted { target: &target, emergency: false, except: &[] };
+        let located = self.directory.locate(self.now, wanted);
+        let Located::Here(found) = located else { unreachable!("an extension is found here") };
+        let found = found.map(|all| self.rooted(all)).unwrap_or_default();
         let (mut ways, mut line) = (Vec::new(), None);
         for leg in found {
             match leg {
@@ -409,6 +437,8 @@ impl World {
             self.say(format_args!("call panics"));
             let mut out = Vec::new();
             call.wreck(self.now, &mut out);
+            self.directory.call_over(id);
+            self.legs.forget(id);
             self.release(id);
             self.posts.extend(out);
         }
@@ -515,6 +545,7 @@ impl World {
     fn arrive(&mut self, transmit: Transmit) {
         let (from, to) = (self.translated(transmit.flow.local), transmit.flow.remote);
         if to == self.local.unwrap_or(exchange()) {
+            self.hands_over(format_args!("in: {}", first_line(&transmit.bytes)));
             let flow = Flow { local: to, remote: from, ..transmit.flow };
             return self.desk(DeskInput::Octets { flow, bytes: transmit.bytes });
         }
@@ -566,7 +597,10 @@ impl World {
         self.desk.on(self.now, input, &mut out);
         for out in out {
             match out {
-                DeskOut::Transmit(transmit) => self.transmit(transmit),
+                DeskOut::Transmit(transmit) => {
+                    self.hands_over(format_args!("out: {}", first_line(&transmit.bytes)));
+                    self.transmit(transmit);
+                }
                 DeskOut::Post(post) => self.posts.push_back(post),
             }
         }
@@ -576,6 +610,7 @@ impl World {
     fn deliver(&mut self) {
         while let Some(post) = self.posts.pop_front() {
             self.delivered += 1;
+            self.hands_over(format_args!("{}", post.name()));
             self.post(post);
         }
     }
@@ -586,16 +621,14 @@ impl World {
         match post {
             Post::NewCall(mut birth) => {
                 let id = birth.id;
-                let leased: Vec<u16> = self.ports.iter().take(2).copied().collect();
-                let [a, b] = leased[..] else {
-                    if let Caller::Sip { tx, request, .. } = birth.a {
-                        self.desk(DeskInput::Refuse { tx, request });
-                    }
-                    return;
+                let admission = self.directory.admit(&birth);
+                let Some(ports) = self.lease(admission) else {
+                    self.directory.refuse(now, *birth, &mut out);
+                    return self.posts.extend(out);
                 };
-                self.ports.retain(|p| *p != a && *p != b);
-                self.leased.insert(id, [a, b]);
-                birth.ports = [a, b];
+                self.leased.insert(id, ports);
+                birth.ports = ports;
+                self.directory.call_begins(&birth, admission);
                 let seed = self.rand.seed();
                 if let Some(leg) = birth.leg() {
                     self.legs.put(id, leg);
@@ -606,9 +639,15 @@ impl World {
             Post::Call { call, input } => match self.calls.get_mut(&call) {
                 Some(machine) => {
                     machine.on(now, input, &mut out);
-                    if machine.is_over() {
-                        self.calls.remove(&call);
+                    let (has_seat, is_over) = (machine.has_seat(), machine.is_over());
+                    if !has_seat {
+                        self.directory.call_ended(call);
                         self.release(call);
+                    }
+                    if is_over {
+                        self.calls.remove(&call);
+                        self.legs.forget(call);
+                        self.directory.call_over(call);
                     }
                 }
                 None => match input {
@@ -624,19 +663,40 @@ impl World {
                 None => self.leg_absent(input),
             },
             Post::Owns { call, leg } => self.legs.put(call, leg),
-            Post::Line { line, input } => match self.lines.get_mut(&line) {
-                Some(machine) => machine.on(now, input, &mut out),
-                None => self.say(format_args!("no line {line}")),
-            },
-            Post::Gateway { gateway, input } => {
-                if let Some(machine) = self.gateways.get_mut(&gateway) {
-                    machine.on(now, input, &mut out);
+            Post::Line { line, input } => {
+                self.directory.on_line_input(&line, &input);
+                match self.lines.get_mut(&line) {
+                    Some(machine) => {
+                        machine.on(now, input, &mut out);
+                        self.directory.on_line_status(&machine.status(now));
+                    }
+                    None => {
+                        self.say(format_args!("no line {line}"));
+                        out.extend(directory::line_is_absent(&input));
+                    }
                 }
             }
+            Post::Gateway { gateway, input } => match self.gateways.get_mut(&gateway) {
+                Some(machine) => machine.on(now, input, &mut out),
+                // What comes for one that is being built anew waits for it.
+                None if self.gateways_fell => {}
+                None => out.extend(directory::gateway_is_absent(&input)),
+            },
             Post::Ask(_) if self.route_is_dead => {}
             Post::Ask(query) => {
                 let call = query.call;
-                let mut plan = match self.router.before_policy(*query) {
+                let attempt = match self.directory.pin_attempt(now, &query) {
+                    Ok(attempt) => attempt,
+                    Err(plan) => {
+                        out.push(Post::Call { call, input: CallInput::Routed(plan) });
+                        return self.posts.extend(out);
+                    }
+                };
+                let step = self.router.before_policy(*query);
+                if let Some(attempt) = attempt {
+                    self.directory.pin_tried(now, &attempt, step.proved_pin());
+                }
+                let mut plan = match step {
                     Step::Done(plan) => *plan,
                     Step::AskPolicy(policy) => {
                         let answer = match self.script {
@@ -656,6 +716,7 @@ impl World {
             Post::Find { call, seq, target, emergency, last, except } => {
                 self.find(call, seq, target, emergency, last, &except);
             }
+            Post::RegistrationChanged { ext, contacts } => self.directory.set_contacts(ext, contacts),
             Post::Latency { .. } => {}
             Post::SeenAs { gateway, seen } => self.say(format_args!("    * {gateway} sees us at {seen}")),
             // Nobody counts here.
@@ -691,7 +752,9 @@ impl World {
             Post::Board { port, cmd } => self.command(&port, cmd),
             Post::Media(cmd) => self.sound(&cmd),
             Post::Keep(cdr) => {
-                self.cdrs.insert(cdr.call, *cdr);
+                let cdr = Arc::from(cdr);
+                self.directory.on_record(&cdr);
+                self.cdrs.insert(cdr.call, Cdr::clone(&cdr));
             }
             Post::Tell(event) => {
                 let (name, fields) = event.describe();
@@ -727,42 +790,39 @@ impl World {
         last: bool,
         except: &[LineId],
     ) {
-        let now = self.now;
-        let free = |line: &LineId| self.lines.get(line).is_some_and(|l| l.status(now).state == "idle");
-        let found = match target {
-            Target::Extension(ext) => self.extension(&ext),
-            Target::Line(line) if self.lines.contains_key(&line) => Ok(vec![Found::Line(line)]),
-            Target::Line(_) => Err(Cause::Unallocated),
-            Target::Landline => {
-                let lines: Vec<LineId> = self.config.landlines().map(|(l, _)| l.id.clone()).collect();
-                let lines: Vec<LineId> = lines.into_iter().filter(|l| !except.contains(l)).collect();
-                // An emergency call takes a line that is in use, if none is free.
-                let free = lines.iter().find(|id| free(id));
-                let line = free.or(lines.first().filter(|_| emergency)).cloned();
-                line.map(|line| vec![Found::Line(line)]).ok_or(Cause::Congestion)
+        let wanted = Wanted { target: &target, emergency, except };
+        let found = match self.directory.locate(self.now, wanted) {
+            Located::Here(found) => found.map(|all| self.rooted(all)),
+            Located::Gateway(gateway) => {
+                let input = GatewayInput::Find { call, seq, emergency: emergency || last };
+                return self.posts.push_back(Post::Gateway { gateway: gateway.clone(), input });
             }
-            Target::Gateway(gateway) => {
-                return self.posts.push_back(Post::Gateway {
-                    gateway,
-                    input: GatewayInput::Find { call, seq, emergency: emergency || last },
-                });
-            }
-            Target::Uri(_) => Err(Cause::Unallocated),
+            // No DNS knows it.
+            Located::Host(_) => Err(Cause::Failure),
         };
         self.posts.push_back(Post::Call { call, input: CallInput::Found { seq, found } });
     }
 
-    fn extension(&self, ext: &ExtId) -> Result<Vec<Found>, Cause> {
-        let mut legs = self.desk.find(self.now, ext).unwrap_or_default();
-        if let Some(local) = self.local {
-            for leg in &mut legs {
-                let Found::Sip(way) = leg else { continue };
-                Arc::make_mut(way).flows.iter_mut().for_each(|flow| flow.local = local);
-            }
+    /// The address of ours that the kernel sends from now.
+    fn rooted(&self, mut all: Vec<Found>) -> Vec<Found> {
+        let Some(local) = self.local else { return all };
+        for found in &mut all {
+            let Found::Sip(way) = found else { continue };
+            Arc::make_mut(way).flows.iter_mut().for_each(|flow| flow.local = local);
         }
-        let line = self.config.extension(ext.as_str()).and_then(|e| e.line.clone());
-        legs.extend(line.map(Found::Line));
-        if legs.is_empty() { Err(Cause::Unregistered) } else { Ok(legs) }
+        all
+    }
+
+    fn lease(&mut self, admission: Admission) -> Option<[u16; 2]> {
+        let ports = match admission {
+            Admission::Full => return None,
+            Admission::Emergency if self.ports.len() < 2 => &mut self.kept,
+            Admission::Emergency | Admission::Admitted => &mut self.ports,
+        };
+        let leased: Vec<u16> = ports.iter().take(2).copied().collect();
+        let [a, b] = leased[..] else { return None };
+        ports.retain(|port| *port != a && *port != b);
+        Some([a, b])
     }
 
     fn command(&mut self, port: &PortRef, cmd: BoardCmd) {
@@ -791,7 +851,7 @@ impl World {
     }
 
     fn line_at(&self, port: &PortRef) -> Option<LineId> {
-        self.config.lines.iter().find(|l| l.port == *port).map(|l| l.id.clone())
+        self.directory.line_at(port).cloned()
     }
 
     fn sound(&mut self, cmd: &MediaCmd) {
@@ -840,8 +900,16 @@ impl World {
     }
 
     fn release(&mut self, call: CallId) {
-        self.ports.extend(self.leased.remove(&call).into_iter().flatten());
-        self.legs.forget(call);
+        let leased = self.leased.remove(&call).into_iter().flatten();
+        let (kept, ports): (Vec<u16>, Vec<u16>) = leased.partition(|port| *port >= FIRST_KEPT);
+        self.kept.extend(kept);
+        self.ports.extend(ports);
+    }
+
+    fn hands_over(&mut self, what: std::fmt::Arguments<'_>) {
+        if self.writing {
+            self.handed_over.push(what.to_string());
+        }
     }
 
     fn say(&mut self, what: std::fmt::Arguments<'_>) {

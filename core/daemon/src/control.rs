@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use ringtrip_config::Config;
 use ringtrip_model::ids::CallId;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::deploy::Deployment;
 use crate::views::{Counters, Views};
 
 /// A handle on the running exchange. Cheap to clone.
@@ -74,10 +74,10 @@ pub enum Control {
     Originate { from: String, to: String, reply: Reply<CallId> },
     /// End a call.
     Hangup { call: CallId, reply: Reply<()> },
-    /// Make a configuration active. It has passed `Config::check` and is on the disk as `version`.
+    /// Put this in force. It has passed all checks and is on the disk as `version`.
     /// Who takes the claim first decides: the exchange, which then puts it in force, or the asker, who withdraws it.
-    ApplyConfig {
-        config: Box<Config>,
+    Deploy {
+        deployment: Box<Deployment>,
         version: u64,
         by: String,
         summary: String,
@@ -111,7 +111,7 @@ impl Control {
         match self {
             Control::Originate { reply, .. } => reply.is_closed(),
             Control::Hangup { reply, .. } => reply.is_closed(),
-            Control::ApplyConfig { reply, .. } => reply.is_closed(),
+            Control::Deploy { reply, .. } => reply.is_closed(),
             Control::ReloadScript { reply, .. } => reply.is_closed(),
             Control::ReadScript { reply, .. } => reply.is_closed(),
             Control::Sim(ask) => ask.reply.is_closed(),
@@ -218,9 +218,9 @@ impl Exchange {
 
     /// Puts a configuration in force. When the exchange does not begin in time, the change is withdrawn and will never be in
     /// force; when it has begun, its end is awaited. So whoever asks knows what is active.
-    pub async fn apply(
+    pub async fn deploy(
         &self,
-        config: Config,
+        deployment: Deployment,
         version: u64,
         by: String,
         summary: String,
@@ -228,8 +228,8 @@ impl Exchange {
         let (reply, mut answer) = oneshot::channel();
         let claim = Claim::default();
         let ours = claim.clone();
-        let config = Box::new(config);
-        self.send(Control::ApplyConfig { config, version, by, summary, claim, reply })?;
+        let deployment = Box::new(deployment);
+        self.send(Control::Deploy { deployment, version, by, summary, claim, reply })?;
         let answered = match tokio::time::timeout(self.patience, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if ours.take() => return Err(ControlError::Silent),

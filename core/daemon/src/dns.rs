@@ -16,6 +16,8 @@ use rand::Rng;
 use ringtrip_config::HostPort;
 use ringtrip_sip::endpoint::Transport;
 
+use crate::control_thread::takes_time;
+
 /// A name server that has not answered by then is not waited for: the caller hears nothing meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an old answer may stand in for a name server that does not answer.
@@ -31,12 +33,12 @@ type Kept = HashMap<(HostPort, Transport), (Instant, Answer)>;
 /// The resolver. Cheap to clone; lives on the control arbiter.
 #[derive(Clone)]
 pub struct Dns {
-    asking: Rc<RefCell<Asking>>,
+    asking: Rc<RefCell<NameServers>>,
     kept: Rc<RefCell<Kept>>,
 }
 
 /// Who is asked.
-struct Asking {
+pub struct NameServers {
     /// The name servers of the configuration; none: the system's.
     servers: Vec<SocketAddr>,
     resolver: Option<TokioResolver>,
@@ -45,13 +47,13 @@ struct Asking {
 impl Dns {
     /// Asks these name servers, or the system's if there are none. Without any, addresses and `localhost` still resolve.
     pub fn new(servers: &[SocketAddr]) -> Dns {
-        Dns { asking: Rc::new(RefCell::new(Asking::new(servers))), kept: Rc::default() }
+        Dns { asking: Rc::new(RefCell::new(NameServers::new(servers))), kept: Rc::default() }
     }
 
     /// From now on these name servers are asked. What others have said is forgotten.
-    pub fn configure(&self, servers: &[SocketAddr]) {
-        if self.asking.borrow().servers != servers {
-            self.asking.replace(Asking::new(servers));
+    pub fn configure(&self, servers: NameServers) {
+        if self.asking.borrow().servers != servers.servers {
+            self.asking.replace(servers);
             self.kept.borrow_mut().clear();
         }
     }
@@ -145,8 +147,10 @@ impl Dns {
     }
 }
 
-impl Asking {
-    fn new(servers: &[SocketAddr]) -> Asking {
+impl NameServers {
+    /// These, or the system's if there are none: then their file is read.
+    pub fn new(servers: &[SocketAddr]) -> NameServers {
+        takes_time("the system's name servers are read");
         let resolver = match resolver(servers) {
             Ok(resolver) => Some(resolver),
             Err(e) => {
@@ -154,7 +158,7 @@ impl Asking {
                 None
             }
         };
-        Asking { servers: servers.to_vec(), resolver }
+        NameServers { servers: servers.to_vec(), resolver }
     }
 }
 

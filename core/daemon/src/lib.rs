@@ -4,6 +4,8 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+mod control_thread;
+pub mod deploy;
 pub mod descriptors;
 mod dns;
 pub mod drafts;

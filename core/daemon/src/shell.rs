@@ -34,6 +34,10 @@ pub trait Machine: Unpin + 'static {
 pub trait World<M: Machine>: Unpin + 'static {
     /// Delivers what the machine said; empties `out`.
     fn deliver(&mut self, out: &mut Vec<M::Output>);
+    /// The next answer to what the machine has just asked: it is taken in the same step.
+    fn answer(&mut self) -> Option<M::Input> {
+        None
+    }
     /// What the log writes before everything that happens in this machine's steps: a call names itself.
     fn span(&self) -> tracing::Span {
         tracing::Span::none()
@@ -93,6 +97,20 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
         }
     }
 
+    /// Starts the actor in this context, after what its machine said at its birth was delivered.
+    pub fn run(mut self, mut ctx: Context<Self>, mut said: Vec<M::Output>) {
+        let span = self.span.clone();
+        let inside = span.enter();
+        self.world.deliver(&mut said);
+        let answer = self.world.answer();
+        drop(inside);
+        ctx.set_mailbox_capacity(self.mailbox);
+        if let Some(answer) = answer {
+            self.step(&mut ctx, answer);
+        }
+        ctx.run(self);
+    }
+
     /// The machine, unless it fell.
     pub fn machine(&mut self) -> Option<&mut M> {
         self.machine.as_mut()
@@ -110,15 +128,17 @@ impl<M: Machine, W: World<M>> Shell<M, W> {
         let span = self.span.clone();
         let _inside = span.enter();
         let now = Instant::now();
-        let out = &mut self.out;
-        match caught(|| machine.on(now, input, out)) {
-            Ok(()) => {
-                self.world.deliver(&mut self.out);
-                self.world.look(now, machine);
-                self.settle(ctx);
+        let mut next = Some(input);
+        while let Some(input) = next {
+            let out = &mut self.out;
+            if let Err(why) = caught(|| machine.on(now, input, out)) {
+                return self.fall(ctx, now, &why);
             }
-            Err(why) => self.fall(ctx, now, &why),
+            self.world.deliver(&mut self.out);
+            next = self.world.answer();
         }
+        self.world.look(now, machine);
+        self.settle(ctx);
     }
 
     fn settle(&mut self, ctx: &mut Context<Self>) {

@@ -6,7 +6,7 @@ mod keep_alive;
 mod moved;
 mod ways;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,19 +23,20 @@ use ringtrip_sip::nat::Topology;
 use ringtrip_sip::next_hop::{self, Reach};
 use ringtrip_sip::random::Random;
 use ringtrip_sip::refer::Replaces;
-use ringtrip_sip::registrar::{Change, Record, Registrar, Registration};
+use ringtrip_sip::registrar::{Binding, Change, Record, Registrar, Registration};
 
 use crate::admit::{self, Admission, Who};
 use crate::call::{Birth, Caller, MAX_FORWARDS};
+use crate::directory::Contact;
 use crate::extension;
 use crate::leg::sip::{owner_of_tag, uac};
 use crate::owner::{Ask, ClientTx, Endpoint, Input, Output, Owner, Told};
-use crate::post::{CallInput, GatewayInput, LegInput, Post, ReplacingInvite};
+use crate::post::{GatewayInput, LegInput, Post, ReplacingInvite};
 use crate::route::WallTime;
 use ringtrip_config::Config;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, ExtId, GatewayId, Ids, LegId};
-use ringtrip_model::party::{Cause, Source};
+use ringtrip_model::ids::{ExtId, GatewayId, Ids, LegId};
+use ringtrip_model::party::Source;
 
 use keep_alive::KeepAlive;
 use moved::Moved;
@@ -83,16 +84,6 @@ pub enum DeskInput {
     Ask(Ask),
     /// A way to a peer broke: ICMP unreachable, connection refused or closed. For UDP, `connection` is 0.
     FlowFailed(Flow),
-    /// Which phones of this extension are registered? Answered by [`Post::Call`] with `CallInput::Found`, always;
-    /// an extension with nobody there is `Err(Cause::Unregistered)`.
-    Find {
-        /// Who asks.
-        call: CallId,
-        /// The question's number.
-        seq: u16,
-        /// Whose phones.
-        ext: ExtId,
-    },
     /// The configuration changed.
     Config(Arc<Config>),
     /// The networks around us changed.
@@ -109,13 +100,6 @@ pub enum DeskInput {
     /// There is no dialog that this INVITE could take over: 481.
     NothingToReplace {
         /// Its transaction.
-        tx: ServerTx,
-        /// The INVITE itself.
-        request: Arc<Request>,
-    },
-    /// The exchange is full: the call that was just born is refused with 503 and `Retry-After`.
-    Refuse {
-        /// Its INVITE.
         tx: ServerTx,
         /// The INVITE itself.
         request: Arc<Request>,
@@ -153,6 +137,8 @@ pub struct Desk {
     keep_alive: KeepAlive,
     /// Where phones have gone.
     moved: Moved,
+    /// Extensions whose phones changed in this step.
+    changed: BTreeSet<ExtId>,
     /// Who proved in the last step who he is, or is a provider.
     proven: Option<SocketAddr>,
     /// Kept between steps for its room.
@@ -184,6 +170,7 @@ impl Desk {
             seen: HashMap::new(),
             keep_alive: KeepAlive::new(random.seed()),
             moved: Moved::default(),
+            changed: BTreeSet::new(),
             proven: None,
             outputs: Vec::new(),
         }
@@ -205,12 +192,8 @@ impl Desk {
             DeskInput::FlowFailed(flow) => {
                 let mut changes = Vec::new();
                 self.registrar.disconnected(flow, &mut changes);
-                tell(changes, out);
+                self.report(changes, out);
                 self.feed(now, Input::FlowFailed(flow), out);
-            }
-            DeskInput::Find { call, seq, ext } => {
-                let found = self.find(now, &ext);
-                out.push(DeskOut::Post(Post::Call { call, input: CallInput::Found { seq, found } }));
             }
             DeskInput::Config(config) => self.configure(now, config, out),
             DeskInput::Topology(topology) => {
@@ -223,18 +206,13 @@ impl Desk {
                 self.endpoint.set_stream_peers(self.admission.peers());
             }
             DeskInput::Stray(told) => self.stray(now, *told, out),
-            DeskInput::Refuse { tx, request } => {
-                let mut response = build::response(&request, 503);
-                response.headers.push(Name::RetryAfter, "10");
-                self.ask(now, Ask::Respond { tx, response }, out);
-            }
             DeskInput::NothingToReplace { tx, request } => {
                 self.respond(now, tx, build::response(&request, 481), out);
             }
             DeskInput::Timeout => {
                 let mut changes = Vec::new();
                 self.registrar.expire(now, &mut changes);
-                tell(changes, out);
+                self.report(changes, out);
                 self.feed(now, Input::Timeout, out);
                 while self.late.front().is_some_and(|(due, ..)| *due <= now) {
                     let Some((_, tx, response)) = self.late.pop_front() else { break };
@@ -248,6 +226,10 @@ impl Desk {
                 self.invites.remove(&tx);
             }
         }
+        for ext in std::mem::take(&mut self.changed) {
+            let contacts = self.contacts(now, &ext);
+            out.push(DeskOut::Post(Post::RegistrationChanged { ext, contacts }));
+        }
     }
 
     /// When it wants [`DeskInput::Timeout`].
@@ -258,12 +240,33 @@ impl Desk {
     }
 
     /// The phones that an extension has registered, best first.
-    pub fn find(&self, now: Instant, ext: &ExtId) -> Result<Vec<crate::route::Found>, Cause> {
-        let bindings = self.registrar.bindings(now, &extension::key(ext));
-        if bindings.is_empty() {
-            return Err(Cause::Unregistered);
+    fn contacts(&self, now: Instant, ext: &ExtId) -> Vec<Contact> {
+        let key = extension::key(ext);
+        let bindings = self.registrar.bindings(now, &key);
+        let contact = |binding: &Binding| Contact {
+            way: extension::way(&self.config, ext, binding),
+            until: binding.until,
+            record: binding.record(now, &key),
+        };
+        bindings.into_iter().map(contact).collect()
+    }
+
+    /// The registrar changed: people are told, and the directory at the end of this step.
+    fn report(&mut self, changes: Vec<Change>, out: &mut Vec<DeskOut>) {
+        for change in changes {
+            if let Change::Registered { aor, .. }
+            | Change::Unregistered { aor, .. }
+            | Change::Unconnected { aor } = &change
+            {
+                self.changed.extend(extension::ext(aor));
+            }
+            out.extend(extension::event(change).map(|event| DeskOut::Post(Post::Tell(event))));
         }
-        Ok(bindings.into_iter().map(|binding| extension::way(&self.config, ext, binding)).collect())
+    }
+
+    /// The directory is told of the phones of every extension at the end of the next step.
+    fn all_changed(&mut self) {
+        self.changed.extend(self.config.extensions.iter().map(|extension| extension.id.clone()));
     }
 
     /// From where a request came in the last step whose sender proved who he is, or is a provider: such peers come first
@@ -287,9 +290,10 @@ impl Desk {
         self.registrar.export_of(now, &extension::key(ext))
     }
 
-    /// Registrations from the store, at start.
+    /// Registrations from the store, at start. The directory learns of them with the next step.
     pub fn restore(&mut self, now: Instant, records: impl IntoIterator<Item = Record>) {
         self.registrar.import(now, records);
+        self.all_changed();
         self.keep_all_ways(now);
     }
 
@@ -310,12 +314,15 @@ impl Desk {
                 _ => self.registrar.forget(&key, &mut changes),
             }
         }
-        tell(changes, out);
+        self.report(changes, out);
         self.admission.configure(now, &config);
         if self.config.sip.external != config.sip.external {
             self.seen.clear();
         }
         self.seen.retain(|gateway, _| config.gateway(gateway).is_some());
+        if self.config.sip.domain != config.sip.domain {
+            self.all_changed();
+        }
         self.config = config;
         self.keep_all_ways(now);
     }
@@ -496,7 +503,7 @@ impl Desk {
         let ask = Registration { aor: &aor, request, flow, symmetric, date: None };
         let response = self.registrar.register(now, ask, &mut changes);
         self.ways_changed(now, &changes);
-        tell(changes, out);
+        self.report(changes, out);
         self.respond(now, tx, response, out);
     }
 
@@ -658,10 +665,4 @@ fn guess_event(told: admit::Told, flow: Flow) -> Event {
 
 fn to_leg(leg: LegId, told: Told) -> DeskOut {
     DeskOut::Post(Post::Leg { leg, input: LegInput::Sip(told) })
-}
-
-fn tell(changes: Vec<Change>, out: &mut Vec<DeskOut>) {
-    out.extend(
-        changes.into_iter().filter_map(extension::event).map(|event| DeskOut::Post(Post::Tell(event))),
-    );
 }

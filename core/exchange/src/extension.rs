@@ -8,7 +8,7 @@ use ringtrip_sip::digest;
 use ringtrip_sip::next_hop::{self, NextHop, Reach};
 use ringtrip_sip::registrar::{Binding, Change, Rules};
 
-use crate::route::{Found, Identity, SipWay};
+use crate::route::{Identity, SipWay};
 use ringtrip_config::{Config, Extension, Secret};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::ExtId;
@@ -52,13 +52,13 @@ pub(crate) fn key(ext: &ExtId) -> Bytes {
 
 /// How a registered phone is reached: by the first proxy of its Path (RFC 3327), at its Contact, or behind NAT by the flow
 /// that its registration came by.
-pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
+pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Arc<SipWay> {
     let (uri, reach) = (binding.uri(), reach(binding));
     let (flow, first) = match next_hop::next_hop(&binding.path, &uri, binding.flow, reach) {
         NextHop::Flow(flow) => (flow, None),
         NextHop::Name(name) => (binding.flow, Some(name)),
     };
-    Found::Sip(Arc::new(SipWay {
+    Arc::new(SipWay {
         uri: String::from_utf8_lossy(&uri).into_owned(),
         flows: vec![flow],
         first,
@@ -73,7 +73,7 @@ pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Found {
         headers: Vec::new(),
         name: ext.to_string(),
         gateway: None,
-    }))
+    })
 }
 
 /// What leads back to a registered phone. Its flow is that of its Contact wherever that can be reached.
@@ -81,15 +81,19 @@ pub(crate) fn reach(binding: &Binding) -> Reach {
     next_hop::reach(&binding.contact, binding.flow, true)
 }
 
+/// The extension of a key in the registrar's table.
+pub(crate) fn ext(aor: &Bytes) -> Option<ExtId> {
+    std::str::from_utf8(aor).ok()?.parse().ok()
+}
+
 /// What people are told of a change in the registrar.
 pub(crate) fn event(change: Change) -> Option<Event> {
-    let ext = |aor: &Bytes| std::str::from_utf8(aor).ok()?.parse::<ExtId>().ok();
     let text = |raw: &Bytes| String::from_utf8_lossy(raw).into_owned();
     match change {
         Change::Registered { aor, contact, expires, .. } => {
             Some(Event::Registered { ext: ext(&aor)?, contact: text(&contact), expires_s: expires })
         }
-        Change::Moved { .. } => None,
+        Change::Moved { .. } | Change::Unconnected { .. } => None,
         Change::Unregistered { aor, contact, why } => {
             Some(Event::Unregistered { ext: ext(&aor)?, contact: text(&contact), why: why.word() })
         }

@@ -16,6 +16,7 @@ use ringtrip_sip::refer::Replaces;
 
 use crate::call::{Birth, MovedLeg};
 use crate::cdr::Cdr;
+use crate::directory::Contact;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, Told};
 use crate::route::{Found, Keys, RoutePlan, RouteQuery, Step, Target};
@@ -109,6 +110,13 @@ pub enum Post {
         /// The peer has sent to the address on it: that one stays as long as we have it.
         peer_knows_it: bool,
     },
+    /// To the directory: these are the phones of an extension from now on, those to ring first in front.
+    RegistrationChanged {
+        /// Whose.
+        ext: ExtId,
+        /// The phones.
+        contacts: Vec<Contact>,
+    },
     /// To what people see: a phone was asked with OPTIONS and took so long to answer, or did not.
     Latency {
         /// Its extension.
@@ -157,6 +165,33 @@ pub enum Post {
 }
 
 impl Post {
+    /// What kind it is, for traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Post::NewCall(_) => "new call",
+            Post::Call { .. } => "to a call",
+            Post::Leg { .. } => "to a leg",
+            Post::Owns { .. } => "leg of a call",
+            Post::Line { .. } => "to a line",
+            Post::Gateway { .. } => "to a gateway",
+            Post::Ask(_) => "route",
+            Post::Find { .. } => "locate",
+            Post::Left { .. } => "attempt failed",
+            Post::Resolve { .. } => "resolve",
+            Post::LocalAddress { .. } => "local address",
+            Post::RegistrationChanged { .. } => "registration changed",
+            Post::Latency { .. } => "latency",
+            Post::SeenAs { .. } => "seen as",
+            Post::Lookup { .. } => "next hop",
+            Post::Peer { .. } => "peer addresses",
+            Post::Sip(_) => "to SIP",
+            Post::Board { .. } => "to a board",
+            Post::Media(_) => "to media",
+            Post::Keep(_) => "store",
+            Post::Tell(_) => "publish",
+        }
+    }
+
     /// Does it carry keys, which may be a PIN? Then it stands in no log.
     pub fn has_keys(&self) -> bool {
         match self {

@@ -58,6 +58,16 @@ pub enum Step {
     AskPolicy(Box<PolicyCall>),
 }
 
+impl Step {
+    /// Was the PIN right that the question came with?
+    pub fn proved_pin(&self) -> bool {
+        match self {
+            Step::Done(plan) => plan.extras.pin.is_some(),
+            Step::AskPolicy(policy) => policy.query.pin.is_some(),
+        }
+    }
+}
+
 impl Router {
     /// A machine for this configuration, without prices and plugins.
     pub fn new(config: Arc<Config>) -> Router {

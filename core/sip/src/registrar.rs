@@ -73,7 +73,8 @@ impl Binding {
     fn identity(&self) -> Identity<'_> {
         Identity { contact: &self.contact, flow: self.flow, call_id: &self.call_id, alone: false }
     }
-    fn record(&self, now: Instant, aor: &Bytes) -> Record {
+    /// The binding as the store keeps it.
+    pub fn record(&self, now: Instant, aor: &Bytes) -> Record {
         Record {
             aor: aor.clone(),
             contact: self.contact.write(),
@@ -171,6 +172,8 @@ pub enum Change {
     /// A phone has another way now: its router was started anew, or it is in another network. What is sent the old way
     /// does not reach it any more.
     Moved { from: Flow, to: Flow },
+    /// The connection of a contact closed: calls connect anew.
+    Unconnected { aor: Bytes },
 }
 
 /// Why a contact is gone.
@@ -336,12 +339,12 @@ impl Registrar {
     /// A stream connection closed. Who registered it as an outbound flow (RFC 5626 §5.3) is not reached by anything else;
     /// all other bindings live until they expire, and calls connect anew.
     pub fn disconnected(&mut self, flow: Flow, changes: &mut Vec<Change>) {
-        if flow.transport == Transport::Udp {
+        if flow.transport == Transport::Udp || flow.connection == 0 {
             return;
         }
         let lost = |b: &Binding| {
             let same = b.flow.transport == flow.transport && b.flow.connection == flow.connection;
-            same && flow.connection != 0 && reg_id(&b.contact).is_some()
+            same && reg_id(&b.contact).is_some()
         };
         let hit: Vec<Bytes> = self
             .records
@@ -354,8 +357,12 @@ impl Registrar {
         }
         let by_it =
             |b: &&mut Binding| b.flow.transport == flow.transport && b.flow.connection == flow.connection;
-        for binding in self.records.values_mut().flat_map(|e| &mut e.bindings).filter(by_it) {
-            binding.flow.connection = 0;
+        for (aor, entry) in &mut self.records {
+            let mut closed = entry.bindings.iter_mut().filter(by_it).peekable();
+            if closed.peek().is_some() {
+                changes.push(Change::Unconnected { aor: aor.clone() });
+            }
+            closed.for_each(|binding| binding.flow.connection = 0);
         }
     }
 

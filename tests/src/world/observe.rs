@@ -66,6 +66,8 @@ impl World {
         for (what, n) in [
             ("calls", self.calls.len()),
             ("legs", self.legs.len()),
+            ("calls in the directory", self.directory.calls()),
+            ("calls that count", self.directory.seats()),
             ("leases", self.leased.len()),
             ("server transactions", held.servers),
             ("client transactions", held.clients),

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringtrip_config::{Config, Severity};
 use toml::de::{DeTable, DeValue};
 
+use crate::control_thread::takes_time;
+
 pub use default::default_toml;
 pub use diff::{DiffLine, diff, summary};
 pub use fault::{Fault, FaultSeverity, report};
@@ -32,6 +34,7 @@ pub const MAX: usize = 1 << 20;
 /// Reads a document. On success the faults are warnings only; on failure at least one is an error, and nothing of the
 /// document may be used.
 pub fn read(text: &str) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
+    takes_time("a document is read");
     if text.len() > MAX {
         let what = format!("the document has {} octets", text.len());
         return Err(vec![Fault::at_start(what, "1 MiB is the most that is read")]);

@@ -18,12 +18,14 @@ use ringtrip_model::event::Event;
 use ringtrip_model::ids::{GatewayId, Ids, LineId};
 use ringtrip_model::party::Cause;
 use ringtrip_sip::nat::Topology;
+use ringtrip_sip::registrar::Record;
 
-use super::directory::{Directory, LineEntry};
+use super::directory::Directory;
 use super::front::Knock;
 use super::parts::{self, DeskWorld, GatewayWorld, LineWorld};
-use super::{boards, live, registrations, wall};
+use super::{boards, live, wall};
 use crate::control::ControlError;
+use crate::deploy::Deployment;
 use crate::shell::{In, With};
 use crate::views::{ExtensionView, GatewayView};
 
@@ -55,9 +57,10 @@ pub(super) fn call_setup(
 }
 
 impl Directory {
-    /// Makes this configuration the running one. Refused whole, or taken whole.
-    pub(super) fn apply(&self, config: Arc<Config>) -> Result<(), ControlError> {
+    /// Puts this in force: refused whole, or taken whole. What takes time was done before.
+    pub(super) fn apply(&self, deployment: Deployment) -> Result<(), ControlError> {
         let now = Instant::now();
+        let Deployment { config, routing, zone, name_servers } = deployment;
         let misfits = boards::misfits(self, &self.0.config.borrow().clone(), &config);
         if !misfits.is_empty() {
             return Err(ControlError::Bad {
@@ -66,13 +69,14 @@ impl Directory {
             });
         }
         let before = self.0.config.replace(config.clone());
+        self.0.index.borrow_mut().configure(config.clone());
         self.0.setup.replace(call_setup(&config, &self.0.ids, &self.0.agent, self.topology()));
-        wall::set_zone(config.time_zone.as_deref());
-        self.0.dns.configure(&config.sip.name_servers);
+        wall::set_zone(zone);
+        self.0.dns.configure(name_servers);
         #[cfg(feature = "plugins")]
         self.0.plugins.configure(&config);
         self.0.money.configure(config.clone());
-        self.0.routes.configure(config.clone());
+        self.0.routes.deploy(config.clone(), routing);
         self.0.admitter.borrow_mut().retain_gateways(|id| config.gateway(id).is_some());
         self.to_desk(DeskInput::Config(config.clone()));
         self.network_is(self.topology_of(&config));
@@ -97,23 +101,22 @@ impl Directory {
         });
     }
 
-    /// Starts the desk; once, at start.
-    pub(super) fn start_desk(&self) {
+    /// Starts the desk with the registrations that the store kept; once, at start.
+    pub(super) fn start_desk(&self, kept: Vec<Record>) {
         let now = Instant::now();
         self.0.supervisor.borrow_mut().add("desk", Rule::VITAL);
         live::part(self, "desk", true, 1, None);
         self.0.supervisor.borrow_mut().add("route", Rule::VITAL);
         live::part(self, "route", true, 1, None);
-        if let Some(desk) = self.build_desk(now) {
-            let addr = parts::start(desk, DeskWorld { directory: self.clone() }, DESK_MAILBOX);
-            *self.0.desk.borrow_mut() = Some(addr);
-            // Its first step shows the registrations that the store kept.
-            self.to_desk(DeskInput::Timeout);
-        }
+        let desk = self.build_desk(now, kept);
+        let addr = parts::start(desk, DeskWorld { directory: self.clone() }, DESK_MAILBOX);
+        *self.0.desk.borrow_mut() = Some(addr);
+        // Its first step tells the directory of them.
+        self.to_desk(DeskInput::Timeout);
     }
 
-    /// A desk with the registrations that the store kept.
-    pub(super) fn build_desk(&self, now: Instant) -> Option<Desk> {
+    /// A desk with these registrations.
+    pub(super) fn build_desk(&self, now: Instant, kept: Vec<Record>) -> Desk {
         let config = self.0.config.borrow().clone();
         let setup = DeskSetup {
             config,
@@ -123,38 +126,34 @@ impl Directory {
             topology: self.topology(),
         };
         let mut desk = Desk::new(now, setup, rand::random());
-        let kept = registrations::restore(self);
         for record in &kept {
             self.0.admitter.borrow_mut().learn(now, record.flow.remote);
         }
         desk.restore(now, kept);
-        let exts = self.0.config.borrow().extensions.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
-        self.0.dirty.borrow_mut().extend(exts);
-        Some(desk)
+        desk
     }
 
     fn apply_lines(&self, now: Instant, config: &Arc<Config>) {
         let setup = LineSetup::new(config.clone());
         let known: Vec<LineId> = self.0.lines.borrow().keys().cloned().collect();
         for id in known {
-            let stays = config.line(&id).is_some_and(|line| {
-                let lines = self.0.lines.borrow();
-                lines.get(&id).is_some_and(|entry| entry.port == line.port && entry.kind == line.port_kind())
-            });
+            let index = self.0.index.borrow();
+            let stays = config.line(&id).is_some_and(|line| index.line_is(&id, &line.port, line.port_kind()));
+            drop(index);
             if stays {
                 let setup = setup.clone();
                 let lines = self.0.lines.borrow();
-                if let Some(entry) = lines.get(&id) {
+                if let Some(addr) = lines.get(&id) {
                     let change = With(Box::new(move |line: &mut Line| {
                         let _ = line.configure(&setup);
                     }));
-                    let _ = entry.addr.try_send(change);
+                    let _ = addr.try_send(change);
                 }
             } else {
                 self.line_lost_its_leg(&id);
                 self.0.supervisor.borrow_mut().remove(&format!("line {id}"));
                 self.0.lines.borrow_mut().remove(&id);
-                self.0.ports.borrow_mut().retain(|_, line| *line != id);
+                self.0.index.borrow_mut().remove_line(&id);
                 self.0.exchange.update(|views| {
                     views.lines.remove(id.as_str());
                     views.parts.remove(&format!("line {id}"));
@@ -169,24 +168,13 @@ impl Directory {
             let part = format!("line {}", line.id);
             let generation = self.0.supervisor.borrow_mut().add(&part, Rule::PERMANENT);
             live::part(self, &part, true, generation, None);
-            self.0.ports.borrow_mut().insert(line.port.clone(), line.id.clone());
             let status = machine.status(now);
             let world = LineWorld { directory: self.clone(), line: line.id.clone() };
             let addr = parts::start(machine, world, LINE_MAILBOX);
-            let entry = LineEntry {
-                addr,
-                port: line.port.clone(),
-                kind: line.port_kind(),
-                leg: None,
-                emergency: false,
-                free: false,
-                alive: false,
-                faulty: false,
-                busy: false,
-                reserved: None,
-            };
-            self.0.lines.borrow_mut().insert(line.id.clone(), entry);
-            self.line_looks(&line.id, status);
+            self.0.lines.borrow_mut().insert(line.id.clone(), addr);
+            let (port, kind) = (line.port.clone(), line.port_kind());
+            self.0.index.borrow_mut().add_line(line.id.clone(), port, kind);
+            self.line_looks(status);
             self.greet(&line.id);
         }
     }
@@ -207,10 +195,11 @@ impl Directory {
     }
 
     fn greet(&self, id: &LineId) {
+        let port = self.0.index.borrow().port_of(id).cloned();
         let lines = self.0.lines.borrow();
-        let Some(entry) = lines.get(id) else { return };
-        for event in boards::greet(self, &entry.port) {
-            let _ = entry.addr.try_send(In(LineInput::Board(event)));
+        let (Some(port), Some(addr)) = (port, lines.get(id)) else { return };
+        for event in boards::greet(self, &port) {
+            let _ = addr.try_send(In(LineInput::Board(event)));
         }
     }
 
@@ -320,8 +309,8 @@ impl Directory {
     pub(super) fn minute(&self) {
         self.0.pool.tidy();
         let wall = Wall::new(wall::now(), Instant::now());
-        for entry in self.0.lines.borrow().values() {
-            let _ = entry.addr.try_send(With(Box::new(move |line: &mut Line| line.set_wall(wall))));
+        for addr in self.0.lines.borrow().values() {
+            let _ = addr.try_send(With(Box::new(move |line: &mut Line| line.set_wall(wall))));
         }
     }
 
@@ -338,10 +327,7 @@ impl Directory {
             }
         }
         actix_rt::time::sleep(Duration::from_millis(200)).await;
-        let boards: Vec<_> = self.0.boards.borrow().keys().map(ToString::to_string).collect();
-        for board in boards {
-            boards::kill(self, &board);
-        }
+        boards::end_all(self).await;
     }
 
     /// The addresses that SIP listens on.

@@ -63,7 +63,7 @@ pub(super) fn apply(dir: &Directory, config: &Config) {
     let known: Vec<BoardId> = dir.0.boards.borrow().keys().cloned().collect();
     for id in known {
         match wanted.get(&id) {
-            None => stop(dir, &id),
+            None => end(stop(dir, &id)),
             Some((driver, cfg)) => {
                 let mut boards = dir.0.boards.borrow_mut();
                 let Some(board) = boards.get_mut(&id) else { continue };
@@ -78,11 +78,12 @@ pub(super) fn apply(dir: &Directory, config: &Config) {
         }
     }
     for (id, (driver, cfg)) in wanted {
-        add(dir, &id, driver, cfg);
+        add(dir, &id, driver, cfg, None);
     }
 }
 
-fn add(dir: &Directory, id: &BoardId, driver: String, cfg: String) {
+/// `before` is the process that it has to wait for: both would open the same device.
+fn add(dir: &Directory, id: &BoardId, driver: String, cfg: String, before: Option<Arc<Host>>) {
     let generation = dir.0.supervisor.borrow_mut().add(&part(id), Rule::BOARD);
     let board = Board {
         generation,
@@ -97,16 +98,25 @@ fn add(dir: &Directory, id: &BoardId, driver: String, cfg: String) {
         next: None,
     };
     dir.0.boards.borrow_mut().insert(id.clone(), board);
-    start(dir, id, Duration::ZERO);
+    start(dir, id, Duration::ZERO, before);
 }
 
-fn stop(dir: &Directory, id: &BoardId) {
+fn stop(dir: &Directory, id: &BoardId) -> Option<Arc<Host>> {
     dir.0.supervisor.borrow_mut().remove(&part(id));
-    lost(dir, id, "the configuration changed");
+    let host = lost(dir, id, "the configuration changed");
     dir.0.boards.borrow_mut().remove(id);
     dir.0.exchange.update(|views| {
         views.boards.remove(id.as_str());
     });
+    host
+}
+
+/// Ends a process beside the calls: it may be stuck in the kernel.
+fn end(host: Option<Arc<Host>>) {
+    let Some(host) = host else { return };
+    if let Err(e) = std::thread::Builder::new().name("board end".to_owned()).spawn(move || host.kill()) {
+        tracing::error!("cannot start a thread to end a board: {e}");
+    }
 }
 
 /// Starts all boards whose settings changed and that carry nothing.
@@ -121,7 +131,7 @@ pub(super) fn restart_when_idle(dir: &Directory, id: &BoardId) {
         Some(Board { next: Some(next), .. }) => next.clone(),
         _ => return,
     };
-    if dir.0.lines.borrow().values().any(|entry| entry.port.board == *id && entry.busy) {
+    if dir.0.index.borrow().is_board_busy(id) {
         let why = "it is started anew with its new settings when its calls have ended";
         dir.0.exchange.update(|views| {
             if let Some(view) = views.boards.get_mut(id.as_str()) {
@@ -130,8 +140,8 @@ pub(super) fn restart_when_idle(dir: &Directory, id: &BoardId) {
         });
         return;
     }
-    stop(dir, id);
-    add(dir, id, next.0, next.1);
+    let before = stop(dir, id);
+    add(dir, id, next.0, next.1, before);
 }
 
 /// Lines that the boards, as they run now, cannot carry: the port is of the other kind, or not there. Only lines that are
@@ -202,10 +212,10 @@ fn board_cfg(config: &Config, id: &BoardId) -> String {
     serde_json::json!({ "fxs": fxs, "fxo": fxo, "layout": ports, "region": region }).to_string()
 }
 
-fn start(dir: &Directory, id: &BoardId, after: Duration) {
+fn start(dir: &Directory, id: &BoardId, after: Duration, before: Option<Arc<Host>>) {
     let (driver, cfg, generation) = match dir.0.boards.borrow().get(id) {
         Some(board) => (board.driver.clone(), board.cfg.clone(), board.generation),
-        None => return,
+        None => return end(before),
     };
     let programs = &dir.0.programs;
     let file = if driver.contains('/') {
@@ -223,6 +233,9 @@ fn start(dir: &Directory, id: &BoardId, after: Duration) {
     let (door, id) = (dir.0.door.clone(), id.clone());
     let name = part(&id);
     let run = move || {
+        if let Some(before) = before {
+            before.kill();
+        }
         std::thread::sleep(after);
         listen(&door, id, generation, &spec);
     };
@@ -264,8 +277,7 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
     {
         let mut boards = dir.0.boards.borrow_mut();
         let Some(board) = boards.get_mut(id).filter(|b| b.generation == generation) else {
-            host.kill();
-            return;
+            return end(Some(host));
         };
         board.off_hook = vec![false; info.ports.len()];
         board.ready = vec![None; info.ports.len()];
@@ -275,9 +287,10 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
     }
     dir.0.plane.board(id.clone(), host.clone());
     configure_ports(dir, id);
-    let beyond = |port: &PortRef| port.board == *id && usize::from(port.port) >= info.ports.len();
-    let missing: Vec<LineId> =
-        dir.0.ports.borrow().iter().filter(|(port, _)| beyond(port)).map(|(_, line)| line.clone()).collect();
+    let index = dir.0.index.borrow();
+    let beyond = index.lines_on(id).filter(|(port, _)| usize::from(port.port) >= info.ports.len());
+    let missing: Vec<LineId> = beyond.map(|(_, line)| line.clone()).collect();
+    drop(index);
     for line in missing {
         dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Missing) });
     }
@@ -479,31 +492,30 @@ pub(super) fn gone(dir: &Directory, id: &BoardId, generation: u32, why: &str) {
     if dir.0.boards.borrow().get(id).is_none_or(|b| b.generation != generation) {
         return;
     }
-    lost(dir, id, why);
+    let before = lost(dir, id, why);
     if let Some(after) = dir.fell(&part(id), why) {
         let next = dir.0.supervisor.borrow().generation(&part(id)).unwrap_or(generation.wrapping_add(1));
         if let Some(board) = dir.0.boards.borrow_mut().get_mut(id) {
             board.generation = next;
         }
-        start(dir, id, after);
+        start(dir, id, after, before);
+    } else {
+        end(before);
     }
 }
 
-fn lost(dir: &Directory, id: &BoardId, why: &str) {
-    let asks = {
+/// The lines of a board are out of service. Answers with its process, which is still to be ended.
+fn lost(dir: &Directory, id: &BoardId, why: &str) -> Option<Arc<Host>> {
+    let (host, asks) = {
         let mut boards = dir.0.boards.borrow_mut();
-        let Some(board) = boards.get_mut(id) else { return };
-        if let Some(host) = board.host.take() {
-            host.kill();
-        }
-        std::mem::take(&mut board.asks)
+        let board = boards.get_mut(id)?;
+        (board.host.take(), std::mem::take(&mut board.asks))
     };
     for ask in asks.into_values() {
         let _ = ask.reply.send(Err(ControlError::Failed(format!("the board {id} went away: {why}"))));
     }
     dir.0.plane.board_gone(id.clone());
-    let lines: Vec<LineId> =
-        dir.0.ports.borrow().iter().filter(|(p, _)| p.board == *id).map(|(_, line)| line.clone()).collect();
+    let lines: Vec<LineId> = dir.0.index.borrow().lines_on(id).map(|(_, line)| line.clone()).collect();
     for line in lines {
         dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Lost) });
     }
@@ -515,6 +527,7 @@ fn lost(dir: &Directory, id: &BoardId, why: &str) {
         view.why = Some(why.to_owned());
     });
     dir.tell(Event::BoardState { board: id.clone(), up: false, why: why.to_owned() });
+    host
 }
 
 /// What a line that was built anew must be told of its port.
@@ -576,17 +589,19 @@ pub(super) fn kill(dir: &Directory, name: &str) -> bool {
         .parse::<BoardId>()
         .ok()
         .and_then(|id| dir.0.boards.borrow().get(&id).and_then(|board| board.host.clone()));
-    match host {
-        Some(host) => {
-            host.kill();
-            true
-        }
-        None => false,
-    }
+    let there = host.is_some();
+    end(host);
+    there
+}
+
+/// Ends every board's process, at the end of the exchange.
+pub(super) async fn end_all(dir: &Directory) {
+    let hosts: Vec<_> = dir.0.boards.borrow().values().filter_map(|board| board.host.clone()).collect();
+    let _ = actix_rt::task::spawn_blocking(move || hosts.iter().for_each(|host| host.kill())).await;
 }
 
 fn line_on(dir: &Directory, board: &BoardId, port: u16) -> Option<LineId> {
-    dir.0.ports.borrow().get(&PortRef { board: board.clone(), port }).cloned()
+    dir.0.index.borrow().line_at(&PortRef { board: board.clone(), port }).cloned()
 }
 
 /// JSON on one line, then the sound: see the virtual driver's README.

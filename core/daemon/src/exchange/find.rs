@@ -1,24 +1,20 @@
-//! Who reaches a target now: a free line from the directory's own memory, phones from the desk, providers from
-//! their gateways, hosts from DNS.
+//! Who reaches a target now: lines and phones from the directory, providers from their gateways, hosts from DNS.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ringtrip_config::{ANSWER_WITHIN, HostPort};
-use ringtrip_exchange::desk::DeskInput;
+use ringtrip_exchange::directory::{Located, Wanted};
 use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, Post};
 use ringtrip_exchange::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
-use ringtrip_model::ids::{CallId, ExtId, GatewayId, LegId, LineId};
+use ringtrip_model::ids::{CallId, GatewayId, LegId, LineId};
 use ringtrip_model::party::Cause;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::next_hop::{HostName, Reach};
 
-use super::directory::{Directory, LineEntry};
+use super::directory::Directory;
 
-/// A line that was just given to one call is not given to another before it had time to say that it is busy.
-const RESERVED: Duration = Duration::from_secs(2);
-
-/// Answers `Post::Find`, now or when somebody else knows.
+/// Answers `Post::Find`: at once from memory, or later, when a gateway or DNS has answered.
 pub(super) fn find(
     dir: &Directory,
     call: CallId,
@@ -27,88 +23,18 @@ pub(super) fn find(
     emergency: bool,
     last: bool,
     except: &[LineId],
-) {
-    let answer = |found| Post::Call { call, input: CallInput::Found { seq, found } };
-    match target {
-        Target::Extension(ext) => extension(dir, call, seq, ext),
-        Target::Line(line) => dir.deliver(answer(line_free(dir, &line, emergency))),
-        Target::Landline => dir.deliver(answer(landline(dir, emergency, except))),
-        Target::Gateway(gateway) => {
+) -> Option<Result<Vec<Found>, Cause>> {
+    let wanted = Wanted { target: &target, emergency, except };
+    let located = dir.0.index.borrow_mut().locate(Instant::now(), wanted);
+    match located {
+        Located::Here(found) => return Some(found),
+        Located::Gateway(gateway) => {
             let input = GatewayInput::Find { call, seq, emergency: emergency || last };
-            dir.deliver(Post::Gateway { gateway, input });
+            dir.deliver(Post::Gateway { gateway: gateway.clone(), input });
         }
-        Target::Uri(to) => ad_hoc(dir, call, seq, to),
+        Located::Host(to) => ad_hoc(dir, call, seq, to.clone()),
     }
-}
-
-/// Its telephone on a jack and its SIP phones ring together.
-fn extension(dir: &Directory, call: CallId, seq: u16, ext: ExtId) {
-    let config = dir.0.config.borrow().clone();
-    let Some(entry) = config.extension(ext.as_str()) else {
-        dir.deliver(Post::Call { call, input: CallInput::Found { seq, found: Err(Cause::Unallocated) } });
-        return;
-    };
-    let telephone = entry.line.as_ref().map(|line| line_free(dir, line, false));
-    match (telephone, &entry.secret) {
-        (Some(found), None) => dir.deliver(Post::Call { call, input: CallInput::Found { seq, found } }),
-        (telephone, _) => {
-            if let Some(found) = telephone {
-                dir.0.beside.borrow_mut().insert((call, seq), found);
-            }
-            dir.to_desk(DeskInput::Find { call, seq, ext });
-        }
-    }
-}
-
-/// Puts the telephone beside the SIP phones that the desk found.
-pub(super) fn merge(
-    telephone: Result<Vec<Found>, Cause>,
-    phones: Result<Vec<Found>, Cause>,
-) -> Result<Vec<Found>, Cause> {
-    match (telephone, phones) {
-        (Ok(mut all), Ok(more)) => {
-            all.extend(more);
-            Ok(all)
-        }
-        (Ok(all), Err(_)) | (Err(_), Ok(all)) => Ok(all),
-        // A busy telephone says more than a phone that is not there.
-        (Err(telephone), Err(_)) => Err(telephone),
-    }
-}
-
-fn line_free(dir: &Directory, line: &LineId, emergency: bool) -> Result<Vec<Found>, Cause> {
-    let mut lines = dir.0.lines.borrow_mut();
-    let entry = lines.get_mut(line).ok_or(Cause::Congestion)?;
-    if entry.free || emergency { Ok(vec![Found::Line(line.clone())]) } else { Err(Cause::Busy) }
-}
-
-/// The first free landline, in the order of the configuration, but none that the call has tried already. For an emergency
-/// one that works but is in use will do: its machine ends the lesser call. So will one in doubt, after all others.
-fn landline(dir: &Directory, emergency: bool, except: &[LineId]) -> Result<Vec<Found>, Cause> {
-    let config = dir.0.config.borrow().clone();
-    let now = Instant::now();
-    let mut lines = dir.0.lines.borrow_mut();
-    let landlines: Vec<&LineId> =
-        config.landlines().map(|(line, _)| &line.id).filter(|id| !except.contains(id)).collect();
-    for line in &landlines {
-        if let Some(entry) = lines.get_mut(*line)
-            && entry.free
-            && entry.reserved.is_none_or(|until| until <= now)
-        {
-            entry.reserved = Some(now + RESERVED);
-            return Ok(vec![Found::Line((*line).clone())]);
-        }
-    }
-    if emergency {
-        let first = |fit: &dyn Fn(&LineEntry) -> bool| {
-            landlines.iter().find(|id| lines.get(**id).is_some_and(|entry| !entry.emergency && fit(entry)))
-        };
-        let in_use = first(&|entry| entry.alive && !entry.faulty);
-        if let Some(line) = in_use.or_else(|| first(&|entry| entry.alive)).or_else(|| first(&|_| true)) {
-            return Ok(vec![Found::Line((*line).clone())]);
-        }
-    }
-    Err(Cause::Congestion)
+    None
 }
 
 /// An ad-hoc destination of the dial plan.

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use ringtrip_exchange::cdr::Cdr;
+use ringtrip_exchange::directory::Rested;
 use ringtrip_exchange::line::LineStatus;
 use ringtrip_model::board::PortKind;
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, ExtId, LineId};
-use ringtrip_model::party::Source;
+use ringtrip_model::ids::CallId;
 
 use super::directory::Directory;
 use super::{boards, wall};
@@ -51,9 +51,6 @@ pub(super) fn note(dir: &Directory, event: &Event) {
             call(id, &|view| view.state = "ending".to_owned());
             let labels = format!("cause=\"{}\"", cause.word());
             dir.0.exchange.counters().add("calls_ended_total", &labels, 1.0);
-        }
-        Event::Registered { ext, .. } | Event::Unregistered { ext, .. } => {
-            dir.0.dirty.borrow_mut().insert(ext.clone());
         }
         Event::ScriptActive { script, hash } => dir.0.exchange.update(|views| {
             views.script.name = script.clone();
@@ -120,25 +117,14 @@ pub(super) fn part(dir: &Directory, name: &str, up: bool, generation: u32, why: 
 
 impl Directory {
     /// A line after a step: what it says of itself, and whether it can take a call.
-    pub(super) fn line_looks(&self, line: &LineId, status: LineStatus) {
-        let mut lines = self.0.lines.borrow_mut();
-        let Some(entry) = lines.get_mut(line) else { return };
-        let state = status.state;
-        let call = status.leg.and_then(|leg| self.0.legs.borrow().call_of(leg));
-        entry.free = state == "idle";
-        entry.alive = state != "out-of-service";
-        let at_rest = ["idle", "out-of-service", "no-battery", "in-use", "faulty"].contains(&state);
-        let rests = std::mem::replace(&mut entry.busy, !at_rest) && at_rest;
-        let board = entry.port.board.clone();
-        entry.faulty = status.fault.is_some();
-        if entry.free {
-            entry.leg = None;
-            entry.emergency = false;
-        } else {
-            entry.reserved = None;
+    pub(super) fn line_looks(&self, status: LineStatus) {
+        let line = &status.line;
+        if !self.0.lines.borrow().contains_key(line) {
+            return;
         }
-        entry.leg = entry.leg.or(status.leg);
-        drop(lines);
+        let rested = self.0.index.borrow_mut().on_line_status(&status);
+        let (state, board) = (status.state, status.port.board.clone());
+        let call = status.leg.and_then(|leg| self.0.legs.borrow().call_of(leg));
         let now = wall::now().unix_micros;
         let since = now - i64::try_from(status.for_.as_micros()).unwrap_or(0);
         let extension = self.0.config.borrow().extension_on(line).map(|e| e.id.to_string());
@@ -158,7 +144,7 @@ impl Directory {
                 off_hook: status.off_hook,
                 volts: status.volts,
                 milliamps: status.milliamps,
-                call: call.map(|c| c.to_string()),
+                call: call.map(|call| call.to_string()),
                 call_type: status.call_type.map(|t| t.word().to_owned()),
                 pstn_state: status.gateway_state.map(|s| s.word().to_owned()),
                 last_number: status.last_number.filter(|n| !n.is_empty()),
@@ -167,20 +153,9 @@ impl Directory {
                 extension,
             };
         });
-        if rests {
+        if rested == Rested::Now {
             boards::restart_when_idle(self, &board);
         }
-    }
-
-    /// Extensions whose registrations changed.
-    pub(super) fn take_dirty(&self) -> Vec<ExtId> {
-        let mut dirty = self.0.dirty.borrow_mut();
-        if dirty.is_empty() { Vec::new() } else { std::mem::take(&mut *dirty).into_iter().collect() }
-    }
-
-    /// How many calls a source has now.
-    pub(super) fn calls_of(&self, source: &Source) -> usize {
-        self.0.sources.borrow().get(source).copied().unwrap_or(0)
     }
 }
 

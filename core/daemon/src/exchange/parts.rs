@@ -1,5 +1,6 @@
 //! Which machines live in shells, and the world around each: where its posts go and what becomes of it after a panic.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -57,6 +58,8 @@ pub struct CallWorld {
     pub call: CallId,
     /// The call's media ports; back in the pool when the call has ended, or the actor is gone.
     pub lease: Option<Lease>,
+    /// Answers to what it has just asked.
+    pub answers: VecDeque<CallInput>,
 }
 
 impl World<Call> for CallWorld {
@@ -65,7 +68,13 @@ impl World<Call> for CallWorld {
     }
 
     fn deliver(&mut self, out: &mut Vec<Post>) {
-        self.directory.deliver_all(out);
+        for post in out.drain(..) {
+            self.directory.answer(post, &mut self.answers);
+        }
+    }
+
+    fn answer(&mut self) -> Option<CallInput> {
+        self.answers.pop_front()
     }
 
     fn look(&mut self, _now: Instant, call: &Call) {
@@ -126,7 +135,7 @@ impl World<Line> for LineWorld {
     }
 
     fn look(&mut self, now: Instant, line: &Line) {
-        self.directory.line_looks(&self.line, line.status(now));
+        self.directory.line_looks(line.status(now));
     }
 
     fn fell(&mut self, _now: Instant, _wreck: Line, why: &str) -> Option<Duration> {
@@ -181,7 +190,7 @@ impl World<Gateway> for GatewayWorld {
     }
 }
 
-/// Around the desk: it is built anew with the registrations that the store kept.
+/// Around the desk: it is built anew with the registrations that the directory knows.
 pub struct DeskWorld {
     pub directory: Directory,
 }
@@ -208,10 +217,6 @@ impl World<Desk> for DeskWorld {
                 net.proven(peer);
             }
         }
-        let dirty = self.directory.take_dirty();
-        if !dirty.is_empty() {
-            super::registrations::changed(&self.directory, now, desk, dirty);
-        }
     }
 
     fn fell(&mut self, _now: Instant, _wreck: Desk, why: &str) -> Option<Duration> {
@@ -219,7 +224,8 @@ impl World<Desk> for DeskWorld {
     }
 
     fn rebuild(&mut self, now: Instant) -> Option<Desk> {
-        self.directory.build_desk(now)
+        let kept = self.directory.0.index.borrow().registrations(now);
+        Some(self.directory.build_desk(now, kept))
     }
 
     fn absent(&mut self, input: DeskInput) -> Option<DeskInput> {

@@ -5,20 +5,20 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringtrip_exchange::desk::Desk;
+use ringtrip_exchange::directory::Contact;
 use ringtrip_model::ids::ExtId;
 use ringtrip_sip::endpoint::{Flow, Transport};
 use ringtrip_sip::registrar::Record;
 
 use super::directory::Directory;
 use super::{live, wall};
-use crate::store::RegistrationRecord;
+use crate::store::{RegistrationRecord, Store};
 use crate::views::ContactView;
 
-/// What the store kept, for a new desk.
-pub(super) fn restore(dir: &Directory) -> Vec<Record> {
+/// What the store kept, for the start. Reads the disk.
+pub(super) fn kept_by(store: &Store) -> Vec<Record> {
     let now = wall::now().unix_micros;
-    dir.0.store.registrations(now).into_iter().filter_map(|kept| record(kept, now)).collect()
+    store.registrations(now).into_iter().filter_map(|kept| record(kept, now)).collect()
 }
 
 fn record(kept: RegistrationRecord, now: i64) -> Option<Record> {
@@ -41,24 +41,25 @@ fn record(kept: RegistrationRecord, now: i64) -> Option<Record> {
     })
 }
 
-/// The desk after a step in which registrations of these extensions changed: to the views and the store.
-pub(super) fn changed(dir: &Directory, now: Instant, desk: &Desk, exts: Vec<ExtId>) {
-    for ext in exts {
-        let of = desk.records_of(now, &ext);
-        let contacts: Vec<ContactView> =
-            of.iter().map(|r| ContactView { latency_ms: latency(desk, r), ..view(now, r) }).collect();
-        let mut before = Vec::new();
-        dir.0.exchange.update(|views| {
-            if let Some(view) = views.extensions.get_mut(ext.as_str()) {
-                before = std::mem::replace(&mut view.contacts, contacts);
+/// The phones of an extension are these now: to the views and the store.
+pub(super) fn changed(dir: &Directory, ext: &ExtId, contacts: &[Contact]) {
+    let now = Instant::now();
+    let mut shown: Vec<ContactView> = contacts.iter().map(|contact| view(now, contact)).collect();
+    let mut before = Vec::new();
+    dir.0.exchange.update(|views| {
+        if let Some(view) = views.extensions.get_mut(ext.as_str()) {
+            for contact in &mut shown {
+                let known = view.contacts.iter().find(|known| known.address == contact.address);
+                contact.latency_ms = known.and_then(|known| known.latency_ms);
             }
-        });
-        for gone in before.iter().filter(|was| !of.iter().any(|r| is_of(was, r))) {
-            dir.0.store.forget_registration(ext.as_str(), &gone.uri, &gone.address);
+            before = std::mem::replace(&mut view.contacts, shown);
         }
-        for record in &of {
-            dir.0.store.save_registration(&kept(now, ext.as_str(), record));
-        }
+    });
+    for gone in before.iter().filter(|was| !contacts.iter().any(|contact| is_of(was, &contact.record))) {
+        dir.0.store.forget_registration(ext.as_str(), &gone.uri, &gone.address);
+    }
+    for contact in contacts {
+        dir.0.store.save_registration(&kept(now, ext.as_str(), contact));
     }
 }
 
@@ -78,10 +79,6 @@ fn is_of(view: &ContactView, record: &Record) -> bool {
     view.uri.as_bytes() == &record.contact[..] && view.address == record.flow.remote.to_string()
 }
 
-fn latency(desk: &Desk, record: &Record) -> Option<f32> {
-    desk.latency(record.flow).map(|latency| latency.as_secs_f32() * 1000.0)
-}
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -93,18 +90,20 @@ fn word(transport: Transport) -> String {
     }
 }
 
-fn view(now: Instant, record: &Record) -> ContactView {
+fn view(now: Instant, contact: &Contact) -> ContactView {
+    let record = &contact.record;
     ContactView {
         uri: text(&record.contact),
         address: record.flow.remote.to_string(),
         transport: word(record.flow.transport),
         user_agent: record.user_agent.as_deref().map(text).unwrap_or_default(),
-        expires_micros: live::micros_at(now, now + record.left),
+        expires_micros: live::micros_at(now, contact.until),
         latency_ms: None,
     }
 }
 
-fn kept(now: Instant, ext: &str, record: &Record) -> RegistrationRecord {
+fn kept(now: Instant, ext: &str, contact: &Contact) -> RegistrationRecord {
+    let record = &contact.record;
     RegistrationRecord {
         ext: ext.to_owned(),
         contact: text(&record.contact),
@@ -117,6 +116,6 @@ fn kept(now: Instant, ext: &str, record: &Record) -> RegistrationRecord {
         call_id: text(&record.call_id),
         cseq: record.cseq,
         user_agent: record.user_agent.as_deref().map(text).unwrap_or_default(),
-        expires_micros: live::micros_at(now, now + record.left),
+        expires_micros: live::micros_at(now, contact.until),
     }
 }

@@ -21,29 +21,23 @@ use crate::routes::{Answered, Routes, Workers};
 /// How often the scripts' files are looked at: "save it, and it is in force".
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Answers `Post::Ask`.
-pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) {
+/// Answers `Post::Ask`: at once, or later, when scripts and plugins have been asked.
+pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) -> Option<Box<RoutePlan>> {
     let call = query.call;
     let engine = engine_of(dir, &query);
-    let guess = query.entered.is_some().then(|| (query.source.clone(), query.caller.number.clone()));
-    if let Some((source, number)) = &guess
-        && !dir.0.pins.borrow().may_try(Instant::now(), source, number)
-    {
-        let plan = Box::new(refused(Cause::Barred, "too many wrong PINs came from this caller"));
-        return dir.deliver(Post::Call { call, input: CallInput::Routed(plan) });
-    }
+    let now = Instant::now();
+    let attempt = match dir.0.index.borrow().pin_attempt(now, &query) {
+        Ok(attempt) => attempt,
+        Err(plan) => return Some(plan),
+    };
     let begun = caught(|| engine.begin(*query));
-    if let (Some((source, number)), Ok(step)) = (guess, &begun) {
-        let right = match step {
-            Step::Done(plan) => plan.extras.pin.is_some(),
-            Step::AskPolicy(question) => question.query.pin.is_some(),
-        };
-        dir.0.pins.borrow_mut().tried(Instant::now(), &source, &number, right);
+    if let (Some(attempt), Ok(step)) = (attempt, &begun) {
+        dir.0.index.borrow_mut().pin_tried(now, &attempt, step.proved_pin());
     }
-    let plan = match begun {
+    Some(match begun {
         Ok(Step::Done(plan)) => plan,
         Ok(Step::AskPolicy(question)) => match dir.0.workers.ask(engine, question) {
-            Ok(()) => return,
+            Ok(()) => return None,
             Err(question) => {
                 crate::logging::warn_counted("scripts-full", || {
                     format!("scripts and plugins are overloaded: call {call} takes the plan's own route")
@@ -55,8 +49,7 @@ pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) {
             dir.fell("route", &why);
             Box::new(refused(Cause::SystemFailure, "the route failed"))
         }
-    };
-    dir.deliver(Post::Call { call, input: CallInput::Routed(plan) });
+    })
 }
 
 /// The engine that this call began with, or begins with now.

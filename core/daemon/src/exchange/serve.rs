@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix_web::web;
 use ringtrip_config::Config;
 use ringtrip_exchange::desk::DeskInput;
+use ringtrip_exchange::directory;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, Ids};
 use ringtrip_sip::endpoint::Transport;
@@ -21,10 +22,12 @@ use super::boards::Programs;
 use super::directory::{Directory, Inner};
 use super::front::{self, Knock};
 use super::signals::{Request, Signals};
-use super::{network, route, wall, wishes};
+use super::{network, registrations, route, wall, wishes};
 use crate::cli::ServeOptions;
 use crate::config::FaultSeverity;
 use crate::control::Exchange;
+use crate::control_thread;
+use crate::deploy::{Deployer, Deployment};
 use crate::descriptors::{self, Budget, Wanted};
 use crate::dns::Dns;
 use crate::drafts::Drafts;
@@ -115,7 +118,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     }
     let routes = route::routes(config.clone(), &options.data, door.clone());
     routes.set_gateways(Arc::new(Assumed { exchange: exchange.clone(), assumed: Default::default() }));
-    wall::set_zone(config.time_zone.as_deref());
+    wall::set_zone(wall::zone_of(config.time_zone.as_deref()));
     let money = {
         let door = door.clone();
         let tell = Box::new(move |event| drop(door.try_send(Knock::Tell(event))));
@@ -132,7 +135,6 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         plugins: crate::plugins::Plugins::default(),
         workers: route::workers(door.clone())?,
         pool,
-        budget,
         config: RefCell::new(config.clone()),
         legs: Default::default(),
         ids,
@@ -145,16 +147,13 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         desk_waiting: Cell::default(),
         admitter: RefCell::default(),
         calls: RefCell::default(),
-        seats: Cell::default(),
-        sources: RefCell::default(),
         lines: RefCell::default(),
-        ports: RefCell::default(),
+        index: RefCell::new(directory::Directory::new(config.clone(), budget.calls)),
         gateways: RefCell::default(),
         boards: RefCell::default(),
         supervisor: RefCell::default(),
         plane,
         prompts,
-        pins: RefCell::default(),
         net: RefCell::default(),
         topology: RefCell::new(Arc::new(Topology::direct())),
         external: RefCell::default(),
@@ -163,18 +162,14 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         store: store.clone(),
         events: events.clone(),
         exchange: exchange.clone(),
-        shedding: Cell::default(),
-        dirty: RefCell::default(),
-        summons: RefCell::default(),
-        beside: RefCell::default(),
     };
     let dir = Directory(Rc::new(inner));
     let net = open_net(&dir, &config, options.sip, budget.sip_connections)?;
     *dir.0.net.borrow_mut() = Some(net);
-    dir.start_desk();
+    dir.start_desk(registrations::kept_by(&store));
     actix_rt::spawn(vital_task(front::attend(dir.clone(), knocks)));
     actix_rt::spawn(vital_task(wishes::attend(dir.clone(), waiting)));
-    if let Err(e) = dir.apply(config.clone()) {
+    if let Err(e) = dir.apply(Deployment::build(&routes, config.clone())) {
         return Err(io::Error::other(e.to_string()).into());
     }
     actix_rt::spawn(minutes(dir.clone()));
@@ -215,6 +210,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         ..Api::new(exchange, store.clone(), events, hosts, options.developer)
     };
     let face = web::Data::new(api);
+    let deployer = face.deployer();
     let listen = options.http.map_or_else(|| config.http.clone(), |addr| vec![addr]);
     let (server, listening) = http::server(face.clone(), &listen)?;
     let door = match listening.first() {
@@ -235,13 +231,15 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     }
     let secret = start::first_secret(&store).await?;
     greet(&dir, &config, &listening, secret.as_ref().map(|s| s.0.as_str()), &options.data);
+    let running = control_thread::begins();
     if options.once {
         settled(&dir).await?;
     } else {
         while signals.next().await == Request::Reload {
-            reload(&dir, &face, options.config.as_deref()).await;
+            reload(&dir, &deployer, options.config.as_deref()).await;
         }
     }
+    drop(running);
     tracing::info!("stopping");
     server.stop().await;
     dir.stop().await;
@@ -397,6 +395,10 @@ async fn seconds(dir: Directory) {
 async fn minutes(dir: Directory) {
     loop {
         actix_rt::time::sleep(Duration::from_secs(60)).await;
+        if dir.0.config.borrow().time_zone.is_none() {
+            // The machine's own may have changed.
+            let _ = actix_rt::task::spawn_blocking(|| wall::set_zone(wall::zone_of(None))).await;
+        }
         dir.minute();
     }
 }
@@ -467,19 +469,8 @@ fn greet(
 
 /// SIGHUP: the document of `--config` if it changed, else what the newest version names: calendars, announcements and
 /// scripts are read again. What has faults changes nothing and is told.
-async fn reload(dir: &Directory, api: &web::Data<Api>, file: Option<&std::path::Path>) {
-    let done = match http::reload(api, file).await {
-        Ok(http::Reloaded::Changed) => Ok(()),
-        Ok(http::Reloaded::Same { config, version }) => {
-            let applied = dir.apply(Arc::from(config)).map_err(|why| why.to_string());
-            if applied.is_ok() {
-                let (by, summary) = (http::RELOADED_BY.to_owned(), "read again".to_owned());
-                dir.tell(Event::ConfigActive { version, by, summary });
-            }
-            applied
-        }
-        Err(problem) => Err(problem.to_string()),
-    };
+async fn reload(dir: &Directory, deployer: &Deployer, file: Option<&std::path::Path>) {
+    let done = deployer.read_again(file).await.map_err(|why| why.to_string());
     let routes = dir.0.routes.clone();
     let _ = actix_rt::task::spawn_blocking(move || panics::caught(|| routes.look_at_files())).await;
     if let Err(why) = done {

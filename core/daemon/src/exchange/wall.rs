@@ -6,21 +6,29 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ringtrip_exchange::route::WallTime;
 
-/// The zone that the configuration names; `None`: the machine's own.
+use crate::control_thread::takes_time;
+
+/// The zone that the configuration names, or the machine's own; `None` before the start.
 static ZONE: RwLock<Option<TimeZone>> = RwLock::new(None);
 
-/// The configuration's zone counts from now on. One that is not known leaves the machine's own; the configuration has
-/// refused it already.
-pub fn set_zone(name: Option<&str>) {
-    let zone = name.and_then(|name| TimeZone::get(name).ok());
+/// The zone of this name, or the machine's own. One that is not known leaves the machine's own; the configuration has
+/// refused it already. Reads files.
+pub fn zone_of(name: Option<&str>) -> TimeZone {
+    takes_time("a time zone is read");
+    name.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system)
+}
+
+/// This zone counts from now on.
+pub fn set_zone(zone: TimeZone) {
     if let Ok(mut now) = ZONE.write() {
-        *now = zone;
+        *now = Some(zone);
     }
 }
 
-/// The zone that the configuration names.
-pub fn zone() -> Option<TimeZone> {
-    ZONE.read().ok().and_then(|zone| zone.clone())
+/// The zone that counts.
+pub fn zone() -> TimeZone {
+    let zone = ZONE.read().ok().and_then(|zone| zone.clone());
+    zone.unwrap_or_else(TimeZone::system)
 }
 
 /// Now, in the box's zone.
@@ -30,8 +38,7 @@ pub fn now() -> WallTime {
 
 /// This moment, microseconds since 1970 UTC, in the box's zone.
 pub fn at(unix_micros: i64) -> WallTime {
-    let named = ZONE.read().ok().and_then(|zone| zone.clone());
-    within(named.unwrap_or_else(TimeZone::system), unix_micros)
+    within(zone(), unix_micros)
 }
 
 fn within(zone: TimeZone, unix_micros: i64) -> WallTime {

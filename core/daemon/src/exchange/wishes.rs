@@ -1,13 +1,14 @@
 //! What the faces ask of the exchange (`control.rs`), granted on the control arbiter.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use ringtrip_exchange::call::{Birth, Caller, MAX_FORWARDS};
+use ringtrip_exchange::directory::{Located, Wanted};
 use ringtrip_exchange::post::{CallInput, Post};
 use ringtrip_exchange::route::{Found, Target};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, ExtId, GatewayId, LineId};
+use ringtrip_model::ids::{CallId, GatewayId, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 use tokio::sync::mpsc;
 
@@ -27,9 +28,9 @@ pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<Control>) 
             Control::Hangup { call, reply } => {
                 let _ = reply.send(hangup(&dir, call));
             }
-            Control::ApplyConfig { claim, .. } if !claim.take() => {}
-            Control::ApplyConfig { config, version, by, summary, reply, .. } => {
-                let applied = dir.apply(Arc::from(config));
+            Control::Deploy { claim, .. } if !claim.take() => {}
+            Control::Deploy { deployment, version, by, summary, reply, .. } => {
+                let applied = dir.apply(*deployment);
                 if applied.is_ok() {
                     dir.tell(Event::ConfigActive { version, by, summary });
                 }
@@ -67,12 +68,12 @@ fn hangup(dir: &Directory, call: CallId) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// "Click to dial": first the phones of `from` are looked for, then the call is born with them.
+/// "Click to dial": the call is born with the phones that `from` has now.
 fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
     let number = Digits::new(to);
-    let target = match source_of(dir, from) {
-        Ok(Source::Extension(ext)) => Target::Extension(ext),
-        Ok(Source::Line(line)) => Target::Line(line),
+    let (source, target) = match source_of(dir, from) {
+        Ok(Source::Extension(ext)) => (Source::Extension(ext.clone()), Target::Extension(ext)),
+        Ok(Source::Line(line)) => (Source::Line(line.clone()), Target::Line(line)),
         Ok(_) => {
             let what = format!("{from} cannot be rung first");
             let _ =
@@ -89,55 +90,39 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
         let _ = reply.send(Err(ControlError::Bad { what, hint: "name it in `to`".to_owned() }));
         return;
     }
-    let call = dir.0.ids.call();
-    dir.0.summons.borrow_mut().insert(call, Summons { from: from.to_owned(), number, reply });
-    find::find(dir, call, 0, target, false, true, &[]);
-}
-
-/// A call that waits for the phones of its operator to be found.
-pub(super) struct Summons {
-    from: String,
-    number: Digits,
-    reply: Reply<CallId>,
-}
-
-impl Summons {
-    /// The phones were found, or not.
-    pub(super) fn found(self, dir: &Directory, call: CallId, found: Result<Vec<Found>, Cause>) {
-        let found = match found {
-            Ok(found) => found,
-            Err(cause) => {
-                let text = format!("{} cannot be rung: {}", self.from, cause.word());
-                let _ = self.reply.send(Err(ControlError::Busy(text)));
-                return;
-            }
-        };
-        let mut ways = Vec::new();
-        let mut line = None;
-        for one in found {
-            match one {
-                Found::Sip(way) => ways.push(way),
-                Found::Line(id) => line = Some(id),
-            }
+    let wanted = Wanted { target: &target, emergency: false, except: &[] };
+    let located = dir.0.index.borrow_mut().locate(Instant::now(), wanted);
+    let found = match located {
+        Located::Here(Ok(found)) => find::rooted(dir, found),
+        Located::Here(Err(cause)) => {
+            let text = format!("{from} cannot be rung: {}", cause.word());
+            let _ = reply.send(Err(ControlError::Busy(text)));
+            return;
         }
-        let source = match self.from.parse::<ExtId>() {
-            Ok(ext) if dir.0.config.borrow().extension(ext.as_str()).is_some() => Source::Extension(ext),
-            _ => line.clone().map_or(Source::Operator, Source::Line),
-        };
-        let birth = Birth {
-            id: call,
-            at: Default::default(),
-            source,
-            caller: CallerId { number: self.from, ..CallerId::default() },
-            dialled: self.number,
-            planned: None,
-            hops: MAX_FORWARDS,
-            a: Caller::Operator { ways, line },
-            ports: [0, 0],
-        };
-        dir.deliver(Post::NewCall(Box::new(birth)));
-        let _ = self.reply.send(Ok(call));
+        // Neither an extension nor a line.
+        Located::Gateway(_) | Located::Host(_) => return,
+    };
+    let (mut ways, mut line) = (Vec::new(), None);
+    for one in found {
+        match one {
+            Found::Sip(way) => ways.push(way),
+            Found::Line(id) => line = Some(id),
+        }
     }
+    let call = dir.0.ids.call();
+    let birth = Birth {
+        id: call,
+        at: Default::default(),
+        source,
+        caller: CallerId { number: from.to_owned(), ..CallerId::default() },
+        dialled: number,
+        planned: None,
+        hops: MAX_FORWARDS,
+        a: Caller::Operator { ways, line },
+        ports: [0, 0],
+    };
+    dir.deliver(Post::NewCall(Box::new(birth)));
+    let _ = reply.send(Ok(call));
 }
 
 /// Breaks a part on purpose, to show that the others do not notice.
@@ -155,7 +140,7 @@ fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError
         ("line", Fault::Panic) => {
             let id: LineId = name.parse().map_err(|_| missing())?;
             let lines = dir.0.lines.borrow();
-            lines.get(&id).and_then(|l| l.addr.try_send(Fall(why)).ok()).ok_or_else(missing)
+            lines.get(&id).and_then(|line| line.try_send(Fall(why)).ok()).ok_or_else(missing)
         }
         ("gateway", Fault::Panic) => {
             let id: GatewayId = name.parse().map_err(|_| missing())?;

@@ -1,13 +1,9 @@
 //! The configuration over HTTP: read, check, change with `If-Match`, compare, undo. A change is checked whole, kept on
-//! the disk, and only then made active; if the exchange does not take it, it is undone at once.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! the disk, and only then made active ([`crate::deploy`]); if the exchange does not take it, it is undone at once.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
-use ringtrip_config::Config;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,7 +13,7 @@ use super::if_match::{etag, if_match};
 use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, Fault, diff, read, redact, summary};
-use crate::routes::{InForce, quick};
+use crate::deploy::{Change, Deployed, WithScripts};
 use crate::store::{ConfigMeta, ConfigVersion, Scope};
 
 pub(super) fn operations() -> Vec<Operations> {
@@ -230,16 +226,6 @@ fn before(version: u64) -> Result<u64, Problem> {
     version.checked_sub(1).filter(|n| *n > 0).ok_or_else(none)
 }
 
-/// Scripts that change together with a configuration.
-pub(super) struct WithScripts {
-    /// Both, compiled and proved.
-    pub prepared: InForce,
-    /// The new texts, by file name.
-    pub texts: BTreeMap<String, String>,
-    /// What is put back if the configuration is not taken.
-    pub before: BTreeMap<String, String>,
-}
-
 async fn change(
     api: &web::Data<Api>,
     who: &Identity,
@@ -260,118 +246,10 @@ pub(super) async fn take(
     text: String,
     scripts: Option<WithScripts>,
 ) -> Result<Applied, Problem> {
-    if note.len() > 500 {
-        return Err(Problem::bad("a note has at most 500 characters"));
-    }
-    let (config, faults) = read(&text).map_err(|faults| Problem::faulty("document", faults))?;
-    if !api.exchange.is_alive() {
-        return Err(crate::control::ControlError::Silent.into());
-    }
-    let texts = match scripts {
-        Some(WithScripts { prepared, texts, before }) => {
-            api.routes.park(prepared);
-            Some((texts, before))
-        }
-        None => {
-            guarded(api, &config, &text).await?;
-            None
-        }
-    };
-    let head = api.store.config_head();
-    let store = api.store.clone();
-    let old = if head == 0 { String::new() } else { off_loop(move || store.config(head)).await?.text };
-    let summary = summary(&diff(&old, &text));
-    let folder = api.routes.folder().to_owned();
-    type Texts = BTreeMap<String, String>;
-    let put_back = |texts: &Option<(Texts, Texts)>| {
-        if let Some((_, before)) = texts
-            && let Err(error) = crate::drafts::write(&config, &folder, before)
-        {
-            tracing::error!(%error, "the scripts before could not be put back into their files");
-        }
-    };
-    if let Some((texts, _)) = &texts {
-        crate::drafts::write(&config, &folder, texts).map_err(|e| Problem::unwritten("a script", &e))?;
-    }
-    let meta = match api.store.put_config(expected, &who.name, note, &text).await {
-        Ok(meta) => meta,
-        Err(refused) => {
-            put_back(&texts);
-            return Err(refused.into());
-        }
-    };
-    let (version, by, told) = (meta.version, who.name.clone(), summary.clone());
-    let applied = api.exchange.apply(config.clone(), version, by, told).await;
-    if let Err(why) = applied {
-        // Kept and active must not differ: the old text becomes the newest version again.
-        let note = format!("version {version} was not taken: {why}");
-        let back = api.store.put_config(Some(version), "ringtrip", &note, &old).await;
-        put_back(&texts);
-        let state = if back.is_ok() { "it was undone" } else { "it could not be undone on the disk either" };
-        let problem = Problem::from(why);
-        return Err(Problem {
-            detail: format!("the exchange did not take the change and {state}: {}", problem.detail),
-            ..problem
-        });
-    }
+    let (by, note) = (who.name.clone(), note.to_owned());
+    let deployed = api.deployer().put_in_force(Change { by, note, from: expected, text, scripts }).await?;
+    let Deployed { meta, faults, summary } = deployed;
     Ok(Applied { meta, faults, summary })
-}
-
-/// Who changed the configuration when it was read again on SIGHUP.
-pub const RELOADED_BY: &str = "SIGHUP";
-
-/// What reading the configuration again found.
-pub enum Reloaded {
-    /// The file has another text: it is the newest version now, and in force.
-    Changed,
-    /// The newest version is unchanged; this is it, with what the calendars that it names say now.
-    Same { config: Box<Config>, version: u64 },
-}
-
-/// Reads this file again, or the newest version if there is none. A text that changed passes what every change passes.
-pub async fn reload(api: &web::Data<Api>, file: Option<&std::path::Path>) -> Result<Reloaded, Problem> {
-    let version = api.store.config_head();
-    let (store, path) = (api.store.clone(), file.map(std::path::Path::to_owned));
-    let (kept, text) = off_loop(move || {
-        let kept = store.config(version)?.text;
-        let text = match &path {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|why| Problem::bad(format!("{} cannot be read: {why}", path.display())))?,
-            None => kept.clone(),
-        };
-        Ok::<_, Problem>((kept, text))
-    })
-    .await?;
-    if text != kept {
-        let who = Identity {
-            name: RELOADED_BY.to_owned(),
-            scope: crate::store::Scope::Admin,
-            by_cookie: false,
-            credential: super::auth::Credential::Token(String::new()),
-        };
-        let note = file.map_or_else(String::new, |path| format!("from {}", path.display()));
-        take(api, &who, Some(version), &note, text, None).await?;
-        return Ok(Reloaded::Changed);
-    }
-    let (config, _) = read(&text).map_err(|faults| Problem::faulty("document", faults))?;
-    Ok(Reloaded::Same { config: Box::new(config), version })
-}
-
-/// What every change passes: emergency calls go out, and every number is decided. A script that cannot be read yet is no
-/// reason to refuse: its file may come after the document that names it.
-async fn guarded(api: &web::Data<Api>, config: &Config, text: &str) -> Result<(), Problem> {
-    let (routes, config, text) = (api.routes.clone(), Arc::new(config.clone()), text.to_owned());
-    let faults = off_loop(move || {
-        let Ok(prepared) = routes.prepare(config, &[]) else { return Ok::<_, Problem>(Vec::new()) };
-        let checks = crate::drafts::checks(&text, quick(&prepared, &routes.now()));
-        if checks.ok {
-            routes.park(prepared);
-            return Ok(Vec::new());
-        }
-        Ok(checks.faults)
-    })
-    .await?;
-    if faults.is_empty() { Ok(()) } else { Err(Problem::faulty("document", faults)) }
 }
 
 pub(super) fn toml_text(body: &web::Bytes) -> Result<String, Problem> {

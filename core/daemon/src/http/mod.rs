@@ -44,6 +44,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 
 use crate::control::Exchange;
+use crate::deploy::Deployer;
 use crate::descriptors::Budget;
 use crate::drafts::Drafts;
 use crate::events::EventHub;
@@ -51,7 +52,6 @@ use crate::money::Money;
 use crate::routes::Routes;
 use crate::store::Store;
 use auth::Auth;
-pub use config::{RELOADED_BY, Reloaded, reload};
 pub use holidays::HolidayView;
 pub use listen::{ServerHandle, server};
 use operation::{Operation, Operations, path};
@@ -89,6 +89,12 @@ pub struct Api {
 }
 
 impl Api {
+    /// Puts documents in force.
+    pub fn deployer(&self) -> Deployer {
+        let (exchange, store, routes) = (self.exchange.clone(), self.store.clone(), self.routes.clone());
+        Deployer { exchange, store, routes }
+    }
+
     /// The API of a running exchange. `hosts` are names beyond the machine's own under which it is asked.
     pub fn new(
         exchange: Exchange,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::config::Fault;
 use crate::control::ControlError;
+use crate::deploy::DeployError;
 use crate::store::StoreError;
 
 /// What went wrong with a request.
@@ -134,6 +135,21 @@ impl From<ControlError> for Problem {
             }
             ControlError::Disk(_) => Problem::disk(detail),
             ControlError::Failed(_) => Problem::internal(detail),
+        }
+    }
+}
+
+impl From<DeployError> for Problem {
+    fn from(error: DeployError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            DeployError::Note | DeployError::File { .. } => Problem::bad(detail),
+            DeployError::Document(faults) => Problem::faulty("document", faults),
+            DeployError::Control(why) => why.into(),
+            DeployError::Store(why) => why.into(),
+            DeployError::Script(why) => Problem::unwritten("a script", &why),
+            DeployError::NotTaken { why, .. } => Problem { detail, ..Problem::from(why) },
+            DeployError::Interrupted => Problem::internal(detail),
         }
     }
 }

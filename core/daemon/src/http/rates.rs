@@ -5,7 +5,6 @@ use std::io;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -104,7 +103,7 @@ pub(super) async fn compare(
         None => wall::now(),
         Some(text) => {
             let local = text.parse::<DateTime>().ok();
-            let zone = wall::zone().unwrap_or_else(TimeZone::system);
+            let zone = wall::zone();
             let stamp = local.and_then(|local| local.to_zoned(zone).ok());
             let bad = || Problem::bad(format!("{text:?} is no time; write it as 2026-12-24T18:00"));
             wall::at(stamp.ok_or_else(bad)?.timestamp().as_microsecond())

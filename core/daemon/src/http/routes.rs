@@ -286,7 +286,7 @@ fn assumed(
 
 /// A moment as people write it; without a zone of its own by the box's.
 pub(super) fn time(text: &str) -> Result<WallTime, Problem> {
-    let zone = wall::zone().unwrap_or_else(TimeZone::system);
+    let zone = wall::zone();
     let wrong = || {
         Problem::bad(format!("{text:?} is no time: write 2026-12-24T18:00, or with a zone 2026-12-24T18:00Z"))
     };

@@ -28,7 +28,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Bench {
         Bench::answering(|wish| match wish {
-            Control::ApplyConfig { reply, .. } => drop(reply.send(Ok(()))),
+            Control::Deploy { reply, .. } => drop(reply.send(Ok(()))),
             Control::Originate { from, reply, .. } if from == "101" => drop(reply.send(Ok(CallId(7)))),
             Control::Originate { from, reply, .. } => {
                 drop(reply.send(Err(ControlError::Missing { what: "extension", name: from })));
@@ -372,7 +372,7 @@ type DiffView = crate::config::DiffLine;
 #[actix_web::test]
 async fn a_change_that_the_exchange_does_not_take_is_undone() {
     let bench = Bench::answering(|wish| {
-        if let Control::ApplyConfig { reply, .. } = wish {
+        if let Control::Deploy { reply, .. } = wish {
             drop(reply.send(Err(ControlError::Failed("the board is gone".to_owned()))));
         }
     })
@@ -392,7 +392,7 @@ async fn what_is_kept_is_what_is_active() {
         let in_force = std::rc::Rc::new(std::cell::Cell::new(false));
         let seen = in_force.clone();
         let bench = Bench::impatient(Duration::from_millis(100), move |wish| {
-            let Control::ApplyConfig { claim, reply, .. } = wish else { return };
+            let Control::Deploy { claim, reply, .. } = wish else { return };
             let seen = seen.clone();
             actix_web::rt::spawn(async move {
                 let begun = begins_at_once && claim.take();

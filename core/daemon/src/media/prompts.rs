@@ -9,6 +9,8 @@ use std::sync::{Arc, RwLock};
 use ringtrip_exchange::prompt;
 use ringtrip_media::wav::Wav;
 
+use crate::control_thread::takes_time;
+
 /// All announcements, by name. Cheap to clone; all clones are the same.
 #[derive(Clone)]
 pub struct Prompts(Arc<Inner>);
@@ -49,6 +51,7 @@ impl Prompts {
 
     /// Reads the folder again.
     pub fn reload(&self) -> Vec<String> {
+        takes_time("announcements are read");
         let mut faults = Vec::new();
         let mut sounds = Sounds::new();
         for (name, bytes) in OURS {

@@ -43,8 +43,6 @@ struct Inner {
     saving: Mutex<()>,
     helpers: RwLock<Helpers>,
     tell: Box<dyn Fn(Event) + Send + Sync>,
-    /// What is about to be applied with its scripts, already compiled and proved.
-    parked: Mutex<Option<InForce>>,
     /// Other plugins wait for the configuration that comes with them.
     held: AtomicBool,
     canary: canary::Slot,
@@ -61,6 +59,33 @@ pub struct InForce {
     pub engine: Arc<Engine>,
     /// The scripts that it asks, with their texts.
     pub scripts: Scripts,
+}
+
+/// Scripts on their way into force with the configuration that names them.
+pub struct Routing {
+    scripts: Scripts,
+    /// What was refused of them is told when the others are in force.
+    refused: Refused,
+    /// What ran when they were read from their files; `None`: their texts come with them.
+    base: Option<Scripts>,
+}
+
+impl Routing {
+    /// Scripts that were read from their files while this was in force.
+    pub fn from_files(prepared: InForce, now: &InForce) -> Routing {
+        let base = Some(now.scripts.clone());
+        Routing { scripts: prepared.scripts, refused: Refused(Vec::new()), base }
+    }
+
+    /// Scripts whose texts come with them, whatever the files say.
+    pub fn with_its_texts(prepared: InForce) -> Routing {
+        Routing { scripts: prepared.scripts, refused: Refused(Vec::new()), base: None }
+    }
+
+    /// Those that run stay.
+    pub fn as_before(now: &InForce, refused: Refused) -> Routing {
+        Routing { scripts: now.scripts.clone(), refused, base: Some(now.scripts.clone()) }
+    }
 }
 
 /// Who helps to decide, beside scripts.
@@ -107,12 +132,12 @@ impl Routes {
             saving: Mutex::default(),
             helpers: RwLock::new(helpers),
             tell,
-            parked: Mutex::default(),
             held: AtomicBool::new(false),
             canary: canary::Slot::default(),
             called_back: Mutex::default(),
         }));
-        routes.configure(config);
+        let routing = routes.compile(&config);
+        routes.deploy(config, routing);
         routes
     }
 
@@ -167,33 +192,37 @@ impl Routes {
         self.put(now.engine.router().config().clone(), now.scripts.clone());
     }
 
-    /// A configuration is in force at once, with its scripts. Scripts that cannot be read or do not compile are told; then
-    /// those that run stay.
-    pub fn configure(&self, config: Arc<Config>) {
+    /// The scripts that a configuration names, compiled. Reads files and takes its time.
+    pub fn compile(&self, config: &Arc<Config>) -> Routing {
+        let before = self.now();
+        if before.scripts.suit(config, &self.0.folder) {
+            return Routing::as_before(&before, Refused(Vec::new()));
+        }
+        match Scripts::read(config, &self.0.folder, &[]) {
+            Ok(scripts) => {
+                let (scripts, refused) = self.passed(config, scripts, &before);
+                Routing { scripts, refused, base: Some(before.scripts.clone()) }
+            }
+            Err(refused) => Routing::as_before(&before, refused),
+        }
+    }
+
+    /// A configuration is in force at once, with its scripts. Waits for nobody: whoever holds the lock only exchanges what
+    /// is there already.
+    pub fn deploy(&self, config: Arc<Config>, routing: Routing) {
         self.suits_canary(&config);
         let _one = self.one_change();
         let before = self.now();
-        let parked = self.0.parked.lock().unwrap_or_else(|e| e.into_inner()).take();
-        if let Some(parked) = parked.filter(|p| *p.engine.router().config() == config) {
-            self.put(config, parked.scripts.clone());
-            return self.tell_all(parked.scripts.news(&before.scripts));
-        }
-        if before.scripts.suit(&config, &self.0.folder) {
-            return self.put(config, before.scripts.clone());
-        }
-        match Scripts::read(&config, &self.0.folder, &[]) {
-            Ok(scripts) => {
-                let (scripts, refused) = self.passed(&config, scripts, &before);
-                let news = scripts.news(&before.scripts);
-                self.put(config, scripts);
-                self.tell_all(news);
-                self.tell_all(told(&refused));
-            }
-            Err(refused) => {
-                self.put(config, before.scripts.clone());
-                self.tell_all(told(&refused));
-            }
-        }
+        // A script that was saved while this was being compiled stays.
+        let saved = routing.base.as_ref().is_some_and(|base| !base.are(&before.scripts));
+        let scripts = match saved && before.scripts.suit(&config, &self.0.folder) {
+            true => before.scripts.clone(),
+            false => routing.scripts,
+        };
+        let news = scripts.news(&before.scripts);
+        self.put(config, scripts);
+        self.tell_all(news);
+        self.tell_all(told(&routing.refused));
     }
 
     /// These scripts without those that `script put` would refuse, and why: a start must not put into force what nobody
@@ -238,11 +267,6 @@ impl Routes {
         helpers.plugins = instead.plugins.unwrap_or(helpers.plugins);
         helpers.prices = instead.prices.unwrap_or(helpers.prices);
         Ok(InForce { engine: helpers.engine(config, &scripts), scripts })
-    }
-
-    /// The next [`Routes::configure`] with this configuration takes these scripts with it.
-    pub fn park(&self, prepared: InForce) {
-        *self.0.parked.lock().unwrap_or_else(|e| e.into_inner()) = Some(prepared);
     }
 
     /// Puts in force what was prepared, with the helpers of now.
@@ -302,7 +326,7 @@ impl Routes {
 
     /// Takes what was saved into the scripts' folder since it was last looked at.
     pub fn look_at_files(&self) {
-        let _one = self.one_change();
+        let _one = self.0.saving.lock().unwrap_or_else(|e| e.into_inner());
         let before = self.now();
         let Some(seen) = before.scripts.changed(&self.0.folder) else { return };
         let config = before.engine.router().config().clone();
@@ -315,6 +339,11 @@ impl Routes {
                 .map_err(|refused| Refused(vec![refused]))?;
             Ok(next.scripts)
         });
+        let _one = self.one_change();
+        if !Arc::ptr_eq(&self.now(), &before) {
+            // Something else was put in force meanwhile: the next look finds what is still to be taken.
+            return;
+        }
         match read {
             Ok(scripts) => {
                 let news = scripts.news(&before.scripts);

@@ -12,6 +12,7 @@ use ringtrip_routing::{Library, Limits, Pool, PoolError};
 
 use super::active;
 use crate::control::{ControlError, ScriptRefused};
+use crate::control_thread::takes_time;
 use crate::files::replace;
 
 /// Scripts as they run.
@@ -66,6 +67,7 @@ impl Scripts {
 
     /// The scripts that this configuration names, from their files, with these texts in place of the files of their names.
     pub(super) fn read(config: &Config, folder: &Path, texts: &[Text]) -> Result<Scripts, Refused> {
+        takes_time("scripts are read");
         // The times first: what changes while texts are read is seen at the next look.
         let wanted = files(config, folder);
         let seen = look(folder, &wanted);
@@ -86,6 +88,7 @@ impl Scripts {
         library: Library,
         seen: Seen,
     ) -> Result<Scripts, Refused> {
+        takes_time("scripts are compiled");
         let limits = limits(config);
         let names = wanted.iter().map(|n| (n.word.clone(), n.word.clone())).collect();
         let pool = Pool::compile(&library, &names, limits, clock());
@@ -139,6 +142,11 @@ impl Scripts {
         let import = format!("import \"{}\"", name.strip_suffix(".rhai").unwrap_or(name));
         let mut all = self.library.scripts.values().chain(self.library.modules.values());
         self.text_of(name).is_some() || all.any(|text| text.contains(&import))
+    }
+
+    /// Are these the very same, compiled once?
+    pub(super) fn are(&self, others: &Scripts) -> bool {
+        Arc::ptr_eq(&self.library, &others.library)
     }
 
     /// Do these run already as this configuration wants them?
@@ -202,6 +210,7 @@ pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<()> {
 
 /// The scripts' own files, and all of the scripts folder: modules and tables.
 fn look(folder: &Path, wanted: &[Named]) -> Seen {
+    takes_time("the folder of scripts is read");
     let scripts = folder.join("scripts");
     let listed = [scripts.join("tables"), scripts].into_iter().flat_map(|dir| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();

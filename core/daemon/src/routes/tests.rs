@@ -108,3 +108,34 @@ fn good_scripts_start() {
     assert_eq!(active(&told).len(), 2);
     assert!(decided(&routes, "201").contains("the house says no"));
 }
+
+/// What was saved while a document was being compiled is not undone when that document comes into force.
+#[test]
+fn a_script_saved_while_a_document_is_compiled_stays() {
+    let (routes, told, _folder) = routes(&[("house.rhai", BUSY), ("night.rhai", BUSY)]);
+    let mut config = Config::clone(routes.engine().router().config());
+    config.limits.calls += 1;
+    let config = Arc::new(config);
+    let routing = routes.compile(&config);
+    routes.reload("night.rhai", NIGHT).unwrap();
+    routes.deploy(config.clone(), routing);
+    assert_eq!(*routes.engine().router().config(), config);
+    assert!(decided(&routes, "201").contains("the night says no"), "{}", decided(&routes, "201"));
+    assert_eq!(refused(&told), []);
+}
+
+/// A document that was withdrawn leaves nothing behind: its scripts are not found again by one that looks like it.
+#[test]
+fn what_was_never_put_in_force_leaves_no_trace() {
+    let (routes, _, folder) = routes(&[("house.rhai", BUSY), ("night.rhai", BUSY)]);
+    let mut config = Config::clone(routes.engine().router().config());
+    config.limits.script_operations += 1;
+    let config = Arc::new(config);
+    let withdrawn =
+        routes.prepare(config.clone(), &[Text { name: "night.rhai".to_owned(), text: NIGHT.to_owned() }]);
+    drop(Routing::with_its_texts(withdrawn.unwrap()));
+    let routing = routes.compile(&config);
+    routes.deploy(config, routing);
+    assert!(decided(&routes, "201").contains("the house says no"), "{}", decided(&routes, "201"));
+    drop(folder);
+}

@@ -48,6 +48,8 @@ pub use journal::{Faults, Recovery};
 use memory::Memory;
 use open::{lock, open_both};
 use record::{BootRecord, Kind, SecretRecord};
+
+use crate::control_thread::takes_time;
 pub use record::{
     CallerRecord, CdrRecord, ConfigMeta, ConfigVersion, CostRecord, FiguresRecord, ProvenanceRecord,
     QuoteRecord, RegistrationRecord, Scope, SourceRecord, StepRecord, TokenRecord,
@@ -499,6 +501,7 @@ impl Store {
 
     /// Waits until all that was kept before is done; not for ever, as a disk may hang.
     fn catch_up(&self) {
+        takes_time("the store is waited for");
         let (done, is_done) = sync_channel(1);
         if self.hurry(Job::Mark(done)).is_ok() {
             let _ = is_done.recv_timeout(Duration::from_secs(2));

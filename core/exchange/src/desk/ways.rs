@@ -25,7 +25,7 @@ impl Desk {
             match change {
                 Change::Moved { from, to } => self.moved.note(*from, *to),
                 Change::Registered { aor, .. } => self.keep_ways_of(now, aor),
-                Change::Unregistered { .. } => {}
+                Change::Unregistered { .. } | Change::Unconnected { .. } => {}
             }
         }
     }

@@ -24,7 +24,7 @@ pub use self::fault::Fault;
 pub use self::fxo::Fxo;
 pub use self::fxs::{DialTone, Fxs};
 pub use self::wall::Wall;
-pub use self::words::{CallType, Disconnect, GatewayWord, LineStatus};
+pub use self::words::{Availability, CallType, Disconnect, GatewayWord, LineStatus};
 
 use crate::post::{LineInput, Post};
 use ringtrip_config::{Config, LineKind};

@@ -19,6 +19,8 @@ pub struct LineStatus {
     pub kind: PortKind,
     /// The state's word: `idle`, `dialling`, `ringing`, `talking`, `out-of-service`, …
     pub state: &'static str,
+    /// Can it take a call?
+    pub availability: Availability,
     /// Is the telephone lifted, or the landline seized?
     pub off_hook: bool,
     /// Tip–ring voltage as last read, signed for polarity; `None` before the first reading.
@@ -41,6 +43,20 @@ pub struct LineStatus {
     pub last_disconnect: Option<Disconnect>,
     /// The caller's number of the last call that came in, the number dialled by the last that went out.
     pub last_number: Option<String>,
+}
+
+/// Can a line take a call?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Availability {
+    /// It can.
+    Idle,
+    /// Nothing goes on at its jack, but it is of no use now: the pair has no battery, is in use by another telephone, or
+    /// failed a call a moment ago.
+    Unfit,
+    /// Something goes on at its jack: a call, a ring, a lifted telephone.
+    Busy,
+    /// Its board does not work.
+    OutOfService,
 }
 
 /// Which way a landline call goes ("Call Type").

@@ -75,6 +75,7 @@ impl Bench {
             Change::Unregistered { contact, why, .. } => {
                 format!("-{} {}", String::from_utf8_lossy(&contact), why.word())
             }
+            Change::Unconnected { .. } => "unconnected".to_owned(),
             Change::Moved { from, to } => format!("{} to {}", from.remote, to.remote),
         };
         self.changes.drain(..).map(word).collect()
@@ -204,7 +205,7 @@ fn a_binding_outlives_its_connection_unless_that_is_an_outbound_flow() {
     b.register(0, "c", 1, "Contact: <sip:r@10.0.0.9>;reg-id=2;+sip.instance=\"<urn:uuid:1>\"\r\n");
     b.words();
     b.registrar.disconnected(flow(Transport::Tcp, 4), &mut b.changes);
-    assert_eq!(b.words(), ["-sip:q@10.0.0.9 disconnected"]);
+    assert_eq!(b.words(), ["-sip:q@10.0.0.9 disconnected", "unconnected"]);
     let left: Vec<Flow> = b.registrar.bindings(b.t0, &AOR).iter().map(|b| b.flow).collect();
     let connections: Vec<u32> = left.iter().map(|flow| flow.connection).collect();
     assert_eq!(connections, [0, 5], "the first connects to its Contact");

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{DraftView, find, must_be_open, proved, view};
+use crate::deploy::WithScripts;
 use crate::drafts::{Built, Checks, NotTaken};
 use crate::http::access::Admin;
 use crate::http::auth::Identity;
-use crate::http::config::{Applied, WithScripts, take};
+use crate::http::config::{Applied, take};
 use crate::http::operation::{Operations, path};
 use crate::http::{Api, Problem, off_loop};
 use crate::store::{Activated, DraftRecord, DraftState, Parts, now_micros};

@@ -34,7 +34,7 @@ use crate::leg::{LegCmd, LegEvent};
 use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire, first};
-use crate::line::words::{CallType, Disconnect, GatewayWord, LineStatus};
+use crate::line::words::{Availability, CallType, Disconnect, GatewayWord, LineStatus};
 use crate::post::{LineInput, Listen, MediaEvent, Post};
 use ringtrip_config::DisconnectTone;
 use ringtrip_model::board::{BoardCmd, BoardEvent, Polarity, PortKind};
@@ -191,6 +191,7 @@ impl Fxo {
             port: self.wire.port.clone(),
             kind: PortKind::Fxo,
             state: self.word(),
+            availability: self.availability(),
             off_hook: self.off_hook(),
             volts: self.wire.volts,
             milliamps: self.wire.milliamps,
@@ -206,6 +207,17 @@ impl Fxo {
             }),
             last_disconnect: self.last_disconnect,
             last_number: self.last_number.clone(),
+        }
+    }
+
+    fn availability(&self) -> Availability {
+        let fit = || self.pair.battery && !self.pair.in_use();
+        match &self.state {
+            State::Lost => Availability::OutOfService,
+            State::Idle { .. } if fit() && self.faults.fault().is_none() => Availability::Idle,
+            State::Alerted { .. } if fit() => Availability::Idle,
+            State::Idle { .. } | State::Alerted { .. } => Availability::Unfit,
+            _ => Availability::Busy,
         }
     }
 

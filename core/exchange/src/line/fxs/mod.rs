@@ -31,7 +31,7 @@ use crate::leg::{LegCmd, LegEvent};
 use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire};
-use crate::line::words::{Disconnect, LineStatus};
+use crate::line::words::{Availability, Disconnect, LineStatus};
 use crate::post::{LineInput, Listen, MediaEvent, Post};
 use ringtrip_config::Config;
 use ringtrip_dialplan::Plan;
@@ -185,6 +185,7 @@ impl Fxs {
             port: self.wire.port.clone(),
             kind: PortKind::Fxs,
             state: self.word(),
+            availability: self.availability(),
             off_hook: self.off_hook(),
             volts: self.wire.volts,
             milliamps: self.wire.milliamps,
@@ -196,6 +197,14 @@ impl Fxs {
             gateway_state: None,
             last_disconnect: self.last_disconnect,
             last_number: self.last_number.clone(),
+        }
+    }
+
+    fn availability(&self) -> Availability {
+        match &self.state {
+            State::Lost => Availability::OutOfService,
+            State::Idle => Availability::Idle,
+            _ => Availability::Busy,
         }
     }
 

@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use ringtrip_model::party::Source;
+use super::Directory;
+use crate::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict};
+use ringtrip_model::party::{Cause, Source};
 
 /// Counts wrong PINs.
 #[derive(Debug, Default)]
-pub struct PinGuard {
+pub(super) struct PinGuard {
     /// By way in and shown number.
     callers: HashMap<(Source, String), Count>,
     /// By way in: the shown number can be made up.
@@ -33,14 +35,14 @@ const MOST_CALLERS: usize = 1000;
 
 impl PinGuard {
     /// May this caller try a PIN now?
-    pub fn may_try(&self, now: Instant, source: &Source, number: &str) -> bool {
+    fn may_try(&self, now: Instant, source: &Source, number: &str) -> bool {
         let open = |count: Option<&Count>, most: u32| count.is_none_or(|c| c.wrong < most || c.until <= now);
         open(self.callers.get(&(source.clone(), number.to_owned())), MOST_OF_A_CALLER)
             && open(self.sources.get(source), MOST_OF_A_SOURCE)
     }
 
     /// He tried, and it was right or wrong.
-    pub fn tried(&mut self, now: Instant, source: &Source, number: &str, right: bool) {
+    fn tried(&mut self, now: Instant, source: &Source, number: &str, right: bool) {
         let key = (source.clone(), number.to_owned());
         if right {
             self.callers.remove(&key);
@@ -53,6 +55,39 @@ impl PinGuard {
             wrong(now, self.callers.entry(key).or_insert(Count { wrong: 0, until: now }));
         }
         wrong(now, self.sources.entry(source.clone()).or_insert(Count { wrong: 0, until: now }));
+    }
+}
+
+/// A PIN that a caller has entered, on its way to the route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinAttempt {
+    source: Source,
+    number: String,
+}
+
+impl Directory {
+    /// May the route look at what was entered, if anything was? `Err`: the plan that refuses the call instead.
+    pub fn pin_attempt(
+        &self,
+        now: Instant,
+        query: &RouteQuery,
+    ) -> Result<Option<PinAttempt>, Box<RoutePlan>> {
+        if query.entered.is_none() {
+            return Ok(None);
+        }
+        let attempt = PinAttempt { source: query.source.clone(), number: query.caller.number.clone() };
+        if self.pins.may_try(now, &attempt.source, &attempt.number) {
+            return Ok(Some(attempt));
+        }
+        let because = "too many wrong PINs came from this caller".to_owned();
+        let provenance = Provenance { because, ..Provenance::default() };
+        let verdict = Verdict::Refuse(Cause::Barred);
+        Err(Box::new(RoutePlan { verdict, provenance, extras: Extras::default() }))
+    }
+
+    /// The route has looked: it was right, or wrong.
+    pub fn pin_tried(&mut self, now: Instant, attempt: &PinAttempt, right: bool) {
+        self.pins.tried(now, &attempt.source, &attempt.number, right);
     }
 }
 
