@@ -92,7 +92,7 @@ fn options(at: SocketAddr, n: u32) -> String {
 fn large_script() -> String {
     let mut text = String::from("fn route(c) { pass() }\n");
     for n in 0..100 {
-        let _ = write!(text, "fn unused{n}(x) {{\n");
+        let _ = writeln!(text, "fn unused{n}(x) {{");
         for line in 0..50 {
             let _ = write!(text, "    let y{line} = x + {line} * 2;\n    x += y{line};\n");
         }
