@@ -1,6 +1,8 @@
 //! The world: the exchange's machines, what is plugged into it, and time.
 
+mod network;
 mod observe;
+mod wire;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -22,9 +24,9 @@ use ringtrip_exchange::post::{
     CallInput, End, GatewayInput, LegInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace,
 };
 use ringtrip_exchange::route::{Found, RoutePlan, Target, WallTime};
-use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, PortKind};
+use ringtrip_model::board::{BoardEvent, PortKind};
 use ringtrip_model::event::Event;
-use ringtrip_model::ids::{CallId, GatewayId, Ids, LineId, PortRef};
+use ringtrip_model::ids::{CallId, GatewayId, Ids, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, Source};
 use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, Step};
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
@@ -34,6 +36,8 @@ use crate::media::{Media, To};
 use crate::net::Weather;
 use crate::phone::Phone;
 use crate::splitmix::SplitMix;
+
+pub use wire::Wire;
 
 /// A routing script, as a function.
 pub type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
@@ -92,29 +96,6 @@ pub struct World {
     pub delivered: usize,
     /// What passed from one machine to another since the ladder is written: datagrams, and posts by their kind.
     pub handed_over: Vec<String>,
-}
-
-/// What is at the end of a landline's wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wire {
-    /// An office.
-    Good,
-    /// An office, and a port that cannot measure though it says so.
-    Unmeasured,
-    /// Battery, but no current flows.
-    NoLoop,
-    /// An office that gives no dial tone.
-    NoDialTone,
-    /// The board does not seize the line.
-    Refuses,
-    /// The board does nothing at all that it is told.
-    Silent,
-}
-
-impl Wire {
-    fn has_dial_tone(self) -> bool {
-        matches!(self, Wire::Good | Wire::Unmeasured)
-    }
 }
 
 /// Something that happens later.
@@ -311,34 +292,6 @@ impl World {
     /// A gateway by name.
     pub fn gateway(&self, name: &str) -> Option<&Gateway> {
         self.gateways.get(&name.parse::<GatewayId>().ok()?)
-    }
-
-    /// Sets the weather of the network.
-    pub fn weather(&mut self, weather: Weather) {
-        self.weather = weather;
-    }
-
-    /// What is sent to this phone takes so much longer from now on.
-    pub fn far(&mut self, phone: &str, time: Duration) {
-        let addr = self.phone(phone).addr();
-        self.far = Some((addr, time));
-    }
-
-    /// The exchange gets another address, as after a DHCP change, and notices. Nothing reaches the old one any more.
-    pub fn readdress(&mut self, local: &str) {
-        let local: SocketAddr = local.parse().expect("an address");
-        self.local = Some(local);
-        self.phones.iter_mut().for_each(|phone| phone.finds_exchange_at(local));
-        let topology = topology();
-        self.desk(DeskInput::Topology(topology.clone()));
-        let servers: Vec<SocketAddr> = self.phones.iter().map(Phone::addr).collect();
-        let way = |remote| Flow { transport: Transport::Udp, local, remote, connection: 0 };
-        let ways: Vec<Flow> = servers.into_iter().map(way).collect();
-        for gateway in self.gateways.keys() {
-            let input = GatewayInput::Network { topology: topology.clone(), ways: ways.clone() };
-            self.posts.push_back(Post::Gateway { gateway: gateway.clone(), input });
-        }
-        self.tell_calls(|| CallInput::Topology(topology.clone()));
     }
 
     /// Sets the routing script.
@@ -823,35 +776,6 @@ impl World {
         let [a, b] = leased[..] else { return None };
         ports.retain(|port| *port != a && *port != b);
         Some([a, b])
-    }
-
-    fn command(&mut self, port: &PortRef, cmd: BoardCmd) {
-        let Some(line) = self.line_at(port) else { return };
-        // What is asked again and again is no news.
-        if cmd != BoardCmd::Measure {
-            self.say(format_args!("{line} ◂ {cmd:?}"));
-        }
-        let Some(wire) = self.wires.get(&line) else { return };
-        let answer = match (wire, cmd) {
-            (Wire::Refuses, BoardCmd::OffHook) => BoardEvent::Refused(CmdKind::OffHook),
-            (Wire::Unmeasured, BoardCmd::Measure) => BoardEvent::Refused(CmdKind::Measure),
-            (Wire::Good | Wire::NoDialTone, BoardCmd::Measure) => {
-                BoardEvent::Reading { volts: 8.0, milliamps: 25.0 }
-            }
-            (Wire::NoLoop, BoardCmd::Measure) => BoardEvent::Reading { volts: 9.0, milliamps: 0.1 },
-            _ => return,
-        };
-        self.after(Duration::from_millis(20), Job::Line(line, LineInput::Board(answer)));
-    }
-
-    /// What is at the end of a landline's wire from now on; the port tells its loop current.
-    pub fn wire(&mut self, line: &str, wire: Wire) {
-        self.board(line, BoardEvent::Measures);
-        self.wires.insert(line.parse().expect("a line's name"), wire);
-    }
-
-    fn line_at(&self, port: &PortRef) -> Option<LineId> {
-        self.directory.line_at(port).cloned()
     }
 
     fn sound(&mut self, cmd: &MediaCmd) {

@@ -138,7 +138,11 @@ impl Compiler {
         match (status.code(), status.signal()) {
             (Some(code), _) if code == i32::from(REFUSED) => CompileError::Refused(said.to_owned()),
             (_, Some(SIGXCPU)) => CompileError::Limit(format!("{cpu} s of processor time")),
+            // An allocation that failed ends it; where its parser asks first, that says so.
             (_, Some(SIGABRT)) if said.contains("memory") => {
+                CompileError::Limit(format!("{memory} MiB of memory"))
+            }
+            (Some(_), _) if said.ends_with("out of memory") => {
                 CompileError::Limit(format!("{memory} MiB of memory"))
             }
             _ if said.is_empty() => CompileError::Failed(status.to_string()),
