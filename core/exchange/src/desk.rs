@@ -357,7 +357,7 @@ impl Desk {
         match &told {
             Told::Request { tx, request, flow } => match endpoint::to_tag(request) {
                 Some(tag) => {
-                    let owner = std::str::from_utf8(&tag).ok().and_then(owner_of_tag);
+                    let owner = owner_of_tag(&tag);
                     let Some(leg) = owner else { return self.stray(now, told, out) };
                     if request.method == Method::Invite {
                         self.invites.insert(*tx, leg);
@@ -371,7 +371,7 @@ impl Desk {
             },
             Told::Ack { request, .. } => {
                 let tag = endpoint::to_tag(request);
-                let owner = tag.as_ref().and_then(|tag| std::str::from_utf8(tag).ok()).and_then(owner_of_tag);
+                let owner = tag.and_then(|tag| owner_of_tag(&tag));
                 if let Some(leg) = owner {
                     out.push(to_leg(leg, told));
                 }
@@ -549,7 +549,7 @@ impl Desk {
             Some(Ok(named)) => named,
             _ => return self.respond(now, tx, build::response(&request, 400), out),
         };
-        let Some(old) = std::str::from_utf8(&named.to_tag).ok().and_then(owner_of_tag) else {
+        let Some(old) = owner_of_tag(&named.to_tag) else {
             return self.respond(now, tx, build::response(&request, 481), out);
         };
         let reach = self.reach(&Source::Extension(ext.clone()), &request, flow);

@@ -30,6 +30,14 @@ pub struct RoutePlan {
     pub extras: Extras,
 }
 
+impl RoutePlan {
+    /// A plan that refuses the call; `because` is one sentence for a person.
+    pub fn refused(cause: Cause, because: &str) -> RoutePlan {
+        let provenance = Provenance { because: because.to_owned(), ..Provenance::default() };
+        RoutePlan { verdict: Verdict::Refuse(cause), provenance, extras: Extras::default() }
+    }
+}
+
 /// What a route wants done beside placing the call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Extras {

@@ -76,7 +76,7 @@ pub struct Deployed {
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// The note is too long.
-    #[error("a note has at most 500 characters")]
+    #[error("a note has at most {LONGEST_NOTE} characters")]
     Note,
     /// The document has faults, or fails a proof: emergency calls go out, and every number is decided.
     #[error("the document is refused{}", .0.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]

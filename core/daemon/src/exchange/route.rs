@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_exchange::post::{CallInput, Post};
-use ringtrip_exchange::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict};
+use ringtrip_exchange::route::{RoutePlan, RouteQuery};
 use ringtrip_model::event::Event;
 use ringtrip_model::party::Cause;
 use ringtrip_routing::Engine;
@@ -47,7 +47,7 @@ pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) -> Option<Box<RoutePl
         },
         Err(why) => {
             dir.fell("route", &why);
-            Box::new(refused(Cause::SystemFailure, "the route failed"))
+            Box::new(RoutePlan::refused(Cause::SystemFailure, "the route failed"))
         }
     })
 }
@@ -132,9 +132,4 @@ fn off<T: Send + 'static>(
         let done = caught(|| work(&routes)).unwrap_or_else(|why| Err(ControlError::Failed(why)));
         let _ = reply.send(done);
     }));
-}
-
-fn refused(cause: Cause, because: &str) -> RoutePlan {
-    let provenance = Provenance { because: because.to_owned(), ..Provenance::default() };
-    RoutePlan { verdict: Verdict::Refuse(cause), provenance, extras: Extras::default() }
 }

@@ -65,7 +65,7 @@ impl Call {
 
     /// A party as the record names it.
     pub(super) fn party_name(&self, n: LegId) -> String {
-        match self.legs.iter().find(|l| l.id == n) {
+        match self.leg(n) {
             Some(leg) if !leg.target.is_empty() => leg.target.to_string(),
             _ => self.source_word(),
         }

@@ -124,11 +124,11 @@ impl Call {
         self.tell(now, instead_of, LegCmd::Transfer(TransferStatus::Done), out);
         out.push(Post::Media(MediaCmd::Part { call: self.id }));
         self.path.restart();
-        let port = self.legs.iter().find(|l| l.id == instead_of).and_then(|l| l.port);
+        let port = self.leg(instead_of).and_then(|l| l.port);
         let by = self.party_name(instead_of);
         self.party_leaves(now, instead_of);
         self.end_leg(now, instead_of, Cause::Normal, out);
-        if let Some(leg) = self.legs.iter_mut().find(|l| l.id == id)
+        if let Some(leg) = self.leg_mut(id)
             && let (Kind::Sip(sip), Some(port)) = (&mut leg.kind, port)
         {
             leg.port = Some(port);

@@ -330,7 +330,7 @@ impl Call {
         out: &mut Vec<Post>,
     ) {
         let Some(mut hunt) = hunt else { return };
-        let attempt = self.legs.iter().find(|l| l.id == n).and_then(|l| l.attempt.clone());
+        let attempt = self.leg(n).and_then(|l| l.attempt.clone());
         hunt.ended(cause, attempt, &self.setup.config);
         self.note_failed(now, n, cause);
         self.path.lost(n);
@@ -344,7 +344,7 @@ impl Call {
     /// The record says what was tried in vain.
     pub(super) fn note_failed(&mut self, now: Instant, n: LegId, cause: Cause) {
         let ended = self.age(now);
-        let Some(leg) = self.legs.iter().find(|l| l.id == n) else { return };
+        let Some(leg) = self.leg(n) else { return };
         let (target, after) = (leg.target.to_string(), leg.since);
         self.cdr.attempts.push(Failed { target, after, ended, cause });
     }
@@ -393,7 +393,7 @@ impl Call {
             return;
         }
         for n in self.living(|l| l.id != a && l.stage != LegStage::Up) {
-            let leg = self.legs.iter().find(|l| l.id == n);
+            let leg = self.leg(n);
             let rang = leg.is_some_and(|l| l.stage != LegStage::Trying);
             let attempt = leg.and_then(|l| l.attempt.clone());
             let cause = if rang { Cause::NoAnswer } else { Cause::Failure };

@@ -65,6 +65,15 @@ pub(super) enum LegStage {
 const MOST: usize = 255;
 
 impl Call {
+    /// One of its legs, in whatever stage.
+    pub(super) fn leg(&self, n: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|l| l.id == n)
+    }
+
+    pub(super) fn leg_mut(&mut self, n: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|l| l.id == n)
+    }
+
     /// Places a leg. `side` is the media port: 0 the caller's, 1 the called side's.
     pub(super) fn place(
         &mut self,
@@ -122,7 +131,7 @@ impl Call {
     fn diversions(&self) -> Vec<(HeaderName, Bytes)> {
         let Source::Gateway(id) = &self.cdr.source else { return Vec::new() };
         let trusted = self.setup.config.gateway(id).is_some_and(|g| g.trusted);
-        let caller = self.legs.iter().find(|l| l.id == self.a).filter(|_| trusted);
+        let caller = self.leg(self.a).filter(|_| trusted);
         match caller.map(|l| &l.kind) {
             Some(Kind::Sip(sip)) => sip.diversions(),
             _ => Vec::new(),
@@ -132,7 +141,7 @@ impl Call {
     /// The media port of a new leg: 0 the caller's side, 1 the called side. Where a target is looked for in a call that
     /// stands, it is the one that the party that waits does not have.
     fn port_of(&self, side: usize) -> u16 {
-        let waits = self.legs.iter().find(|l| l.id == self.a).and_then(|l| l.port);
+        let waits = self.leg(self.a).and_then(|l| l.port);
         let callers = side == 0 || waits == Some(self.ports[1]);
         self.ports[usize::from(!callers)]
     }
@@ -248,7 +257,7 @@ impl Call {
 
     /// The media end of a leg; a line that the configuration does not know has none.
     pub(super) fn end_of(&self, n: LegId) -> Option<End> {
-        let leg = self.legs.iter().find(|l| l.id == n)?;
+        let leg = self.leg(n)?;
         match &leg.kind {
             Kind::Sip(_) => leg.port.map(End::Rtp),
             Kind::Line(line) => self.setup.port(line).cloned().map(End::Port),

@@ -19,7 +19,7 @@ impl Call {
         if let Err(code) = self.may_replace(id, &ask) {
             return out.push(refusal(ask.tx, &ask.request, code));
         }
-        let Some(old) = self.legs.iter().find(|l| l.id == id) else { return };
+        let Some(old) = self.leg(id) else { return };
         let (port, attempt, was_up) = (old.port, old.attempt.clone(), old.stage == LegStage::Up);
         let (target, other) = (ask.ext.as_str().into(), if was_up { self.other(id) } else { Some(self.a) });
         let (Some(port), Some(other)) = (port, other) else { return };
@@ -46,7 +46,7 @@ impl Call {
     }
 
     fn may_replace(&self, id: LegId, ask: &ReplacingInvite) -> Result<(), u16> {
-        let leg = self.legs.iter().find(|l| l.id == id).ok_or(481u16)?;
+        let leg = self.leg(id).ok_or(481u16)?;
         let Kind::Sip(sip) = &leg.kind else { return Err(481) };
         if !sip.is_dialog(&ask.named) {
             return Err(481);
@@ -65,7 +65,7 @@ impl Call {
     }
 
     fn put_in_place_of(&mut self, now: Instant, old: LegId, new: LegId, other: LegId, out: &mut Vec<Post>) {
-        if let Some(leg) = self.legs.iter_mut().find(|l| l.id == new) {
+        if let Some(leg) = self.leg_mut(new) {
             leg.stage = LegStage::Up;
         }
         out.push(Post::Media(MediaCmd::Part { call: self.id }));
@@ -85,7 +85,7 @@ impl Call {
 
     /// What a caller who is not answered yet has offered.
     fn offered_by(&self, n: LegId) -> Sound {
-        match self.legs.iter().find(|l| l.id == n) {
+        match self.leg(n) {
             Some(leg) if leg.stage == LegStage::Up => self.spoken_by(n),
             Some(leg) => match &leg.kind {
                 Kind::Sip(sip) => sip.offer().cloned().unwrap_or_else(Sound::analog),

@@ -72,7 +72,7 @@ impl Call {
     /// What the caller speaks, for the offer to a target. `None` makes the leg offer what we can transcode, so that
     /// whatever the caller says later will fit.
     pub(super) fn offer(&self) -> Option<Sound> {
-        let leg = self.legs.iter().find(|l| l.id == self.a)?;
+        let leg = self.leg(self.a)?;
         match &leg.kind {
             // He has agreed on a codec with us already: only what can be transcoded into it will do.
             Kind::Sip(_) if leg.stage == LegStage::Up || self.path.attended => None,

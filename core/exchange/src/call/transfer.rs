@@ -68,7 +68,7 @@ impl Call {
         out: &mut Vec<Post>,
     ) {
         let refused = |cause| LegCmd::Transfer(TransferStatus::Refused(cause));
-        let ext = self.legs.iter().find(|l| l.id == by).and_then(|l| l.ext.clone());
+        let ext = self.leg(by).and_then(|l| l.ext.clone());
         let free = self.transfer.is_none() && self.hops > 1 && !self.cdr.emergency;
         let (Some(ext), true, State::Up { b, until, after: None, hunt: None }) = (ext, free, &self.state)
         else {
@@ -116,7 +116,7 @@ impl Call {
 
     /// How a party of the call is shown to the one that it is transferred to.
     fn shown(&self, leg: LegId) -> CallerId {
-        let Some(leg) = self.legs.iter().find(|l| l.id == leg) else { return CallerId::default() };
+        let Some(leg) = self.leg(leg) else { return CallerId::default() };
         match (&leg.attempt, &leg.ext) {
             (None, _) => self.cdr.caller.clone(),
             (Some(_), Some(ext)) => {
@@ -147,10 +147,8 @@ impl Call {
     }
 
     /// What a plan for a transfer may not have: a second price in one call.
-    pub(super) fn without_second_price(&self, stages: Vec<Stage>) -> Vec<Stage> {
-        let priced = self.hunts_for_transfer() && self.cdr.quote.is_some();
-        let mut stages = stages;
-        if priced {
+    pub(super) fn without_second_price(&self, mut stages: Vec<Stage>) -> Vec<Stage> {
+        if self.hunts_for_transfer() && self.cdr.quote.is_some() {
             stages.iter_mut().for_each(|stage| stage.targets.retain(|attempt| attempt.quote.is_none()));
             stages.retain(|stage| !stage.targets.is_empty());
         }
@@ -173,7 +171,7 @@ impl Call {
             self.party_leaves(now, by);
         }
         self.tell(now, self.a, LegCmd::Change(sound), out);
-        let quote = self.legs.iter().find(|l| l.id == n).and_then(|l| l.attempt.as_ref()?.quote.clone());
+        let quote = self.leg(n).and_then(|l| l.attempt.as_ref()?.quote.clone());
         if self.cdr.quote.is_none() && quote.is_some() {
             (self.cdr.quote, self.priced_from) = (quote, Some(self.age(now)));
         }
@@ -222,7 +220,7 @@ impl Call {
 
     /// An attended transfer: the call that has the other dialog is asked for the leg that talks there.
     fn ask_for_leg(&mut self, now: Instant, by: LegId, ext: ExtId, named: Replaces, out: &mut Vec<Post>) {
-        let wanted = std::str::from_utf8(&named.to_tag).ok().and_then(owner_of_tag);
+        let wanted = owner_of_tag(&named.to_tag);
         let wanted = wanted.filter(|leg| !self.legs.iter().any(|own| own.id == *leg));
         let Some(leg) = wanted else {
             let status = TransferStatus::Failed(Cause::Unallocated);
@@ -265,14 +263,14 @@ impl Call {
 
     /// What a leg that is up speaks.
     pub(super) fn spoken_by(&self, n: LegId) -> Sound {
-        match self.legs.iter().find(|l| l.id == n).map(|l| &l.kind) {
+        match self.leg(n).map(|l| &l.kind) {
             Some(Kind::Sip(sip)) => sip.heard(),
             _ => Sound::analog(),
         }
     }
 
     fn show_face_again(&mut self, n: LegId) {
-        if let Some(Kind::Sip(sip)) = self.legs.iter_mut().find(|l| l.id == n).map(|l| &mut l.kind) {
+        if let Some(Kind::Sip(sip)) = self.leg_mut(n).map(|l| &mut l.kind) {
             sip.show_face_again();
         }
     }

@@ -160,12 +160,11 @@ impl Directory {
         // Statistics of a port belong to the call that it was joined to, announcements to the call that asked for them.
         let of_call = matches!(event, MediaEvent::Figures { .. } | MediaEvent::Played { .. });
         match (line, call) {
-            (Some(line), None) => Some(Post::Line { line: line.clone(), input: LineInput::Media(event) }),
-            (Some(line), Some(_)) if !of_call => {
+            (Some(line), call) if call.is_none() || !of_call => {
                 Some(Post::Line { line: line.clone(), input: LineInput::Media(event) })
             }
             (_, Some(call)) => Some(Post::Call { call, input: CallInput::Media(event) }),
-            (None, None) => None,
+            (_, None) => None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Directory;
-use crate::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict};
+use crate::route::{RoutePlan, RouteQuery};
 use ringtrip_model::party::{Cause, Source};
 
 /// Counts wrong PINs.
@@ -79,10 +79,7 @@ impl Directory {
         if self.pins.may_try(now, &attempt.source, &attempt.number) {
             return Ok(Some(attempt));
         }
-        let because = "too many wrong PINs came from this caller".to_owned();
-        let provenance = Provenance { because, ..Provenance::default() };
-        let verdict = Verdict::Refuse(Cause::Barred);
-        Err(Box::new(RoutePlan { verdict, provenance, extras: Extras::default() }))
+        Err(Box::new(RoutePlan::refused(Cause::Barred, "too many wrong PINs came from this caller")))
     }
 
     /// The route has looked: it was right, or wrong.

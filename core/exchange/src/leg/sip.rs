@@ -131,8 +131,8 @@ pub(crate) const SUPPORTED: &str = "100rel, timer, replaces";
 pub(crate) const SDP: &str = "application/sdp";
 
 /// The leg that a tag of ours names: `<leg>-<random>`.
-pub fn owner_of_tag(tag: &str) -> Option<LegId> {
-    let (leg, random) = tag.split_once('-')?;
+pub fn owner_of_tag(tag: &[u8]) -> Option<LegId> {
+    let (leg, random) = std::str::from_utf8(tag).ok()?.split_once('-')?;
     let is_ours = leg.len() == 16 && !random.is_empty() && leg.bytes().all(|b| b.is_ascii_hexdigit());
     leg.parse().ok().filter(|_| is_ours)
 }
