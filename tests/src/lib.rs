@@ -18,7 +18,6 @@ mod phone;
 pub mod publisher;
 pub mod rtp;
 pub mod sound;
-mod splitmix;
 pub mod ua;
 pub mod watch;
 mod world;

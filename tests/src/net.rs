@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::splitmix::SplitMix;
+use ringtrip_model::splitmix::SplitMix;
 
 /// How bad the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

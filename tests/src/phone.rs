@@ -20,7 +20,7 @@ use ringtrip_sip::message::{Headers, Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nonce::Nonces;
 
-use crate::splitmix::SplitMix;
+use ringtrip_model::splitmix::SplitMix;
 
 /// What it does when it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

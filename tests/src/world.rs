@@ -35,7 +35,7 @@ use ringtrip_sip::nat::{self, Topology};
 use crate::media::{Media, To};
 use crate::net::Weather;
 use crate::phone::Phone;
-use crate::splitmix::SplitMix;
+use ringtrip_model::splitmix::SplitMix;
 
 pub use wire::Wire;
 

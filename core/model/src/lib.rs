@@ -8,3 +8,4 @@ pub mod host_port;
 pub mod ids;
 pub mod party;
 pub mod route;
+pub mod splitmix;

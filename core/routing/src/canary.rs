@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ringtrip_model::ids::{CallId, ExtId};
 use ringtrip_model::party::Source;
 
-use crate::splitmix::SplitMix;
+use ringtrip_model::splitmix::SplitMix;
 
 /// Which calls.
 #[derive(Debug, Clone, PartialEq, Eq)]

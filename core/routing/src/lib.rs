@@ -14,7 +14,6 @@ pub mod reach;
 pub mod replay;
 pub mod router;
 pub mod script;
-mod splitmix;
 
 pub use decide::{Decision, Engine};
 pub use plugins::{NoPlugins, PluginSaid, Plugins};

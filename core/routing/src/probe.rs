@@ -9,7 +9,7 @@ use ringtrip_exchange::route::{Date, RouteQuery, WallTime};
 use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{CallerId, Digits, Source};
 
-use crate::splitmix::SplitMix;
+use ringtrip_model::splitmix::SplitMix;
 
 /// A call on paper.
 #[derive(Debug, Clone, PartialEq, Eq)]
