@@ -43,7 +43,7 @@ impl Interfaces {
 }
 
 /// How long the kernel's answer is good where no change has been told: calls come in rows, and asking takes a socket each
-/// time, a fourteenth of all that a call costs.
+/// time.
 const KEPT: Duration = Duration::from_secs(1);
 /// Answers that are kept at most.
 const MOST: usize = 1024;
