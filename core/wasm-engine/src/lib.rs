@@ -56,6 +56,9 @@ pub fn config(space: AddressSpace) -> Config {
 /// How the compiler ends when the component is to blame, and not the compiler: its standard error says why.
 pub const REFUSED: u8 = 3;
 
+/// How it ends when its limit of memory is met and it hears of it; where it does not, it aborts.
+pub const OUT_OF_MEMORY: u8 = 4;
+
 /// What the compiler is told on its command line. It reads the component from standard input and writes the machine
 /// code to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

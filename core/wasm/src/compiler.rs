@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringtrip_wasm_engine::{AddressSpace, REFUSED, Request};
+use ringtrip_wasm_engine::{AddressSpace, OUT_OF_MEMORY, REFUSED, Request};
 
 use crate::fault::first_line;
 
@@ -135,16 +135,13 @@ impl Compiler {
     /// Why it ended like this.
     fn why(&self, status: ExitStatus, said: &str) -> CompileError {
         let Limits { memory, cpu, .. } = self.limits;
+        let out_of_memory = || CompileError::Limit(format!("{memory} MiB of memory"));
         match (status.code(), status.signal()) {
             (Some(code), _) if code == i32::from(REFUSED) => CompileError::Refused(said.to_owned()),
             (_, Some(SIGXCPU)) => CompileError::Limit(format!("{cpu} s of processor time")),
-            // An allocation that failed ends it; where its parser asks first, that says so.
-            (_, Some(SIGABRT)) if said.contains("memory") => {
-                CompileError::Limit(format!("{memory} MiB of memory"))
-            }
-            (Some(_), _) if said.ends_with("out of memory") => {
-                CompileError::Limit(format!("{memory} MiB of memory"))
-            }
+            (Some(code), _) if code == i32::from(OUT_OF_MEMORY) => out_of_memory(),
+            // An allocation that failed where nobody asked for the error ends it.
+            (_, Some(SIGABRT)) if said.contains("memory") => out_of_memory(),
             _ if said.is_empty() => CompileError::Failed(status.to_string()),
             _ => CompileError::Failed(format!("{status}: {said}")),
         }

@@ -10,7 +10,7 @@ mod sandbox;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use ringtrip_wasm_engine::{REFUSED, Request, config};
+use ringtrip_wasm_engine::{OUT_OF_MEMORY, REFUSED, Request, config};
 use wasmtime::Engine;
 
 /// Threads that compile. More would need more memory, and the calls need the other processors.
@@ -20,7 +20,9 @@ const THREADS: usize = 4;
 enum Failure {
     /// The component is to blame.
     Refused(String),
-    /// It is not.
+    /// It does not fit into the limit of memory.
+    OutOfMemory(String),
+    /// It is not to blame.
     Failed(String),
 }
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let (why, code) = match run() {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Refused(why)) => (why, ExitCode::from(REFUSED)),
+        Err(Failure::OutOfMemory(why)) => (why, ExitCode::from(OUT_OF_MEMORY)),
         Err(Failure::Failed(why)) => (why, ExitCode::FAILURE),
     };
     // Nobody may read it any more.
@@ -49,7 +52,10 @@ fn run() -> Result<(), Failure> {
         .map_err(|e| failed("no threads", &e))?;
     sandbox::close().map_err(|e| failed("the sandbox cannot be closed", &e))?;
     let mut wasm = Vec::new();
-    io::stdin().read_to_end(&mut wasm).map_err(|e| failed("the component cannot be read", &e))?;
+    io::stdin().read_to_end(&mut wasm).map_err(|e| match e.kind() {
+        io::ErrorKind::OutOfMemory => Failure::OutOfMemory(e.to_string()),
+        _ => failed("the component cannot be read", &e),
+    })?;
     let code = engine.precompile_component(&wasm).map_err(|e| Failure::Refused(format!("{e:#}")))?;
     let mut out = io::stdout();
     out.write_all(&code)
