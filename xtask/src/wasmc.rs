@@ -27,7 +27,7 @@ pub fn build(profile: &str) -> Result<()> {
 /// Formats and clippy.
 pub fn lint() -> Result<()> {
     run(&cargo(), &["fmt", "--manifest-path", MANIFEST, "--check"])?;
-    on_it("clippy", &["--all-targets"])
+    on_it("clippy", &["--all-targets", "--", "-D", "warnings"])
 }
 
 /// Its own tests. What it does for the exchange is tested in `core/wasm`.
