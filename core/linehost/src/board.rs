@@ -15,7 +15,7 @@ use ringtrip_driver::abi::{
 use ringtrip_driver::abi::{LineDriverV1, LineEventV1, LineHostV1, LinePortCapsV1, LinePortStatusV1};
 use ringtrip_driver::{Event, PortKind, c_string};
 
-use crate::words::{BoardInfo, DiagResult, PortCaps, PortCfg, PortCmd, PortStatus};
+use crate::protocol::{BoardInfo, DiagResult, PortCaps, PortCfg, PortCmd, PortStatus};
 
 /// Why a driver cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum Unusable {
 }
 
 /// What the driver tells its host, in the order it was told.
-pub(crate) trait Ears {
+pub(crate) trait DriverCallbacks {
     /// A line for the log.
     fn log(&mut self, level: u32, text: String);
     /// A port saw something.
@@ -69,7 +69,7 @@ pub(crate) struct Board {
 
 struct Ctx {
     thread: ThreadId,
-    ears: Rc<RefCell<dyn Ears>>,
+    callbacks: Rc<RefCell<dyn DriverCallbacks>>,
     /// Values in one frame of all ports; 0 until audio starts.
     frame_len: std::cell::Cell<usize>,
     ports: std::cell::Cell<u32>,
@@ -110,13 +110,17 @@ impl Board {
         table: &'static LineDriverV1,
         serial: &str,
         cfg: &str,
-        ears: Rc<RefCell<dyn Ears>>,
+        callbacks: Rc<RefCell<dyn DriverCallbacks>>,
     ) -> Result<Board, Unusable> {
         let open = table.open.ok_or(Unusable::Missing("open"))?;
         table.pump.ok_or(Unusable::Missing("pump"))?;
         table.audio_start.ok_or(Unusable::Missing("audio_start"))?;
-        let ctx =
-            Box::new(Ctx { thread: std::thread::current().id(), ears, frame_len: 0.into(), ports: 0.into() });
+        let ctx = Box::new(Ctx {
+            thread: std::thread::current().id(),
+            callbacks,
+            frame_len: 0.into(),
+            ports: 0.into(),
+        });
         let host = Box::new(LineHostV1 {
             struct_size: size_of::<LineHostV1>() as u32,
             abi_major: abi::ABI_MAJOR,
@@ -288,7 +292,7 @@ pub(crate) fn now_ns() -> u64 {
 ///
 /// # Safety
 /// `ctx` is the pointer that the host table carries, and the board is not closed.
-unsafe fn heard<'a>(ctx: *mut c_void) -> Option<&'a Ctx> {
+unsafe fn context<'a>(ctx: *mut c_void) -> Option<&'a Ctx> {
     // SAFETY: by this function's contract.
     let ctx = unsafe { ctx.cast::<Ctx>().as_ref() }?;
     (ctx.thread == std::thread::current().id()).then_some(ctx)
@@ -297,14 +301,14 @@ unsafe fn heard<'a>(ctx: *mut c_void) -> Option<&'a Ctx> {
 unsafe extern "C" fn on_log(ctx: *mut c_void, level: u32, text: *const c_char, len: u32) {
     // SAFETY: the driver passes the host's own ctx, and text valid for len bytes.
     let (ctx, bytes) = unsafe {
-        let Some(ctx) = heard(ctx) else { return };
+        let Some(ctx) = context(ctx) else { return };
         if text.is_null() {
             return;
         }
         (ctx, std::slice::from_raw_parts(text.cast::<u8>(), len.min(2000) as usize))
     };
-    if let Ok(mut ears) = ctx.ears.try_borrow_mut() {
-        ears.log(level, String::from_utf8_lossy(bytes).into_owned());
+    if let Ok(mut callbacks) = ctx.callbacks.try_borrow_mut() {
+        callbacks.log(level, String::from_utf8_lossy(bytes).into_owned());
     }
 }
 
@@ -315,17 +319,17 @@ unsafe extern "C" fn on_now(_ctx: *mut c_void) -> u64 {
 unsafe extern "C" fn on_event(ctx: *mut c_void, event: *const LineEventV1) {
     // SAFETY: the driver passes the host's own ctx, and null or an event that begins with its size.
     let (ctx, event) = unsafe {
-        let (Some(ctx), false) = (heard(ctx), event.is_null()) else { return };
+        let (Some(ctx), false) = (context(ctx), event.is_null()) else { return };
         if (event.cast::<u32>().read() as usize) < size_of::<LineEventV1>() {
             return;
         }
         (ctx, &*event)
     };
-    let Ok(mut ears) = ctx.ears.try_borrow_mut() else { return };
+    let Ok(mut callbacks) = ctx.callbacks.try_borrow_mut() else { return };
     match Event::from_abi(event) {
         // READY of a whole board and the like come from port 0, so every event has a port that exists.
-        Some(event) if ctx.ports.get() == 0 || event.port < ctx.ports.get() => ears.event(event),
-        _ => ears.log(
+        Some(event) if ctx.ports.get() == 0 || event.port < ctx.ports.get() => callbacks.event(event),
+        _ => callbacks.log(
             abi::log::WARN,
             format!("the driver reported event {} of port {}: left out", event.kind, event.port),
         ),
@@ -342,7 +346,7 @@ unsafe extern "C" fn on_frame(
 ) -> c_int {
     // SAFETY: the driver passes the host's own ctx, and buffers of samples × ports values, which must be the agreed size.
     let (ctx, rx, tx) = unsafe {
-        let Some(ctx) = heard(ctx) else { return -libc::EPERM };
+        let Some(ctx) = context(ctx) else { return -libc::EPERM };
         let len = ctx.frame_len.get();
         let said = u64::from(samples) * u64::from(ctx.ports.get());
         if rx.is_null() || tx.is_null() || len == 0 || said != len as u64 {
@@ -350,8 +354,8 @@ unsafe extern "C" fn on_frame(
         }
         (ctx, std::slice::from_raw_parts(rx, len), std::slice::from_raw_parts_mut(tx, len))
     };
-    match ctx.ears.try_borrow_mut() {
-        Ok(mut ears) => ears.frame(rx, tx, sample, mono_ns),
+    match ctx.callbacks.try_borrow_mut() {
+        Ok(mut callbacks) => callbacks.frame(rx, tx, sample, mono_ns),
         Err(_) => return -libc::EBUSY,
     }
     0

@@ -3,15 +3,15 @@
 //! A [`Host`] may be shared by threads: one reads [`Host::recv`], any may [`Host::send`]. The rings go to whoever moves the
 //! sound. When anything is wrong the answer is [`Gone`], once and for all: kill, tell the lines, [`spawn`] again.
 //!
-//! One thread a board is enough for the words, and one for all boards' sound:
+//! One thread per board is enough for messages, and one for the audio of all boards:
 //!
 //! ```no_run
 //! # use std::time::Duration;
-//! # use ringtrip_linehost::{Gone, Heard, Host, News, Stamp};
-//! fn words(host: &Host) -> Gone {
+//! # use ringtrip_linehost::{Gone, Host, Notification, Received, Stamp};
+//! fn messages(host: &Host) -> Gone {
 //!     loop {
 //!         match host.recv_within(Duration::from_millis(100)) {
-//!             Ok(Some(Heard::News(News::Event { port, event, .. }))) => println!("port {port}: {event:?}"),
+//!             Ok(Some(Received::Notification(Notification::Event { port, event, .. }))) => println!("port {port}: {event:?}"),
 //!             Ok(_) => {}
 //!             Err(gone) => return gone,
 //!         }
@@ -43,10 +43,10 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, setsockopt, 
 use nix::sys::time::{TimeVal, TimeValLike};
 use ringtrip_driver::abi::LineDriverV1;
 
+use crate::protocol::{BoardInfo, FromBoard, Notification, PortCfg, PortCmd, ToBoard};
 use crate::ring::{self, Geometry, RxRing, TxRing};
 use crate::serve::{Source, serve};
 use crate::wire::{self, BadPacket, Joiner, Read};
-use crate::words::{BoardInfo, FromBoard, News, PortCfg, PortCmd, ToBoard};
 
 /// Which board to start, and how.
 #[derive(Debug, Clone)]
@@ -131,9 +131,9 @@ pub enum Gone {
 
 /// What a board process says once it runs.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum Received {
     /// Something of its own accord.
-    News(News),
+    Notification(Notification),
     /// Answer to [`Host::ask`].
     Answer {
         /// What `ask` returned.
@@ -149,7 +149,7 @@ pub enum Heard {
 pub struct AskError {
     /// Positive errno; `EINVAL` for arguments that make no sense, `ENOTSUP` for an unknown name.
     pub errno: i32,
-    /// The driver's words.
+    /// The driver's message.
     pub text: String,
 }
 
@@ -234,7 +234,7 @@ fn spawner_run(command: Command) -> std::io::Result<Child> {
     result.recv().map_err(|_| gone())?
 }
 
-/// The first words: open, hello, start.
+/// The handshake: open, hello, start.
 fn opened(spec: &Spec, socket: OwnedFd, life: Life) -> Result<Host, SpawnError> {
     let system = |what| move |errno| SpawnError::System { what, errno };
     // Dropped on every way out of here that is not success, which kills the process.
@@ -337,7 +337,7 @@ impl Host {
         self.send(&ToBoard::Configure { port, cfg })
     }
 
-    /// Asks the driver; [`Heard::Answer`] with the returned id follows.
+    /// Asks the driver; [`Received::Answer`] with the returned id follows.
     pub fn ask(&self, name: &str, request: &[u8]) -> Result<u64, Gone> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let request = request.get(..wire::MAX_BLOB).unwrap_or(request);
@@ -360,11 +360,11 @@ impl Host {
     }
 
     /// The next thing that the board says; `None` when there is nothing now. Never blocks.
-    pub fn recv(&self) -> Result<Option<Heard>, Gone> {
+    pub fn recv(&self) -> Result<Option<Received>, Gone> {
         loop {
             let Some((msg, blob)) = self.packet()? else { return Ok(None) };
-            let heard = match msg {
-                FromBoard::News(news) => Heard::News(news),
+            let message = match msg {
+                FromBoard::Notification(notification) => Received::Notification(notification),
                 FromBoard::Answer { id, errno, more } => {
                     let joined = lock(&self.inbox).joiner.take(id, &blob, more);
                     let Some(whole) = joined.map_err(|bad| self.garbage(bad))? else { continue };
@@ -372,29 +372,32 @@ impl Host {
                         0 => Ok(whole),
                         errno => Err(AskError { errno, text: String::from_utf8_lossy(&whole).into_owned() }),
                     };
-                    Heard::Answer { id, result }
+                    Received::Answer { id, result }
                 }
                 FromBoard::Hello(_) | FromBoard::Failed { .. } => {
                     return Err(self.garbage(BadPacket::Unknown("a second hello".into())));
                 }
             };
             // A refusal may name a port that does not exist: that was the daemon's own mistake.
-            if let Heard::News(News::Event { port, .. } | News::Status { port, .. } | News::Diag { port, .. }) =
-                &heard
+            if let Received::Notification(
+                Notification::Event { port, .. }
+                | Notification::Status { port, .. }
+                | Notification::Diag { port, .. },
+            ) = &message
                 && usize::from(*port) >= self.info.ports.len()
             {
                 return Err(self.garbage(BadPacket::Port(*port)));
             }
-            return Ok(Some(heard));
+            return Ok(Some(message));
         }
     }
 
     /// Waits for the next thing that the board says, at most so long.
-    pub fn recv_within(&self, wait: Duration) -> Result<Option<Heard>, Gone> {
+    pub fn recv_within(&self, wait: Duration) -> Result<Option<Received>, Gone> {
         let deadline = Instant::now() + wait;
         loop {
-            if let Some(heard) = self.recv()? {
-                return Ok(Some(heard));
+            if let Some(message) = self.recv()? {
+                return Ok(Some(message));
             }
             // Short steps, so that a silent process is noticed on time.
             if !self.readable_until(deadline.min(Instant::now() + self.silence / 4))

@@ -16,10 +16,10 @@ use nix::sys::socket::MsgFlags;
 use ringtrip_driver::Event;
 use ringtrip_driver::abi::{self, LineDriverV1};
 
-use crate::board::{self, Board, Ears};
+use crate::board::{self, Board, DriverCallbacks};
+use crate::protocol::{Asked, Figures, FromBoard, Notification, PortEvent, ToBoard};
 use crate::ring::{self, Geometry, Reader, Stamp, Writer};
 use crate::wire::{self, BadPacket, Joiner, Read};
-use crate::words::{Asked, Figures, FromBoard, News, PortEvent, ToBoard};
 
 /// Where the function table comes from.
 #[derive(Clone, Copy)]
@@ -77,18 +77,18 @@ pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
     let ToBoard::Open { driver, board, cfg } = first else {
         return Err(BadPacket::Unknown("the first word must be open".into()).into());
     };
-    let ears = Rc::new(RefCell::new(Talk::default()));
+    let callbacks = Rc::new(RefCell::new(Talk::default()));
     let opened = match source {
         Source::Load => board::load(Path::new(&driver)),
         Source::Linked(table) => board::checked(table, &driver),
     };
-    let opened = opened.and_then(|table| Board::open(table, &board, &cfg, ears.clone()));
+    let opened = opened.and_then(|table| Board::open(table, &board, &cfg, callbacks.clone()));
     let (board, info) = match opened.and_then(|b| b.info().map(|info| (b, info))) {
         Ok(both) => both,
         Err(e) => {
             let mut text = e.to_string();
             // The driver's own words say more than its errno.
-            for (_, said) in &ears.borrow().logs {
+            for (_, said) in &callbacks.borrow().logs {
                 text.push_str("; ");
                 text.push_str(said);
             }
@@ -113,7 +113,7 @@ pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
         .map_err(|errno| Ended::System { what: "mapping the audio rings", errno })?;
     // SAFETY: the descriptor is ours, and the daemon made it with eventfd(); on anything else a write fails or is lost.
     let wake = unsafe { EventFd::from_owned_fd(wake) };
-    ears.borrow_mut().sound = Some(Sound {
+    callbacks.borrow_mut().sound = Some(Sound {
         rx,
         tx,
         wake,
@@ -123,7 +123,7 @@ pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
         answer: Answer::default(),
     });
     board.audio_start(frame_us)?;
-    Loop { socket, board, ears, buf, joiner: Joiner::default(), outbox: VecDeque::new(), beat_at: 0 }
+    Loop { socket, board, callbacks, buf, joiner: Joiner::default(), outbox: VecDeque::new(), beat_at: 0 }
         .run(frame_us)
 }
 
@@ -213,14 +213,14 @@ struct Clock {
 struct Loop {
     socket: OwnedFd,
     board: Board,
-    ears: Rc<RefCell<Talk>>,
+    callbacks: Rc<RefCell<Talk>>,
     buf: Vec<u8>,
     joiner: Joiner,
     outbox: VecDeque<Vec<u8>>,
     beat_at: u64,
 }
 
-impl Ears for Talk {
+impl DriverCallbacks for Talk {
     fn log(&mut self, level: u32, text: String) {
         // A driver that logs without end gets no more than this a tick.
         if self.logs.len() < 64 {
@@ -322,22 +322,25 @@ impl Loop {
     /// Passes on what the driver said, and the heartbeat.
     fn relay(&mut self) -> Result<(), Ended> {
         let (logs, events, figures) = {
-            let mut talk = self.ears.borrow_mut();
+            let mut talk = self.callbacks.borrow_mut();
             let figures = talk.sound.as_ref().map(|s| s.figures).unwrap_or_default();
             (std::mem::take(&mut talk.logs), std::mem::take(&mut talk.events), figures)
         };
         for (level, text) in logs {
-            self.news(News::Log { level: level.clamp(abi::log::ERROR, abi::log::DEBUG) as u8, text });
+            self.notify(Notification::Log {
+                level: level.clamp(abi::log::ERROR, abi::log::DEBUG) as u8,
+                text,
+            });
         }
         for e in events {
             let Ok(port) = u16::try_from(e.port) else { continue };
-            let event = PortEvent::from(e.seen);
-            self.news(News::Event { port, mono_ns: e.mono_ns, sample: e.sample, event });
+            let event = PortEvent::from(e.kind);
+            self.notify(Notification::Event { port, mono_ns: e.mono_ns, sample: e.sample, event });
         }
         let now = board::now_ns();
         if now >= self.beat_at {
             self.beat_at = now + BEAT_NS;
-            self.news(News::Beat(figures));
+            self.notify(Notification::Beat(figures));
         }
         self.flush()
     }
@@ -363,11 +366,11 @@ impl Loop {
                     self.refused(port, Asked::Cmd { cmd }, rc);
                 }
                 ToBoard::Status { port } => match self.board.status(port) {
-                    Ok(status) => self.news(News::Status { port, status }),
+                    Ok(status) => self.notify(Notification::Status { port, status }),
                     Err(rc) => self.refused(port, Asked::Status, rc),
                 },
                 ToBoard::Diag { port, test } => match self.board.diag(port, test) {
-                    Ok(results) => self.news(News::Diag { port, results }),
+                    Ok(results) => self.notify(Notification::Diag { port, results }),
                     Err(rc) => self.refused(port, Asked::Diag { test }, rc),
                 },
                 ToBoard::Ask { id, name, more } => {
@@ -387,12 +390,12 @@ impl Loop {
 
     fn refused(&mut self, port: u16, what: Asked, rc: i32) {
         if rc < 0 {
-            self.news(News::Refused { port, what, errno: rc.saturating_neg() });
+            self.notify(Notification::Refused { port, what, errno: rc.saturating_neg() });
         }
     }
 
-    fn news(&mut self, news: News) {
-        self.outbox.push_back(wire::packet(&FromBoard::News(news), &[]));
+    fn notify(&mut self, notification: Notification) {
+        self.outbox.push_back(wire::packet(&FromBoard::Notification(notification), &[]));
     }
 
     fn flush(&mut self) -> Result<(), Ended> {

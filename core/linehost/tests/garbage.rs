@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socketpair};
 use proptest::prelude::*;
+use ringtrip_linehost::protocol::{FromBoard, ToBoard};
 use ringtrip_linehost::wire::{self, Joiner};
-use ringtrip_linehost::words::{FromBoard, ToBoard};
 use ringtrip_linehost::{
-    BoardInfo, Figures, Gone, Heard, News, PortCaps, PortEvent, PortKind, SpawnError, Spec, attach, spawn,
+    BoardInfo, Figures, Gone, Notification, PortCaps, PortEvent, PortKind, Received, SpawnError, Spec,
+    attach, spawn,
 };
 
 /// A "board process" that is a shell script answering with these bytes.
@@ -42,7 +43,10 @@ fn nonsense_before_hello_ends_the_process() {
         ("not JSON", [&3u32.to_le_bytes()[..], &b"{{{"[..]].concat()),
         ("unknown word", [&15u32.to_le_bytes()[..], &br#"{"say":"hullo"}"#[..]].concat()),
         ("too long", vec![0; 140_000]),
-        ("an event", wire::packet(&FromBoard::News(News::Log { level: 1, text: "early".into() }), &[])),
+        (
+            "an event",
+            wire::packet(&FromBoard::Notification(Notification::Log { level: 1, text: "early".into() }), &[]),
+        ),
     ];
     for (name, bytes) in cases {
         let e = answered_with(&bytes);
@@ -86,7 +90,7 @@ fn a_flood_of_pieces_is_refused() {
 }
 
 /// A board of one port that opens well and then sends these packets. Answers what the daemon's side heard, and how it ended.
-fn after_hello(packets: Vec<Vec<u8>>) -> (Vec<Heard>, Gone) {
+fn after_hello(packets: Vec<Vec<u8>>) -> (Vec<Received>, Gone) {
     use std::os::fd::AsFd;
     let (ours, theirs) =
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
@@ -110,38 +114,43 @@ fn after_hello(packets: Vec<Vec<u8>>) -> (Vec<Heard>, Gone) {
         }
     });
     let host = attach(&Spec { silence: Duration::from_secs(5), ..Spec::default() }, ours).unwrap();
-    let mut heard = Vec::new();
+    let mut message = Vec::new();
     let gone = loop {
         match host.recv_within(Duration::from_secs(10)) {
-            Ok(Some(h)) => heard.push(h),
+            Ok(Some(h)) => message.push(h),
             Ok(None) => panic!("neither a word nor an end"),
             Err(gone) => break gone,
         }
     };
     assert_eq!(host.recv().unwrap_err(), gone, "gone is for ever");
     board.join().unwrap();
-    (heard, gone)
+    (message, gone)
 }
 
 #[test]
 fn nonsense_after_hello_ends_the_board() {
     let event = |port| {
         wire::packet(
-            &FromBoard::News(News::Event { port, mono_ns: 1, sample: 1, event: PortEvent::OffHook }),
+            &FromBoard::Notification(Notification::Event {
+                port,
+                mono_ns: 1,
+                sample: 1,
+                event: PortEvent::OffHook,
+            }),
             &[],
         )
     };
-    let (heard, gone) = after_hello(vec![event(0), event(1), event(0)]);
-    assert_eq!(heard.len(), 1, "what came before counts");
+    let (message, gone) = after_hello(vec![event(0), event(1), event(0)]);
+    assert_eq!(message.len(), 1, "what came before counts");
     assert!(matches!(gone, Gone::Garbage(wire::BadPacket::Port(1))), "{gone}");
     let hello = FromBoard::Failed { text: "late".into() };
     assert!(matches!(after_hello(vec![wire::packet(&hello, &[])]).1, Gone::Garbage(_)));
     assert!(matches!(after_hello(vec![vec![0; 140_000]]).1, Gone::Garbage(wire::BadPacket::Long)));
     let endless = wire::packet(&FromBoard::Answer { id: 1, errno: 0, more: true }, &vec![0; wire::CHUNK]);
     assert!(matches!(after_hello(vec![endless; 300]).1, Gone::Garbage(wire::BadPacket::Flood)));
-    let beat = wire::packet(&FromBoard::News(News::Beat(Figures::default())), &[]);
-    let (heard, gone) = after_hello(vec![beat; 3]);
-    assert_eq!(heard.len(), 3);
+    let beat = wire::packet(&FromBoard::Notification(Notification::Beat(Figures::default())), &[]);
+    let (message, gone) = after_hello(vec![beat; 3]);
+    assert_eq!(message.len(), 3);
     assert!(matches!(gone, Gone::Ended(_)), "{gone}");
 }
 
@@ -149,7 +158,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_packets_are_survived(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..200), 0..8)) {
-        let (heard, _) = after_hello(packets);
-        prop_assert!(heard.len() <= 8);
+        let (message, _) = after_hello(packets);
+        prop_assert!(message.len() <= 8);
     }
 }

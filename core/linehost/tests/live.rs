@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use nix::poll::{PollFd, PollFlags, poll};
-use ringtrip_linehost::{Gone, Heard, Host, News, PortCmd, PortEvent, PortKind, SpawnError, Spec, spawn};
+use ringtrip_linehost::{
+    Gone, Host, Notification, PortCmd, PortEvent, PortKind, Received, SpawnError, Spec, spawn,
+};
 
 #[test]
 fn a_board_opens_and_says_what_it_is() {
@@ -21,8 +23,8 @@ fn a_board_opens_and_says_what_it_is() {
     let refused = ask(&host, "sing", b"").unwrap_err();
     assert_eq!(refused.text, "ask me lift or hangup");
     host.command(0, PortCmd::Flash { ms: 100 }).unwrap();
-    let errno = until(&host, "a refusal", |heard| match heard {
-        Heard::News(News::Refused { port: 0, errno, .. }) => Some(errno),
+    let errno = until(&host, "a refusal", |message| match message {
+        Received::Notification(Notification::Refused { port: 0, errno, .. }) => Some(errno),
         _ => None,
     });
     assert_eq!(errno, nix::errno::Errno::EOPNOTSUPP as i32);
@@ -33,10 +35,13 @@ fn hook_events_come_up_with_time_and_sample() {
     let dir = tempfile::tempdir().unwrap();
     let host = start(&c_driver(dir.path(), "loopback"));
     host.ask("lift", b"0").unwrap();
-    let (mono_ns, sample) = until(&host, "off-hook", |heard| match heard {
-        Heard::News(News::Event { port: 0, event: PortEvent::OffHook, mono_ns, sample }) => {
-            Some((mono_ns, sample))
-        }
+    let (mono_ns, sample) = until(&host, "off-hook", |message| match message {
+        Received::Notification(Notification::Event {
+            port: 0,
+            event: PortEvent::OffHook,
+            mono_ns,
+            sample,
+        }) => Some((mono_ns, sample)),
         _ => None,
     });
     assert!(mono_ns > 0 && sample.is_multiple_of(80));
@@ -48,7 +53,7 @@ fn hook_events_come_up_with_time_and_sample() {
 fn loop_sound(host: &Host, rounds: usize) {
     let (mut rx, mut tx) = host.take_rings().unwrap();
     let len = rx.geometry().frame_len();
-    let mut heard = vec![0i16; len];
+    let mut message = vec![0i16; len];
     let frame: Vec<i16> = (0..len).map(|i| if i % 2 == 0 { 1000 } else { -2000 }).collect();
     let mut good = 0;
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -58,12 +63,12 @@ fn loop_sound(host: &Host, rounds: usize) {
         let mut fds = [PollFd::new(host.wake_fd(), PollFlags::POLLIN)];
         poll(&mut fds, 1000u16).unwrap();
         host.clear_wake();
-        while let Some(stamp) = rx.pop(&mut heard) {
+        while let Some(stamp) = rx.pop(&mut message) {
             if let Some(last) = last {
                 assert_eq!(stamp.sample, last + 80, "frames come in order");
             }
             last = Some(stamp.sample);
-            good += usize::from(heard == frame);
+            good += usize::from(message == frame);
             tx.push(&frame, stamp);
         }
         host.recv().unwrap();
@@ -85,14 +90,14 @@ fn a_segfault_kills_the_board_process_only_and_the_board_is_back_within_a_second
     let host = start(&crash);
     until_event(&host, 0, &PortEvent::Ready { kind: PortKind::Fxs });
     host.ask("crash", b"").unwrap();
-    let told = Instant::now();
+    let killed_at = Instant::now();
     let gone = until_gone(&host);
-    let seen = told.elapsed();
+    let seen = killed_at.elapsed();
     assert!(matches!(&gone, Gone::Ended(how) if how.contains("signal: 11")), "{gone}");
     drop(host);
     let host = start(&crash);
     until_event(&host, 0, &PortEvent::Ready { kind: PortKind::Fxs });
-    let back = told.elapsed();
+    let back = killed_at.elapsed();
     println!("death seen after {seen:?}, first port ready again after {back:?}");
     assert!(back < Duration::from_secs(1), "restart took {back:?}");
     loop_sound(&host, 3);

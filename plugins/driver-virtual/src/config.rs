@@ -98,7 +98,7 @@ pub struct Behaviour {
     /// Rounds of ringback before the answer.
     pub rings: u32,
     /// What the subscriber says after the answer.
-    pub says: Says,
+    pub says: SubscriberAudio,
     /// Hang up this long after the answer.
     pub hangup_after_ms: Option<u32>,
     /// And how; the office's own way when not given.
@@ -127,7 +127,7 @@ pub enum Does {
 /// What a subscriber says.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Says {
+pub enum SubscriberAudio {
     /// Nothing.
     #[default]
     Silence,
@@ -200,7 +200,7 @@ impl Default for Behaviour {
         Behaviour {
             does: Does::Answer,
             rings: 1,
-            says: Says::Tone(1004),
+            says: SubscriberAudio::Tone(1004),
             hangup_after_ms: None,
             hangup: None,
         }

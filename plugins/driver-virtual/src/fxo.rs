@@ -2,7 +2,7 @@
 //! parallel telephones from the voltage on the pair.
 
 use ringtrip_driver::abi::LinePortCfgV1;
-use ringtrip_driver::{Command, Polarity, Refused, Seen};
+use ringtrip_driver::{Command, Polarity, PortEvent, Refused};
 
 use crate::config::Fault;
 use crate::fxs::{Reading, gain};
@@ -42,7 +42,7 @@ struct Ring {
     since: u32,
     /// ms since it was last above the threshold.
     quiet: u32,
-    told: bool,
+    reported: bool,
     hz: u32,
 }
 
@@ -160,7 +160,7 @@ impl FxoPort {
     }
 
     /// One ms: `tx` goes to the line; answers what the line says.
-    pub fn step(&mut self, tx: &Block, out: &mut Vec<Seen>) -> Block {
+    pub fn step(&mut self, tx: &Block, out: &mut Vec<PortEvent>) -> Block {
         let own_break = self.contacts.front().is_some_and(|(closed, _)| !closed);
         if let Some((_, left)) = self.contacts.front_mut() {
             *left = left.saturating_sub(1);
@@ -201,7 +201,7 @@ impl FxoPort {
 
     /// Is a ring burst on the pair, as far as was told?
     pub fn ringing(&self) -> bool {
-        self.ring.told
+        self.ring.reported
     }
 
     /// Volts tip to ring, and the port's own loop current.
@@ -224,19 +224,19 @@ impl FxoPort {
         }
     }
 
-    fn supervise_battery(&mut self, volts: f32, own_break: bool, out: &mut Vec<Seen>) {
+    fn supervise_battery(&mut self, volts: f32, own_break: bool, out: &mut Vec<PortEvent>) {
         let b = &mut self.battery;
         if volts.abs() < 1.0 {
             b.gone = b.gone.saturating_add(1);
             b.back = 0;
             if self.off_hook && !own_break && b.gone >= self.cpc_min && !b.told_cpc {
                 b.told_cpc = true;
-                out.push(Seen::Cpc(b.gone));
+                out.push(PortEvent::Cpc(b.gone));
             }
             let dead = if self.off_hook { DEAD_OFF_HOOK } else { DEAD_ON_HOOK };
             if b.gone >= dead && !b.told_lost {
                 b.told_lost = true;
-                out.push(Seen::BatteryLost);
+                out.push(PortEvent::BatteryLost);
             }
             return;
         }
@@ -247,11 +247,11 @@ impl FxoPort {
         }
         if b.back >= BACK_MS && b.told_lost {
             b.told_lost = false;
-            out.push(Seen::BatteryOk);
+            out.push(PortEvent::BatteryOk);
         }
     }
 
-    fn supervise_polarity(&mut self, volts: f32, out: &mut Vec<Seen>) {
+    fn supervise_polarity(&mut self, volts: f32, out: &mut Vec<PortEvent>) {
         let seen = if volts < 0.0 { Polarity::Reverse } else { Polarity::Forward };
         if volts.abs() < 3.0 || seen == self.polarity {
             self.reversed = 0;
@@ -261,11 +261,11 @@ impl FxoPort {
         if self.reversed >= REVERSAL_MS {
             self.polarity = seen;
             self.reversed = 0;
-            out.push(Seen::Polarity(seen));
+            out.push(PortEvent::Polarity(seen));
         }
     }
 
-    fn supervise_parallel(&mut self, volts: f32, own_break: bool, out: &mut Vec<Seen>) {
+    fn supervise_parallel(&mut self, volts: f32, own_break: bool, out: &mut Vec<PortEvent>) {
         let v = volts.abs();
         // Without battery nothing can be said; our own breaks and the first moments off-hook look like anything.
         if v < 1.0 || own_break || (self.off_hook && self.settled < 100) {
@@ -276,11 +276,11 @@ impl FxoPort {
         if self.parallel_ms >= PARALLEL_MS {
             self.parallel_seen = there;
             self.parallel_ms = 0;
-            out.push(Seen::ExtPickup(there));
+            out.push(PortEvent::ExtPickup(there));
         }
     }
 
-    fn supervise_ring(&mut self, out: &mut Vec<Seen>) {
+    fn supervise_ring(&mut self, out: &mut Vec<PortEvent>) {
         let ac = self.office.ringing();
         let r = &mut self.ring;
         match ac {
@@ -291,16 +291,16 @@ impl FxoPort {
             _ => r.quiet = r.quiet.saturating_add(1),
         }
         if r.quiet >= RING_QUIET {
-            if std::mem::take(&mut r.told) {
-                out.push(Seen::RingEnd(r.since.saturating_sub(RING_QUIET)));
+            if std::mem::take(&mut r.reported) {
+                out.push(PortEvent::RingEnd(r.since.saturating_sub(RING_QUIET)));
             }
             r.since = 0;
             return;
         }
         r.since += 1;
-        if r.since >= self.ring_min && !r.told && !self.off_hook {
-            r.told = true;
-            out.push(Seen::RingBegin(r.hz));
+        if r.since >= self.ring_min && !r.reported && !self.off_hook {
+            r.reported = true;
+            out.push(PortEvent::RingBegin(r.hz));
         }
     }
 }

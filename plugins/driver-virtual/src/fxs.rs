@@ -2,7 +2,7 @@
 //! −48 V, constant current, ring trip within two cycles).
 
 use ringtrip_driver::abi::LinePortCfgV1;
-use ringtrip_driver::{Command, Polarity, Refused, Seen};
+use ringtrip_driver::{Command, Polarity, PortEvent, Refused};
 use ringtrip_media::level;
 
 use crate::hook::{Hook, HookReader, Windows};
@@ -149,7 +149,7 @@ impl FxsPort {
     }
 
     /// One ms: `tx` goes to the telephone; answers what it says.
-    pub fn step(&mut self, tx: &Block, out: &mut Vec<Seen>) -> Block {
+    pub fn step(&mut self, tx: &Block, out: &mut Vec<PortEvent>) -> Block {
         let powered = self.cpc_left == 0;
         self.cpc_left = self.cpc_left.saturating_sub(1);
         let closed = self.telephone.closed();
@@ -158,10 +158,10 @@ impl FxsPort {
         if current || (powered && self.ringer.is_none()) {
             match self.hook.step(closed) {
                 None => {}
-                Some(Hook::Lifted) => out.push(Seen::OffHook),
-                Some(Hook::HungUp) => out.push(Seen::OnHook),
-                Some(Hook::Flash(ms)) => out.push(Seen::Flash(ms)),
-                Some(Hook::Digit(d)) => out.push(Seen::PulseDigit(d)),
+                Some(Hook::Lifted) => out.push(PortEvent::OffHook),
+                Some(Hook::HungUp) => out.push(PortEvent::OnHook),
+                Some(Hook::Flash(ms)) => out.push(PortEvent::Flash(ms)),
+                Some(Hook::Digit(d)) => out.push(PortEvent::PulseDigit(d)),
             }
         }
         let mut pair = [0; STEP];
@@ -206,7 +206,7 @@ impl FxsPort {
     }
 
     /// Runs the ring generator; true while its voltage is on the pair.
-    fn ring(&mut self, closed: bool, out: &mut Vec<Seen>) -> bool {
+    fn ring(&mut self, closed: bool, out: &mut Vec<PortEvent>) -> bool {
         let Some(ringer) = &mut self.ringer else { return false };
         let alive = ringer.step();
         let sounding = ringer.sounding;
@@ -216,7 +216,7 @@ impl FxsPort {
         if ringer.closed >= trip_after {
             self.ringer = None;
             self.hook.force_lifted();
-            out.push(Seen::RingTrip);
+            out.push(PortEvent::RingTrip);
             return false;
         }
         if !alive {
@@ -278,12 +278,12 @@ impl Ringer {
 
 impl Reading {
     /// Reports a reading when it changed, four times a second at most.
-    pub(crate) fn step(&mut self, volts: f32, milliamps: f32, out: &mut Vec<Seen>) {
+    pub(crate) fn step(&mut self, volts: f32, milliamps: f32, out: &mut Vec<PortEvent>) {
         self.age = self.age.saturating_add(1);
         let changed = (volts - self.volts).abs() > 1.0 || (milliamps - self.milliamps).abs() > 1.0;
         if changed && self.age >= 250 {
             *self = Reading { volts, milliamps, age: 0 };
-            out.push(Seen::Reading { volts, milliamps });
+            out.push(PortEvent::Reading { volts, milliamps });
         }
     }
 }

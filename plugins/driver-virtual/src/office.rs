@@ -9,7 +9,7 @@ use ringtrip_media::dtmf::{DtmfDetector, Heard};
 use ringtrip_media::region::Region;
 use ringtrip_media::tone::{Play, Tone, ToneGen};
 
-use crate::config::{Behaviour, Does, Fault, Hangup, OfficeConfig, Says, Subscriber};
+use crate::config::{Behaviour, Does, Fault, Hangup, OfficeConfig, Subscriber, SubscriberAudio};
 use crate::hook::{Hook, HookReader, Windows};
 use crate::sound::{Recording, Speech, sine};
 use crate::{Block, STEP};
@@ -337,14 +337,14 @@ impl OfficeLine {
         }
         if let State::Talking { behaviour, .. } = &self.state {
             match behaviour.says {
-                Says::Silence => {}
-                Says::Tone(_) => {
+                SubscriberAudio::Silence => {}
+                SubscriberAudio::Tone(_) => {
                     for s in &mut out {
                         *s = s.saturating_add(self.steady.get(self.at).copied().unwrap_or(0));
                         self.at = (self.at + 1) % self.steady.len().max(1);
                     }
                 }
-                Says::Echo => {
+                SubscriberAudio::Echo => {
                     self.echo.extend(from_line);
                     if self.echo.len() > ECHO_MS * STEP {
                         for s in &mut out {
@@ -503,8 +503,8 @@ impl OfficeLine {
         self.at = 0;
         // One second holds whole cycles of every integer frequency.
         self.steady = match behaviour.says {
-            Says::Tone(hz) => sine(hz.into(), 1000, -16.0),
-            Says::Silence | Says::Echo => Vec::new(),
+            SubscriberAudio::Tone(hz) => sine(hz.into(), 1000, -16.0),
+            SubscriberAudio::Silence | SubscriberAudio::Echo => Vec::new(),
         };
         self.state = State::Talking { behaviour, ms: 0 };
     }

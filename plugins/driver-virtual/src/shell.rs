@@ -7,7 +7,9 @@ use std::time::Duration;
 use ringtrip_driver::abi::{
     LineAudioCfgV1, LineDiagResultV1, LinePortCfgV1, LinePortStatusV1, cmd, diag, event,
 };
-use ringtrip_driver::{BoardInfo, Command, Driver, Event, Host, Level, PortCaps, PortKind, Refused, Seen};
+use ringtrip_driver::{
+    BoardInfo, Command, Driver, Event, Host, Level, PortCaps, PortEvent, PortKind, Refused,
+};
 
 use crate::config::Config;
 use crate::sim::{Port, Ports};
@@ -33,7 +35,7 @@ struct Frame {
     ready_told: bool,
     rx: Vec<i16>,
     tx: Vec<i16>,
-    seen: Vec<Seen>,
+    events: Vec<PortEvent>,
 }
 
 /// A board that was held up longer than this lets the time go instead of playing it all at once.
@@ -142,7 +144,7 @@ impl Driver for VirtualBoard {
             ready_told: false,
             rx: vec![0; len],
             tx: vec![0; len],
-            seen: Vec::new(),
+            events: Vec::new(),
         });
         Ok(())
     }
@@ -166,7 +168,7 @@ impl Driver for VirtualBoard {
             frame.sample += lost * frame.samples as u64;
             frame.xruns = frame.xruns.saturating_add(lost as u32);
             let (mono_ns, sample) = (now, frame.sample);
-            self.host.emit(&Event { port: 0, mono_ns, sample, seen: Seen::Xrun(lost as u32) });
+            self.host.emit(&Event { port: 0, mono_ns, sample, kind: PortEvent::Xrun(lost as u32) });
         }
         // The frame carries the time that it was due: the jitter of this thread is not the board's.
         let mono_ns = frame.due_ns;
@@ -176,7 +178,7 @@ impl Driver for VirtualBoard {
             for port in 0..self.ports.len() as u32 {
                 let is_fxs = self.ports.is_fxs(port as usize) == Some(true);
                 let kind = if is_fxs { PortKind::Fxs } else { PortKind::Fxo };
-                self.host.emit(&Event { port, mono_ns, sample: 0, seen: Seen::Ready(kind) });
+                self.host.emit(&Event { port, mono_ns, sample: 0, kind: PortEvent::Ready(kind) });
             }
         }
         frame.step(&mut self.ports, &self.host, mono_ns);
@@ -255,15 +257,15 @@ impl Frame {
                 for (i, s) in tx.iter_mut().enumerate() {
                     *s = self.tx.get(at(i)).copied().unwrap_or(0);
                 }
-                let rx = ports.step(port, &tx, &mut self.seen);
+                let rx = ports.step(port, &tx, &mut self.events);
                 for (i, s) in rx.iter().enumerate() {
                     if let Some(to) = self.rx.get_mut(at(i)) {
                         *to = *s;
                     }
                 }
                 let sample = self.sample + (ms * STEP) as u64;
-                for seen in self.seen.drain(..) {
-                    host.emit(&Event { port: port as u32, mono_ns, sample, seen });
+                for kind in self.events.drain(..) {
+                    host.emit(&Event { port: port as u32, mono_ns, sample, kind });
                 }
             }
         }

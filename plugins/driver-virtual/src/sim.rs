@@ -269,7 +269,7 @@ impl Ports {
     }
 
     /// One ms of one port.
-    pub fn step(&mut self, port: usize, tx: &Block, out: &mut Vec<ringtrip_driver::Seen>) -> Block {
+    pub fn step(&mut self, port: usize, tx: &Block, out: &mut Vec<ringtrip_driver::PortEvent>) -> Block {
         match self.port(port) {
             Some(Port::Fxs(fxs)) => fxs.step(tx, out),
             Some(Port::Fxo(fxo)) => fxo.step(tx, out),
@@ -345,10 +345,10 @@ impl Ports {
                 let rings = rings.unwrap_or(8);
                 within("rings", rings, 1, 100)?;
                 let caller = Caller { when, number, name, private };
-                told(self.fxo(port)?.office.call(Incoming { caller, rings }))
+                to_answer(self.fxo(port)?.office.call(Incoming { caller, rings }))
             }
-            Verb::OfficeHangup { port, how } => told(self.fxo(port)?.office.hang_up(how)),
-            Verb::OfficeAnswer { port } => told(self.fxo(port)?.office.answer()),
+            Verb::OfficeHangup { port, how } => to_answer(self.fxo(port)?.office.hang_up(how)),
+            Verb::OfficeAnswer { port } => to_answer(self.fxo(port)?.office.answer()),
             Verb::OfficeSpeak { port, tone } => {
                 let sound = sound(tone, blob)?;
                 let office = &mut self.fxo(port)?.office;
@@ -495,7 +495,7 @@ fn done() -> Result<Vec<u8>, String> {
     answer(json!({ "ok": true }), &[])
 }
 
-fn told(result: Result<(), crate::office::Refusal>) -> Result<Vec<u8>, String> {
+fn to_answer(result: Result<(), crate::office::Refusal>) -> Result<Vec<u8>, String> {
     result.map_err(|e| e.to_string()).and_then(|()| done())
 }
 

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
-use ringtrip_linehost::{Gone, Heard, Host, News, PortCmd, PortEvent, PortKind, Spec, in_process, spawn};
+use ringtrip_linehost::{
+    Gone, Host, Notification, PortCmd, PortEvent, PortKind, Received, Spec, in_process, spawn,
+};
 use serde_json::Value;
 
 const CFG: &str = r#"{"fxs":2,"fxo":1,"office":{"subscribers":[{"number":"42","rings":0,"says":"echo"}]}}"#;
@@ -61,7 +63,7 @@ fn spec() -> Spec {
     }
 }
 
-fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Heard) -> Option<T>) -> T {
+fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Received) -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
         if let Some(found) = host.recv_within(Duration::from_millis(200)).unwrap().and_then(&mut pick) {
@@ -73,7 +75,7 @@ fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Heard) -> Option<T>) -
 
 fn until_event(host: &Host, port: u16, wanted: PortEvent) {
     until(host, &format!("{wanted:?}"), |heard| {
-        matches!(heard, Heard::News(News::Event { port: p, event, .. }) if p == port && event == wanted)
+        matches!(heard, Received::Notification(Notification::Event { port: p, event, .. }) if p == port && event == wanted)
             .then_some(())
     });
 }
@@ -82,7 +84,7 @@ fn until_event(host: &Host, port: u16, wanted: PortEvent) {
 fn sim(host: &Host, request: &str) -> Result<(Value, Vec<u8>), String> {
     let asked = host.ask("sim", request.as_bytes()).unwrap();
     let answer = until(host, "an answer", |heard| match heard {
-        Heard::Answer { id, result } if id == asked => Some(result),
+        Received::Answer { id, result } if id == asked => Some(result),
         _ => None,
     });
     let bytes = answer.map_err(|e| e.to_string())?;
@@ -182,7 +184,11 @@ fn pulses_reach_the_office_and_the_call_is_answered() {
     office("talking");
     host.ask("sim", br#"{"do":"office.hangup","port":2,"how":"cpc"}"#).unwrap();
     until(&host, "CPC", |heard| {
-        matches!(heard, Heard::News(News::Event { port: 2, event: PortEvent::Cpc { .. }, .. })).then_some(())
+        matches!(
+            heard,
+            Received::Notification(Notification::Event { port: 2, event: PortEvent::Cpc { .. }, .. })
+        )
+        .then_some(())
     });
 }
 

@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::*;
-use ringtrip_driver::{Command, Polarity, Seen};
+use ringtrip_driver::{Command, Polarity, PortEvent};
 use ringtrip_driver_virtual::sound::sine;
 use ringtrip_media::callerid::{AlertDetector, FskReceiver, Received};
 use ringtrip_media::dtmf::{DtmfGen, Sending};
@@ -125,8 +125,8 @@ fn hook_flash_reaches_the_office() {
 #[test]
 fn the_far_end_hangs_up_in_four_ways() {
     for (how, expected, seen) in [
-        ("cpc", "cleared-cpc", vec![Seen::Cpc(200)]),
-        ("reversal", "cleared-reversal", vec![Seen::Polarity(Polarity::Reverse)]),
+        ("cpc", "cleared-cpc", vec![PortEvent::Cpc(200)]),
+        ("reversal", "cleared-reversal", vec![PortEvent::Polarity(Polarity::Reverse)]),
         ("tone", "cleared-tone", vec![]),
         ("silence", "cleared-silence", vec![]),
     ] {
@@ -167,7 +167,7 @@ fn a_us_call_rings_and_sends_caller_id_between_the_rings() {
             "when":{"month":11,"day":22,"hour":15,"minute":4}}"#,
     );
     b.run(6000);
-    assert!(matches!(b.take(0)[..], [Seen::RingBegin(20), Seen::RingEnd(1950..=2010)]));
+    assert!(matches!(b.take(0)[..], [PortEvent::RingBegin(20), PortEvent::RingEnd(1950..=2010)]));
     let mut receiver = FskReceiver::new();
     let got = b.heard(0).chunks(80).find_map(|c| receiver.push(c));
     let Some(Received::Caller(caller)) = got else { panic!("{got:?}") };
@@ -188,7 +188,11 @@ fn a_uk_call_reverses_alerts_and_sends_v23_before_the_ring() {
     let seen = b.take(0);
     assert_eq!(
         seen[..3],
-        [Seen::Polarity(Polarity::Reverse), Seen::Polarity(Polarity::Forward), Seen::RingBegin(25)]
+        [
+            PortEvent::Polarity(Polarity::Reverse),
+            PortEvent::Polarity(Polarity::Forward),
+            PortEvent::RingBegin(25)
+        ]
     );
     let sound = b.heard(0);
     let mut alert = AlertDetector::default();
@@ -223,7 +227,7 @@ fn glare_is_a_call_answered_by_whoever_wanted_to_dial() {
     let s = state(&mut b);
     assert_eq!(s["office"], "talking");
     assert!(s["log"].to_string().contains("glare"), "{}", s["log"]);
-    assert!(!b.take(0).contains(&Seen::RingBegin(20)));
+    assert!(!b.take(0).contains(&PortEvent::RingBegin(20)));
 }
 
 #[test]
@@ -233,7 +237,7 @@ fn a_caller_who_gives_up_stops_the_ringing() {
     b.run(1000);
     b.sim(r#"{"do":"office.hangup","port":0}"#);
     b.run(500);
-    assert!(matches!(b.take(0)[..], [Seen::RingBegin(20), Seen::RingEnd(_)]));
+    assert!(matches!(b.take(0)[..], [PortEvent::RingBegin(20), PortEvent::RingEnd(_)]));
     assert_eq!(state(&mut b)["office"], "idle");
 }
 
@@ -243,11 +247,11 @@ fn battery_is_lost_and_comes_back() {
     b.run(100);
     b.sim(r#"{"do":"office.battery","port":0,"on":false}"#);
     b.run(600);
-    assert_eq!(b.take(0), [Seen::BatteryLost]);
+    assert_eq!(b.take(0), [PortEvent::BatteryLost]);
     assert!(b.refused(r#"{"do":"office.call","port":0}"#).contains("cut"));
     b.sim(r#"{"do":"office.battery","port":0,"on":true}"#);
     b.run(200);
-    assert_eq!(b.take(0), [Seen::BatteryOk]);
+    assert_eq!(b.take(0), [PortEvent::BatteryOk]);
 }
 
 #[test]
@@ -256,14 +260,14 @@ fn a_parallel_telephone_is_seen_on_hook_and_off_hook() {
     b.run(100);
     b.sim(r#"{"do":"office.parallel","port":0,"up":true}"#);
     b.run(100);
-    assert_eq!(b.take(0), [Seen::ExtPickup(true)]);
+    assert_eq!(b.take(0), [PortEvent::ExtPickup(true)]);
     b.sim(r#"{"do":"office.parallel","port":0,"up":false}"#);
     b.run(1000);
-    assert_eq!(b.take(0), [Seen::ExtPickup(false)]);
+    assert_eq!(b.take(0), [PortEvent::ExtPickup(false)]);
     b.cmd(0, Command::Hook(true)).run(500);
     b.sim(r#"{"do":"office.parallel","port":0,"up":true}"#);
     b.run(100);
-    assert_eq!(b.take(0), [Seen::ExtPickup(true)]);
+    assert_eq!(b.take(0), [PortEvent::ExtPickup(true)]);
 }
 
 #[test]
@@ -277,7 +281,7 @@ fn answer_reversal_marks_the_answer() {
     assert_eq!(b.take(0), []);
     b.sim(r#"{"do":"office.answer","port":0}"#);
     b.run(100);
-    assert_eq!(b.take(0), [Seen::Polarity(Polarity::Reverse)]);
+    assert_eq!(b.take(0), [PortEvent::Polarity(Polarity::Reverse)]);
 }
 
 #[test]

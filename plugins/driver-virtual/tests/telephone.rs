@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::*;
-use ringtrip_driver::{Command, Polarity, Seen};
+use ringtrip_driver::{Command, Polarity, PortEvent};
 use ringtrip_media::callerid::{BurstGen, Caller, FskStandard, mdmf};
 use ringtrip_media::dtmf::{DtmfDetector, Heard};
 
@@ -21,12 +21,12 @@ fn lifting_draws_current_and_is_seen_within_10_ms() {
     b.run(9);
     assert_eq!(b.take(0), []);
     b.run(1);
-    assert_eq!(b.take(0), [Seen::OffHook]);
+    assert_eq!(b.take(0), [PortEvent::OffHook]);
     let (volts, milliamps) = b.ports.fxs[0].electrics();
     assert!((5.0..10.0).contains(&volts) && milliamps == 23.0);
     b.sim(r#"{"do":"hangup","port":0}"#);
     b.run(1000);
-    assert_eq!(b.take(0), [Seen::OnHook]);
+    assert_eq!(b.take(0), [PortEvent::OnHook]);
 }
 
 #[test]
@@ -41,13 +41,13 @@ fn flash_pulses_and_hang_up_are_told_apart() {
     b.sim(r#"{"do":"flash","port":0,"ms":950}"#);
     b.run(1500);
     let expected = [
-        Seen::OffHook,
-        Seen::Flash(500),
-        Seen::PulseDigit('2'),
-        Seen::PulseDigit('0'),
-        Seen::PulseDigit('5'),
-        Seen::OnHook,
-        Seen::OffHook,
+        PortEvent::OffHook,
+        PortEvent::Flash(500),
+        PortEvent::PulseDigit('2'),
+        PortEvent::PulseDigit('0'),
+        PortEvent::PulseDigit('5'),
+        PortEvent::OnHook,
+        PortEvent::OffHook,
     ];
     assert_eq!(b.take(0), expected);
 }
@@ -85,13 +85,13 @@ fn ring_trip_stops_the_ringing_and_no_off_hook_follows() {
         b.cmd(0, ring(&[2000, 4000], 20)).run(lift_at);
         b.sim(r#"{"do":"lift","port":0}"#);
         b.run(within);
-        assert_eq!(b.take(0), [Seen::RingTrip], "{name}");
+        assert_eq!(b.take(0), [PortEvent::RingTrip], "{name}");
         b.run(1000);
         assert_eq!(b.take(0), [], "{name}");
         assert_eq!(b.ports.fxs[0].ringing(), None, "{name}");
         b.sim(r#"{"do":"hangup","port":0}"#);
         b.run(1000);
-        assert_eq!(b.take(0), [Seen::OnHook], "{name}");
+        assert_eq!(b.take(0), [PortEvent::OnHook], "{name}");
     }
 }
 
@@ -120,7 +120,7 @@ fn polarity_and_battery_removal_show_on_the_pair() {
     b.run(300);
     assert_eq!(b.ports.fxs[0].electrics().1, 23.0);
     // The loop stayed closed: the break was the office's, not the telephone's.
-    assert_eq!(b.take(0), [Seen::OffHook]);
+    assert_eq!(b.take(0), [PortEvent::OffHook]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub const ENTRY: &str = "line_driver_entry";
 pub type Entry = unsafe extern "C" fn(host_abi: u32) -> *const LineDriverV1;
 
 /// A constant group with the C prefix of its names, listed for the header test.
-macro_rules! words {
+macro_rules! constants {
     ($(#[$doc:meta])* $module:ident, $prefix:literal { $($name:ident = $value:expr),* $(,)? }) => {
         $(#[$doc])*
         pub mod $module {
@@ -26,47 +26,47 @@ macro_rules! words {
     };
 }
 
-words!(
+constants!(
     /// What a port is.
     port, "LINE_PORT_" { FXS = 1, FXO = 2 });
-words!(
+constants!(
     /// Severity of a log line.
     log, "LINE_LOG_" { ERROR = 1, WARN = 2, INFO = 3, DEBUG = 4 });
-words!(
+constants!(
     /// Battery polarity.
     polarity, "LINE_POLARITY_" { FORWARD = 0, REVERSE = 1 });
-words!(
+constants!(
     /// Who makes the board's clock.
     clock, "LINE_CLOCK_" { HARDWARE = 1, SYSTEM = 2 });
-words!(
+constants!(
     /// Companding law on the board's bus.
     law, "LINE_LAW_" { LINEAR = 0, MU = 1, A = 2 });
-words!(
+constants!(
     /// Line feed states.
     feed, "LINE_FEED_" { OPEN = 0, FORWARD = 1, REVERSE = 2, OHT_FORWARD = 3, OHT_REVERSE = 4, TIP_OPEN = 5, RING_OPEN = 6 });
-words!(
+constants!(
 /// What a port saw.
 event, "LINE_EV_" {
     READY = 1, BOARD_GONE = 2, OFFHOOK = 3, ONHOOK = 4, FLASH = 5, PULSE_DIGIT = 6, RING_TRIP = 7, RING_BEGIN = 8,
     RING_END = 9, POLARITY = 10, CPC = 11, BATTERY_LOST = 12, BATTERY_OK = 13, EXT_PICKUP = 14, READING = 15,
     DTMF = 16, ALARM = 17, ALARM_CLEAR = 18, MWI_NEON = 19, METER = 20, XRUN = 21, HOOK_EDGE = 22,
 });
-words!(
+constants!(
     /// Alarm bits.
     alarm, "LINE_ALARM_" { POWER = 1, THERMAL = 2, LINK = 4, CLOCK = 8, CALIBRATION = 16 });
-words!(
+constants!(
 /// What a port should do.
 cmd, "LINE_CMD_" {
     LINEFEED = 1, RING = 2, RING_STOP = 3, HOOK = 4, FLASH = 5, PULSE = 6, POLARITY = 7, CPC = 8, GAIN = 9,
     IMPEDANCE = 10, HYBRID = 11, ECHO = 12, OHT = 13, MWI = 14, METER = 15, POWER_DOWN = 16,
 });
-words!(
+constants!(
 /// Tests for `diag`.
 diag, "LINE_DIAG_" {
     VOLTAGES = 1, LOOP_CURRENT = 2, RESISTANCE = 3, FOREIGN_EMF = 4, REN = 5, OFF_HOOK = 6, RINGING = 7,
     PCM_LOOP = 8, FXO_LINE = 9, HYBRID = 10,
 });
-words!(
+constants!(
     /// Verdict of a diagnostic reading.
     verdict, "LINE_VERDICT_" { PASS = 0, FAIL = 1, UNKNOWN = 2 });
 

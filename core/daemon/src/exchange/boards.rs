@@ -10,8 +10,8 @@ use ringtrip_config::{Config, Line, LineKind, Region};
 use ringtrip_exchange::line::Fault;
 use ringtrip_exchange::post::{LineInput, Post};
 use ringtrip_exchange::supervise::Rule;
-use ringtrip_linehost::words::{self, Asked, PortCaps, PortCfg, PortCmd, PortEvent, ToBoard};
-use ringtrip_linehost::{BoardInfo, Heard, Host, News, Spec, spawn};
+use ringtrip_linehost::protocol::{self, Asked, PortCaps, PortCfg, PortCmd, PortEvent, ToBoard};
+use ringtrip_linehost::{BoardInfo, Host, Notification, Received, Spec, spawn};
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, LineId, PortRef};
@@ -295,8 +295,8 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
         dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Missing) });
     }
     let kinds = info.ports.iter().map(|p| match p.kind {
-        words::PortKind::Fxs => "fxs".to_owned(),
-        words::PortKind::Fxo => "fxo".to_owned(),
+        protocol::PortKind::Fxs => "fxs".to_owned(),
+        protocol::PortKind::Fxo => "fxo".to_owned(),
     });
     let ports: Vec<String> = kinds.collect();
     dir.0.exchange.update(|views| {
@@ -354,13 +354,13 @@ fn configure_ports(dir: &Directory, id: &BoardId) {
 }
 
 /// A board says something.
-pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Heard) {
+pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Received) {
     if dir.0.boards.borrow().get(id).is_none_or(|b| b.generation != generation) {
         return;
     }
     match heard {
-        Heard::News(news) => told(dir, id, news),
-        Heard::Answer { id: ask, result } => {
+        Received::Notification(news) => told(dir, id, news),
+        Received::Answer { id: ask, result } => {
             let ask = dir.0.boards.borrow_mut().get_mut(id).and_then(|b| b.asks.remove(&ask));
             if let Some(ask) = ask {
                 let _ = ask.reply.send(result.map(sim_answer).map_err(|e| ControlError::Bad {
@@ -372,9 +372,9 @@ pub(super) fn heard(dir: &Directory, id: &BoardId, generation: u32, heard: Heard
     }
 }
 
-fn told(dir: &Directory, id: &BoardId, news: News) {
+fn told(dir: &Directory, id: &BoardId, news: Notification) {
     match news {
-        News::Event { port, event, .. } => {
+        Notification::Event { port, event, .. } => {
             let hook = match &event {
                 PortEvent::OffHook | PortEvent::RingTrip => Some(true),
                 PortEvent::OnHook => Some(false),
@@ -401,33 +401,33 @@ fn told(dir: &Directory, id: &BoardId, news: News) {
                 }
             }
         }
-        News::Status { port, status } => {
+        Notification::Status { port, status } => {
             if let Some(line) = line_on(dir, id, port) {
                 let event = BoardEvent::Reading { volts: status.volts, milliamps: status.milliamps };
                 dir.deliver(Post::Line { line, input: LineInput::Board(event) });
             }
         }
-        News::Refused { port, what, errno } => {
+        Notification::Refused { port, what, errno } => {
             let why = std::io::Error::from_raw_os_error(errno);
             tracing::warn!(board = %id, port, ?what, %why, "the board refused a command");
             if let (Some(line), Some(kind)) = (line_on(dir, id, port), refused_kind(&what)) {
                 dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Refused(kind)) });
             }
         }
-        News::Log { level, text } => match level {
+        Notification::Log { level, text } => match level {
             1 => tracing::error!(board = %id, "{text}"),
             2 => tracing::warn!(board = %id, "{text}"),
             3 => tracing::info!(board = %id, "{text}"),
             _ => tracing::debug!(board = %id, "{text}"),
         },
-        News::Beat(figures) => {
+        Notification::Beat(figures) => {
             let counters = dir.0.exchange.counters();
             let labels = format!("board=\"{id}\"");
             counters.set("board_tx_underruns_total", &labels, figures.tx_underruns as f64);
             counters.set("board_rx_overruns_total", &labels, figures.rx_overruns as f64);
             counters.set("board_ppm", &labels, f64::from(figures.ppm));
         }
-        News::Diag { .. } => {}
+        Notification::Diag { .. } => {}
     }
 }
 
@@ -651,17 +651,17 @@ fn measures(dir: &Directory, id: &BoardId, port: u16) -> bool {
     info.and_then(|info| info.ports.get(usize::from(port))).is_some_and(PortCaps::tells_readings)
 }
 
-fn kind_of(kind: words::PortKind) -> PortKind {
+fn kind_of(kind: protocol::PortKind) -> PortKind {
     match kind {
-        words::PortKind::Fxs => PortKind::Fxs,
-        words::PortKind::Fxo => PortKind::Fxo,
+        protocol::PortKind::Fxs => PortKind::Fxs,
+        protocol::PortKind::Fxo => PortKind::Fxo,
     }
 }
 
-fn polarity_of(polarity: words::Polarity) -> Polarity {
+fn polarity_of(polarity: protocol::Polarity) -> Polarity {
     match polarity {
-        words::Polarity::Forward => Polarity::Forward,
-        words::Polarity::Reverse => Polarity::Reverse,
+        protocol::Polarity::Forward => Polarity::Forward,
+        protocol::Polarity::Reverse => Polarity::Reverse,
     }
 }
 
@@ -698,8 +698,8 @@ fn command_of(cmd: BoardCmd) -> Option<PortCmd> {
     Some(match cmd {
         BoardCmd::Ring { cadence, hz } => PortCmd::Ring { cadence, hz },
         BoardCmd::RingStop => PortCmd::RingStop,
-        BoardCmd::Polarity(Polarity::Forward) => PortCmd::Polarity { polarity: words::Polarity::Forward },
-        BoardCmd::Polarity(Polarity::Reverse) => PortCmd::Polarity { polarity: words::Polarity::Reverse },
+        BoardCmd::Polarity(Polarity::Forward) => PortCmd::Polarity { polarity: protocol::Polarity::Forward },
+        BoardCmd::Polarity(Polarity::Reverse) => PortCmd::Polarity { polarity: protocol::Polarity::Reverse },
         BoardCmd::Cpc(d) => PortCmd::Cpc { ms: ms(d) },
         BoardCmd::OnHookAudio(d) => PortCmd::OnHookAudio { ms: ms(d) },
         BoardCmd::OffHook => PortCmd::OffHook,

@@ -1,7 +1,7 @@
 //! The door of the control arbiter for other threads: boards, the media plane, the route's arbiter, the store.
 
 use ringtrip_exchange::post::{MediaEvent, Post};
-use ringtrip_linehost::{BoardInfo, Heard, Host};
+use ringtrip_linehost::{BoardInfo, Host, Received};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, CallId};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub enum Knock {
     /// A board's process runs.
     BoardUp { board: BoardId, generation: u32, host: Arc<Host>, info: BoardInfo },
     /// A board says something.
-    Board { board: BoardId, generation: u32, heard: Heard },
+    Board { board: BoardId, generation: u32, heard: Received },
     /// A board's process is gone, or could not be started.
     BoardGone { board: BoardId, generation: u32, why: String },
     /// A part on another thread fell and has stood up again, or not.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringtrip_linehost::{Gone, Heard, Host, News, PortEvent, Spec, spawn};
+use ringtrip_linehost::{Gone, Host, Notification, PortEvent, Received, Spec, spawn};
 
 /// Compiles an example driver in C into `dir`.
 pub fn c_driver(dir: &Path, name: &str) -> PathBuf {
@@ -40,12 +40,12 @@ pub fn start(driver: &Path) -> Host {
 }
 
 /// Reads until `pick` finds what it wants.
-pub fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Heard) -> Option<T>) -> T {
+pub fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Received) -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
         match host.recv_within(Duration::from_millis(200)) {
-            Ok(Some(heard)) => {
-                if let Some(found) = pick(heard) {
+            Ok(Some(message)) => {
+                if let Some(found) = pick(message) {
                     return found;
                 }
             }
@@ -58,8 +58,8 @@ pub fn until<T>(host: &Host, what: &str, mut pick: impl FnMut(Heard) -> Option<T
 
 /// Reads until a port sees this.
 pub fn until_event(host: &Host, port: u16, wanted: &PortEvent) {
-    until(host, &format!("{wanted:?}"), |heard| {
-        matches!(heard, Heard::News(News::Event { port: p, event, .. }) if p == port && event == *wanted)
+    until(host, &format!("{wanted:?}"), |message| {
+        matches!(message, Received::Notification(Notification::Event { port: p, event, .. }) if p == port && event == *wanted)
             .then_some(())
     });
 }
@@ -67,8 +67,8 @@ pub fn until_event(host: &Host, port: u16, wanted: &PortEvent) {
 /// Asks and waits for the answer.
 pub fn ask(host: &Host, name: &str, request: &[u8]) -> Result<Vec<u8>, ringtrip_linehost::AskError> {
     let asked = host.ask(name, request).unwrap();
-    until(host, "an answer", |heard| match heard {
-        Heard::Answer { id, result } if id == asked => Some(result),
+    until(host, "an answer", |message| match message {
+        Received::Answer { id, result } if id == asked => Some(result),
         _ => None,
     })
 }

@@ -1,7 +1,7 @@
 //! A board in virtual time: ports stepped ms by ms, with what they said kept.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use ringtrip_driver::{Command, Seen};
+use ringtrip_driver::{Command, PortEvent};
 use ringtrip_driver_virtual::config::Config;
 use ringtrip_driver_virtual::sim::Ports;
 use ringtrip_driver_virtual::{Block, STEP};
@@ -11,7 +11,7 @@ pub struct Bench {
     pub ports: Ports,
     pub now: u32,
     /// ms, port, what.
-    pub seen: Vec<(u32, usize, Seen)>,
+    pub seen: Vec<(u32, usize, PortEvent)>,
     /// Sound still to be sent to each port.
     pub tx: Vec<Vec<i16>>,
     /// Sound that came from each port.
@@ -63,12 +63,12 @@ impl Bench {
     }
 
     /// What a port saw since the last time, without readings.
-    pub fn take(&mut self, port: usize) -> Vec<Seen> {
+    pub fn take(&mut self, port: usize) -> Vec<PortEvent> {
         let all = std::mem::take(&mut self.seen);
         let (mine, rest) = all.into_iter().partition(|(_, p, _)| *p == port);
         self.seen = rest;
-        let mine: Vec<(u32, usize, Seen)> = mine;
-        mine.into_iter().map(|s| s.2).filter(|s| !matches!(s, Seen::Reading { .. })).collect()
+        let mine: Vec<(u32, usize, PortEvent)> = mine;
+        mine.into_iter().map(|s| s.2).filter(|s| !matches!(s, PortEvent::Reading { .. })).collect()
     }
 
     /// Sound from a port since the last time.

@@ -1,4 +1,4 @@
-//! The ABI's words as Rust values: what a driver written in Rust sees, and what the board host makes of a foreign
+//! The ABI's commands and events as Rust types: what a driver written in Rust sees, and what the board host makes of a foreign
 //! driver's structs.
 
 use crate::abi::{
@@ -87,7 +87,7 @@ pub enum Command {
 
 /// What a port saw.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Seen {
+pub enum PortEvent {
     /// Works (again).
     Ready(PortKind),
     /// The board went away.
@@ -139,7 +139,7 @@ pub enum Seen {
     HookEdge(bool),
 }
 
-/// Something seen, and when.
+/// An event on a port, and when it happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Event {
     /// Which port.
@@ -149,7 +149,7 @@ pub struct Event {
     /// The sample it belongs to, counted from the start of audio.
     pub sample: u64,
     /// What.
-    pub seen: Seen,
+    pub kind: PortEvent,
 }
 
 impl PortKind {
@@ -279,32 +279,34 @@ impl Event {
     /// The event as the ABI carries it.
     pub fn to_abi(&self) -> LineEventV1 {
         use abi::event as ev;
-        let (kind, value) = match self.seen {
-            Seen::Ready(kind) => (ev::READY, kind.code()),
-            Seen::BoardGone => (ev::BOARD_GONE, 0),
-            Seen::OffHook => (ev::OFFHOOK, 0),
-            Seen::OnHook => (ev::ONHOOK, 0),
-            Seen::Flash(ms) => (ev::FLASH, ms),
-            Seen::PulseDigit(d) => (ev::PULSE_DIGIT, d.into()),
-            Seen::RingTrip => (ev::RING_TRIP, 0),
-            Seen::RingBegin(hz) => (ev::RING_BEGIN, hz),
-            Seen::RingEnd(ms) => (ev::RING_END, ms),
-            Seen::Polarity(p) => (ev::POLARITY, p.code()),
-            Seen::Cpc(ms) => (ev::CPC, ms),
-            Seen::BatteryLost => (ev::BATTERY_LOST, 0),
-            Seen::BatteryOk => (ev::BATTERY_OK, 0),
-            Seen::ExtPickup(up) => (ev::EXT_PICKUP, up.into()),
-            Seen::Reading { .. } => (ev::READING, 0),
-            Seen::Dtmf(k) => (ev::DTMF, k.into()),
-            Seen::Alarm(bits) => (ev::ALARM, bits),
-            Seen::AlarmClear(bits) => (ev::ALARM_CLEAR, bits),
-            Seen::MwiNeon(on) => (ev::MWI_NEON, on.into()),
-            Seen::Meter => (ev::METER, 0),
-            Seen::Xrun(n) => (ev::XRUN, n),
-            Seen::HookEdge(closed) => (ev::HOOK_EDGE, closed.into()),
+        let (kind, value) = match self.kind {
+            PortEvent::Ready(kind) => (ev::READY, kind.code()),
+            PortEvent::BoardGone => (ev::BOARD_GONE, 0),
+            PortEvent::OffHook => (ev::OFFHOOK, 0),
+            PortEvent::OnHook => (ev::ONHOOK, 0),
+            PortEvent::Flash(ms) => (ev::FLASH, ms),
+            PortEvent::PulseDigit(d) => (ev::PULSE_DIGIT, d.into()),
+            PortEvent::RingTrip => (ev::RING_TRIP, 0),
+            PortEvent::RingBegin(hz) => (ev::RING_BEGIN, hz),
+            PortEvent::RingEnd(ms) => (ev::RING_END, ms),
+            PortEvent::Polarity(p) => (ev::POLARITY, p.code()),
+            PortEvent::Cpc(ms) => (ev::CPC, ms),
+            PortEvent::BatteryLost => (ev::BATTERY_LOST, 0),
+            PortEvent::BatteryOk => (ev::BATTERY_OK, 0),
+            PortEvent::ExtPickup(up) => (ev::EXT_PICKUP, up.into()),
+            PortEvent::Reading { .. } => (ev::READING, 0),
+            PortEvent::Dtmf(k) => (ev::DTMF, k.into()),
+            PortEvent::Alarm(bits) => (ev::ALARM, bits),
+            PortEvent::AlarmClear(bits) => (ev::ALARM_CLEAR, bits),
+            PortEvent::MwiNeon(on) => (ev::MWI_NEON, on.into()),
+            PortEvent::Meter => (ev::METER, 0),
+            PortEvent::Xrun(n) => (ev::XRUN, n),
+            PortEvent::HookEdge(closed) => (ev::HOOK_EDGE, closed.into()),
         };
-        let u = match self.seen {
-            Seen::Reading { volts, milliamps } => LineEventU { reading: LineReadingV1 { volts, milliamps } },
+        let u = match self.kind {
+            PortEvent::Reading { volts, milliamps } => {
+                LineEventU { reading: LineReadingV1 { volts, milliamps } }
+            }
             // The wider member first, so that no byte of the union is left unset.
             _ => {
                 let mut u = LineEventU { reading: LineReadingV1 { volts: 0.0, milliamps: 0.0 } };
@@ -332,37 +334,37 @@ impl Event {
         let reading = || unsafe { e.u.reading };
         let key =
             || char::from_u32(value).filter(|c| c.is_ascii_digit() || matches!(c, '*' | '#' | 'A'..='D'));
-        let seen = match e.kind {
-            ev::READY => Seen::Ready(PortKind::from_code(value)?),
-            ev::BOARD_GONE => Seen::BoardGone,
-            ev::OFFHOOK => Seen::OffHook,
-            ev::ONHOOK => Seen::OnHook,
-            ev::FLASH => Seen::Flash(value),
-            ev::PULSE_DIGIT => Seen::PulseDigit(key()?),
-            ev::RING_TRIP => Seen::RingTrip,
-            ev::RING_BEGIN => Seen::RingBegin(value),
-            ev::RING_END => Seen::RingEnd(value),
-            ev::POLARITY => Seen::Polarity(Polarity::from_code(value)),
-            ev::CPC => Seen::Cpc(value),
-            ev::BATTERY_LOST => Seen::BatteryLost,
-            ev::BATTERY_OK => Seen::BatteryOk,
-            ev::EXT_PICKUP => Seen::ExtPickup(value != 0),
+        let kind = match e.kind {
+            ev::READY => PortEvent::Ready(PortKind::from_code(value)?),
+            ev::BOARD_GONE => PortEvent::BoardGone,
+            ev::OFFHOOK => PortEvent::OffHook,
+            ev::ONHOOK => PortEvent::OnHook,
+            ev::FLASH => PortEvent::Flash(value),
+            ev::PULSE_DIGIT => PortEvent::PulseDigit(key()?),
+            ev::RING_TRIP => PortEvent::RingTrip,
+            ev::RING_BEGIN => PortEvent::RingBegin(value),
+            ev::RING_END => PortEvent::RingEnd(value),
+            ev::POLARITY => PortEvent::Polarity(Polarity::from_code(value)),
+            ev::CPC => PortEvent::Cpc(value),
+            ev::BATTERY_LOST => PortEvent::BatteryLost,
+            ev::BATTERY_OK => PortEvent::BatteryOk,
+            ev::EXT_PICKUP => PortEvent::ExtPickup(value != 0),
             ev::READING => {
                 let LineReadingV1 { volts, milliamps } = reading();
                 if !volts.is_finite() || !milliamps.is_finite() {
                     return None;
                 }
-                Seen::Reading { volts, milliamps }
+                PortEvent::Reading { volts, milliamps }
             }
-            ev::DTMF => Seen::Dtmf(key()?),
-            ev::ALARM => Seen::Alarm(value),
-            ev::ALARM_CLEAR => Seen::AlarmClear(value),
-            ev::MWI_NEON => Seen::MwiNeon(value != 0),
-            ev::METER => Seen::Meter,
-            ev::XRUN => Seen::Xrun(value),
-            ev::HOOK_EDGE => Seen::HookEdge(value != 0),
+            ev::DTMF => PortEvent::Dtmf(key()?),
+            ev::ALARM => PortEvent::Alarm(value),
+            ev::ALARM_CLEAR => PortEvent::AlarmClear(value),
+            ev::MWI_NEON => PortEvent::MwiNeon(value != 0),
+            ev::METER => PortEvent::Meter,
+            ev::XRUN => PortEvent::Xrun(value),
+            ev::HOOK_EDGE => PortEvent::HookEdge(value != 0),
             _ => return None,
         };
-        Some(Event { port: e.port, mono_ns: e.mono_ns, sample: e.sample, seen })
+        Some(Event { port: e.port, mono_ns: e.mono_ns, sample: e.sample, kind })
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use ringtrip_driver::abi::{LineCmdU, LineCmdV1, LineEventU, LineEventV1, LinePulseV1};
-use ringtrip_driver::{Command, Event, Polarity, PortKind, Seen};
+use ringtrip_driver::{Command, Event, Polarity, PortEvent, PortKind};
 
 fn check(cmd: Command) {
     assert_eq!(Command::from_abi(&cmd.to_abi()), Some(cmd));
@@ -38,32 +38,32 @@ fn long_lists_are_cut_to_the_abi() {
 
 #[test]
 fn events_survive() {
-    let seen = [
-        Seen::Ready(PortKind::Fxo),
-        Seen::BoardGone,
-        Seen::OffHook,
-        Seen::OnHook,
-        Seen::Flash(500),
-        Seen::PulseDigit('0'),
-        Seen::RingTrip,
-        Seen::RingBegin(25),
-        Seen::RingEnd(2000),
-        Seen::Polarity(Polarity::Reverse),
-        Seen::Cpc(250),
-        Seen::BatteryLost,
-        Seen::BatteryOk,
-        Seen::ExtPickup(true),
-        Seen::Reading { volts: -48.5, milliamps: 22.25 },
-        Seen::Dtmf('#'),
-        Seen::Alarm(3),
-        Seen::AlarmClear(3),
-        Seen::MwiNeon(true),
-        Seen::Meter,
-        Seen::Xrun(7),
-        Seen::HookEdge(false),
+    let kinds = [
+        PortEvent::Ready(PortKind::Fxo),
+        PortEvent::BoardGone,
+        PortEvent::OffHook,
+        PortEvent::OnHook,
+        PortEvent::Flash(500),
+        PortEvent::PulseDigit('0'),
+        PortEvent::RingTrip,
+        PortEvent::RingBegin(25),
+        PortEvent::RingEnd(2000),
+        PortEvent::Polarity(Polarity::Reverse),
+        PortEvent::Cpc(250),
+        PortEvent::BatteryLost,
+        PortEvent::BatteryOk,
+        PortEvent::ExtPickup(true),
+        PortEvent::Reading { volts: -48.5, milliamps: 22.25 },
+        PortEvent::Dtmf('#'),
+        PortEvent::Alarm(3),
+        PortEvent::AlarmClear(3),
+        PortEvent::MwiNeon(true),
+        PortEvent::Meter,
+        PortEvent::Xrun(7),
+        PortEvent::HookEdge(false),
     ];
-    for seen in seen {
-        let event = Event { port: 3, mono_ns: 5, sample: 80, seen };
+    for kind in kinds {
+        let event = Event { port: 3, mono_ns: 5, sample: 80, kind };
         assert_eq!(Event::from_abi(&event.to_abi()), Some(event));
     }
 }

@@ -1,4 +1,4 @@
-//! The safe face: implement [`Driver`], say [`crate::declare_driver!`], and the crate is a board driver. A panic in the driver
+//! The safe wrapper: implement [`Driver`], invoke [`crate::declare_driver!`], and the crate is a board driver. A panic in the driver
 //! never crosses into the host: the entry point answers `-EIO` and the log names it.
 
 use std::cell::RefCell;
@@ -11,15 +11,15 @@ use crate::abi::{
     self, LineAudioCfgV1, LineBoard, LineBoardIdV1, LineBoardInfoV1, LineCmdV1, LineDiagResultV1,
 };
 use crate::abi::{LineDriverV1, LineHostV1, LinePortCapsV1, LinePortCfgV1, LinePortStatusV1};
-use crate::words::{Command, Event, PortKind};
+use crate::messages::{Command, Event, PortKind};
 
-/// Why an entry point refused: an errno with words for the log.
+/// Why an entry point refused: an errno with a text for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Refused {
     /// Positive errno.
     pub errno: i32,
-    /// What was wrong and how to mend it.
+    /// What was wrong and how to correct it.
     pub text: String,
 }
 
@@ -181,7 +181,7 @@ impl Host {
 }
 
 /// The function table of a [`Driver`].
-pub struct Face<D>(PhantomData<D>);
+pub struct DriverTable<D>(PhantomData<D>);
 
 /// What stands behind a `line_board *` of a Rust driver.
 struct Open<D> {
@@ -190,7 +190,7 @@ struct Open<D> {
     driver: RefCell<D>,
 }
 
-impl<D: Driver> Face<D> {
+impl<D: Driver> DriverTable<D> {
     /// The table; [`crate::declare_driver!`] exports it.
     pub const TABLE: LineDriverV1 = LineDriverV1 {
         abi_major: abi::ABI_MAJOR,
@@ -221,7 +221,7 @@ impl<D: Driver> Face<D> {
 macro_rules! declare_driver {
     ($driver:ty) => {
         /// The function table of this driver, for hosts that link it instead of loading it.
-        pub static LINE_DRIVER: $crate::abi::LineDriverV1 = $crate::Face::<$driver>::TABLE;
+        pub static LINE_DRIVER: $crate::abi::LineDriverV1 = $crate::DriverTable::<$driver>::TABLE;
 
         /// The symbol that board hosts look for.
         // SAFETY: the name is the ABI's own; a shared object holds one driver.
@@ -455,7 +455,7 @@ unsafe extern "C" fn ask<D: Driver>(
     ctx: *mut c_void,
 ) -> c_int {
     // SAFETY: as in `board_info`; the request is valid for len bytes, and the callback takes the answer for the time of the
-    // call. A refusal is told to the asker in words, not only as a number.
+    // call. A refusal is reported with its text, not only its errno.
     unsafe {
         entered::<D>(board, "ask", |driver| {
             let name = str_arg(name, "the name")?;

@@ -1,4 +1,4 @@
-//! Drivers written in Rust, on a board thread of this process: what the safe face promises.
+//! Drivers written in Rust, on a board thread of this process: what the safe wrapper promises.
 #![allow(clippy::disallowed_methods, reason = "these drivers wait for real time")]
 
 mod common;
@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use common::*;
 use ringtrip_driver::abi::{LineAudioCfgV1, LineDriverV1, LinePortCfgV1, LinePortStatusV1};
-use ringtrip_driver::{BoardInfo, Command, Driver, Event, Face, Host, PortCaps, Refused, Seen};
-use ringtrip_linehost::{Gone, Heard, News, PortCmd, PortEvent, PortKind, RxRing, Spec, TxRing, in_process};
+use ringtrip_driver::{
+    BoardInfo, Command, Driver, DriverTable, Event, Host, PortCaps, PortEvent as DriverEvent, Refused,
+};
+use ringtrip_linehost::{
+    Gone, Notification, PortCmd, PortEvent, PortKind, Received, RxRing, Spec, TxRing, in_process,
+};
 
 /// One FXS port that panics when asked to.
 struct Moody {
@@ -48,8 +52,8 @@ impl Driver for Moody {
         match cmd {
             Command::RingStop => panic!("stop what?"),
             Command::Flash(ms) => {
-                let seen = Seen::Flash(ms);
-                self.host.emit(&Event { port, mono_ns: self.host.now_ns(), sample: self.sample, seen });
+                let seen = DriverEvent::Flash(ms);
+                self.host.emit(&Event { port, mono_ns: self.host.now_ns(), sample: self.sample, kind: seen });
                 Ok(())
             }
             other => Err(Refused::unsupported(format!("{other:?}"))),
@@ -88,7 +92,7 @@ impl Driver for Moody {
     }
 }
 
-static MOODY: LineDriverV1 = Face::<Moody>::TABLE;
+static MOODY: LineDriverV1 = DriverTable::<Moody>::TABLE;
 
 fn spec(cfg: &str) -> Spec {
     Spec { cfg: cfg.into(), silence: Duration::from_secs(3), ..Spec::default() }
@@ -100,8 +104,8 @@ fn a_panic_in_a_driver_is_an_error_number_and_the_board_goes_on() {
     let refused = ask(&host, "anything", b"").unwrap_err();
     assert_eq!(refused.errno, nix::errno::Errno::EIO as i32);
     host.command(0, PortCmd::RingStop).unwrap();
-    let errno = until(&host, "a refusal", |heard| match heard {
-        Heard::News(News::Refused { errno, .. }) => Some(errno),
+    let errno = until(&host, "a refusal", |message| match message {
+        Received::Notification(Notification::Refused { errno, .. }) => Some(errno),
         _ => None,
     });
     assert_eq!(errno, nix::errno::Errno::EIO as i32);
@@ -123,8 +127,8 @@ fn long_answers_come_back_whole() {
 fn a_reading_that_is_no_number_is_zero() {
     let host = in_process(&spec(""), &MOODY).unwrap();
     host.send(&ringtrip_linehost::ToBoard::Status { port: 0 }).unwrap();
-    let volts = until(&host, "a status", |heard| match heard {
-        Heard::News(News::Status { status, .. }) => Some(status.volts),
+    let volts = until(&host, "a status", |message| match message {
+        Received::Notification(Notification::Status { status, .. }) => Some(status.volts),
         _ => None,
     });
     assert_eq!(volts, 0.0);

@@ -1,8 +1,8 @@
-//! What a daemon and a board process say to each other: one closed enum each way, written as JSON with binary data
-//! behind it. The words for ports are those of `ringtrip_model::board`, here with serde.
+//! The messages between the daemon and a board process: one closed enum each way, encoded as JSON followed by binary
+//! data. The port types mirror those of `ringtrip_model::board`, with serde.
 
 use ringtrip_driver::abi::{self, LinePortCfgV1, LinePortStatusV1};
-use ringtrip_driver::{Command, Seen};
+use ringtrip_driver::{Command, PortEvent as DriverEvent};
 use serde::{Deserialize, Serialize};
 
 /// What a port is.
@@ -26,7 +26,7 @@ pub enum Polarity {
     Reverse,
 }
 
-/// What the daemon tells a board process.
+/// A message from the daemon to a board process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum ToBoard {
@@ -60,7 +60,7 @@ pub enum ToBoard {
         /// What.
         cmd: PortCmd,
     },
-    /// Say the electrical state of a port.
+    /// Report the electrical state of a port.
     Status {
         /// Which.
         port: u16,
@@ -85,7 +85,7 @@ pub enum ToBoard {
     Stop,
 }
 
-/// What a board process tells the daemon.
+/// A message from a board process to the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum FromBoard {
@@ -106,13 +106,14 @@ pub enum FromBoard {
         more: bool,
     },
     /// Anything else.
-    News(News),
+    #[serde(rename = "news")]
+    Notification(Notification),
 }
 
-/// What a board process says of its own accord once its board is open.
+/// An unsolicited message from a board process whose board is open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "kebab-case")]
-pub enum News {
+pub enum Notification {
     /// A port saw something.
     Event {
         /// Which port.
@@ -138,7 +139,7 @@ pub enum News {
         /// The readings.
         results: Vec<DiagResult>,
     },
-    /// The board did not do as it was told.
+    /// The board rejected a command.
     Refused {
         /// Which port.
         port: u16,
@@ -477,7 +478,7 @@ impl From<ringtrip_driver::PortKind> for PortKind {
 }
 
 impl PortCmd {
-    /// The command in the driver's words.
+    /// The command as the driver's type.
     pub fn to_driver(&self) -> Command {
         match self {
             PortCmd::Ring { cadence, hz } => {
@@ -501,31 +502,31 @@ impl PortCmd {
     }
 }
 
-impl From<Seen> for PortEvent {
-    fn from(seen: Seen) -> Self {
+impl From<DriverEvent> for PortEvent {
+    fn from(seen: DriverEvent) -> Self {
         match seen {
-            Seen::Ready(kind) => PortEvent::Ready { kind: kind.into() },
-            Seen::BoardGone => PortEvent::BoardGone,
-            Seen::OffHook => PortEvent::OffHook,
-            Seen::OnHook => PortEvent::OnHook,
-            Seen::Flash(ms) => PortEvent::Flash { ms },
-            Seen::PulseDigit(digit) => PortEvent::PulseDigit { digit },
-            Seen::RingTrip => PortEvent::RingTrip,
-            Seen::RingBegin(hz) => PortEvent::RingBegin { hz },
-            Seen::RingEnd(ms) => PortEvent::RingEnd { ms },
-            Seen::Polarity(p) => PortEvent::Polarity { polarity: p.into() },
-            Seen::Cpc(ms) => PortEvent::Cpc { ms },
-            Seen::BatteryLost => PortEvent::BatteryLost,
-            Seen::BatteryOk => PortEvent::BatteryOk,
-            Seen::ExtPickup(up) => PortEvent::ParallelPickup { up },
-            Seen::Reading { volts, milliamps } => PortEvent::Reading { volts, milliamps },
-            Seen::Dtmf(key) => PortEvent::Dtmf { key },
-            Seen::Alarm(bits) => PortEvent::Alarm { bits },
-            Seen::AlarmClear(bits) => PortEvent::AlarmClear { bits },
-            Seen::MwiNeon(on) => PortEvent::MwiNeon { on },
-            Seen::Meter => PortEvent::Meter,
-            Seen::Xrun(frames) => PortEvent::Xrun { frames },
-            Seen::HookEdge(closed) => PortEvent::HookEdge { closed },
+            DriverEvent::Ready(kind) => PortEvent::Ready { kind: kind.into() },
+            DriverEvent::BoardGone => PortEvent::BoardGone,
+            DriverEvent::OffHook => PortEvent::OffHook,
+            DriverEvent::OnHook => PortEvent::OnHook,
+            DriverEvent::Flash(ms) => PortEvent::Flash { ms },
+            DriverEvent::PulseDigit(digit) => PortEvent::PulseDigit { digit },
+            DriverEvent::RingTrip => PortEvent::RingTrip,
+            DriverEvent::RingBegin(hz) => PortEvent::RingBegin { hz },
+            DriverEvent::RingEnd(ms) => PortEvent::RingEnd { ms },
+            DriverEvent::Polarity(p) => PortEvent::Polarity { polarity: p.into() },
+            DriverEvent::Cpc(ms) => PortEvent::Cpc { ms },
+            DriverEvent::BatteryLost => PortEvent::BatteryLost,
+            DriverEvent::BatteryOk => PortEvent::BatteryOk,
+            DriverEvent::ExtPickup(up) => PortEvent::ParallelPickup { up },
+            DriverEvent::Reading { volts, milliamps } => PortEvent::Reading { volts, milliamps },
+            DriverEvent::Dtmf(key) => PortEvent::Dtmf { key },
+            DriverEvent::Alarm(bits) => PortEvent::Alarm { bits },
+            DriverEvent::AlarmClear(bits) => PortEvent::AlarmClear { bits },
+            DriverEvent::MwiNeon(on) => PortEvent::MwiNeon { on },
+            DriverEvent::Meter => PortEvent::Meter,
+            DriverEvent::Xrun(frames) => PortEvent::Xrun { frames },
+            DriverEvent::HookEdge(closed) => PortEvent::HookEdge { closed },
         }
     }
 }
