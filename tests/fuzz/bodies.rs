@@ -91,7 +91,7 @@ pub fn script(octets: &[u8]) {
     let began = Instant::now();
     let clock = Arc::new(move || began.elapsed());
     let _ = Pool::check(&Library::default(), "fuzz.rhai", text, Limits::default(), clock);
-    let _ = rhai::Trials::read(text);
+    let _ = rhai::ScriptTests::read(text);
     if let Ok(once) = rhai::format(text) {
         assert_eq!(rhai::format(&once).ok().as_deref(), Some(once.as_str()));
     }

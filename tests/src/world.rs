@@ -28,7 +28,7 @@ use ringtrip_model::board::{BoardEvent, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, GatewayId, Ids, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, Source};
-use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, Step};
+use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, RouterStep};
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::nat::{self, Topology};
 
@@ -650,8 +650,8 @@ impl World {
                     self.directory.pin_tried(now, &attempt, step.proved_pin());
                 }
                 let mut plan = match step {
-                    Step::Done(plan) => *plan,
-                    Step::AskPolicy(policy) => {
+                    RouterStep::Done(plan) => *plan,
+                    RouterStep::AskPolicy(policy) => {
                         let answer = match self.script {
                             Some(script) => script(&policy),
                             None => Err("no script".to_owned()),

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, in words that say where and how to mend it.
+//! What is wrong with a configuration, in words that say where and how to correct it.
 
 use std::collections::BTreeMap;
 
-use ringtrip_rating::brake::Which;
+use ringtrip_rating::limiter::LimitScope;
 
 use crate::{Config, Inbound, LineKind};
 use ringtrip_dialplan::Outcome;
@@ -19,7 +19,7 @@ pub struct Problem {
     pub path: String,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to correct it.
     pub hint: String,
 }
 
@@ -190,9 +190,9 @@ impl Found<'_> {
                     format!("its calls dial by the default plan {:?}, as extensions do", config.default_plan);
                 self.warn(format!("{at}.inbound_plan"), what, "name a plan that has only what they may dial");
             }
-            let limited = config.rates.brake.limits.iter().any(|limit| match &limit.extension {
-                Which::Only(name) => **name == *g.id.as_str(),
-                Which::All | Which::Each => true,
+            let limited = config.rates.limiter.limits.iter().any(|limit| match &limit.extension {
+                LimitScope::Only(name) => **name == *g.id.as_str(),
+                LimitScope::All | LimitScope::Each => true,
             });
             if g.dials() && g.inbound_prefixes.is_none() && !limited {
                 let what = "its calls may dial out, and nothing limits where to and for how much";

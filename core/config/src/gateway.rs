@@ -50,7 +50,7 @@ pub struct Gateway {
     pub accept_from: Vec<IpNet>,
     /// Believe its P-Asserted-Identity and send it ours (RFC 3325).
     pub trusted: bool,
-    /// It is another exchange of the house: an emergency number that it dials is an emergency call. So it is in any case
+    /// It is another exchange of the same site: an emergency number that it dials is an emergency call. So it is in any case
     /// where `inbound` is what it dials.
     pub emergency: bool,
     /// The only codecs to speak with it, best first; none: all, in the order of the other side.
@@ -64,7 +64,7 @@ pub struct Gateway {
     /// Where its calls may go outside when they dial by a plan: digits that the numbers begin with, country code first;
     /// `None`: wherever the plan sends them.
     pub inbound_prefixes: Option<Vec<String>>,
-    /// The script that is asked about calls from it, a path; `None`: that of the house.
+    /// The script that is asked about calls from it, a path; `None`: that of the exchange.
     pub inbound_script: Option<String>,
     /// The plan that numbers to it must pass, which may rewrite them; `None`: any number.
     pub outbound_plan: Option<String>,
@@ -106,7 +106,7 @@ pub const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
 pub struct Password(pub String);
 
 impl Gateway {
-    /// Is it another exchange of the house, whose emergency calls are ours?
+    /// Is it another exchange of the same site, whose emergency calls are ours?
     pub fn may_call_for_help(&self) -> bool {
         self.emergency || matches!(self.inbound, Inbound::Dialled | Inbound::Plan)
     }

@@ -148,7 +148,7 @@ pub struct Extension {
     pub withhold: bool,
     /// Its dial plan; `None`: the default plan.
     pub plan: Option<String>,
-    /// The script that is asked about its calls, a path; `None`: that of the house.
+    /// The script that is asked about its calls, a path; `None`: that of the exchange.
     pub script: Option<String>,
     /// The FXS line whose telephone rings for it too and calls as it.
     pub line: Option<LineId>,
@@ -185,7 +185,7 @@ pub struct Emergency {
     pub landline_first: bool,
     /// The number shown to the emergency service; `None`: the caller's own.
     pub caller_id: Option<String>,
-    /// The address of the house, shown to the operator in events and the console.
+    /// The address of the exchange, shown to the operator in events and the console.
     pub location: String,
 }
 

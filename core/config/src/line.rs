@@ -20,7 +20,7 @@ pub struct Line {
     pub port: PortRef,
     /// (FXS) the telephone's dial plan; (FXO) the plan that numbers to the landline must pass, `None`: any.
     pub plan: Option<String>,
-    /// The script that is asked about calls from it, a path; `None`: that of its extension, or of the house.
+    /// The script that is asked about calls from it, a path; `None`: that of its extension, or of the exchange.
     pub script: Option<String>,
     /// What it is.
     pub kind: LineKind,

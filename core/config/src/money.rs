@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use ringtrip_rating::brake;
 use ringtrip_rating::bundle::Bundle;
 use ringtrip_rating::burst;
-use ringtrip_rating::market;
+use ringtrip_rating::least_cost;
+use ringtrip_rating::limiter;
 
 use super::{Config, Problem, Severity};
 use ringtrip_model::ids::GatewayId;
@@ -15,7 +15,7 @@ use ringtrip_model::ids::GatewayId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rates {
     /// The box's currency, and how offers are compared.
-    pub settings: market::Settings,
+    pub settings: least_cost::LeastCostSettings,
     /// How long a call is taken to last when offers are compared, in seconds.
     pub call_length: u32,
     /// What gateways have to offer; `gw0` is the landline.
@@ -23,9 +23,9 @@ pub struct Rates {
     /// Free minutes.
     pub bundles: Vec<Bundle>,
     /// Limits.
-    pub brake: brake::Settings,
+    pub limiter: limiter::LimiterSettings,
     /// When somebody is told that calls outside come too fast.
-    pub burst: burst::Settings,
+    pub burst: burst::BurstSettings,
 }
 
 /// What a gateway has to offer.
@@ -47,12 +47,12 @@ impl Rates {
 impl Default for Rates {
     fn default() -> Rates {
         Rates {
-            settings: market::Settings::default(),
+            settings: least_cost::LeastCostSettings::default(),
             call_length: 180,
             offered: BTreeMap::new(),
             bundles: Vec::new(),
-            brake: brake::Settings::default(),
-            burst: burst::Settings::default(),
+            limiter: limiter::LimiterSettings::default(),
+            burst: burst::BurstSettings::default(),
         }
     }
 }
@@ -87,21 +87,21 @@ impl Config {
                 );
             }
         }
-        for (i, limit) in self.rates.brake.limits.iter().enumerate() {
+        for (i, limit) in self.rates.limiter.limits.iter().enumerate() {
             let at = format!("money.limit.{}", i + 1);
-            if let brake::Which::Only(name) = &limit.gateway
+            if let limiter::LimitScope::Only(name) = &limit.gateway
                 && !self.has_gateway(name)
             {
                 error(format!("{at}.gateway"), format!("there is no gateway {name}"), gateway_hint);
             }
-            if let brake::Which::Only(name) = &limit.extension
+            if let limiter::LimitScope::Only(name) = &limit.extension
                 && self.extension(name).is_none()
                 && !self.gateways.iter().any(|g| g.id.as_str() == &**name)
             {
                 let hint = "name an extension of this document, a gateway whose calls dial out, or \"each\"";
                 error(format!("{at}.extension"), format!("there is no extension {name}"), hint);
             }
-            if self.rates.brake.limits[..i].iter().any(|other| other.name == limit.name) {
+            if self.rates.limiter.limits[..i].iter().any(|other| other.name == limit.name) {
                 let what = format!("there are two limits {:?}", limit.name);
                 error(
                     format!("{at}.name"),

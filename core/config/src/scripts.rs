@@ -14,7 +14,7 @@ use ringtrip_model::route::{RouteQuery, Target};
 
 impl Config {
     /// The script that is asked about this call: that of the PIN that was proved, else that of the extension, the line or
-    /// the gateway that it comes from, else the script of the house.
+    /// the gateway that it comes from, else the script of the exchange.
     pub fn script_for(&self, query: &RouteQuery) -> Option<&str> {
         let of_pin = query.pin.as_deref().and_then(|name| self.pin(name)?.script.as_deref());
         let own = || match &query.source {

@@ -8,17 +8,17 @@ mod cpu;
 
 use std::hint::black_box;
 
-use common::{House, caller, figure, import, list, query};
+use common::{Site, caller, figure, import, list, query};
 use cpu::Cpu;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringtrip_exchange::route::Verdict;
 use ringtrip_model::ids::CallId;
 
 fn least_cost(c: &mut Criterion<Cpu>) {
-    let House { engine, money, .. } = &House::new();
+    let Site { engine, rating, .. } = &Site::new();
     // Two lists in turn: each import changes the prices.
     let lists = [list(8), list(9)];
-    let mut imports: Vec<_> = (0..5).map(|n| import(money, "gw1", &lists[n % 2])).collect();
+    let mut imports: Vec<_> = (0..5).map(|n| import(rating, "gw1", &lists[n % 2])).collect();
     imports.sort_unstable();
     figure("import, compared, written and in force", 1e6 / imports[2].as_secs_f64(), "rows/s");
     let decided = engine.decide(query(1)).plan;
@@ -42,8 +42,8 @@ fn least_cost(c: &mut Criterion<Cpu>) {
         b.iter(|| {
             let mut plan = plan.clone();
             n += 1;
-            black_box(money.routed(CallId(n), &caller(), &mut plan));
-            money.gone(CallId(n));
+            black_box(rating.routed(CallId(n), &caller(), &mut plan));
+            rating.gone(CallId(n));
         })
     });
 }

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use common::{House, figure, import, list, query};
+use common::{Site, figure, import, list, query};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
 
@@ -46,7 +46,7 @@ fn main() {
         given.unwrap_or(default)
     };
     let (rounds, pause) = (number("rounds", 6), Duration::from_micros(number("pause", 1000)));
-    let house = House::new();
+    let site = Site::new();
     let lists = [list(8), list(9)];
     let mut settings = ["alone", "beside a computing thread", "beside an import"]
         .map(|name| Setting { name, took: Vec::new() });
@@ -56,9 +56,9 @@ fn main() {
     for round in 0..rounds {
         // The two lists in turn: each import changes all prices.
         let (list, mut length) = (&lists[round as usize % 2], Duration::ZERO);
-        beside(&house, &mut n, pause, &mut imported.took, || length = import(&house.money, "gw1", list));
-        beside(&house, &mut n, pause, &mut spun.took, || spin(length));
-        beside(&house, &mut n, pause, &mut alone.took, || std::thread::sleep(length));
+        beside(&site, &mut n, pause, &mut imported.took, || length = import(&site.rating, "gw1", list));
+        beside(&site, &mut n, pause, &mut spun.took, || spin(length));
+        beside(&site, &mut n, pause, &mut alone.took, || std::thread::sleep(length));
         longest = longest.max(length);
     }
     println!("{rounds} rounds, imports of 1M rows took at most {longest:?}");
@@ -75,7 +75,7 @@ fn main() {
 }
 
 /// Makes decisions while this work lasts, on another thread.
-fn beside(house: &House, n: &mut u64, pause: Duration, took: &mut Vec<Took>, work: impl FnOnce() + Send) {
+fn beside(site: &Site, n: &mut u64, pause: Duration, took: &mut Vec<Took>, work: impl FnOnce() + Send) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -92,7 +92,7 @@ fn beside(house: &House, n: &mut u64, pause: Duration, took: &mut Vec<Took>, wor
             let query = query(*n);
             let (forced, waited) = switches();
             let (cpu, begin) = (on_processor(), Instant::now());
-            black_box(house.engine.decide(query));
+            black_box(site.engine.decide(query));
             let wall = begin.elapsed();
             let cpu = on_processor().saturating_sub(cpu);
             let (forced_now, waited_now) = switches();

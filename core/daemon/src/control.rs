@@ -1,5 +1,6 @@
-//! The seam between the faces (HTTP, command line) and the running exchange: snapshots one way, wishes the other.
-//! A wish carries a oneshot for its answer; the exchange answers every one, and a face waits a bounded time.
+//! The interface between the front ends (HTTP, command line) and the running exchange: snapshots one way, commands the
+//! other. A command carries a oneshot for its reply; the exchange answers every command, and a front end waits a bounded
+//! time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
@@ -16,18 +17,18 @@ use crate::views::{Counters, Views};
 pub struct Exchange {
     views: Arc<RwLock<Views>>,
     counters: Arc<Counters>,
-    control: mpsc::Sender<Control>,
-    /// How long an answer is awaited.
-    pub(crate) patience: Duration,
+    control: mpsc::Sender<AdminCommand>,
+    /// How long to wait for a reply.
+    pub(crate) reply_timeout: Duration,
 }
 
-/// Why a wish was not granted.
+/// Why a command failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// No such call, line, board, …
     #[error("there is no {what} {name:?}")]
     Missing { what: &'static str, name: String },
-    /// It makes no sense as asked.
+    /// The request is invalid.
     #[error("{what}; {hint}")]
     Bad { what: String, hint: String },
     /// It is taken, or full.
@@ -64,12 +65,12 @@ pub struct ScriptRefused {
     pub what: String,
 }
 
-/// An answer on its way back.
+/// The channel for a reply.
 pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
 
-/// What a face may ask of the exchange.
+/// An administrative command to the exchange.
 #[derive(Debug)]
-pub enum Control {
+pub enum AdminCommand {
     /// Ring `from` (an extension or a line), then call `to` as if it had been dialled there.
     Originate { from: String, to: String, reply: Reply<CallId> },
     /// End a call.
@@ -105,17 +106,17 @@ impl Claim {
     }
 }
 
-impl Control {
-    /// Has the asker given up? What nobody waits for is not begun: they were told that it has failed.
+impl AdminCommand {
+    /// Whether the sender has given up. Such a command is not carried out: its sender was told that it failed.
     pub fn is_abandoned(&self) -> bool {
         match self {
-            Control::Originate { reply, .. } => reply.is_closed(),
-            Control::Hangup { reply, .. } => reply.is_closed(),
-            Control::Deploy { reply, .. } => reply.is_closed(),
-            Control::ReloadScript { reply, .. } => reply.is_closed(),
-            Control::ReadScript { reply, .. } => reply.is_closed(),
-            Control::Sim(ask) => ask.reply.is_closed(),
-            Control::InjectFault { reply, .. } => reply.is_closed(),
+            AdminCommand::Originate { reply, .. } => reply.is_closed(),
+            AdminCommand::Hangup { reply, .. } => reply.is_closed(),
+            AdminCommand::Deploy { reply, .. } => reply.is_closed(),
+            AdminCommand::ReloadScript { reply, .. } => reply.is_closed(),
+            AdminCommand::ReadScript { reply, .. } => reply.is_closed(),
+            AdminCommand::Sim(ask) => ask.reply.is_closed(),
+            AdminCommand::InjectFault { reply, .. } => reply.is_closed(),
         }
     }
 }
@@ -165,18 +166,18 @@ pub enum Fault {
     None,
 }
 
-/// Wishes that may wait for the exchange.
-const WAITING: usize = 256;
-/// How long a face waits for an answer. A simulated telephone may be asked to press many keys, or listen for a while.
-const PATIENCE: Duration = Duration::from_secs(10);
-const SIM_PATIENCE: Duration = Duration::from_secs(120);
+/// Commands that may be pending.
+const PENDING_MAX: usize = 256;
+/// How long a front end waits for a reply. A simulated telephone may have to press many keys, or listen for a while.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+const SIM_REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Exchange {
-    /// A handle, and the end where the exchange hears the wishes.
-    pub fn new() -> (Exchange, mpsc::Receiver<Control>) {
-        let (control, wishes) = mpsc::channel(WAITING);
+    /// A handle, and the receiving end for the exchange.
+    pub fn new() -> (Exchange, mpsc::Receiver<AdminCommand>) {
+        let (control, commands) = mpsc::channel(PENDING_MAX);
         let (views, counters) = Default::default();
-        (Exchange { views, counters, control, patience: PATIENCE }, wishes)
+        (Exchange { views, counters, control, reply_timeout: REPLY_TIMEOUT }, commands)
     }
 
     /// A snapshot.
@@ -185,8 +186,8 @@ impl Exchange {
     }
 
     /// Looks at the newest snapshot; keep it short, writers wait.
-    pub fn with_views<R>(&self, look: impl FnOnce(&Views) -> R) -> R {
-        look(&self.views.read().unwrap_or_else(|e| e.into_inner()))
+    pub fn with_views<R>(&self, read: impl FnOnce(&Views) -> R) -> R {
+        read(&self.views.read().unwrap_or_else(|e| e.into_inner()))
     }
 
     /// Changes the snapshot; keep it short, readers wait.
@@ -199,18 +200,19 @@ impl Exchange {
         &self.counters
     }
 
-    /// Can the exchange still hear?
+    /// Whether the exchange still receives commands.
     pub fn is_alive(&self) -> bool {
         !self.control.is_closed()
     }
 
-    /// Asks, and waits a bounded time for the answer.
-    pub async fn ask<T>(&self, wish: impl FnOnce(Reply<T>) -> Control) -> Result<T, ControlError> {
+    /// Sends a command and waits a bounded time for the reply.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> AdminCommand) -> Result<T, ControlError> {
         let (reply, answer) = oneshot::channel();
-        let wish = wish(reply);
-        let patience = if matches!(wish, Control::Sim(_)) { SIM_PATIENCE } else { self.patience };
-        self.send(wish)?;
-        match tokio::time::timeout(patience, answer).await {
+        let command = command(reply);
+        let reply_timeout =
+            if matches!(command, AdminCommand::Sim(_)) { SIM_REPLY_TIMEOUT } else { self.reply_timeout };
+        self.send(command)?;
+        match tokio::time::timeout(reply_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(ControlError::Silent),
         }
@@ -229,8 +231,8 @@ impl Exchange {
         let claim = Claim::default();
         let ours = claim.clone();
         let deployment = Box::new(deployment);
-        self.send(Control::Deploy { deployment, version, by, summary, claim, reply })?;
-        let answered = match tokio::time::timeout(self.patience, &mut answer).await {
+        self.send(AdminCommand::Deploy { deployment, version, by, summary, claim, reply })?;
+        let answered = match tokio::time::timeout(self.reply_timeout, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if ours.take() => return Err(ControlError::Silent),
             Err(_) => answer.await,
@@ -238,8 +240,8 @@ impl Exchange {
         answered.unwrap_or(Err(ControlError::Silent))
     }
 
-    fn send(&self, wish: Control) -> Result<(), ControlError> {
-        self.control.try_send(wish).map_err(|refused| match refused {
+    fn send(&self, command: AdminCommand) -> Result<(), ControlError> {
+        self.control.try_send(command).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => ControlError::Busy(
                 "the exchange is busy: too many requests wait; retry in a moment".to_owned(),
             ),

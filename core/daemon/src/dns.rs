@@ -19,7 +19,7 @@ use ringtrip_sip::endpoint::Transport;
 use crate::control_thread::takes_time;
 
 /// A name server that has not answered by then is not waited for: the caller hears nothing meanwhile.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an old answer may stand in for a name server that does not answer.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 /// SRV lists are cut at this many targets.
@@ -65,7 +65,7 @@ impl Dns {
     /// The addresses of a name, and how long that is good.
     pub async fn addresses_of(&self, name: &str) -> Option<(Vec<IpAddr>, Duration)> {
         let resolver = self.resolver()?;
-        let ips = actix_rt::time::timeout(PATIENCE, resolver.lookup_ip(name)).await.ok()?.ok()?;
+        let ips = actix_rt::time::timeout(ANSWER_TIMEOUT, resolver.lookup_ip(name)).await.ok()?.ok()?;
         let left = ips.valid_until().saturating_duration_since(Instant::now());
         Some((ips.iter().collect(), left))
     }
@@ -86,7 +86,7 @@ impl Dns {
         }
         let key = (host.clone(), transport);
         let (found, until) =
-            actix_rt::time::timeout(PATIENCE, self.look(host, transport)).await.unwrap_or_default();
+            actix_rt::time::timeout(ANSWER_TIMEOUT, self.look(host, transport)).await.unwrap_or_default();
         let mut kept = self.kept.borrow_mut();
         let now = Instant::now();
         if !found.is_empty() {

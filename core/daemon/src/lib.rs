@@ -15,12 +15,12 @@ mod files;
 pub mod http;
 pub mod logging;
 mod media;
-pub mod money;
 mod net;
 mod panics;
 pub mod plan;
 #[cfg(feature = "plugins")]
 pub mod plugins;
+pub mod rating;
 pub mod routes;
 pub mod secrets;
 mod shell;

@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn a_panic_inside_a_boundary_becomes_its_words_and_leaves_no_trace() {
-        let fell = caught(|| vital(|| -> u8 { panic!("the {} fell", "line") }));
-        assert_eq!(fell, Err("the line fell".to_owned()));
+        let panic_text = caught(|| vital(|| -> u8 { panic!("the {} fell", "line") }));
+        assert_eq!(panic_text, Err("the line fell".to_owned()));
         assert_eq!((BOUNDARIES.get(), VITAL.get()), (0, false));
         assert_eq!(caught(|| 7), Ok(7));
     }

@@ -1,4 +1,4 @@
-//! Dial plans tried on paper, for the command line and the API alike.
+//! Dial plans tried in a dry run, for the command line and the API alike.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ pub struct PlanFault {
     pub at: usize,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to correct it.
     pub hint: String,
 }
 
@@ -124,7 +124,7 @@ pub enum CannotTry {
     Timer(f64),
 }
 
-/// Presses the keys on paper.
+/// Presses the keys in a dry run.
 pub fn run(ask: &PlanTry) -> Result<PlanAnswer, CannotTry> {
     let star_codes: Vec<Digits> =
         if ask.vsc { star::SPA3102.iter().map(|c| Digits::new(c.code)).collect() } else { Vec::new() };

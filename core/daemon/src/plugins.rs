@@ -19,7 +19,7 @@ use ringtrip_wasm::words::Price;
 use ringtrip_wasm::{Compiler, Installed};
 
 use crate::cli::ServeOptions;
-use crate::money::{ImportAsk, Money};
+use crate::rating::{ImportAsk, Rating};
 use crate::routes::Routes;
 
 /// The plugins of this exchange. Cheap to clone; until [`Plugins::start`] has opened them, there are none.
@@ -30,18 +30,18 @@ pub struct Plugins(Arc<Inner>);
 struct Inner {
     opened: OnceLock<Result<Installed, String>>,
     /// What the configuration says, for when they are opened.
-    told: Mutex<Told>,
+    applied: Mutex<AppliedConfig>,
 }
 
 #[derive(Default, Clone)]
-struct Told {
+struct AppliedConfig {
     landlines: Vec<String>,
     trust: Vec<PublicKey>,
 }
 
 /// The prices that a gateway plugin tells become a deck of the plugin's name. A plugin without prices leaves the deck of
 /// that name, which may be the operator's, alone.
-fn price_list(money: &Money, plugin: &str, prices: &[Price]) {
+fn price_list(rating: &Rating, plugin: &str, prices: &[Price]) {
     if prices.is_empty() {
         return;
     }
@@ -53,8 +53,10 @@ fn price_list(money: &Money, plugin: &str, prices: &[Price]) {
         let _ = writeln!(list, "{},{destination},{minute},{connection},{}", p.prefix, p.per_minute.currency);
     }
     let ask = ImportAsk { name: Some(plugin.to_owned()), confirm: true, ..ImportAsk::default() };
-    match money.import(list.as_bytes(), &ask) {
-        Ok(_) => tracing::info!(plugin, prices = prices.len(), "its prices are the deck of its name"),
+    match rating.import(list.as_bytes(), &ask) {
+        Ok(_) => {
+            tracing::info!(plugin, prices = prices.len(), "its prices are the deck of its name")
+        }
         Err(why) => tracing::warn!(plugin, "its prices are not taken: {why}"),
     }
 }
@@ -85,20 +87,20 @@ impl Plugins {
         options: &ServeOptions,
         servers: &[SocketAddr],
         routes: Routes,
-        money: Money,
+        rating: Rating,
         tell: Tell,
     ) {
         let options = Options {
             folder: options.data.join("plugins"),
             compiler: compiler(options.wasmc.clone()),
             developer: options.developer,
-            trust: self.told().trust,
+            trust: self.applied().trust,
             dns: Arc::new(Names {
                 resolver: crate::dns::resolver(servers),
                 runtime: tokio::runtime::Handle::current(),
             }),
             tell: tell.clone(),
-            prices: Arc::new(move |plugin, prices| price_list(&money, plugin, prices)),
+            prices: Arc::new(move |plugin, prices| price_list(&rating, plugin, prices)),
         };
         let plugins = self.clone();
         let spawned = std::thread::Builder::new().name("plugins".to_owned()).spawn(move || {
@@ -107,9 +109,9 @@ impl Plugins {
                 let text = format!("plugins cannot run: {why}");
                 tell(Event::Alarm { what: "plugins", text });
             }
-            let told = plugins.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let applied = plugins.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
             if let Ok(installed) = &opened {
-                told.tell(installed);
+                applied.tell(installed);
                 installed.heed(move |set| routes.set_plugins(set));
             }
             let _ = plugins.0.opened.set(opened);
@@ -122,13 +124,13 @@ impl Plugins {
     /// What the configuration says of landlines and publishers.
     pub fn configure(&self, config: &Config) {
         let landlines = config.lines.iter().filter(|l| matches!(l.kind, LineKind::Fxo(_)));
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *told = Told {
+        let mut applied = self.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        *applied = AppliedConfig {
             landlines: landlines.map(|l| l.id.to_string()).collect(),
             trust: config.plugin_trust.iter().filter_map(|key| key.parse().ok()).collect(),
         };
         if let Some(Ok(installed)) = self.0.opened.get() {
-            told.tell(installed);
+            applied.tell(installed);
         }
     }
 
@@ -141,12 +143,12 @@ impl Plugins {
         }
     }
 
-    fn told(&self) -> Told {
-        self.0.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn applied(&self) -> AppliedConfig {
+        self.0.applied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Told {
+impl AppliedConfig {
     fn tell(&self, installed: &Installed) {
         installed.set_landlines(self.landlines.iter().cloned());
         installed.set_trust(self.trust.clone());
@@ -165,18 +167,18 @@ impl Naptr for Names {
             Ok(resolver) => resolver.clone(),
             Err(e) => return Err(NaptrFailure::Failed(format!("no name server: {e}"))),
         };
-        let (tell, told) = mpsc::sync_channel::<Result<Vec<NaptrRecord>, NaptrFailure>>(1);
+        let (sender, receiver) = mpsc::sync_channel::<Result<Vec<NaptrRecord>, NaptrFailure>>(1);
         let name = format!("{}.", name.trim_end_matches('.'));
         self.runtime.spawn(async move {
             let asked = tokio::time::timeout(within, resolver.lookup(name, RecordType::NAPTR)).await;
-            let _ = tell.send(match asked {
+            let _ = sender.send(match asked {
                 Err(_) => Err(NaptrFailure::TooLate),
                 Ok(Err(e)) if e.is_no_records_found() || e.is_nx_domain() => Err(NaptrFailure::None),
                 Ok(Err(e)) => Err(NaptrFailure::Failed(e.to_string())),
                 Ok(Ok(lookup)) => Ok(lookup.answers().iter().filter_map(|r| record(&r.data)).collect()),
             });
         });
-        match told.recv_timeout(within) {
+        match receiver.recv_timeout(within) {
             Ok(Ok(records)) if records.is_empty() => Err(NaptrFailure::None),
             Ok(answer) => answer,
             Err(_) => Err(NaptrFailure::TooLate),

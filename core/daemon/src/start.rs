@@ -100,7 +100,7 @@ pub async fn configuration(
 
 /// Where the command line finds the running exchange: a file that only the owner of the data can read.
 #[derive(Serialize, Deserialize)]
-pub struct Door {
+pub struct LocalAccess {
     /// `http://127.0.0.1:8080`.
     pub url: String,
     /// A token for administrators of this very run's data.
@@ -108,7 +108,7 @@ pub struct Door {
 }
 
 /// Name of the door's file in the data folder.
-pub const DOOR: &str = "door.json";
+pub const LOCAL_ACCESS_FILE: &str = "door.json";
 
 /// Opens the door for the command line, with a fresh token in place of the one before.
 pub async fn open_door(store: &Store, data: &Path, listen: SocketAddr) -> Result<(), StartError> {
@@ -119,13 +119,13 @@ pub async fn open_door(store: &Store, data: &Path, listen: SocketAddr) -> Result
     if listen.ip().is_unspecified() {
         reachable.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    let door = Door { url: format!("http://{reachable}"), token: token.0 };
-    let path = data.join(DOOR);
+    let access = LocalAccess { url: format!("http://{reachable}"), token: token.0 };
+    let path = data.join(LOCAL_ACCESS_FILE);
     let written = (|| {
         let draft = data.join("door.tmp");
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(serde_json::to_string(&door).unwrap_or_default().as_bytes())?;
+        file.write_all(serde_json::to_string(&access).unwrap_or_default().as_bytes())?;
         fs::rename(&draft, &path)
     })();
     written.map_err(|why| StartError::File { path, why, what: "written" })?;
@@ -189,11 +189,11 @@ mod tests {
         for _ in 0..2 {
             open_door(&store, dir.path(), "0.0.0.0:8080".parse().unwrap()).await.unwrap();
         }
-        let path = dir.path().join(DOOR);
+        let path = dir.path().join(LOCAL_ACCESS_FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let door: Door = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        assert_eq!(door.url, "http://127.0.0.1:8080");
+        let access: LocalAccess = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(access.url, "http://127.0.0.1:8080");
         assert_eq!(store.tokens().len(), 1);
-        assert!(store.token_by_hash(&crate::secrets::sha256(&door.token)).is_some());
+        assert!(store.token_by_hash(&crate::secrets::sha256(&access.token)).is_some());
     }
 }

@@ -87,7 +87,7 @@ pub struct LineView {
     pub last_disconnect: Option<String>,
     /// The extension that its telephone calls as.
     pub extension: Option<String>,
-    /// What is wrong with it and how to mend it; null when nothing is.
+    /// What is wrong with it and how to correct it; null when nothing is.
     pub fault: Option<String>,
 }
 

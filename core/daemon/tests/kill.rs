@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ringtrip::store::torture::{Mode, missing};
+use ringtrip::store::crash_test::{Mode, missing};
 
 /// Kills the writer `times` times, each after another while, and counts (lost, acknowledged) over all.
 fn kill(dir: &Path, mode: Mode, times: u64) -> (u64, u64) {

@@ -1,5 +1,5 @@
-//! Bundles: free minutes a month with a gateway to some prefixes. Counted in seconds, begun anew with each month of the
-//! box's calendar, and used before money is.
+//! Bundles: free minutes a month on a gateway to some prefixes. Counted in seconds, reset each calendar month, and used
+//! before money is charged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Bundle {
 
 /// A bundle that pays for a call, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
+pub struct BundleBalance {
     /// The bundle.
     pub bundle: Arc<str>,
     /// Seconds that are neither used nor held by a call that runs.
@@ -34,7 +34,7 @@ pub struct Left {
 
 /// How much of a bundle was used; a plain row to be stored and given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct BundleRow {
     /// The bundle.
     pub bundle: Arc<str>,
     /// In this month.
@@ -48,12 +48,12 @@ pub struct Row {
 pub struct Bundles {
     bundles: Vec<Bundle>,
     used: BTreeMap<Arc<str>, (Month, u32)>,
-    held: BTreeMap<u64, Held>,
+    reserved: BTreeMap<u64, Reserved>,
 }
 
 /// Seconds that a running call may use.
 #[derive(Debug, Clone)]
-struct Held {
+struct Reserved {
     bundle: Arc<str>,
     month: Month,
     seconds: u32,
@@ -72,7 +72,7 @@ impl Bundles {
     }
 
     /// The bundle that pays for a call to this number by this gateway, if one has seconds left.
-    pub fn left(&self, gateway: &str, number: Prefix, at: At) -> Option<Left> {
+    pub fn left(&self, gateway: &str, number: Prefix, at: At) -> Option<BundleBalance> {
         if self.bundles.is_empty() {
             return None;
         }
@@ -80,35 +80,36 @@ impl Bundles {
         self.bundles
             .iter()
             .filter(|b| &*b.gateway == gateway && b.prefixes.covers(number))
-            .map(|b| Left {
+            .map(|b| BundleBalance {
                 bundle: Arc::clone(&b.name),
                 seconds: b.seconds.saturating_sub(self.spent(&b.name, month)),
             })
             .find(|left| left.seconds > 0)
     }
 
-    /// A call begins: up to so many seconds are kept for it, so that calls at the same time do not count on the same
-    /// ones. Answers what it got. A call that held some already gives them back first.
-    pub fn hold(&mut self, call: u64, gateway: &str, number: Prefix, at: At, seconds: u32) -> u32 {
-        self.held.remove(&call);
+    /// Reserves up to this many seconds for a call, so that concurrent calls do not count on the same ones. Returns
+    /// what was reserved. An earlier reservation of the same call is released first.
+    pub fn reserve(&mut self, call: u64, gateway: &str, number: Prefix, at: At, seconds: u32) -> u32 {
+        self.reserved.remove(&call);
         let Some(left) = self.left(gateway, number, at) else { return 0 };
         let seconds = seconds.min(left.seconds);
-        self.held.insert(call, Held { bundle: left.bundle, month: at.month(), seconds });
+        self.reserved.insert(call, Reserved { bundle: left.bundle, month: at.month(), seconds });
         seconds
     }
 
-    /// The call is over after so many seconds (0: it was never answered). What it held and did not use is free again.
-    /// Answers how many seconds the bundle paid. The month in which a call begins is the one that pays.
-    pub fn settle(&mut self, call: u64, seconds: u32) -> u32 {
-        let Some(held) = self.held.remove(&call) else { return 0 };
-        let steps = self.bundles.iter().find(|b| b.name == held.bundle).map_or(Steps::SECOND, |b| b.steps);
-        let paid = steps.billed(seconds).min(held.seconds);
-        let entry = self.used.entry(held.bundle).or_insert((held.month, 0));
-        if entry.0 < held.month {
-            *entry = (held.month, 0);
+    /// The call ended after so many seconds (0: it was never answered). Unused reserved seconds are released. Returns
+    /// the seconds that the bundle paid. They count against the month in which the call began.
+    pub fn commit(&mut self, call: u64, seconds: u32) -> u32 {
+        let Some(reserved) = self.reserved.remove(&call) else { return 0 };
+        let steps =
+            self.bundles.iter().find(|b| b.name == reserved.bundle).map_or(Steps::SECOND, |b| b.steps);
+        let paid = steps.billed(seconds).min(reserved.seconds);
+        let entry = self.used.entry(reserved.bundle).or_insert((reserved.month, 0));
+        if entry.0 < reserved.month {
+            *entry = (reserved.month, 0);
         }
         // A call of last month that ends in this one was paid then.
-        if entry.0 == held.month {
+        if entry.0 == reserved.month {
             entry.1 = entry.1.saturating_add(paid);
         }
         paid.min(seconds)
@@ -117,8 +118,9 @@ impl Bundles {
     /// Used and held seconds.
     fn spent(&self, name: &Arc<str>, month: Month) -> u32 {
         let used = self.used.get(name).filter(|u| u.0 == month).map_or(0, |u| u.1);
-        let held = self.held.values().filter(|h| h.bundle == *name && h.month == month).map(|h| h.seconds);
-        held.fold(used, u32::saturating_add)
+        let reserved =
+            self.reserved.values().filter(|h| h.bundle == *name && h.month == month).map(|h| h.seconds);
+        reserved.fold(used, u32::saturating_add)
     }
 
     /// The bundles.
@@ -127,8 +129,8 @@ impl Bundles {
     }
 
     /// What is used, to be stored.
-    pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.used.iter().map(|(bundle, (month, used))| Row {
+    pub fn rows(&self) -> impl Iterator<Item = BundleRow> {
+        self.used.iter().map(|(bundle, (month, used))| BundleRow {
             bundle: Arc::clone(bundle),
             month: *month,
             used: *used,
@@ -136,7 +138,7 @@ impl Bundles {
     }
 
     /// Takes back what was stored, for bundles that still are.
-    pub fn restore(&mut self, rows: impl IntoIterator<Item = Row>) {
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = BundleRow>) {
         for row in rows {
             if self.bundles.iter().any(|b| b.name == row.bundle) {
                 self.used.insert(row.bundle, (row.month, row.used));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// What counts as a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct BurstSettings {
     /// So many calls; 0 tells nobody.
     pub calls: u32,
     /// Within this time.
@@ -24,22 +24,22 @@ pub struct Bursts {
 struct Count {
     begun: VecDeque<Instant>,
     /// When it was told last.
-    told: Option<Instant>,
+    alarmed: Option<Instant>,
 }
 
 /// Payers are extensions and gateways of the configuration; more than these are a mistake.
 const PAYERS: usize = 10_000;
 
-impl Default for Settings {
+impl Default for BurstSettings {
     /// A person dials three or four numbers a minute, a dialler of a fraudster some in a second.
-    fn default() -> Settings {
-        Settings { calls: 20, time: Duration::from_secs(60) }
+    fn default() -> BurstSettings {
+        BurstSettings { calls: 20, time: Duration::from_secs(60) }
     }
 }
 
 impl Bursts {
     /// A call outside begins. How many there were within the time, when they have just become too many; once in that time.
-    pub fn begun(&mut self, now: Instant, who: &str, settings: Settings) -> Option<u32> {
+    pub fn begun(&mut self, now: Instant, who: &str, settings: BurstSettings) -> Option<u32> {
         if settings.calls == 0 {
             return None;
         }
@@ -59,9 +59,10 @@ impl Bursts {
             count.begun.pop_front();
         }
         count.begun.push_back(now);
-        let many = count.begun.len() >= settings.calls as usize && !count.told.as_ref().is_some_and(recent);
+        let many =
+            count.begun.len() >= settings.calls as usize && !count.alarmed.as_ref().is_some_and(recent);
         many.then(|| {
-            count.told = Some(now);
+            count.alarmed = Some(now);
             u32::try_from(count.begun.len()).unwrap_or(u32::MAX)
         })
     }
@@ -75,19 +76,19 @@ mod tests {
     fn a_dialler_is_told_of_once_and_a_person_never() {
         #[allow(clippy::disallowed_methods)] // Virtual time starts somewhere.
         let start = Instant::now();
-        let settings = Settings::default();
+        let settings = BurstSettings::default();
         let mut bursts = Bursts::default();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let told: Vec<_> = (0..60).filter_map(|n| bursts.begun(at(n * 2), "201", settings)).collect();
-        assert_eq!(told, [20], "60 calls in 0.1 s");
+        let alarmed: Vec<_> = (0..60).filter_map(|n| bursts.begun(at(n * 2), "201", settings)).collect();
+        assert_eq!(alarmed, [20], "60 calls in 0.1 s");
         // It goes on: told again after a minute.
-        let told =
+        let alarmed =
             (0..100u64).filter(|n| bursts.begun(at(200 + n * 1000), "201", settings).is_some()).count();
-        assert_eq!(told, 1);
+        assert_eq!(alarmed, 1);
         for n in 0..200 {
             assert_eq!(bursts.begun(at(n * 15_000), "202", settings), None, "four numbers a minute");
         }
-        let off = Settings { calls: 0, ..settings };
+        let off = BurstSettings { calls: 0, ..settings };
         assert!((0..100).all(|n| bursts.begun(at(n), "203", off).is_none()));
     }
 }

@@ -105,7 +105,7 @@ struct Names {
 
 /// A rate as the deck keeps it. Nothing is read of it before it is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Found<'a> {
+pub struct DeckMatch<'a> {
     /// The prefix that begins the number.
     pub prefix: Prefix,
     deck: &'a Deck,
@@ -163,17 +163,17 @@ impl Deck {
 
     /// The price for a number (digits, with country code) at a moment: of the prefixes that begin it and have a price
     /// then, the longest; of its prices the newest, and before all-day ones those for the hour.
-    pub fn find(&self, number: &str, at: At) -> Option<Found<'_>> {
+    pub fn find(&self, number: &str, at: At) -> Option<DeckMatch<'_>> {
         self.find_prefix(Prefix::leading(number), at)
     }
 
     /// As [`find`](Self::find), for a number that is read already.
-    pub fn find_prefix(&self, number: Prefix, at: At) -> Option<Found<'_>> {
+    pub fn find_prefix(&self, number: Prefix, at: At) -> Option<DeckMatch<'_>> {
         self.find_listed(number, at).filter(|found| !found.tariff().barred)
     }
 
     /// As [`find_prefix`](Self::find_prefix), also where the longest prefix is [not for sale](Tariff::barred).
-    pub fn find_listed(&self, number: Prefix, at: At) -> Option<Found<'_>> {
+    pub fn find_listed(&self, number: Prefix, at: At) -> Option<DeckMatch<'_>> {
         // Most numbers have a price behind their fifth digit; only for the others is the way gone from its beginning.
         let below = self.jump.get(number.first_five()).filter(|place| **place != 0);
         if let Some(found) = below.and_then(|place| self.descend(self.node(*place)?, FIVE, number, at)) {
@@ -183,11 +183,11 @@ impl Deck {
             return Some(found);
         }
         let terms = self.terms_of(self.whole.as_ref()?).find(|t| t.holds(self, at))?;
-        Some(Found { prefix: Prefix::ALL, deck: self, terms })
+        Some(DeckMatch { prefix: Prefix::ALL, deck: self, terms })
     }
 
     /// The longest prefix with a price, from this node on, to which so many digits led.
-    fn descend(&self, node: Node, from: usize, number: Prefix, at: At) -> Option<Found<'_>> {
+    fn descend(&self, node: Node, from: usize, number: Prefix, at: At) -> Option<DeckMatch<'_>> {
         // The nodes on the way down, and at which depths prefixes end: the rows of most are never read.
         let mut way = [node; MOST_DIGITS];
         let mut passed = 0u32;
@@ -203,7 +203,7 @@ impl Deck {
             passed ^= 1 << depth;
             let digit = number.digits().nth(depth)?;
             if let Some(terms) = self.terms_of(&self.row(way[depth], digit)?).find(|t| t.holds(self, at)) {
-                return Some(Found { prefix: number.first(depth + 1), deck: self, terms });
+                return Some(DeckMatch { prefix: number.first(depth + 1), deck: self, terms });
             }
         }
         None
@@ -234,7 +234,7 @@ impl Deck {
     }
 
     /// The rates of exactly this prefix, the newest first.
-    pub fn exact(&self, prefix: Prefix) -> impl Iterator<Item = Found<'_>> {
+    pub fn exact(&self, prefix: Prefix) -> impl Iterator<Item = DeckMatch<'_>> {
         let mut row = self.whole;
         let mut node = self.node(0);
         for digit in prefix.digits() {
@@ -245,12 +245,12 @@ impl Deck {
     }
 
     /// All rates, sorted by prefix.
-    pub fn rates(&self) -> impl Iterator<Item = Found<'_>> {
+    pub fn rates(&self) -> impl Iterator<Item = DeckMatch<'_>> {
         Walk::new(self).flat_map(|(prefix, _, row)| self.rates_of(prefix, row))
     }
 
     /// The prefixes in order, each with whether a shorter one of the deck begins it, and with its rates.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (Prefix, bool, impl Iterator<Item = Found<'_>>)> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Prefix, bool, impl Iterator<Item = DeckMatch<'_>>)> {
         Walk::new(self).map(|(prefix, has_parent, row)| (prefix, has_parent, self.rates_of(prefix, row)))
     }
 
@@ -268,11 +268,11 @@ impl Deck {
     }
 
     /// The rates that this row of a prefix stands for.
-    fn rates_of(&self, prefix: Prefix, row: u32) -> impl Iterator<Item = Found<'_>> {
+    fn rates_of(&self, prefix: Prefix, row: u32) -> impl Iterator<Item = DeckMatch<'_>> {
         let (one, several) = self.places(row);
         let places = one.into_iter().chain(several.iter().copied());
         let terms = places.filter_map(|place| self.terms.get(place as usize));
-        terms.map(move |terms| Found { prefix, deck: self, terms })
+        terms.map(move |terms| DeckMatch { prefix, deck: self, terms })
     }
 
     /// The same, bare.
@@ -402,7 +402,7 @@ impl Names {
     }
 }
 
-impl<'a> Found<'a> {
+impl<'a> DeckMatch<'a> {
     /// What the deck calls it.
     pub fn destination(&self) -> &'a str {
         self.deck.names.get(self.terms.name)

@@ -136,7 +136,7 @@ pub struct RowError {
     pub column: usize,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to correct it.
     pub hint: &'static str,
 }
 
@@ -200,7 +200,7 @@ pub enum Refused {
         column: usize,
         /// What is wrong.
         what: String,
-        /// How to mend it.
+        /// How to correct it.
         hint: &'static str,
     },
     /// Not one good row.

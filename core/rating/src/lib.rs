@@ -1,17 +1,17 @@
-//! What calls cost: money, rate decks, least-cost choice, bundles, and the brake that keeps spending within limits.
+//! Rating: money, rate decks, least-cost routing, bundles of free minutes, and spending limits.
 //!
-//! Everything here is a pure machine or plain data: no clock, no file, no socket, no thread, no serde, and nothing of
-//! the other rooms. Gateways and extensions are names. Numbers are digits with the country code and without `+`;
-//! whoever asks has normalised them. The daemon brings the time, the files and the configuration, and stores the plain
-//! rows that [`quality::Quality`], [`bundle::Bundles`] and [`brake::Brake`] give out.
+//! Everything here is a pure state machine or plain data: no clock, file, socket, thread or serde, and no dependency on
+//! the other crates. Gateways and extensions are names. Numbers are digits with the country code and without `+`; the
+//! caller normalises them. The daemon supplies the time, the files and the configuration, and stores the plain rows
+//! that [`quality::Quality`], [`bundle::Bundles`] and [`limiter::SpendLimiter`] return.
 
-pub mod brake;
 pub mod bundle;
 pub mod burst;
 pub mod deck;
 pub mod export;
 pub mod import;
-pub mod market;
+pub mod least_cost;
+pub mod limiter;
 pub mod money;
 pub mod prefix;
 pub mod quality;

@@ -2,11 +2,11 @@
 //!
 //! Kept per gateway, and per gateway and the first digits of the number. Old calls fade with a half-life, so that a
 //! provider that was bad once is given another chance. A few calls do not decide: the group's figures begin as the
-//! gateway's, the gateway's as an assumed ordinary provider's, each worth [`Settings::prior`] calls.
+//! gateway's, the gateway's as an assumed ordinary provider's, each worth [`QualitySettings::prior`] calls.
 
 mod emodel;
 
-pub use emodel::{Heard, Mos};
+pub use emodel::{Impairments, Mos};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const MOST_GROUPS: usize = 4_096;
 
 /// How quality is learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
+pub struct QualitySettings {
     /// How many first digits of a number make a group.
     pub digits: usize,
     /// After so many seconds a call counts half.
@@ -27,12 +27,12 @@ pub struct Settings {
     /// How many calls the assumption is worth.
     pub prior: f32,
     /// The assumption.
-    pub assumed: Figures,
+    pub assumed: QualityFigures,
 }
 
 /// What is known of a gateway, or of one of its groups.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Figures {
+pub struct QualityFigures {
     /// Share of calls that were answered, 0 to 1. Busy and declined ones count as answered: the provider did its work.
     pub answered: f32,
     /// Seconds from the INVITE to the first sign of ringing.
@@ -54,18 +54,18 @@ pub enum Outcome {
 
 /// A call that is over, as quality sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Finished {
+pub struct FinishedCall {
     /// How it went.
     pub outcome: Outcome,
     /// Milliseconds from the INVITE to the first sign of ringing, if there was one.
     pub post_dial_delay: Option<u32>,
     /// What the network did to its sound, if there was sound enough to tell.
-    pub heard: Option<Heard>,
+    pub impairments: Option<Impairments>,
 }
 
 /// One line of what is kept; plain values to be stored and given back.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct QualityRow {
     /// The gateway.
     pub gateway: Arc<str>,
     /// The group; empty for the gateway as a whole.
@@ -83,7 +83,7 @@ pub struct Row {
 /// The memory.
 #[derive(Debug, Clone, Default)]
 pub struct Quality {
-    settings: Settings,
+    settings: QualitySettings,
     gateways: BTreeMap<Arc<str>, Gateway>,
 }
 
@@ -107,18 +107,18 @@ struct Mean {
     sum: f32,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for QualitySettings {
+    fn default() -> QualitySettings {
+        QualitySettings {
             digits: 4,
             half_life: 86_400,
             prior: 20.0,
-            assumed: Figures { answered: 0.9, delay: 2.5, mos: 4.1, calls: 0.0 },
+            assumed: QualityFigures { answered: 0.9, delay: 2.5, mos: 4.1, calls: 0.0 },
         }
     }
 }
 
-impl Figures {
+impl QualityFigures {
     /// One number from 0 to 1 to compare by: the answer ratio counts half, delay and sound a quarter each. Ten seconds
     /// of silence after dialling are as bad as can be; people hang up.
     pub fn score(&self) -> f32 {
@@ -130,12 +130,12 @@ impl Figures {
 
 impl Quality {
     /// An empty memory.
-    pub fn new(settings: Settings) -> Quality {
+    pub fn new(settings: QualitySettings) -> Quality {
         Quality { settings, gateways: BTreeMap::new() }
     }
 
     /// A call by this gateway is over.
-    pub fn feed(&mut self, gateway: &str, number: &str, at: At, call: Finished) {
+    pub fn feed(&mut self, gateway: &str, number: &str, at: At, call: FinishedCall) {
         let group = Prefix::leading(number).first(self.settings.digits);
         let half_life = self.settings.half_life;
         if !self.gateways.contains_key(gateway) {
@@ -153,22 +153,22 @@ impl Quality {
     }
 
     /// What is known of calls to this number by this gateway.
-    pub fn figures(&self, gateway: &str, number: Prefix, at: At) -> Figures {
-        let Settings { digits, half_life, prior, assumed } = self.settings;
+    pub fn figures(&self, gateway: &str, number: Prefix, at: At) -> QualityFigures {
+        let QualitySettings { digits, half_life, prior, assumed } = self.settings;
         let Some(known) = self.gateways.get(gateway) else { return assumed };
         let whole = known.whole.figures(at.unix, half_life, prior, assumed);
         match known.groups.get(&number.first(digits)) {
             Some(group) => group.figures(at.unix, half_life, prior, whole),
-            None => Figures { calls: 0.0, ..whole },
+            None => QualityFigures { calls: 0.0, ..whole },
         }
     }
 
     /// All that is known, to be stored.
-    pub fn rows(&self) -> impl Iterator<Item = Row> {
+    pub fn rows(&self) -> impl Iterator<Item = QualityRow> {
         self.gateways.iter().flat_map(|(name, gateway)| {
             std::iter::once((Prefix::ALL, &gateway.whole))
                 .chain(gateway.groups.iter().map(|(p, l)| (*p, l)))
-                .map(|(group, l)| Row {
+                .map(|(group, l)| QualityRow {
                     gateway: Arc::clone(name),
                     group,
                     at: l.at,
@@ -180,7 +180,7 @@ impl Quality {
     }
 
     /// A memory from what was stored. Rows that no memory can have written (not finite, less than nothing) are left out.
-    pub fn restored(settings: Settings, rows: impl IntoIterator<Item = Row>) -> Quality {
+    pub fn restored(settings: QualitySettings, rows: impl IntoIterator<Item = QualityRow>) -> Quality {
         let mut quality = Quality::new(settings);
         for row in rows {
             let numbers = row.calls.iter().chain(&row.delays).chain(&row.sounds);
@@ -227,7 +227,7 @@ impl Learned {
         (-passed / half_life.max(1) as f32).exp2()
     }
 
-    fn feed(&mut self, now: i64, half_life: u32, call: Finished) {
+    fn feed(&mut self, now: i64, half_life: u32, call: FinishedCall) {
         let fade = self.fade(now, half_life);
         for mean in [&mut self.calls, &mut self.delays, &mut self.sounds] {
             mean.weight *= fade;
@@ -239,14 +239,14 @@ impl Learned {
             // A minute is as long as forever; one absurd value must not outweigh a thousand.
             self.delays.add(ms.min(60_000) as f32 / 1000.0);
         }
-        if let Some(heard) = call.heard {
-            self.sounds.add(heard.mos().0);
+        if let Some(impairments) = call.impairments {
+            self.sounds.add(impairments.mos().0);
         }
     }
 
-    fn figures(&self, now: i64, half_life: u32, prior: f32, assumed: Figures) -> Figures {
+    fn figures(&self, now: i64, half_life: u32, prior: f32, assumed: QualityFigures) -> QualityFigures {
         let fade = self.fade(now, half_life);
-        Figures {
+        QualityFigures {
             answered: self.calls.with(fade, prior, assumed.answered),
             delay: self.delays.with(fade, prior, assumed.delay),
             mos: self.sounds.with(fade, prior, assumed.mos),

@@ -1,4 +1,4 @@
-//! A canary: a draft decides for one extension or a share of calls, and is called back when their answer ratio, delay
+//! A canary: a draft decides for one extension or a share of calls, and is rolled back when their answer ratio, delay
 //! or cost is worse than that of the others. A pure machine; time and calls are arguments. Emergency calls are never in
 //! it: whoever asks [`Canary::takes`] has looked for them first.
 
@@ -19,7 +19,7 @@ pub enum Share {
     Percent(u8),
 }
 
-/// When a canary is called back.
+/// When a canary is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Calls of this time count.
@@ -107,17 +107,17 @@ impl Canary {
         &self.share
     }
 
-    /// When it is called back.
+    /// When it is rolled back.
     pub fn rule(&self) -> &Rule {
         &self.rule
     }
 
-    /// Why it was called back, if it was.
+    /// Why it was rolled back, if it was.
     pub fn over(&self) -> Option<&str> {
         self.over.as_deref()
     }
 
-    /// A call ended. Answers why the canary is called back, if it is now; from then on it takes no call.
+    /// A call ended. Answers why the canary is rolled back, if it is now; from then on it takes no call.
     pub fn on(&mut self, now: Instant, sample: Sample) -> Option<String> {
         if self.over.is_some() {
             return None;
@@ -129,8 +129,8 @@ impl Canary {
         self.over.clone()
     }
 
-    /// It is called back for a reason that no call gave.
-    pub fn call_back(&mut self, why: &str) {
+    /// It is rolled back for a reason that no call gave.
+    pub fn roll_back(&mut self, why: &str) {
         self.over.get_or_insert_with(|| why.to_owned());
     }
 

@@ -1,11 +1,11 @@
-//! The whole decision about a call: emergency, plan, policy plugins, script, prices, gateway plugins. Live calls,
-//! `route explain`, tests and replays all come through here, so that what is explained is what happens.
+//! The routing decision: emergency, dial plan, policy plugins, script, prices, gateway plugins. Live calls, `route
+//! explain`, tests and replays all use it, so an explanation shows exactly what a call would do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::router::{Gateways, PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, Step};
+use crate::router::{Gateways, PolicyAnswer, PolicyCall, PolicyVerdict, Prices, Router, RouterStep};
 use ringtrip_exchange::emergency;
 use ringtrip_exchange::route::{
     Attempt, Prelude, Question, RoutePlan, RouteQuery, Stage, StepKind, Verdict, Wanted,
@@ -16,7 +16,7 @@ use ringtrip_model::party::Cause;
 use crate::plugins::Plugins;
 use crate::script::Script;
 
-/// All that decides about calls, at one moment. A change makes a new one; calls in progress keep what they have.
+/// An immutable snapshot of everything that routes calls. A change builds a new engine; calls in progress keep theirs.
 #[derive(Clone)]
 pub struct Engine {
     router: Router,
@@ -53,14 +53,14 @@ impl Engine {
         Engine { explaining: true, ..self.clone() }
     }
 
-    /// The same engine with somebody else who knows how gateways are: for questions of the kind "what if".
+    /// The same engine with other gateway states, for "what if" questions.
     pub fn with_gateways(&self, gateways: Arc<dyn Gateways>) -> Engine {
         Engine { router: self.router.clone().with_gateways(gateways), ..self.clone() }
     }
 
-    /// The same engine for questions on paper: what plugins keep of them, and how they do, is not seen by calls.
-    pub fn on_paper(&self) -> Engine {
-        let plugins = self.plugins.on_paper().unwrap_or_else(|| self.plugins.clone());
+    /// The same engine for dry runs: state that plugins keep during them is not visible to calls.
+    pub fn dry_run(&self) -> Engine {
+        let plugins = self.plugins.dry_run().unwrap_or_else(|| self.plugins.clone());
         Engine { plugins, ..self.clone() }
     }
 
@@ -69,7 +69,7 @@ impl Engine {
         Engine { router: self.router.clone().with_prices(prices), ..self.clone() }
     }
 
-    /// Its router, for what needs no foreign code.
+    /// Its router, for decisions that need no script or plugin.
     pub fn router(&self) -> &Router {
         &self.router
     }
@@ -77,15 +77,15 @@ impl Engine {
     /// The whole decision.
     pub fn decide(&self, query: RouteQuery) -> Decision {
         match self.begin(query) {
-            Step::Done(plan) => Decision { plan: *plan, events: Vec::new() },
-            Step::AskPolicy(call) => self.finish(*call),
+            RouterStep::Done(plan) => Decision { plan: *plan, events: Vec::new() },
+            RouterStep::AskPolicy(call) => self.finish(*call),
         }
     }
 
-    /// All that is decided without foreign code; [`Engine::finish`] takes the question, on another thread.
-    pub fn begin(&self, query: RouteQuery) -> Step {
+    /// Everything that is decided without scripts and plugins; [`Engine::finish`] continues on another thread.
+    pub fn begin(&self, query: RouteQuery) -> RouterStep {
         match self.router.before_policy(query) {
-            Step::Done(plan) => Step::Done(Box::new(noted(*plan))),
+            RouterStep::Done(plan) => RouterStep::Done(Box::new(noted(*plan))),
             ask => ask,
         }
     }
@@ -94,20 +94,20 @@ impl Engine {
     pub fn finish(&self, call: PolicyCall) -> Decision {
         let mut events = Vec::new();
         let mut call = call;
-        let answer = match self.advice(&mut call, &mut events) {
+        let answer = match self.policy_plugins(&mut call, &mut events) {
             Some(answer) => Ok(answer),
             None => self.script(&call),
         };
         let script = call.script.clone().unwrap_or_default();
         let (mut plan, event) = self.router.after_policy(call.clone(), &script, answer);
         events.extend(event);
-        self.look_last(&call, &mut plan, &mut events);
+        self.outbound_scripts(&call, &mut plan, &mut events);
         self.prepare(&call, &mut plan);
         Decision { plan: noted(plan), events }
     }
 
-    /// What the script that the question names and each policy plugin say to it when they are asked directly, whatever the
-    /// router would decide before it: for proofs.
+    /// The answers of the script that the query names and of each policy plugin, asked directly and independently of what
+    /// the router decides first. For proofs.
     pub fn opinions(&self, call: &PolicyCall) -> Vec<(String, Result<PolicyAnswer, String>)> {
         let mut said = Vec::new();
         if let Some(name) = &call.script {
@@ -118,8 +118,8 @@ impl Engine {
         said
     }
 
-    /// The first opinion of a policy plugin.
-    fn advice(&self, call: &mut PolicyCall, events: &mut Vec<Event>) -> Option<PolicyAnswer> {
+    /// The first policy plugin answer that is not `Pass`.
+    fn policy_plugins(&self, call: &mut PolicyCall, events: &mut Vec<Event>) -> Option<PolicyAnswer> {
         for said in self.plugins.route(call) {
             let steps = &mut call.default.provenance;
             match said.answer {
@@ -155,15 +155,15 @@ impl Engine {
         run.map_err(|fault| fault.to_string())
     }
 
-    /// Asks the own scripts of gateways about attempts to them. What they refuse is not tried.
-    fn look_last(&self, call: &PolicyCall, plan: &mut RoutePlan, events: &mut Vec<Event>) {
+    /// Runs each gateway's outbound script on the attempts to that gateway. Refused attempts are removed.
+    fn outbound_scripts(&self, call: &PolicyCall, plan: &mut RoutePlan, events: &mut Vec<Event>) {
         let Verdict::Stages(stages) = &mut plan.verdict else { return };
         let provenance = &mut plan.provenance;
         let mut last = None;
         for stage in stages.iter_mut() {
             stage.targets.retain_mut(|attempt| {
                 let Some(name) = self.router.config().script_towards(&attempt.target) else { return true };
-                match self.last_look(name, call, attempt) {
+                match self.outbound_script(name, call, attempt) {
                     Ok(Ok(steps)) => {
                         provenance.steps.extend(steps);
                         true
@@ -194,9 +194,9 @@ impl Engine {
         }
     }
 
-    /// One attempt, as its gateway's script leaves it: changed in place; refused (`Ok(Err)`); or left as it is, because the
-    /// script failed or wanted what it may not.
-    fn last_look(
+    /// Runs the outbound script on one attempt: changed in place, refused (`Ok(Err)`), or unchanged because the script
+    /// failed or asked for something that it may not do (`Err`).
+    fn outbound_script(
         &self,
         name: &str,
         call: &PolicyCall,

@@ -1,20 +1,20 @@
-//! The one decision about a call: emergency, dial plan, policy scripts in Rhai, plugins' answers, prices. Live calls, what is
-//! explained, script tests, replays, proofs and canaries all come through [`Engine::decide`].
+//! Call routing: emergency table, dial plan, policy plugins, Rhai scripts, prices and gateway plugins. Live calls,
+//! `route explain`, script tests, replays, proofs and canaries all use [`Engine::decide`].
 //!
-//! A policy is asked after the dial plan and answers with data ([`crate::router::PolicyAnswer`]). It can
-//! name targets, numbers and how the caller is shown. It cannot reach the world, cannot wait, and cannot make, see or
-//! stop an emergency call: the router decides those before it asks and looks again at what comes back.
+//! A policy runs after the dial plan and answers with data ([`crate::router::PolicyAnswer`]). It can name targets and
+//! numbers and change the caller ID. It has no IO, cannot block, and cannot make, see or stop an emergency call: the
+//! router decides those before it asks the policy, and checks the answer again.
 
 pub mod canary;
+pub mod coverage;
 pub mod decide;
 pub mod plugins;
-pub mod probe;
 pub mod proof;
-pub mod reach;
 pub mod replay;
+pub mod reverse_lookup;
 pub mod router;
 pub mod script;
 
 pub use decide::{Decision, Engine};
-pub use plugins::{NoPlugins, PluginSaid, Plugins};
+pub use plugins::{NoPlugins, PluginAnswer, Plugins};
 pub use script::{Library, Limits, Pool, PoolError, PrefixTable, Script, ScriptError, ScriptFault};

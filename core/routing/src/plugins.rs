@@ -1,4 +1,4 @@
-//! What the exchange asks of Wasm plugins. The runtime stands behind this, so that an exchange can be built without it.
+//! The interface to Wasm plugins. The runtime implements it, so the exchange can be built without the runtime.
 
 use std::sync::Arc;
 
@@ -10,15 +10,14 @@ pub trait Plugins: Send + Sync {
     /// Is a policy plugin among them?
     fn has_policies(&self) -> bool;
 
-    /// The same plugins for questions on paper: whatever they keep or count then is not seen by calls. `None`: asking these
-    /// changes nothing.
-    fn on_paper(&self) -> Option<Arc<dyn Plugins>> {
+    /// The same plugins for dry runs: state that they change is not visible to calls. `None` if they have no state.
+    fn dry_run(&self) -> Option<Arc<dyn Plugins>> {
         None
     }
 
     /// Asks the policy plugins in their order, until one has an opinion. Each that was asked is in the answer, the last
     /// one being that with the opinion, if there is any. An emergency call is never asked about.
-    fn route(&self, call: &PolicyCall) -> Vec<PluginSaid>;
+    fn route(&self, call: &PolicyCall) -> Vec<PluginAnswer>;
 
     /// How does this plugin place a call to `number`? An error, in words, when it cannot, fails, or takes too long.
     fn prepare(
@@ -30,9 +29,9 @@ pub trait Plugins: Send + Sync {
     ) -> Result<Preparation, String>;
 }
 
-/// What a policy plugin said.
+/// The answer of a policy plugin.
 #[derive(Debug, Clone)]
-pub struct PluginSaid {
+pub struct PluginAnswer {
     /// Name and version, `policy-quiet-hours 1.0.0`.
     pub plugin: String,
     /// Its answer; an error when it failed, which counts as no opinion.
@@ -48,7 +47,7 @@ impl Plugins for NoPlugins {
         false
     }
 
-    fn route(&self, _: &PolicyCall) -> Vec<PluginSaid> {
+    fn route(&self, _: &PolicyCall) -> Vec<PluginAnswer> {
         Vec::new()
     }
 

@@ -160,7 +160,7 @@ impl Replayed {
         };
         self.list.push(Changed {
             call: call.call,
-            from: crate::probe::word(&call.source),
+            from: crate::coverage::word(&call.source),
             dialled: call.dialled.clone(),
             at_micros: call.at.unix_micros,
             before: words(&before.plan),

@@ -19,7 +19,7 @@ pub use policy::{
     CallerEdit, Cheapest, PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
 pub use prepare::{Carrier, Preparation};
-pub use prices::{NoPrices, Offer, Prices, RankAsk, Ranking};
+pub use prices::{NoPrices, Offer, Prices, RankQuery, Ranking};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,24 +46,24 @@ pub struct Router {
     config: Arc<Config>,
     facts: Facts,
     /// Policy plugins are installed: every call is asked about.
-    advised: bool,
+    policy_plugins: bool,
 }
 
 /// How far a query came.
 #[derive(Debug)]
-pub enum Step {
+pub enum RouterStep {
     /// This is the answer.
     Done(Box<RoutePlan>),
     /// Ask the policy script this, and give its answer to [`Router::after_policy`].
     AskPolicy(Box<PolicyCall>),
 }
 
-impl Step {
+impl RouterStep {
     /// Was the PIN right that the question came with?
     pub fn proved_pin(&self) -> bool {
         match self {
-            Step::Done(plan) => plan.extras.pin.is_some(),
-            Step::AskPolicy(policy) => policy.query.pin.is_some(),
+            RouterStep::Done(plan) => plan.extras.pin.is_some(),
+            RouterStep::AskPolicy(policy) => policy.query.pin.is_some(),
         }
     }
 }
@@ -71,22 +71,22 @@ impl Step {
 impl Router {
     /// A machine for this configuration, without prices and plugins.
     pub fn new(config: Arc<Config>) -> Router {
-        Router { config, facts: Facts::default(), advised: false }
+        Router { config, facts: Facts::default(), policy_plugins: false }
     }
 
-    /// With somebody who knows prices.
+    /// With other prices.
     pub fn with_prices(self, prices: Arc<dyn Prices>) -> Router {
         Router { facts: Facts { prices, ..self.facts }, ..self }
     }
 
-    /// With somebody who knows how the gateways are.
+    /// With another source of gateway states.
     pub fn with_gateways(self, gateways: Arc<dyn Gateways>) -> Router {
         Router { facts: Facts { gateways, ..self.facts }, ..self }
     }
 
     /// Are policy plugins asked, too?
-    pub fn with_policies(self, advised: bool) -> Router {
-        Router { advised, ..self }
+    pub fn with_policies(self, policy_plugins: bool) -> Router {
+        Router { policy_plugins, ..self }
     }
 
     /// The configuration that it follows.
@@ -95,10 +95,10 @@ impl Router {
     }
 
     /// All that is decided before a script is asked. When no script is configured, that is all.
-    pub fn before_policy(&self, query: RouteQuery) -> Step {
+    pub fn before_policy(&self, query: RouteQuery) -> RouterStep {
         let RouteQuery { source, caller, dialled, .. } = &query;
         if let Some(call) = emergency::begun(&self.config, source, query.asked, caller, dialled) {
-            return Step::Done(Box::new(emergency_plan(call, Provenance::default())));
+            return RouterStep::Done(Box::new(emergency_plan(call, Provenance::default())));
         }
         let mut steps = Vec::with_capacity(8);
         let said = match emergency::is_exact(&self.config.emergency, dialled.as_str()) {
@@ -114,11 +114,11 @@ impl Router {
             );
             let mut plan = refuse(Cause::Invalid, None, because);
             plan.provenance.steps = steps;
-            return Step::Done(Box::new(plan));
+            return RouterStep::Done(Box::new(plan));
         }
         let query = match self.proved(query, &mut steps) {
             Ok(query) => query,
-            Err(plan) => return Step::Done(plan),
+            Err(plan) => return RouterStep::Done(plan),
         };
         let default = match self.outside_of(&query) {
             Some(inbound) => self.inbound(&query, &inbound, &mut steps),
@@ -132,16 +132,25 @@ impl Router {
             plan.extras.pin = query.pin.clone();
         }
         // What the plan bars or does not know is not offered to a script: a bar holds.
-        let Verdict::Stages(stages) = &plan.verdict else { return Step::Done(Box::new(plan)) };
+        let Verdict::Stages(stages) = &plan.verdict else { return RouterStep::Done(Box::new(plan)) };
         let script = self.config.script_for(&query).map(str::to_owned);
-        let unprepared = stages.iter().flat_map(|s| &s.targets).any(|a| self.looked_at(&a.target));
-        if script.is_none() && !self.advised && !unprepared {
-            return Step::Done(Box::new(plan));
+        let unprepared =
+            stages.iter().flat_map(|s| &s.targets).any(|a| self.is_prepared_by_plugin(&a.target));
+        if script.is_none() && !self.policy_plugins && !unprepared {
+            return RouterStep::Done(Box::new(plan));
         }
         let holiday = self.config.holiday(&query.at).map(str::to_owned);
         let e164 = self.config.numbering.e164(&number);
         let facts = self.facts.clone();
-        Step::AskPolicy(Box::new(PolicyCall { query, number, default: plan, script, holiday, e164, facts }))
+        RouterStep::AskPolicy(Box::new(PolicyCall {
+            query,
+            number,
+            default: plan,
+            script,
+            holiday,
+            e164,
+            facts,
+        }))
     }
 
     /// What becomes of the script's answer; with an event when it failed and the plan's own route was taken.
@@ -441,7 +450,7 @@ impl Router {
     }
 
     /// Does a plugin or a script look at calls to this target before they leave?
-    fn looked_at(&self, target: &Target) -> bool {
+    fn is_prepared_by_plugin(&self, target: &Target) -> bool {
         self.plugin_of(target).is_some() || self.config.script_towards(target).is_some()
     }
 

@@ -1,4 +1,4 @@
-//! Scripts that were written to take the exchange down: each is checked, put in force and asked, and explained, on a thread
+//! Scripts that were written to take the exchange down: each is checked, activated and asked, and explained, on a thread
 //! as small as those of the daemon, and must come to an end with bounded time and memory. What stops one is said in words.
 //!
 //! The cases with a name of their own lie in `abuse/*.rhai`; the first line of each says what must be said of it.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_model::party::{CallerId, Digits};
 use ringtrip_routing::router::{PolicyCall, Preparation};
-use ringtrip_routing::{PluginSaid, Plugins};
+use ringtrip_routing::{PluginAnswer, Plugins};
 
 use crate::convert;
 use crate::fault::PluginFault;
@@ -126,13 +126,13 @@ impl Plugins for Set {
         self.seats.iter().any(|seat| seat.plugin.speaks(World::Policy))
     }
 
-    fn on_paper(&self) -> Option<Arc<dyn Plugins>> {
+    fn dry_run(&self) -> Option<Arc<dyn Plugins>> {
         let one = |seat: &Arc<Seat>| Arc::new(seat.on_paper());
         let seats = self.seats.iter().map(one).collect();
         Some(Arc::new(Set { seats, landlines: self.landlines.clone() }))
     }
 
-    fn route(&self, call: &PolicyCall) -> Vec<PluginSaid> {
+    fn route(&self, call: &PolicyCall) -> Vec<PluginAnswer> {
         let question = self.question(call);
         let mut said = Vec::new();
         for seat in self.seats.iter().filter(|seat| seat.plugin.speaks(World::Policy) && !seat.rests()) {
@@ -141,7 +141,7 @@ impl Plugins for Set {
             let decided =
                 matches!(&answer, Ok(answer) if !matches!(answer.verdict, crate::words::Verdict::Pass));
             let answer = answer.map(|a| convert::answer(a, label)).map_err(|fault| fault.to_string());
-            said.push(PluginSaid { plugin: label.to_owned(), answer });
+            said.push(PluginAnswer { plugin: label.to_owned(), answer });
             if decided {
                 break;
             }

@@ -301,11 +301,11 @@ fn on_paper_nothing_is_kept() {
     assert!(passes(&*draft.as_if(&plugins).unwrap()), "each paper is a new one");
     draft.exchange(&plugins).unwrap();
     // What is in force is asked on paper, too.
-    let paper = plugins.set().on_paper().unwrap();
+    let paper = plugins.set().dry_run().unwrap();
     assert!(passes(&*paper) && !passes(&*paper));
     assert!(passes(&*plugins.set()), "nothing was kept");
     assert!(!passes(&*plugins.set()));
-    assert!(!passes(&*plugins.set().on_paper().unwrap()), "paper has a copy");
+    assert!(!passes(&*plugins.set().dry_run().unwrap()), "paper has a copy");
     let mut update = Draft::default();
     update.package(&plugins, &remembers("1.1.0").write(Some(&bench.key))).unwrap();
     assert!(!passes(&*update.as_if(&plugins).unwrap()), "a planned one has a copy of its values");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringtrip::money::{ImportAsk, Money};
+use ringtrip::rating::{ImportAsk, Rating};
 use ringtrip::store::{Store, StoreOptions};
 use ringtrip_exchange::route::{RouteQuery, WallTime};
 use ringtrip_model::ids::CallId;
@@ -38,30 +38,30 @@ amount = "1000"
 
 const SCRIPT: &str = "fn route(c) { if c.source == \"gateway\" { return pass(); } cheapest(3) }";
 
-pub struct House {
+pub struct Site {
     pub engine: Engine,
-    pub money: Money,
+    pub rating: Rating,
     _store: Store,
     _dir: tempfile::TempDir,
 }
 
-impl House {
-    pub fn new() -> House {
+impl Site {
+    pub fn new() -> Site {
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(StoreOptions::new(dir.path())).expect("a store");
         let (config, _) = ringtrip::config::read(CONFIG).expect("a good document");
         let config = Arc::new(config);
-        let money = Money::open(config.clone(), dir.path(), &store, Box::new(|_| {}));
+        let rating = Rating::open(config.clone(), dir.path(), &store, Box::new(|_| {}));
         for (seed, gateway) in ["gw1", "gw2", "gw3"].into_iter().enumerate() {
-            import(&money, gateway, &list(seed as u64));
+            import(&rating, gateway, &list(seed as u64));
         }
         let start = Instant::now();
         let clock = move || start.elapsed();
         let script = Script::compile("bench.rhai", SCRIPT, Limits::default(), BTreeMap::new(), clock);
         let scripts = BTreeMap::from([("bench.rhai".to_owned(), Arc::new(script.expect("a good script")))]);
-        let prices = Arc::new(money.clone());
+        let prices = Arc::new(rating.clone());
         let engine = Engine::new(Router::new(config), Arc::new(scripts), Arc::new(NoPlugins), prices);
-        House { engine, money, _store: store, _dir: dir }
+        Site { engine, rating, _store: store, _dir: dir }
     }
 }
 
@@ -76,10 +76,10 @@ pub fn list(seed: u64) -> String {
 }
 
 /// Imports a list, as an operator does: read, compared with the deck before, written to the disk, put in force.
-pub fn import(money: &Money, gateway: &str, list: &str) -> Duration {
+pub fn import(rating: &Rating, gateway: &str, list: &str) -> Duration {
     let ask = ImportAsk { gateway: gateway.to_owned(), confirm: true, ..ImportAsk::default() };
     let begin = Instant::now();
-    let view = money.import(list.as_bytes(), &ask).expect("a good list");
+    let view = rating.import(list.as_bytes(), &ask).expect("a good list");
     assert_eq!(view.rates, 1_000_000);
     begin.elapsed()
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::Refusal;
 use crate::http::Problem;
-use crate::start::{DOOR, Door};
+use crate::start::{LOCAL_ACCESS_FILE, LocalAccess};
 
 pub(super) struct Client {
     agent: ureq::Agent,
@@ -17,19 +17,21 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(data: &Path, url: Option<&str>) -> Result<Client, Refusal> {
-        let door = std::fs::read(data.join(DOOR)).ok().and_then(|d| serde_json::from_slice::<Door>(&d).ok());
+        let access = std::fs::read(data.join(LOCAL_ACCESS_FILE))
+            .ok()
+            .and_then(|d| serde_json::from_slice::<LocalAccess>(&d).ok());
         let token = std::env::var("RINGTRIP_TOKEN").ok().filter(|t| !t.is_empty());
-        let (url, token) = match (url.map(str::to_owned), token, door) {
+        let (url, token) = match (url.map(str::to_owned), token, access) {
             (Some(url), Some(token), _) => (url, token),
-            (Some(url), None, Some(door)) if !is_here(&url, &door.url) => {
+            (Some(url), None, Some(access)) if !is_here(&url, &access.url) => {
                 let why = format!(
                     "{url} wants a token of its own: set RINGTRIP_TOKEN. The one in {} is for {} and goes nowhere else",
                     data.display(),
-                    door.url
+                    access.url
                 );
                 return Err(Refusal::No(why));
             }
-            (url, token, Some(door)) => (url.unwrap_or(door.url), token.unwrap_or(door.token)),
+            (url, token, Some(access)) => (url.unwrap_or(access.url), token.unwrap_or(access.token)),
             _ => {
                 let why = format!(
                     "no exchange runs with the data in {}; start it with `ringtrip serve`, or set RINGTRIP_URL and \
@@ -186,7 +188,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Is this the exchange of the data folder, or at least this machine? Its token, which may do everything, is sent nowhere
 /// else.
-fn is_here(url: &str, door: &str) -> bool {
+fn is_here(url: &str, access: &str) -> bool {
     let host = |url: &str| {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -196,7 +198,7 @@ fn is_here(url: &str, door: &str) -> bool {
             None => authority.split(':').next().unwrap_or_default().to_owned(),
         }
     };
-    let (asked, known) = (host(url), host(door));
+    let (asked, known) = (host(url), host(access));
     asked == known
         || asked == "localhost"
         || asked.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

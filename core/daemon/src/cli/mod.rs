@@ -1,9 +1,9 @@
-//! The command line: the daemon itself, what can be answered on paper, and a client of the running exchange.
+//! The command line: the daemon itself, what can be answered in a dry run, and a client of the running exchange.
 //! Exit codes: 0 yes, 1 the answer is no, 2 wrong use. Every command that prints takes `--json`.
 
 mod client;
 mod drafts;
-mod paper;
+mod offline;
 #[cfg(feature = "plugins")]
 mod plugin;
 #[cfg(feature = "plugins")]
@@ -52,7 +52,7 @@ enum Command {
     /// What plan and script would do with a call.
     #[command(subcommand)]
     Route(Route),
-    /// Routes that are not in force yet: write, check, replay, activate, undo.
+    /// Routes that are not active yet: write, check, replay, activate, undo.
     #[command(subcommand)]
     Draft(drafts::Draft),
     /// Check, show, change, compare and undo the configuration.
@@ -137,7 +137,7 @@ enum RegionWord {
 
 #[derive(Subcommand, Debug)]
 enum Dialplan {
-    /// Press keys on a plan, on paper: 0.5 s apart; a number in braces, as in 55{2.9}51, waits so many seconds more.
+    /// Press keys on a plan, in a dry run: 0.5 s apart; a number in braces, as in 55{2.9}51, waits so many seconds more.
     Try {
         /// The plan.
         plan: String,
@@ -159,7 +159,7 @@ enum Dialplan {
         #[arg(long)]
         short: Option<f64>,
     },
-    /// Say what is wrong with a plan, where, and how to mend it.
+    /// Say what is wrong with a plan, where, and how to correct it.
     Check {
         /// The plan.
         plan: String,
@@ -174,7 +174,7 @@ enum Route {
     WhoReaches {
         /// An extension, a line, a gateway (gw0 is the landline), or a host.
         target: String,
-        /// By this draft instead of what is in force: its name, a TOML document or a script.
+        /// By this draft instead of what is active: its name, a TOML document or a script.
         #[arg(long)]
         draft: Option<String>,
     },
@@ -205,7 +205,7 @@ struct Explain {
     /// Assume that a gateway is in this state: gw1=down.
     #[arg(long, value_name = "GATEWAY=STATE", num_args = 1..)]
     gateway_state: Vec<String>,
-    /// By this draft instead of what is in force: its name, a TOML document or a script.
+    /// By this draft instead of what is active: its name, a TOML document or a script.
     #[arg(long)]
     draft: Option<String>,
 }
@@ -217,7 +217,7 @@ enum Config {
         /// The file.
         file: PathBuf,
     },
-    /// List the days that are holidays: of a document, or those in force if none is named.
+    /// List the days that are holidays: of a document, or the active ones if none is named.
     Holidays {
         /// The document; its calendars lie beside it or in the data folder. Needs no running exchange.
         file: Option<PathBuf>,
@@ -387,12 +387,12 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
     crate::config::calendars_also_in(&data);
     let outcome = match cli.command {
         Command::Serve(options) => start(options, data, serve),
-        Command::Dialplan(command) => paper::dialplan(command, cli.json),
-        Command::Config(Config::Check { file }) => paper::check(&file, cli.json),
+        Command::Dialplan(command) => offline::dialplan(command, cli.json),
+        Command::Config(Config::Check { file }) => offline::check(&file, cli.json),
         Command::Config(Config::Holidays { file: Some(file), year }) => {
-            paper::holidays(&file, year, cli.json)
+            offline::holidays(&file, year, cli.json)
         }
-        Command::Script(command) => match command.on_paper(cli.json) {
+        Command::Script(command) => match command.run_offline(cli.json) {
             Ok(outcome) => outcome,
             Err(command) => client::Client::new(&data, cli.url.as_deref())
                 .and_then(|client| remote::run(&client, Command::Script(command), cli.json)),
@@ -401,8 +401,8 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
         Command::Plugin(command) => {
             plugin::run(command, cli.json, || client::Client::new(&data, cli.url.as_deref()))
         }
-        Command::Admin(Admin::ResetSecret) => paper::reset_secret(&data, cli.json),
-        Command::StoreTorture(torture) => paper::torture(&torture),
+        Command::Admin(Admin::ResetSecret) => offline::reset_secret(&data, cli.json),
+        Command::StoreTorture(torture) => offline::torture(&torture),
         command => client::Client::new(&data, cli.url.as_deref())
             .and_then(|client| remote::run(&client, command, cli.json)),
     };

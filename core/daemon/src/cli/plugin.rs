@@ -1,4 +1,4 @@
-//! `ringtrip plugin`: what an author does with a plugin on paper, and what an operator does with the running exchange.
+//! `ringtrip plugin`: what an author does with a plugin in a dry run, and what an operator does with the running exchange.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

@@ -12,7 +12,7 @@ use super::{Outcome, Refusal, print_json, print_table};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Rates {
-    /// Read a price list (CSV), show what would change, and put it in force.
+    /// Read a price list (CSV), show what would change, and activate it.
     Import(Import),
     /// List the rate decks.
     List,
@@ -47,7 +47,7 @@ pub(super) struct Import {
     /// Only show what would change.
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Put it in force without asking.
+    /// Activate it without asking.
     #[arg(long)]
     yes: bool,
     /// Leave rows out that cannot be read, instead of refusing the file.
@@ -114,7 +114,7 @@ pub(super) fn run(client: &Client, command: Rates, json: bool) -> Outcome {
     }
 }
 
-/// First on paper, then, if it is wanted, in force. Nothing is changed in between.
+/// First in a dry run, then, if it is wanted, active. Nothing is changed in between.
 fn import(client: &Client, ask: &Import, json: bool) -> Outcome {
     let file = read(&ask.file)?;
     let mut path = format!("/rates/import?gateway={}", quoted(&ask.gateway));

@@ -63,7 +63,7 @@ fn config(client: &Client, command: Config, json: bool) -> Outcome {
         Config::Holidays { year, .. } => {
             let only = year.map(|y| format!("?year={y}")).unwrap_or_default();
             let days: Vec<HolidayView> = client.get(&format!("/holidays{only}"))?;
-            super::paper::print_holidays(&days, json);
+            super::offline::print_holidays(&days, json);
             Ok(true)
         }
         Config::Show { version, secrets } => {

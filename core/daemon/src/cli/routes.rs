@@ -1,4 +1,4 @@
-//! Routes on paper: a decision as a tree, who reaches a target, and a record that explains itself.
+//! Routes in a dry run: a decision as a tree, who reaches a target, and a record that explains itself.
 
 use std::path::Path;
 

@@ -1,11 +1,11 @@
-//! Routing scripts: check, lay out and test them on paper; make one active in the running exchange.
+//! Routing scripts: check, lay out and test them in a dry run; make one active in the running exchange.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use ringtrip_config::Config;
-use ringtrip_routing::script::{Outcome as Tried, Trials, format};
+use ringtrip_routing::script::{ScriptTests, TestOutcome, format};
 use ringtrip_routing::{Library, Limits, Pool};
 use serde_json::json;
 
@@ -50,7 +50,7 @@ pub(super) enum Script {
 
 impl Script {
     /// What is done without an exchange; `Err`: it needs one.
-    pub(super) fn on_paper(self, json: bool) -> Result<Outcome, Script> {
+    pub(super) fn run_offline(self, json: bool) -> Result<Outcome, Script> {
         match self {
             Script::Check { files } => Ok(check(&files, json)),
             Script::Fmt { files, check } => Ok(fmt(&files, check, json)),
@@ -159,12 +159,12 @@ fn test(files: &[PathBuf], document: Option<&Path>, json: bool) -> Outcome {
 }
 
 /// Runs one file of tests with the script of its name beside it.
-fn tried(tests: &Path, document: Option<&Config>) -> Result<Vec<Tried>, Refusal> {
+fn tried(tests: &Path, document: Option<&Config>) -> Result<Vec<TestOutcome>, Refusal> {
     let script = script_of(tests);
     if !tests.exists() {
         return Err(Refusal::No(no_tests(&script, tests)));
     }
-    let trials = Trials::read(&text_of(tests)?).map_err(|faults| {
+    let script_tests = ScriptTests::read(&text_of(tests)?).map_err(|faults| {
         let line = |e: &ringtrip_routing::ScriptError| {
             format!("{}:{}:{}: error: {}; {}", tests.display(), e.line, e.column, e.what, e.hint)
         };
@@ -173,7 +173,7 @@ fn tried(tests: &Path, document: Option<&Config>) -> Result<Vec<Tried>, Refusal>
     let text = text_of(&script)?;
     let shown = script.display().to_string();
     let library = library(&script)?.with(&shown, &text);
-    trials
+    script_tests
         .run(&shown, &library, document, Limits::default(), clock())
         .map_err(|faults| Refusal::No(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
@@ -191,7 +191,7 @@ fn no_tests(script: &Path, tests: &Path) -> String {
     )
 }
 
-fn failure(tests: &Path, tried: &Tried) -> Option<String> {
+fn failure(tests: &Path, tried: &TestOutcome) -> Option<String> {
     let why = tried.failed.as_ref()?;
     Some(format!("{}:{}: {}: {why}", tests.display(), tried.line, tried.name))
 }

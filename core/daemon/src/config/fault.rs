@@ -1,4 +1,4 @@
-//! What is wrong with a document, where, and how to mend it; for people and for programs.
+//! What is wrong with a document, where, and how to correct it; for people and for programs.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Fault {
     pub path: String,
     /// What is wrong.
     pub what: String,
-    /// How to mend it; may be empty.
+    /// How to correct it; may be empty.
     pub hint: String,
 }
 

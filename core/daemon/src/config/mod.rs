@@ -1,5 +1,5 @@
 //! The configuration document as text: TOML in, [`ringtrip_config::Config`] out, every problem at once with
-//! line, column and a way to mend it. What the words mean together is `Config::check`'s business.
+//! line, column and a way to correct it. What the words mean together is `Config::check`'s business.
 
 mod default;
 mod diff;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use ringtrip_config::{Offered, Rates};
 use ringtrip_model::ids::GatewayId;
-use ringtrip_rating::brake::{Class, Limit, Per, Which};
 use ringtrip_rating::bundle::Bundle;
+use ringtrip_rating::limiter::{Class, Limit, LimitScope, Per};
 use ringtrip_rating::money::{Currency, Money};
 use ringtrip_rating::prefix::{Prefix, PrefixSet};
 use ringtrip_rating::rate::Steps;
 use ringtrip_rating::time::Hours;
 
 use super::read::Section;
-use crate::money::is_deck_name;
+use crate::rating::is_deck_name;
 
 pub(super) fn money(root: &Section<'_, '_>, rates: &mut Rates) {
     if let Some(s) = root.section("rates") {
@@ -35,7 +35,7 @@ pub(super) fn money(root: &Section<'_, '_>, rates: &mut Rates) {
         }
         s.done();
     }
-    rates.brake.currency = rates.settings.currency;
+    rates.limiter.currency = rates.settings.currency;
     for (i, s) in root.tables("bundle").into_iter().enumerate() {
         if let Some(bundle) = bundle(&s, i) {
             rates.bundles.push(bundle);
@@ -43,14 +43,14 @@ pub(super) fn money(root: &Section<'_, '_>, rates: &mut Rates) {
         s.done();
     }
     let Some(s) = root.section("money") else { return };
-    seconds(&s, "least", &mut rates.brake.least);
-    seconds(&s, "lease", &mut rates.brake.lease);
+    seconds(&s, "least", &mut rates.limiter.least);
+    seconds(&s, "lease", &mut rates.limiter.lease);
     s.number("burst_calls", 0..=10_000, &mut rates.burst.calls);
     s.time("burst_time", &mut rates.burst.time);
     for (i, limit) in s.tables("limit").into_iter().enumerate() {
         if let Some((limit, class)) = self::limit(&limit, i) {
-            rates.brake.limits.push(limit);
-            rates.brake.classes.extend(class);
+            rates.limiter.limits.push(limit);
+            rates.limiter.classes.extend(class);
         }
         limit.done();
     }
@@ -150,11 +150,11 @@ fn limit(s: &Section<'_, '_>, place: usize) -> Option<(Limit, Option<Class>)> {
     Some((limit, class))
 }
 
-fn which(word: Option<String>) -> Which {
+fn which(word: Option<String>) -> LimitScope {
     match word.as_deref() {
-        None => Which::All,
-        Some("each") => Which::Each,
-        Some(one) => Which::Only(one.into()),
+        None => LimitScope::All,
+        Some("each") => LimitScope::Each,
+        Some(one) => LimitScope::Only(one.into()),
     }
 }
 

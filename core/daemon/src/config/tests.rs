@@ -408,9 +408,9 @@ fn costs_and_limits_are_read_with_their_places() {
         ("GBP", 10, 300)
     );
     assert_eq!((rates.bundles[0].seconds, rates.bundles[0].steps.first), (30_000, 60));
-    assert_eq!((rates.brake.least, rates.brake.currency.as_str()), (60, "GBP"));
-    assert_eq!((&*rates.brake.limits[0].name, rates.brake.limits[0].amount.0), ("limit 1", 5_000_000));
-    assert_eq!(rates.brake.limits[1].class.as_deref(), Some("mobile"));
+    assert_eq!((rates.limiter.least, rates.limiter.currency.as_str()), (60, "GBP"));
+    assert_eq!((&*rates.limiter.limits[0].name, rates.limiter.limits[0].amount.0), ("limit 1", 5_000_000));
+    assert_eq!(rates.limiter.limits[1].class.as_deref(), Some("mobile"));
 
     check(
         "\n[rates]\ncurrency = \"euros\"\n",

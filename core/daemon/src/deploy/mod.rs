@@ -19,7 +19,7 @@ pub use deployment::Deployment;
 
 use crate::config::{Fault, diff, read, summary};
 use crate::control::{ControlError, Exchange};
-use crate::routes::{InForce, Routes, Routing, quick};
+use crate::routes::{ActiveRouting, Routes, Routing, quick};
 use crate::store::{ConfigMeta, Store, StoreError};
 
 /// Who changed the configuration when it was read again.
@@ -55,7 +55,7 @@ pub struct Change {
 /// Scripts that change together with a document.
 pub struct WithScripts {
     /// Both, compiled and proved.
-    pub prepared: InForce,
+    pub prepared: ActiveRouting,
     /// The new texts, by file name.
     pub texts: BTreeMap<String, String>,
     /// What is put back if the document is not taken.

@@ -1,4 +1,4 @@
-//! Canaries outlive the process: a start takes up again what was wished, and one that was called back stays so.
+//! Canaries outlive the process: a start takes up again what was wished, and one that was rolled back stays so.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use ringtrip_routing::canary::{Rule, Share};
 
 use super::Drafts;
 use crate::config::Fault;
-use crate::store::{CanaryWish, DraftRecord, StoreError};
+use crate::store::{CanarySettings, DraftRecord, StoreError};
 
 /// How often it is looked whether the plugins are open, and how often at most.
 const LOOK: Duration = Duration::from_millis(250);
 const LOOKS: usize = 1200;
 
 /// A wish as meaning.
-pub fn wished(wish: &CanaryWish) -> Result<(Share, Rule), String> {
-    let share = match (&wish.extension, wish.share) {
+pub fn share_and_rule(settings: &CanarySettings) -> Result<(Share, Rule), String> {
+    let share = match (&settings.extension, settings.share) {
         (Some(extension), None) => {
             Share::Extension(extension.parse().map_err(|e| format!("extension {extension:?}: {e}"))?)
         }
@@ -24,8 +24,10 @@ pub fn wished(wish: &CanaryWish) -> Result<(Share, Rule), String> {
     };
     let usual = Rule::default();
     let rule = Rule {
-        window: wish.hours.map_or(usual.window, |h| Duration::from_secs(u64::from(h.clamp(1, 720)) * 3600)),
-        least: wish.least.map_or(usual.least, |n| n.clamp(1, 1000) as usize),
+        window: settings
+            .hours
+            .map_or(usual.window, |h| Duration::from_secs(u64::from(h.clamp(1, 720)) * 3600)),
+        least: settings.least.map_or(usual.least, |n| n.clamp(1, 1000) as usize),
         ..usual
     };
     Ok((share, rule))
@@ -67,10 +69,10 @@ impl Drafts {
     }
 
     fn begin_again(&self, draft: &DraftRecord) -> Result<(), String> {
-        let Some(wish) = &draft.canary else { return Ok(()) };
-        let (share, rule) = wished(wish)?;
+        let Some(settings) = &draft.canary else { return Ok(()) };
+        let (share, rule) = share_and_rule(settings)?;
         let first = |faults: Vec<Fault>| faults.first().map_or_else(String::new, Fault::to_string);
         let built = self.build(draft).map_err(first)?;
-        self.routes.start_canary(&draft.name, &built.in_force, share, rule).map_err(|e| e.to_string())
+        self.routes.start_canary(&draft.name, &built.active, share, rule).map_err(|e| e.to_string())
     }
 }

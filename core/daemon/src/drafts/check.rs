@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_routing::probe::Known;
-use ringtrip_routing::proof::{self, Finding, Given, Proof};
+use ringtrip_routing::coverage::Known;
+use ringtrip_routing::proof::{self, Finding, Proof, ProofInput};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Built, Drafts};
 use crate::config::{Fault, FaultSeverity, placed};
 use crate::exchange::wall;
-use crate::routes::{guard, trials};
+use crate::routes::{guard, script_tests};
 use crate::store::DraftRecord;
 
 /// What checks found.
@@ -22,7 +22,7 @@ pub struct Checks {
     pub faults: Vec<Fault>,
     /// Small calls that show what is wrong.
     pub examples: Vec<Example>,
-    /// Decisions made on paper.
+    /// Dry-run decisions.
     pub decisions: u64,
     /// The time ran out before all was tried.
     pub cut: bool,
@@ -45,7 +45,7 @@ pub struct Example {
 
 /// A proof of a draft takes at most so long.
 const TIME: Duration = Duration::from_secs(5);
-/// Decisions on paper.
+/// Dry-run decisions.
 const MOST: usize = 40_000;
 /// Proofs find the same again.
 const SEED: u64 = 2;
@@ -62,15 +62,15 @@ impl Drafts {
         };
         let live = self.routes.now();
         let now = wall::now();
-        let texts = guard::texts(&built.in_force);
+        let texts = guard::texts(&built.active);
         let began = Instant::now();
         let go_on = || began.elapsed() < TIME;
         let known = Known { now: &now, texts: &texts, dialled, seed: SEED };
-        let live = live.engine.on_paper();
-        let given = Given { known, live: Some(&live), most: MOST, go_on: &go_on };
-        let proof = proof::prove(&built.in_force.engine.on_paper(), given);
+        let live = live.engine.dry_run();
+        let given = ProofInput { known, live: Some(&live), most: MOST, go_on: &go_on };
+        let proof = proof::prove(&built.active.engine.dry_run(), given);
         let mut checks = checks(&draft.config, proof);
-        if let Err(refused) = trials::all_pass(&built.in_force.scripts, &built.config) {
+        if let Err(refused) = script_tests::all_pass(&built.active.scripts, &built.config) {
             checks.ok = false;
             checks.faults.insert(0, refused.into());
         }
@@ -82,7 +82,7 @@ impl Drafts {
 
 /// Scripts of the draft that nothing asks: whoever put them there believes that they decide.
 fn unused(draft: &DraftRecord, built: &Built) -> Vec<Fault> {
-    let scripts = &built.in_force.scripts;
+    let scripts = &built.active.scripts;
     let unused = draft.scripts.keys().filter(|name| !scripts.asks(name));
     let fault = |name: &String| {
         let hint = format!("name it in the document: script = \"scripts/{name}\"");

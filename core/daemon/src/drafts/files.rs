@@ -1,4 +1,4 @@
-//! What drafts have on the disk: rate decks and packages that are not in force, each under the SHA-256 of what it holds;
+//! What drafts have on the disk: rate decks and packages that are not active, each under the SHA-256 of what it holds;
 //! and the scripts' own files, which an activation writes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,7 @@ impl Files {
     }
 }
 
-/// Where the text of a script of a draft is kept when it is in force.
+/// Where the text of a script of a draft is kept when it is active.
 fn file_of(config: &Config, folder: &Path, name: &str) -> PathBuf {
     let named = scripts::files(config, folder).into_iter().find(|f| f.name == name);
     named.map_or_else(|| folder.join("scripts").join(name), |f| f.path)
@@ -149,7 +149,7 @@ fn put_back(
         tracing::error!(%error, draft, "scripts of a draft that was cut short stay");
     }
     let files = Files::of(data);
-    if let Err(error) = crate::money::put_back(data, &parts.decks, |name| files.get(name)) {
+    if let Err(error) = crate::rating::restore_files(data, &parts.decks, |name| files.get(name)) {
         tracing::error!(%error, draft, "rate decks of a draft that was cut short stay");
     }
     if let Err(error) = plugins::put_back(data, &parts.plugins, &files) {

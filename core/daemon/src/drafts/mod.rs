@@ -1,5 +1,5 @@
-//! Drafts: routes that are not in force yet. What they would be is built from their parts, compared, proved and replayed
-//! here; activation puts a configuration, its scripts, rate decks and plugins in force together, or none of them.
+//! Drafts: routes that are not active yet. What they would be is built from their parts, compared, proved and replayed
+//! here; activation replaces a configuration, its scripts, rate decks and plugins together, or none of them.
 //!
 //! * `parts`: decks and plugins of a draft, as they stand and as they shall stand. * `plugins`: those of them.
 //! * `canary`: those that a start takes up again. * `check`: what a draft must pass. * `past`: the calls of the past, for replays.
@@ -23,7 +23,7 @@ use ringtrip_config::Config;
 use ringtrip_routing::Engine;
 use ringtrip_routing::router::NoGateways;
 
-pub use canary::wished;
+pub use canary::share_and_rule;
 pub use check::{Checks, Example, checks};
 pub use files::{recover, write};
 pub use parts::{NotTaken, PartDiff};
@@ -31,8 +31,8 @@ pub use past::past;
 
 use crate::config::{Fault, FaultSeverity, read};
 use crate::control::ScriptRefused;
-use crate::money::{Money, Planned, PlannedDeck, Seen};
-use crate::routes::{InForce, Instead, Routes, Text};
+use crate::rating::{DraftDeck, DraftDecks, HealthView, Rating};
+use crate::routes::{ActiveRouting, Routes, ServiceOverrides, Text};
 use crate::store::{DraftRecord, DraftState, Parts, Store};
 use files::Files;
 
@@ -40,7 +40,7 @@ use files::Files;
 #[derive(Clone)]
 pub struct Drafts {
     routes: Routes,
-    money: Money,
+    rating: Rating,
     #[cfg(feature = "plugins")]
     plugins: crate::plugins::Plugins,
     store: Store,
@@ -48,17 +48,17 @@ pub struct Drafts {
     /// One change at a time: a change is read, made and kept.
     changing: Arc<tokio::sync::Mutex<()>>,
     /// Decks that were read lately, by the SHA-256 of their files: a large one takes a second to read.
-    decks: Arc<Mutex<Vec<(String, PlannedDeck)>>>,
+    decks: Arc<Mutex<Vec<(String, DraftDeck)>>>,
 }
 
 /// A draft as meaning.
 pub struct Built {
     /// The configuration.
     pub config: Arc<Config>,
-    /// What would be in force.
-    pub in_force: InForce,
+    /// What would be active.
+    pub active: ActiveRouting,
     /// Its decks.
-    pub decks: Planned,
+    pub decks: DraftDecks,
     /// Warnings of the document.
     pub warnings: Vec<Fault>,
 }
@@ -67,14 +67,14 @@ impl Drafts {
     /// The drafts of this exchange.
     pub fn new(
         routes: Routes,
-        money: Money,
+        rating: Rating,
         #[cfg(feature = "plugins")] plugins: crate::plugins::Plugins,
         store: Store,
     ) -> Drafts {
         let files = Files::of(routes.folder());
         Drafts {
             routes,
-            money,
+            rating,
             #[cfg(feature = "plugins")]
             plugins,
             store,
@@ -98,41 +98,50 @@ impl Drafts {
     pub fn build(&self, draft: &DraftRecord) -> Result<Built, Vec<Fault>> {
         let (config, warnings) = read(&draft.config)?;
         let config = Arc::new(config);
-        let decks = self.planned_decks(&config, &draft.parts).map_err(|f| vec![f])?;
-        let prices = self.money.prices_as_if(config.clone(), &decks, Seen::AsNow);
+        let decks = self.draft_decks(&config, &draft.parts).map_err(|f| vec![f])?;
+        let prices = self.rating.prices_with_overrides(config.clone(), &decks, HealthView::Current);
         let changes = !draft.parts.plugins.is_empty();
-        let plugins = changes.then(|| self.plugins_as_if(&draft.parts)).transpose().map_err(|f| vec![f])?;
-        let in_force = self
+        let plugins =
+            changes.then(|| self.plugins_with_overrides(&draft.parts)).transpose().map_err(|f| vec![f])?;
+        let active = self
             .routes
-            .prepare_with(config.clone(), &texts(&draft.scripts), Instead { plugins, prices: Some(prices) })
+            .prepare_with(
+                config.clone(),
+                &texts(&draft.scripts),
+                ServiceOverrides { plugins, prices: Some(prices) },
+            )
             .map_err(|refused| refused.0.into_iter().map(Fault::from).collect::<Vec<_>>())?;
-        Ok(Built { config, in_force, decks, warnings })
+        Ok(Built { config, active, decks, warnings })
     }
 
-    /// What is in force, and this draft, as if all gateways worked: for calls of other days.
+    /// What is active, and this draft, as if all gateways worked: for calls of other days.
     pub fn fair(&self, built: &Built) -> (Engine, Engine) {
         let live = self.routes.engine();
-        let fair = |engine: &Engine, decks: &Planned| {
-            let prices = self.money.prices_as_if(engine.router().config().clone(), decks, Seen::AllWell);
-            engine.on_paper().with_gateways(Arc::new(NoGateways)).with_prices(prices)
+        let fair = |engine: &Engine, decks: &DraftDecks| {
+            let prices = self.rating.prices_with_overrides(
+                engine.router().config().clone(),
+                decks,
+                HealthView::AllAvailable,
+            );
+            engine.dry_run().with_gateways(Arc::new(NoGateways)).with_prices(prices)
         };
-        (fair(&live, &Planned::new()), fair(&built.in_force.engine, &built.decks))
+        (fair(&live, &DraftDecks::new()), fair(&built.active.engine, &built.decks))
     }
 
-    /// Is what is in force still what a draft was made from?
+    /// Is what is active still what a draft was made from?
     pub fn stands(&self, base: &DraftState) -> bool {
         let now = self.routes.now();
         let scripts = now.scripts.iter().map(|(named, text)| (&named.name, text));
         base.version == self.store.config_head()
             && base.scripts.iter().eq(scripts.collect::<BTreeMap<_, _>>())
-            && base.parts == self.standing(&base.parts)
+            && base.parts == self.current_parts(&base.parts)
     }
 
-    /// What is in force, as a draft that changes these parts remembers it.
+    /// What is active, as a draft that changes these parts remembers it.
     pub fn live_state(&self, parts: &Parts) -> DraftState {
         let now = self.routes.now();
         let scripts = now.scripts.iter().map(|(named, text)| (named.name.clone(), text.clone())).collect();
-        DraftState { version: self.store.config_head(), scripts, parts: self.standing(parts) }
+        DraftState { version: self.store.config_head(), scripts, parts: self.current_parts(parts) }
     }
 }
 

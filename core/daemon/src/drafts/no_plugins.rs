@@ -19,7 +19,7 @@ impl Drafts {
         false
     }
 
-    pub(super) fn plugins_standing(&self, of: &Records) -> Records {
+    pub(super) fn current_plugins(&self, of: &Records) -> Records {
         of.keys().map(|name| (name.clone(), None)).collect()
     }
 
@@ -27,7 +27,10 @@ impl Drafts {
         Ok(())
     }
 
-    pub(super) fn plugins_as_if(&self, _: &Parts) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
+    pub(super) fn plugins_with_overrides(
+        &self,
+        _: &Parts,
+    ) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
         Err(Fault::elsewhere("plugins", NONE, "make a draft without plugins"))
     }
 

@@ -2,9 +2,9 @@
 
 use ringtrip_config::Config;
 
-use super::{Drafts, PlannedDeck};
+use super::{DraftDeck, Drafts};
 use crate::config::{DiffLine, Fault};
-use crate::money::{ImportAsk, ImportError, ImportView, Planned};
+use crate::rating::{DraftDecks, ImportAsk, ImportError, ImportView};
 use crate::store::{DraftRecord, Parts};
 
 /// Decks that are kept read.
@@ -41,32 +41,29 @@ pub struct PartDiff {
 
 impl Drafts {
     /// How the decks and plugins that these name stand now.
-    pub fn standing(&self, parts: &Parts) -> Parts {
-        let deck = |name: &String| (name.clone(), self.money.deck_mark(name));
-        Parts {
-            decks: parts.decks.keys().map(deck).collect(),
-            plugins: self.plugins_standing(&parts.plugins),
-        }
+    pub fn current_parts(&self, parts: &Parts) -> Parts {
+        let deck = |name: &String| (name.clone(), self.rating.deck_mark(name));
+        Parts { decks: parts.decks.keys().map(deck).collect(), plugins: self.current_plugins(&parts.plugins) }
     }
 
     /// Keeps the files of what stands, so that it can be put back.
-    pub fn keep_standing(&self, standing: &Parts) -> std::io::Result<()> {
-        for (name, mark) in &standing.decks {
+    pub fn save_current_parts(&self, current_parts: &Parts) -> std::io::Result<()> {
+        for (name, mark) in &current_parts.decks {
             if mark.is_some() {
-                self.files.keep(&self.money.deck_file(name)?)?;
+                self.files.keep(&self.rating.deck_file(name)?)?;
             }
         }
-        self.keep_packages(standing.plugins.iter().filter_map(|(name, p)| p.as_ref().map(|_| name)))
+        self.keep_packages(current_parts.plugins.iter().filter_map(|(name, p)| p.as_ref().map(|_| name)))
     }
 
-    /// Reads a price list into a draft; what it changes against the deck in force.
+    /// Reads a price list into a draft; what it changes against the active deck.
     pub fn put_deck(
         &self,
         draft: &mut DraftRecord,
         file: &[u8],
         ask: &ImportAsk,
     ) -> Result<ImportView, ImportError> {
-        let (view, deck) = self.money.plan_deck(&config_of(draft), file, ask)?;
+        let (view, deck) = self.rating.draft_deck(&config_of(draft), file, ask)?;
         let path = || self.routes.folder().join("drafts");
         let mark = self.files.keep(&deck.text).map_err(|why| ImportError::Disk { path: path(), why })?;
         self.remember(mark.clone(), deck);
@@ -75,13 +72,13 @@ impl Drafts {
     }
 
     /// The decks of a draft, read.
-    pub(super) fn planned_decks(&self, config: &Config, parts: &Parts) -> Result<Planned, Fault> {
+    pub(super) fn draft_decks(&self, config: &Config, parts: &Parts) -> Result<DraftDecks, Fault> {
         let read = |name: &str, mark: &str| {
             if let Some(deck) = self.remembered(mark) {
                 return Ok(deck);
             }
             let text = self.files.get(mark).map_err(|e| e.to_string())?;
-            let deck = PlannedDeck::read(name, text, config)?;
+            let deck = DraftDeck::read(name, text, config)?;
             self.remember(mark.to_owned(), deck.clone());
             Ok(deck)
         };
@@ -95,18 +92,18 @@ impl Drafts {
         parts.decks.iter().map(one).collect()
     }
 
-    /// Puts decks and plugins in force as `to` says; on failure what stood before is put back, as `back` says.
+    /// Activates decks and plugins as `to` says; on failure what stood before is put back, as `back` says.
     pub fn exchange(&self, config: &Config, to: &Parts, back: &Parts, by: &str) -> Result<(), NotTaken> {
         let decks = |parts: &Parts| {
-            self.planned_decks(config, parts).map_err(|f| NotTaken::Other(format!("{}: {}", f.path, f.what)))
+            self.draft_decks(config, parts).map_err(|f| NotTaken::Other(format!("{}: {}", f.path, f.what)))
         };
         let new = decks(to)?;
         self.exchange_plugins(to, by).map_err(NotTaken::Other)?;
-        let Err(why) = self.money.exchange_decks(&new) else { return Ok(()) };
+        let Err(why) = self.rating.exchange_decks(&new) else { return Ok(()) };
         let why = NotTaken::from(why);
         // Each for itself: one that cannot be put back does not keep the other.
         let plugins = self.exchange_plugins(back, by).map_err(NotTaken::Other);
-        let decks = decks(back).and_then(|old| Ok(self.money.exchange_decks(&old)?));
+        let decks = decks(back).and_then(|old| Ok(self.rating.exchange_decks(&old)?));
         match plugins.and(decks) {
             Ok(()) => Err(why),
             Err(back) => Err(NotTaken::Torn { why: Box::new(why), back: Box::new(back) }),
@@ -115,16 +112,16 @@ impl Drafts {
 
     /// What a draft changes of decks and plugins.
     pub fn part_diffs(&self, draft: &DraftRecord) -> Vec<PartDiff> {
-        let standing = self.standing(&draft.parts);
+        let current_parts = self.current_parts(&draft.parts);
         let mut out = Vec::new();
         let config = config_of(draft);
         for (name, mark) in &draft.parts.decks {
-            if standing.decks.get(name) == Some(mark) {
+            if current_parts.decks.get(name) == Some(mark) {
                 continue;
             }
             let what = format!("deck {name}");
             let one = Parts { decks: [(name.clone(), mark.clone())].into(), ..Parts::default() };
-            let (summary, lines) = match self.planned_decks(&config, &one) {
+            let (summary, lines) = match self.draft_decks(&config, &one) {
                 Err(fault) => (fault.what, Vec::new()),
                 Ok(decks) => match decks.into_values().flatten().next() {
                     None => ("it is removed".to_owned(), Vec::new()),
@@ -133,12 +130,12 @@ impl Drafts {
             };
             out.push(PartDiff { what, summary, lines });
         }
-        out.extend(self.plugin_diffs(&draft.parts, &standing));
+        out.extend(self.plugin_diffs(&draft.parts, &current_parts));
         out
     }
 
-    fn deck_diff(&self, name: &str, deck: &PlannedDeck) -> (String, Vec<DiffLine>) {
-        let Some(found) = self.money.compare_deck(name, deck) else {
+    fn deck_diff(&self, name: &str, deck: &DraftDeck) -> (String, Vec<DiffLine>) {
+        let Some(found) = self.rating.compare_deck(name, deck) else {
             return ("it cannot be read".to_owned(), Vec::new());
         };
         let summary = format!(
@@ -165,12 +162,12 @@ impl Drafts {
         (summary, lines)
     }
 
-    fn remembered(&self, mark: &str) -> Option<PlannedDeck> {
+    fn remembered(&self, mark: &str) -> Option<DraftDeck> {
         let decks = self.decks.lock().unwrap_or_else(|e| e.into_inner());
         decks.iter().find(|(m, _)| m == mark).map(|(_, deck)| deck.clone())
     }
 
-    fn remember(&self, mark: String, deck: PlannedDeck) {
+    fn remember(&self, mark: String, deck: DraftDeck) {
         let mut decks = self.decks.lock().unwrap_or_else(|e| e.into_inner());
         decks.retain(|(m, _)| *m != mark);
         decks.push((mark, deck));

@@ -19,7 +19,7 @@ type Plan = BTreeMap<String, Option<Kept>>;
 type Records = BTreeMap<String, Option<PluginRecord>>;
 
 impl Drafts {
-    /// Installs or updates a plugin in a draft, after all checks that an install makes. Nothing is in force.
+    /// Installs or updates a plugin in a draft, after all checks that an install makes. Nothing is active.
     pub fn put_plugin(
         &self,
         draft: &mut DraftRecord,
@@ -78,7 +78,7 @@ impl Drafts {
     }
 
     /// How the plugins of these names stand. One that stands as here is told in the same words.
-    pub(super) fn plugins_standing(&self, of: &Records) -> Records {
+    pub(super) fn current_plugins(&self, of: &Records) -> Records {
         let installed = self.plugins.installed().ok();
         let now = |name: &String, as_here: &Option<PluginRecord>| {
             let now = installed.as_ref()?.kept(name)?;
@@ -98,7 +98,10 @@ impl Drafts {
     }
 
     /// The plugins as a draft wants them that changes some.
-    pub(super) fn plugins_as_if(&self, parts: &Parts) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
+    pub(super) fn plugins_with_overrides(
+        &self,
+        parts: &Parts,
+    ) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
         let refused = |what: String| {
             Fault::elsewhere("plugins", what, "change the draft's plugins; nothing is in force")
         };
@@ -117,11 +120,11 @@ impl Drafts {
         installed.exchange(&plan, &|name| self.files.get(name), by).map_err(|e| e.to_string())
     }
 
-    pub(super) fn plugin_diffs(&self, planned: &Parts, standing: &Parts) -> Vec<PartDiff> {
+    pub(super) fn plugin_diffs(&self, planned: &Parts, current_parts: &Parts) -> Vec<PartDiff> {
         let differs =
-            |(name, to): &(&String, &Option<PluginRecord>)| standing.plugins.get(*name) != Some(*to);
+            |(name, to): &(&String, &Option<PluginRecord>)| current_parts.plugins.get(*name) != Some(*to);
         let one = |(name, to): (&String, &Option<PluginRecord>)| {
-            let before = standing.plugins.get(name).and_then(Option::as_ref);
+            let before = current_parts.plugins.get(name).and_then(Option::as_ref);
             let mut lines = diff(&self.words(before), &self.words(to.as_ref()));
             if let Some((old, new)) =
                 before.zip(to.as_ref()).and_then(|(a, b)| kept(a).ok().zip(kept(b).ok()))

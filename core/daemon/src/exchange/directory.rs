@@ -33,9 +33,9 @@ use crate::control::Exchange;
 use crate::dns::Dns;
 use crate::events::EventHub;
 use crate::media::{Plane, Pool, Prompts};
-use crate::money::{Money, Says};
 use crate::net::Net;
 use crate::panics::caught;
+use crate::rating::{Rating, RatingEffects};
 use crate::routes::{Routes, Workers};
 use crate::shell::{In, Shell};
 use crate::store::Store;
@@ -61,7 +61,7 @@ pub(super) struct Inner {
     pub developer: bool,
     pub door: Door,
     pub routes: Routes,
-    pub money: Money,
+    pub money: Rating,
     #[cfg(feature = "plugins")]
     pub plugins: crate::plugins::Plugins,
     pub workers: Workers,
@@ -192,13 +192,13 @@ impl Directory {
     /// To the event stream, the log and what people see.
     pub fn tell(&self, event: Event) {
         live::note(self, &event);
-        let told = self.0.money.heard(&event);
+        let told = self.0.money.on_event(&event);
         self.0.events.publish(event);
         self.money_told(told);
     }
 
     /// What the money says: calls that have to end, and what those who watch should know.
-    pub fn money_told(&self, told: Says) {
+    pub fn money_told(&self, told: RatingEffects) {
         for call in told.warn {
             self.to_call(call, CallInput::Say { prompt: prompt::LIMIT_NEAR.to_owned() });
         }
@@ -404,7 +404,7 @@ impl Directory {
         live::record(self, &cdr);
         self.money_told(self.0.money.ended(&cdr));
         let cdr: Arc<Cdr> = Arc::from(cdr);
-        if !self.0.store.keep_cdr(cdr.clone()) {
+        if !self.0.store.write_cdr(cdr.clone()) {
             crate::logging::warn_counted("store-full", || {
                 format!("the store does not take the record of call {}", cdr.call)
             });

@@ -10,7 +10,7 @@ use ringtrip_exchange::route::{RoutePlan, RouteQuery};
 use ringtrip_model::event::Event;
 use ringtrip_model::party::Cause;
 use ringtrip_routing::Engine;
-use ringtrip_routing::router::Step;
+use ringtrip_routing::router::RouterStep;
 
 use super::directory::Directory;
 use super::front::{Door, Knock};
@@ -35,8 +35,8 @@ pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) -> Option<Box<RoutePl
         dir.0.index.borrow_mut().pin_tried(now, &attempt, step.proved_pin());
     }
     Some(match begun {
-        Ok(Step::Done(plan)) => plan,
-        Ok(Step::AskPolicy(question)) => match dir.0.workers.ask(engine, question) {
+        Ok(RouterStep::Done(plan)) => plan,
+        Ok(RouterStep::AskPolicy(question)) => match dir.0.workers.ask(engine, question) {
             Ok(()) => return None,
             Err(question) => {
                 crate::logging::warn_counted("scripts-full", || {
@@ -82,11 +82,11 @@ pub(super) fn workers(door: Door) -> std::io::Result<Workers> {
                 });
                 plan
             }
-            Answered::Fell(plan, why) => {
+            Answered::Panicked(plan, why) => {
                 knock(Knock::Fell { part: "route", why });
                 plan
             }
-            Answered::Broken(why) => return knock(Knock::Fell { part: "route", why }),
+            Answered::DeliberatePanic(why) => return knock(Knock::Fell { part: "route", why }),
         };
         knock(Knock::Post(Post::Call { call, input: CallInput::Routed(plan) }));
     })
@@ -118,7 +118,7 @@ pub(super) fn read(dir: &Directory, name: &str, reply: Reply<String>) {
 
 /// A panic in a thread of scripts (developer mode).
 pub(super) fn fall(dir: &Directory, why: &'static str) {
-    dir.0.workers.fall(why);
+    dir.0.workers.inject_panic(why);
 }
 
 /// Does this off the control arbiter: it compiles, and writes files.

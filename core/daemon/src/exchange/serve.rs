@@ -34,12 +34,12 @@ use crate::drafts::Drafts;
 use crate::events::EventHub;
 use crate::http::{self, Api};
 use crate::media::{Plane, Pool, Prompts, Recorder};
-use crate::money::Money;
 use crate::net::{Arrival, Net, NetEvent};
 use crate::panics::{self, vital_task};
-use crate::routes::explain::Assumed;
+use crate::rating::Rating;
+use crate::routes::explain::GatewayOverrides;
 use crate::start;
-use crate::store::{CdrQuery, Store, StoreNews, StoreOptions};
+use crate::store::{CdrQuery, Store, StoreEvent, StoreOptions};
 
 /// Frames of a board, µs: 10 ms halves the wait for dial tone against 20 ms and costs little.
 const FRAME_US: u32 = 10_000;
@@ -117,12 +117,13 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         }
     }
     let routes = route::routes(config.clone(), &options.data, door.clone());
-    routes.set_gateways(Arc::new(Assumed { exchange: exchange.clone(), assumed: Default::default() }));
+    routes
+        .set_gateways(Arc::new(GatewayOverrides { exchange: exchange.clone(), assumed: Default::default() }));
     wall::set_zone(wall::zone_of(config.time_zone.as_deref()));
     let money = {
         let door = door.clone();
         let tell = Box::new(move |event| drop(door.try_send(Knock::Tell(event))));
-        Money::open(config.clone(), &options.data, &store, tell)
+        Rating::open(config.clone(), &options.data, &store, tell)
     };
     routes.set_prices(Arc::new(money.clone()));
     // One box: several of them will number themselves.
@@ -190,7 +191,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         store.clone(),
     );
     let (keeps, runtime) = (drafts.clone(), tokio::runtime::Handle::current());
-    routes.on_call_back(Box::new(move |draft| {
+    routes.on_roll_back(Box::new(move |draft| {
         let (drafts, draft) = (keeps.clone(), draft.to_owned());
         runtime.spawn(async move {
             if let Err(error) = drafts.canary_over(&draft).await {
@@ -204,7 +205,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         #[cfg(feature = "plugins")]
         plugins,
         routes,
-        money: money.clone(),
+        rating: money.clone(),
         drafts,
         budget: Some(budget),
         ..Api::new(exchange, store.clone(), events, hosts, options.developer)
@@ -243,7 +244,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     tracing::info!("stopping");
     server.stop().await;
     dir.stop().await;
-    money.keep(true);
+    money.persist(true);
     store.close();
     Ok(())
 }
@@ -376,7 +377,7 @@ async fn count_money(dir: Directory) {
     const EVERY: Duration = Duration::from_millis(200);
     loop {
         if !dir.0.money.is_busy() {
-            dir.0.money.stirred().await;
+            dir.0.money.changed().await;
         }
         actix_rt::time::sleep(EVERY).await;
         dir.money_told(dir.0.money.tick());
@@ -403,18 +404,18 @@ async fn minutes(dir: Directory) {
     }
 }
 
-fn alarm(news: StoreNews) -> Event {
+fn alarm(news: StoreEvent) -> Event {
     let text = match news {
-        StoreNews::Trouble { why, waiting } => format!(
+        StoreEvent::Trouble { why, waiting } => format!(
             "call records cannot be written ({why}); {waiting} wait in memory. Calls go on, changes are refused"
         ),
-        StoreNews::Lost { records } => {
+        StoreEvent::Lost { records } => {
             format!("{records} call records are lost: the memory for them is full")
         }
-        StoreNews::Recovered { written } => {
+        StoreEvent::Recovered { written } => {
             format!("the disk takes call records again; {written} that waited are written")
         }
-        StoreNews::Forgotten { records } => format!(
+        StoreEvent::Forgotten { records } => format!(
             "the {records} oldest call records are gone, because the journal holds 512 MiB; export them in time if you need them longer"
         ),
     };

@@ -14,32 +14,32 @@ use tokio::sync::mpsc;
 
 use super::directory::Directory;
 use super::{boards, find, route};
-use crate::control::{Control, ControlError, Fault, Reply};
+use crate::control::{AdminCommand, ControlError, Fault, Reply};
 use crate::shell::Fall;
 
 /// Grants wishes, for ever.
-pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<Control>) {
+pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<AdminCommand>) {
     while let Some(wish) = wishes.recv().await {
         if wish.is_abandoned() {
             continue;
         }
         match wish {
-            Control::Originate { from, to, reply } => originate(&dir, &from, &to, reply),
-            Control::Hangup { call, reply } => {
+            AdminCommand::Originate { from, to, reply } => originate(&dir, &from, &to, reply),
+            AdminCommand::Hangup { call, reply } => {
                 let _ = reply.send(hangup(&dir, call));
             }
-            Control::Deploy { claim, .. } if !claim.take() => {}
-            Control::Deploy { deployment, version, by, summary, reply, .. } => {
+            AdminCommand::Deploy { claim, .. } if !claim.take() => {}
+            AdminCommand::Deploy { deployment, version, by, summary, reply, .. } => {
                 let applied = dir.apply(*deployment);
                 if applied.is_ok() {
                     dir.tell(Event::ConfigActive { version, by, summary });
                 }
                 let _ = reply.send(applied);
             }
-            Control::ReloadScript { name, text, reply } => route::reload(&dir, name, text, reply),
-            Control::ReadScript { name, reply } => route::read(&dir, &name, reply),
-            Control::Sim(ask) => boards::sim(&dir, ask),
-            Control::InjectFault { part, kind, reply } => {
+            AdminCommand::ReloadScript { name, text, reply } => route::reload(&dir, name, text, reply),
+            AdminCommand::ReadScript { name, reply } => route::read(&dir, &name, reply),
+            AdminCommand::Sim(ask) => boards::sim(&dir, ask),
+            AdminCommand::InjectFault { part, kind, reply } => {
                 let _ = reply.send(break_it(&dir, &part, kind));
             }
         }
@@ -165,7 +165,7 @@ fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError
             Ok(())
         }
         ("store", Fault::Panic) => {
-            dir.0.store.fall();
+            dir.0.store.inject_panic();
             Ok(())
         }
         ("store", Fault::DiskFull | Fault::DiskError | Fault::None) => {

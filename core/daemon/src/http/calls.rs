@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::access::{Admin, Reader};
 use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
-use crate::control::Control;
+use crate::control::AdminCommand;
 use crate::store::{CdrQuery, CdrRecord};
 use crate::views::CallView;
 
@@ -75,7 +75,7 @@ pub(super) async fn originate(
             "`from` names an extension or a line, `to` is a number of 1 to 128 characters",
         ));
     }
-    let call = api.exchange.ask(|reply| Control::Originate { from, to, reply }).await?;
+    let call = api.exchange.ask(|reply| AdminCommand::Originate { from, to, reply }).await?;
     let location = format!("/api/v1/calls/{call}");
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(Started { id: call.to_string() }))
 }
@@ -89,7 +89,7 @@ pub(super) async fn hangup(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let call = call_id(&id)?;
-    api.exchange.ask(|reply| Control::Hangup { call, reply }).await?;
+    api.exchange.ask(|reply| AdminCommand::Hangup { call, reply }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

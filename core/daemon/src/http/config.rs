@@ -237,7 +237,7 @@ async fn change(
     Ok(HttpResponse::Ok().insert_header((ETAG, etag(applied.meta.version))).json(applied))
 }
 
-/// Makes a text the newest version and puts it in force, with its scripts if there are any: both or neither.
+/// Makes a text the newest version and activates it, with its scripts if there are any: both or neither.
 pub(super) async fn take(
     api: &web::Data<Api>,
     who: &Identity,

@@ -3,13 +3,13 @@
 use actix_web::web;
 use ringtrip_exchange::route::{RoutePlan, Target, Verdict};
 use ringtrip_model::party::Digits;
-use ringtrip_routing::probe::Probe;
+use ringtrip_routing::coverage::Probe;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::Reader;
+use super::dry_run::{DryRunKind, dry_run};
 use super::operation::{Operations, path};
-use super::paper::{Paper, on_paper};
 use super::{Api, Problem};
 use crate::exchange::wall;
 use crate::plan::{self, PlanAnswer, PlanCheck, PlanTry};
@@ -24,7 +24,7 @@ pub(super) fn operations() -> Vec<Operations> {
     ]
 }
 
-/// Presses keys on a plan, on paper.
+/// Presses keys on a plan, in a dry run.
 #[utoipa::path(post, path = "/api/v1/dialplan/try", tag = "dialplan", request_body = PlanTry, responses(
     (status = 200, body = PlanAnswer), (status = 400, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn try_plan(_: Reader, body: web::Json<PlanTry>) -> Result<web::Json<PlanAnswer>, Problem> {
@@ -46,7 +46,7 @@ pub(super) async fn check(_: Reader, body: web::Json<PlanText>) -> web::Json<Pla
     web::Json(plan::check(&body.plan))
 }
 
-/// A call on paper.
+/// A probe call.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteAsk {
@@ -103,8 +103,8 @@ pub(super) async fn try_route(
     let engine = api.routes.engine();
     let source = source_of(engine.router().config(), &from)?;
     let probe = Probe { source, number: Digits::new(&number), at: wall::now() };
-    let decide = move || Ok::<_, Problem>(view(engine.on_paper().decide(probe.query()).plan));
-    on_paper(Paper::Quick, decide).await.map(web::Json)
+    let decide = move || Ok::<_, Problem>(view(engine.dry_run().decide(probe.query()).plan));
+    dry_run(DryRunKind::Quick, decide).await.map(web::Json)
 }
 
 fn view(plan: RoutePlan) -> RouteView {

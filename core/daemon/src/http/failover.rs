@@ -1,4 +1,4 @@
-//! When a call that failed outside is tried another way: the table that is in force.
+//! When a call that failed outside is tried another way: the table that is active.
 
 use actix_web::web;
 use ringtrip_config::Failover;

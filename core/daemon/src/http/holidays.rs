@@ -1,4 +1,4 @@
-//! The holidays in force, as they were read: from the document and from calendars.
+//! The active holidays, as they were read: from the document and from calendars.
 
 use actix_web::web;
 use ringtrip_config::Holiday;
@@ -31,7 +31,7 @@ pub(super) struct Years {
     year: Option<i16>,
 }
 
-/// The days in force, the first first.
+/// The active days, the first first.
 #[utoipa::path(get, path = "/api/v1/holidays", tag = "config", params(Years),
     responses((status = 200, body = Vec<HolidayView>)))]
 pub(super) async fn holidays(

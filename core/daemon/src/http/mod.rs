@@ -11,6 +11,7 @@ mod config;
 mod console;
 mod dialplan;
 mod drafts;
+mod dry_run;
 pub mod events;
 mod failover;
 mod guard;
@@ -21,7 +22,6 @@ mod if_match;
 mod listen;
 mod openapi;
 mod operation;
-mod paper;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod problem;
@@ -48,7 +48,7 @@ use crate::deploy::Deployer;
 use crate::descriptors::Budget;
 use crate::drafts::Drafts;
 use crate::events::EventHub;
-use crate::money::Money;
+use crate::rating::Rating;
 use crate::routes::Routes;
 use crate::store::Store;
 use auth::Auth;
@@ -65,11 +65,11 @@ pub struct Api {
     pub store: Store,
     /// What happens.
     pub events: EventHub,
-    /// The routes in force.
+    /// The active routes.
     pub routes: Routes,
     /// What calls cost.
-    pub money: Money,
-    /// Routes that are not in force yet.
+    pub rating: Rating,
+    /// Routes that are not active yet.
     pub drafts: Drafts,
     /// Wasm plugins.
     #[cfg(feature = "plugins")]
@@ -111,12 +111,12 @@ impl Api {
         // A running exchange puts its own routes in place of these.
         let routes = Routes::new(Arc::default(), std::path::Path::new("."), Box::new(|_| {}));
         let (auth, started) = (Auth::default(), Instant::now());
-        let money = Money::none();
+        let rating = Rating::none();
         #[cfg(feature = "plugins")]
         let plugins = crate::plugins::Plugins::default();
         let drafts = Drafts::new(
             routes.clone(),
-            money.clone(),
+            rating.clone(),
             #[cfg(feature = "plugins")]
             plugins.clone(),
             store.clone(),
@@ -126,7 +126,7 @@ impl Api {
             store,
             events,
             routes,
-            money,
+            rating,
             drafts,
             #[cfg(feature = "plugins")]
             plugins,

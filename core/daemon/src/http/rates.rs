@@ -13,7 +13,7 @@ use super::operation::{Operations, path};
 use super::{Api, Problem, off_loop};
 use crate::config::{Fault, FaultSeverity};
 use crate::exchange::wall;
-use crate::money::{CompareView, DeckView, ImportAsk, ImportError, ImportView, MoneyView};
+use crate::rating::{CompareView, DeckView, ImportAsk, ImportError, ImportView, MoneyView};
 
 /// Octets of a price list: some millions of rows.
 pub(super) const LARGEST: usize = 256 << 20;
@@ -31,7 +31,7 @@ pub(super) fn operations() -> Vec<Operations> {
 /// All rate decks.
 #[utoipa::path(get, path = "/api/v1/rates", tag = "rates", responses((status = 200, body = Vec<DeckView>)))]
 pub(super) async fn list(_: Reader, api: web::Data<Api>) -> web::Json<Vec<DeckView>> {
-    web::Json(api.money.list_decks())
+    web::Json(api.rating.list_decks())
 }
 
 /// How a price list is imported.
@@ -55,12 +55,12 @@ pub(super) struct ImportQuery {
     /// Leave bad rows out instead of refusing the file.
     #[serde(default)]
     skip_bad: bool,
-    /// Put it in force. Without it the answer only says what would change.
+    /// Activate it. Without it the answer only says what would change.
     #[serde(default)]
     confirm: bool,
 }
 
-/// Reads a price list (CSV in the body) and says what it changes; with `confirm=true` it is in force afterwards.
+/// Reads a price list (CSV in the body) and says what it changes; with `confirm=true` it is active afterwards.
 #[utoipa::path(post, path = "/api/v1/rates/import", tag = "rates", params(ImportQuery),
     request_body(content = String, content_type = "text/csv"), responses(
     (status = 200, body = ImportView), (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -73,7 +73,7 @@ pub(super) async fn import(
 ) -> Result<web::Json<ImportView>, Problem> {
     let ImportQuery { gateway, name, currency, columns, skip_bad, confirm } = query.into_inner();
     let ask = ImportAsk { gateway, name, currency, columns, skip_bad, confirm };
-    off_loop(move || api.money.import(&body, &ask)).await.map(web::Json)
+    off_loop(move || api.rating.import(&body, &ask)).await.map(web::Json)
 }
 
 /// Which call to compare for.
@@ -109,7 +109,7 @@ pub(super) async fn compare(
             wall::at(stamp.ok_or_else(bad)?.timestamp().as_microsecond())
         }
     };
-    let found = api.money.compare(&query.number, &at, query.seconds);
+    let found = api.rating.compare(&query.number, &at, query.seconds);
     let number = &query.number;
     let bad = || {
         Problem::bad(format!(
@@ -128,7 +128,7 @@ pub(super) async fn export(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let asked = name.clone();
-    let text = off_loop(move || Ok::<_, Problem>(api.money.export_deck(&asked))).await?;
+    let text = off_loop(move || Ok::<_, Problem>(api.rating.export_deck(&asked))).await?;
     let text = text.ok_or_else(|| Problem::missing("rate deck", &name))?;
     Ok(HttpResponse::Ok().content_type("text/csv; charset=utf-8").body(text))
 }
@@ -143,14 +143,14 @@ pub(super) async fn remove(
 ) -> Result<HttpResponse, Problem> {
     let asked = name.clone();
     let refused = |e: io::Error| Problem::unwritten("the folder of decks", &e);
-    let removed = off_loop(move || api.money.remove_deck(&asked).map_err(refused)).await?;
+    let removed = off_loop(move || api.rating.remove_deck(&asked).map_err(refused)).await?;
     if removed { Ok(HttpResponse::NoContent().finish()) } else { Err(Problem::missing("rate deck", &name)) }
 }
 
 /// Limits and bundles, and what is spent and used of them.
 #[utoipa::path(get, path = "/api/v1/money", tag = "rates", responses((status = 200, body = MoneyView)))]
 pub(super) async fn money(_: Reader, api: web::Data<Api>) -> web::Json<MoneyView> {
-    web::Json(api.money.standing())
+    web::Json(api.rating.spending())
 }
 
 impl From<ImportError> for Problem {
@@ -174,7 +174,7 @@ impl From<ImportError> for Problem {
                 Problem { faults: some.into_iter().map(fault).collect(), ..refused("bad-rows") }
             }
             ImportError::Disk { why, .. } if crate::store::takes_nothing(&why) => Problem::disk(detail),
-            ImportError::Disk { .. } | ImportError::Fell(_) => Problem::internal(detail),
+            ImportError::Disk { .. } | ImportError::Panicked(_) => Problem::internal(detail),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Routes asked on paper: what would happen to a call, and who reaches a target. Nothing rings.
+//! Routes asked in a dry run: what would happen to a call, and who reaches a target. Nothing rings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use ringtrip_config::Config;
 use ringtrip_exchange::route::WallTime;
 use ringtrip_model::party::Digits;
 use ringtrip_routing::Engine;
-use ringtrip_routing::probe::Probes;
-use ringtrip_routing::reach::{self, Way};
+use ringtrip_routing::coverage::Probes;
+use ringtrip_routing::reverse_lookup::{RouteMatch, reverse_lookup};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::Reader;
+use super::dry_run::{DryRunKind, dry_run};
 use super::operation::{Operations, path};
-use super::paper::{Paper, on_paper};
 use super::{Api, Problem};
 use crate::config::read;
 use crate::drafts::Built;
@@ -34,7 +34,7 @@ const LARGEST: usize = 2 << 20;
 const STATES: [&str; 10] =
     ["free", "idle", "up", "ready", "registered", "busy", "in-use", "down", "unregistered", "full"];
 /// How long faces wait for `who-reaches`.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn operations() -> Vec<Operations> {
     let json = || {
@@ -48,9 +48,9 @@ pub(super) fn operations() -> Vec<Operations> {
     ]
 }
 
-/// Other routes than those in force.
+/// Other routes than the active ones.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-pub(super) struct Instead {
+pub(super) struct RouteOverrides {
     /// A draft, by name.
     #[serde(default)]
     draft: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct Instead {
     scripts: BTreeMap<String, String>,
 }
 
-/// A call on paper.
+/// A probe call.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub(super) struct RouteQuestion {
     /// What is dialled.
@@ -80,7 +80,7 @@ pub(super) struct RouteQuestion {
     gateways: BTreeMap<String, String>,
     /// By other routes.
     #[serde(flatten)]
-    instead: Instead,
+    instead: RouteOverrides,
 }
 
 /// The whole decision about a call, step by step. Nothing rings.
@@ -93,13 +93,13 @@ pub(super) async fn explain(
     body: web::Json<RouteQuestion>,
 ) -> Result<web::Json<Explained>, Problem> {
     let ask = body.into_inner();
-    on_paper(Paper::Quick, move || {
+    dry_run(DryRunKind::Quick, move || {
         let engine = engine(&api, &ask.instead)?;
         let source = source_of(engine.router().config(), &ask.from)?;
         let at = ask.at.as_deref().map_or_else(|| Ok(wall::now()), time)?;
         let assumed = assumed(engine.router().config(), ask.lines, ask.gateways)?;
         let question = Question { source, number: Digits::new(&ask.number), at, assumed };
-        Ok::<_, Problem>(explain::explain(&engine, &api.money, &api.exchange, &question))
+        Ok::<_, Problem>(explain::explain(&engine, &api.rating, &api.exchange, &question))
     })
     .await
     .map(web::Json)
@@ -112,7 +112,7 @@ pub(super) struct WhoReaches {
     target: String,
     /// By other routes.
     #[serde(flatten)]
-    instead: Instead,
+    instead: RouteOverrides,
 }
 
 /// Ways to a target.
@@ -122,7 +122,7 @@ pub(super) struct ReachedView {
     target: String,
     /// The ways.
     ways: Vec<WayView>,
-    /// Calls on paper that were decided.
+    /// Probe calls that were decided.
     decisions: u64,
     /// The time ran out before all was tried.
     cut: bool,
@@ -149,7 +149,7 @@ pub(super) struct WayView {
     stage: u64,
 }
 
-/// Which numbers, callers and times lead to a target: found by deciding over calls on paper.
+/// Which numbers, callers and times lead to a target: found by deciding over probe calls.
 #[utoipa::path(post, path = "/api/v1/routes/who-reaches", tag = "routes", request_body = WhoReaches, responses(
     (status = 200, body = ReachedView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn who_reaches(
@@ -158,7 +158,7 @@ pub(super) async fn who_reaches(
     body: web::Json<WhoReaches>,
 ) -> Result<web::Json<ReachedView>, Problem> {
     let ask = body.into_inner();
-    on_paper(Paper::Long, move || {
+    dry_run(DryRunKind::Long, move || {
         let engine = engine(&api, &ask.instead)?;
         let config = engine.router().config();
         let exists = ringtrip_routing::router::Router::target_named(config, &ask.target).is_some();
@@ -168,20 +168,21 @@ pub(super) async fn who_reaches(
         let now = wall::now();
         let texts: Vec<String> = api.routes.now().scripts.iter().map(|(_, text)| text.clone()).collect();
         let dialled = dialled(&api);
-        let probes =
-            Probes::new(config, ringtrip_routing::probe::Known { dialled: &dialled, ..known(&now, &texts) });
+        let probes = Probes::new(
+            config,
+            ringtrip_routing::coverage::Known { dialled: &dialled, ..known(&now, &texts) },
+        );
         let began = Instant::now();
-        let found =
-            reach::who_reaches(&engine.on_paper(), &probes, &ask.target, &|| began.elapsed() < PATIENCE);
-        let ways = found.ways.into_iter().map(WayView::from).collect();
+        let found = reverse_lookup(&engine.dry_run(), &probes, &ask.target, &|| began.elapsed() < TIME_LIMIT);
+        let ways = found.matches.into_iter().map(WayView::from).collect();
         Ok(ReachedView { target: ask.target, ways, decisions: found.decisions, cut: found.cut })
     })
     .await
     .map(web::Json)
 }
 
-impl From<Way> for WayView {
-    fn from(way: Way) -> WayView {
+impl From<RouteMatch> for WayView {
+    fn from(way: RouteMatch) -> WayView {
         WayView {
             alternative: crate::secrets::hide_in_plan(&way.alternative),
             script: way.script,
@@ -204,8 +205,8 @@ pub(super) fn dialled(api: &Api) -> Vec<String> {
     numbers
 }
 
-/// The engine in force, or the one that a question names.
-fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
+/// The active engine, or the one that a question names.
+fn engine(api: &Api, instead: &RouteOverrides) -> Result<Arc<Engine>, Problem> {
     if let Some(name) = &instead.draft {
         let record = api.store.draft(name).ok_or_else(|| Problem::missing("draft", name))?;
         return built(api, &record);
@@ -235,12 +236,12 @@ fn engine(api: &Api, instead: &Instead) -> Result<Arc<Engine>, Problem> {
     // Its own faults first: they have better places.
     read(&record.config).map_err(|faults| Problem::faulty("document", faults))?;
     let built = build(api, &record)?;
-    all_used(scripts.keys(), &built.in_force.scripts)?;
-    Ok(built.in_force.engine)
+    all_used(scripts.keys(), &built.active.scripts)?;
+    Ok(built.active.engine)
 }
 
 fn built(api: &Api, record: &DraftRecord) -> Result<Arc<Engine>, Problem> {
-    Ok(build(api, record)?.in_force.engine)
+    Ok(build(api, record)?.active.engine)
 }
 
 fn build(api: &Api, record: &DraftRecord) -> Result<Built, Problem> {

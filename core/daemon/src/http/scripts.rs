@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{Admin, Reader};
+use super::dry_run::{DryRunKind, dry_run};
 use super::operation::{Operations, path};
-use super::paper::{Paper, on_paper};
 use super::{Api, Problem};
-use crate::control::{Control, ControlError};
+use crate::control::{AdminCommand, ControlError};
 use crate::views::ScriptView;
 
 pub(super) fn operations() -> Vec<Operations> {
@@ -45,7 +45,7 @@ pub(super) async fn text(
 ) -> Result<web::Json<ScriptText>, Problem> {
     let name = file_name(name.into_inner())?;
     let asked = name.clone();
-    let text = api.exchange.ask(|reply| Control::ReadScript { name: asked, reply }).await?;
+    let text = api.exchange.ask(|reply| AdminCommand::ReadScript { name: asked, reply }).await?;
     Ok(web::Json(ScriptText { name, text }))
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn put(
 ) -> Result<HttpResponse, Problem> {
     let (name, text) = (file_name(name.into_inner())?, script_text(&body)?);
     let asked = name.clone();
-    let put = api.exchange.ask(|reply| Control::ReloadScript { name: asked, text, reply }).await;
+    let put = api.exchange.ask(|reply| AdminCommand::ReloadScript { name: asked, text, reply }).await;
     put.map_err(|error| match error {
         ControlError::Missing { .. } => {
             let detail = format!(
@@ -86,7 +86,7 @@ pub(super) async fn check(
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let (name, text) = (file_name(name.into_inner())?, script_text(&body)?);
-    on_paper(Paper::Quick, move || api.routes.check(&name, &text)).await?;
+    dry_run(DryRunKind::Quick, move || api.routes.check(&name, &text)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::access::{Admin, Reader};
 use super::operation::{Operations, path};
 use super::{Api, Problem, SOUND_MAX};
-use crate::control::{Control, Fault, SimAnswer, SimAsk};
+use crate::control::{AdminCommand, Fault, SimAnswer, SimAsk};
 
 pub(super) fn operations() -> Vec<Operations> {
     vec![
@@ -80,7 +80,8 @@ async fn ask(
     blob: Bytes,
 ) -> Result<HttpResponse, Problem> {
     let json = Value::Object(json).to_string();
-    let answer = api.exchange.ask(|reply| Control::Sim(SimAsk { board, verb, json, blob, reply })).await?;
+    let answer =
+        api.exchange.ask(|reply| AdminCommand::Sim(SimAsk { board, verb, json, blob, reply })).await?;
     Ok(match answer {
         SimAnswer::Json(text) => HttpResponse::Ok().content_type("application/json").body(text),
         SimAnswer::Sound { said, sound } => {
@@ -157,6 +158,6 @@ pub(super) async fn inject(
         api.store.faults().sync.store(sync, std::sync::atomic::Ordering::Relaxed);
         return Ok(HttpResponse::NoContent().finish());
     }
-    api.exchange.ask(|reply| Control::InjectFault { part, kind, reply }).await?;
+    api.exchange.ask(|reply| AdminCommand::InjectFault { part, kind, reply }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

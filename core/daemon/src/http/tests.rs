@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::default_toml;
-use crate::control::{Control, ControlError, SimAnswer};
-use crate::store::{Scope, StoreOptions, torture};
+use crate::control::{AdminCommand, ControlError, SimAnswer};
+use crate::store::{Scope, StoreOptions, crash_test};
 use crate::views::{ExtensionView, LineView};
 
 mod attack;
@@ -27,18 +27,18 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Bench {
-        Bench::answering(|wish| match wish {
-            Control::Deploy { reply, .. } => drop(reply.send(Ok(()))),
-            Control::Originate { from, reply, .. } if from == "101" => drop(reply.send(Ok(CallId(7)))),
-            Control::Originate { from, reply, .. } => {
+        Bench::answering(|command| match command {
+            AdminCommand::Deploy { reply, .. } => drop(reply.send(Ok(()))),
+            AdminCommand::Originate { from, reply, .. } if from == "101" => drop(reply.send(Ok(CallId(7)))),
+            AdminCommand::Originate { from, reply, .. } => {
                 drop(reply.send(Err(ControlError::Missing { what: "extension", name: from })));
             }
-            Control::Hangup { call, reply } => drop(reply.send(if call.0 == 7 {
+            AdminCommand::Hangup { call, reply } => drop(reply.send(if call.0 == 7 {
                 Ok(())
             } else {
                 Err(ControlError::Missing { what: "call in progress", name: call.to_string() })
             })),
-            Control::Sim(ask) => {
+            AdminCommand::Sim(ask) => {
                 let answer = match ask.verb.as_str() {
                     "listen" => Ok(SimAnswer::Sound { said: "{}".to_owned(), sound: ask.blob }),
                     "say" => {
@@ -53,19 +53,19 @@ impl Bench {
         .await
     }
 
-    async fn answering(answer: impl Fn(Control) + 'static) -> Bench {
+    async fn answering(answer: impl Fn(AdminCommand) + 'static) -> Bench {
         Bench::impatient(Duration::from_secs(10), answer).await
     }
 
     /// The same, with an API that waits so long for an answer.
-    async fn impatient(patience: Duration, answer: impl Fn(Control) + 'static) -> Bench {
+    async fn impatient(reply_timeout: Duration, answer: impl Fn(AdminCommand) + 'static) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions::new(PathBuf::from(dir.path()))).unwrap();
-        let (mut exchange, mut wishes) = Exchange::new();
-        exchange.patience = patience;
+        let (mut exchange, mut commands) = Exchange::new();
+        exchange.reply_timeout = reply_timeout;
         actix_web::rt::spawn(async move {
-            while let Some(wish) = wishes.recv().await {
-                answer(wish);
+            while let Some(command) = commands.recv().await {
+                answer(command);
             }
         });
         exchange.update(|v| {
@@ -371,8 +371,8 @@ type DiffView = crate::config::DiffLine;
 
 #[actix_web::test]
 async fn a_change_that_the_exchange_does_not_take_is_undone() {
-    let bench = Bench::answering(|wish| {
-        if let Control::Deploy { reply, .. } = wish {
+    let bench = Bench::answering(|command| {
+        if let AdminCommand::Deploy { reply, .. } = command {
             drop(reply.send(Err(ControlError::Failed("the board is gone".to_owned()))));
         }
     })
@@ -391,8 +391,8 @@ async fn what_is_kept_is_what_is_active() {
     for begins_at_once in [true, false] {
         let in_force = std::rc::Rc::new(std::cell::Cell::new(false));
         let seen = in_force.clone();
-        let bench = Bench::impatient(Duration::from_millis(100), move |wish| {
-            let Control::Deploy { claim, reply, .. } = wish else { return };
+        let bench = Bench::impatient(Duration::from_millis(100), move |command| {
+            let AdminCommand::Deploy { claim, reply, .. } = command else { return };
             let seen = seen.clone();
             actix_web::rt::spawn(async move {
                 let begun = begins_at_once && claim.take();
@@ -438,7 +438,7 @@ async fn calls_and_their_records() {
     assert_eq!(bench.status(call("999")).await, 404);
     assert_eq!(bench.status(call("")).await, 400);
     for n in 1..=5 {
-        bench.api.store.put_cdr(torture::sample(n, true)).await.unwrap();
+        bench.api.store.put_cdr(crash_test::sample(n, true)).await.unwrap();
     }
     let (_, _, page) = bench.ask(bench.get("/api/v1/cdrs?limit=2")).await;
     let page = body(&page);

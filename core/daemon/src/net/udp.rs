@@ -82,11 +82,11 @@ impl Port {
 /// Reads one socket for ever.
 pub(super) async fn read(net: Net, index: usize) {
     let Some(port) = net.inner.udp.get(index) else { return };
-    let mut room = Room::new();
+    let mut buffers = ReceiveBuffers::new();
     loop {
         let Ok(mut ready) = port.socket.readable().await else { return };
         let mut batch = Vec::new();
-        let taken = room.receive(port.socket.get_ref(), |from, to, octets| {
+        let taken = buffers.receive(port.socket.get_ref(), |from, to, octets| {
             // Keep-alives of phones behind NAT: nothing to read in them (RFC 5626 §4.4.1 is for streams).
             if octets.iter().all(|b| b.is_ascii_whitespace() || *b == 0) {
                 return;
@@ -115,15 +115,15 @@ pub(super) async fn read(net: Net, index: usize) {
 }
 
 /// Where a batch is received.
-struct Room {
+struct ReceiveBuffers {
     buffers: Vec<Vec<u8>>,
     headers: MultiHeaders<SockaddrStorage>,
 }
 
-impl Room {
-    fn new() -> Room {
+impl ReceiveBuffers {
+    fn new() -> ReceiveBuffers {
         let space = nix::cmsg_space!(libc::in6_pktinfo);
-        Room {
+        ReceiveBuffers {
             buffers: vec![vec![0; LARGEST]; BATCH],
             headers: MultiHeaders::preallocate(BATCH, Some(space)),
         }

@@ -1,5 +1,5 @@
 //! The canary that runs, if one does: which calls a draft decides about, and what became of them. The rule is
-//! [`ringtrip_routing::canary`]'s. Whoever keeps drafts takes it up again after a start, and hears when it is called back.
+//! [`ringtrip_routing::canary`]'s. Whoever keeps drafts takes it up again after a start, and hears when it is rolled back.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -15,7 +15,7 @@ use ringtrip_routing::canary::{Canary, Rule, Sample, Share, Side};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{InForce, Routes};
+use super::{ActiveRouting, Routes};
 use crate::control::ControlError;
 
 /// At most one canary at a time: two would blame each other.
@@ -44,7 +44,7 @@ pub struct CanaryView {
     pub rest: SideView,
     /// Calls needed on each side before anything is concluded.
     pub least: u64,
-    /// Why it was called back; null while it runs.
+    /// Why it was rolled back; null while it runs.
     pub returned: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl Routes {
     pub fn start_canary(
         &self,
         draft: &str,
-        next: &InForce,
+        next: &ActiveRouting,
         share: Share,
         rule: Rule,
     ) -> Result<(), ControlError> {
@@ -102,7 +102,7 @@ impl Routes {
         ours
     }
 
-    /// The canary, if there is one or was one until it was called back.
+    /// The canary, if there is one or was one until it was rolled back.
     pub fn canary(&self) -> Option<CanaryView> {
         self.slot().as_ref().map(Running::view)
     }
@@ -123,7 +123,7 @@ impl Routes {
         }
     }
 
-    /// A call ended. A canary that does worse is called back.
+    /// A call ended. A canary that does worse is rolled back.
     pub fn call_ended(&self, cdr: &Cdr, canary: bool) {
         let Some(cause) = cdr.cause else { return };
         // What says nothing about routes: emergency, and callers who changed their mind.
@@ -141,32 +141,32 @@ impl Routes {
         if let Some(why) = running.canary.on(Instant::now(), sample) {
             let draft = running.draft.clone();
             drop(slot);
-            self.called_back(&draft, &why);
+            self.rolled_back(&draft, &why);
         }
     }
 
-    /// Another configuration is in force. A canary that was made beside other lines and providers is called back.
-    pub(super) fn suits_canary(&self, config: &Config) {
+    /// Another configuration is active. A canary that was made beside other lines and providers is rolled back.
+    pub(super) fn check_canary(&self, config: &Config) {
         let mut slot = self.slot();
         let Some(running) = slot.as_mut().filter(|r| r.canary.over().is_none()) else { return };
         let Some(what) = beyond_routes(config, running.engine.router().config()) else { return };
         let why = format!("{what} changed in the configuration");
-        running.canary.call_back(&why);
+        running.canary.roll_back(&why);
         let draft = running.draft.clone();
         drop(slot);
-        self.called_back(&draft, &why);
+        self.rolled_back(&draft, &why);
     }
 
-    /// Who hears that a canary was called back: the draft's name.
-    pub fn on_call_back(&self, hear: Box<dyn Fn(&str) + Send + Sync>) {
-        *self.0.called_back.lock().unwrap_or_else(|e| e.into_inner()) = Some(hear);
+    /// Who hears that a canary was rolled back: the draft's name.
+    pub fn on_roll_back(&self, notify: Box<dyn Fn(&str) + Send + Sync>) {
+        *self.0.rolled_back.lock().unwrap_or_else(|e| e.into_inner()) = Some(notify);
     }
 
-    fn called_back(&self, draft: &str, why: &str) {
+    fn rolled_back(&self, draft: &str, why: &str) {
         let text = format!("draft {draft} was called back: {why}; the routes in force decide again");
         (self.0.tell)(Event::Alarm { what: "canary", text });
-        if let Some(hear) = &*self.0.called_back.lock().unwrap_or_else(|e| e.into_inner()) {
-            hear(draft);
+        if let Some(notify) = &*self.0.rolled_back.lock().unwrap_or_else(|e| e.into_inner()) {
+            notify(draft);
         }
     }
 

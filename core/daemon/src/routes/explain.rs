@@ -12,17 +12,17 @@ use ringtrip_model::event::Event;
 use ringtrip_model::ids::{GatewayId, LineId};
 use ringtrip_model::party::{Digits, Source};
 use ringtrip_routing::Engine;
-use ringtrip_routing::probe::Probe;
+use ringtrip_routing::coverage::Probe;
 use ringtrip_routing::router::{GatewayState, Gateways};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::control::{ControlError, Exchange};
-use crate::money::Money;
+use crate::rating::Rating;
 use crate::secrets::hide_in_plan;
 use crate::views::Views;
 
-/// A call on paper.
+/// A probe call.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// Where it comes from.
@@ -128,16 +128,17 @@ pub fn source_of(config: &Config, name: &str) -> Result<Source, ControlError> {
 }
 
 /// Decides, and explains.
-pub fn explain(engine: &Engine, money: &Money, exchange: &Exchange, question: &Question) -> Explained {
-    let gateways = Arc::new(Assumed { exchange: exchange.clone(), assumed: question.assumed.clone() });
-    let engine = engine.on_paper().explaining().with_gateways(gateways);
+pub fn explain(engine: &Engine, rating: &Rating, exchange: &Exchange, question: &Question) -> Explained {
+    let gateways =
+        Arc::new(GatewayOverrides { exchange: exchange.clone(), assumed: question.assumed.clone() });
+    let engine = engine.dry_run().explaining().with_gateways(gateways);
     let probe = Probe { source: question.source.clone(), number: question.number.clone(), at: question.at };
     let began = Instant::now();
     let decision = engine.decide(probe.query());
     let took = began.elapsed();
     let config = engine.router().config();
     let mut plan = decision.plan;
-    money.on_paper(config, &question.source, &mut plan);
+    rating.dry_run(config, &question.source, &mut plan);
     let states =
         |target: &Target| exchange.with_views(|views| state(views, config, &question.assumed, target));
     let stages: Vec<StageExplained> = stages_of(&plan).iter().map(|s| stage(s, &states)).collect();
@@ -213,7 +214,7 @@ fn stage(stage: &Stage, states: &dyn Fn(&Target) -> (String, bool)) -> StageExpl
 /// How the caller's plan sees the number.
 fn considered(config: &Config, question: &Question, won: Option<&str>) -> Vec<Considered> {
     let Some((_, plan)) = config.plan_for(&question.source) else { return Vec::new() };
-    if ringtrip_routing::probe::is_outside(config, &question.source) {
+    if ringtrip_routing::coverage::is_outside(config, &question.source) {
         return Vec::new();
     }
     let seen = plan.considered(&question.number, &config.dialling).into_iter();
@@ -278,20 +279,20 @@ fn free(word: &str) -> bool {
 }
 
 /// How gateways are: as assumed, else as the exchange sees them.
-pub struct Assumed {
+pub struct GatewayOverrides {
     /// The exchange.
     pub exchange: Exchange,
     /// By name.
     pub assumed: BTreeMap<String, String>,
 }
 
-impl fmt::Debug for Assumed {
+impl fmt::Debug for GatewayOverrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Assumed({:?})", self.assumed)
     }
 }
 
-impl Gateways for Assumed {
+impl Gateways for GatewayOverrides {
     fn state(&self, gateway: &GatewayId) -> Option<GatewayState> {
         let name = gateway.as_str();
         let seen = self.exchange.with_views(|views| match name {

@@ -1,37 +1,37 @@
-//! What every change of the routes passes before it is in force: emergency calls go out as before, and every number is
+//! What every change of the routes passes before it is active: emergency calls go out as before, and every number is
 //! decided within limits. Quick: at most a fraction of a second.
 
 use std::time::{Duration, Instant};
 
 use ringtrip_exchange::route::WallTime;
-use ringtrip_routing::probe::Known;
-use ringtrip_routing::proof::{self, Finding, Given, Proof, Rule};
+use ringtrip_routing::coverage::Known;
+use ringtrip_routing::proof::{self, Finding, Proof, ProofInput, Rule};
 
-use super::InForce;
+use super::ActiveRouting;
 use crate::control::ScriptRefused;
 use crate::exchange::wall;
 
 /// A guard must not make people wait who only saved a file.
 const TIME: Duration = Duration::from_millis(250);
-/// Decisions on paper; each is some microseconds.
+/// Dry-run decisions; each is some microseconds.
 const MOST: usize = 3_000;
 /// Findings can be found again.
 const SEED: u64 = 1;
 
 /// The quick proof.
-pub fn quick(next: &InForce, live: &InForce) -> Proof {
+pub fn quick(next: &ActiveRouting, live: &ActiveRouting) -> Proof {
     let now = wall::now();
     let texts = texts(next);
     let began = Instant::now();
     let go_on = || began.elapsed() < TIME;
-    let live = live.engine.on_paper();
-    let given = Given { known: known(&now, &texts), live: Some(&live), most: MOST, go_on: &go_on };
-    proof::guard(&next.engine.on_paper(), given)
+    let live = live.engine.dry_run();
+    let given = ProofInput { known: known(&now, &texts), live: Some(&live), most: MOST, go_on: &go_on };
+    proof::guard(&next.engine.dry_run(), given)
 }
 
 /// A script that fails or never comes to an end, by the word of the configuration, and why. What a script would say to a call
 /// for help is no reason here: such a call never reaches one, and without the script the calls that it bars would go out.
-pub(super) fn culprit(next: &InForce, live: &InForce) -> Option<(String, ScriptRefused)> {
+pub(super) fn first_failure(next: &ActiveRouting, live: &ActiveRouting) -> Option<(String, ScriptRefused)> {
     let proof = quick(next, live);
     proof.findings.iter().filter(|f| f.rule == Rule::Terminates).find_map(|finding| {
         let word = finding.path.strip_prefix("script ")?;
@@ -42,7 +42,7 @@ pub(super) fn culprit(next: &InForce, live: &InForce) -> Option<(String, ScriptR
 }
 
 /// May these scripts run? Only what they themselves do counts: a plan that was wrong before is no fault of a script.
-pub(super) fn scripts(name: &str, next: &InForce, live: &InForce) -> Result<(), ScriptRefused> {
+pub(super) fn scripts(name: &str, next: &ActiveRouting, live: &ActiveRouting) -> Result<(), ScriptRefused> {
     let proof = quick(next, live);
     let of_scripts = |f: &&Finding| f.stops && (f.rule == Rule::Terminates || f.path.starts_with("script"));
     match proof.findings.iter().find(of_scripts) {
@@ -56,8 +56,8 @@ pub(super) fn scripts(name: &str, next: &InForce, live: &InForce) -> Result<(), 
     }
 }
 
-/// The texts of the scripts of what is in force.
-pub fn texts(of: &InForce) -> Vec<String> {
+/// The texts of the scripts of what is active.
+pub fn texts(of: &ActiveRouting) -> Vec<String> {
     of.scripts.iter().map(|(_, text)| text.clone()).collect()
 }
 

@@ -1,14 +1,14 @@
-//! The routes in force: the engine that decides about calls, the scripts behind it, and how both change. Thread-safe and
-//! without actors, so that live calls, the API's questions and drafts all ask the same thing.
+//! The active routing: the engine that routes calls, its scripts, and how both change. Thread-safe and without actors, so
+//! that live calls, the API and drafts all use the same engine.
 //!
-//! A change builds a whole new [`Engine`] beside the running one and puts it in its place at once; calls in progress keep
-//! the engine that they began with. What does not compile or prove is refused, and what ran before stays.
+//! A change builds a new [`Engine`] and replaces the active one atomically; calls in progress keep the engine that they
+//! began with. What does not compile or fails its proof is refused, and the previous engine stays.
 
 mod canary;
 pub mod explain;
 pub(crate) mod guard;
+pub(crate) mod script_tests;
 pub(crate) mod scripts;
-pub(crate) mod trials;
 mod workers;
 
 use std::path::{Path, PathBuf};
@@ -36,25 +36,25 @@ pub struct Routes(Arc<Inner>);
 struct Inner {
     /// Where relative script paths begin.
     folder: PathBuf,
-    now: RwLock<Arc<InForce>>,
+    now: RwLock<Arc<ActiveRouting>>,
     /// One change at a time.
     changing: Mutex<()>,
-    /// One script is saved at a time: what lies in the file is what was put into force last.
+    /// One script is saved at a time: what lies in the file is what was activated last.
     saving: Mutex<()>,
-    helpers: RwLock<Helpers>,
+    services: RwLock<Services>,
     tell: Box<dyn Fn(Event) + Send + Sync>,
     /// Other plugins wait for the configuration that comes with them.
-    held: AtomicBool,
+    deferred: AtomicBool,
     canary: canary::Slot,
-    called_back: Mutex<Option<CalledBack>>,
+    rolled_back: Mutex<Option<OnRollback>>,
 }
 
-/// Told the name of a draft whose canary was called back.
-type CalledBack = Box<dyn Fn(&str) + Send + Sync>;
+/// Told the name of a draft whose canary was rolled back.
+type OnRollback = Box<dyn Fn(&str) + Send + Sync>;
 
-/// What is in force at one moment.
+/// The routing that is active at one moment.
 #[derive(Clone)]
-pub struct InForce {
+pub struct ActiveRouting {
     /// Decides.
     pub engine: Arc<Engine>,
     /// The scripts that it asks, with their texts.
@@ -72,47 +72,47 @@ pub struct Routing {
 
 impl Routing {
     /// Scripts that were read from their files while this was in force.
-    pub fn from_files(prepared: InForce, now: &InForce) -> Routing {
+    pub fn from_files(prepared: ActiveRouting, now: &ActiveRouting) -> Routing {
         let base = Some(now.scripts.clone());
         Routing { scripts: prepared.scripts, refused: Refused(Vec::new()), base }
     }
 
     /// Scripts whose texts come with them, whatever the files say.
-    pub fn with_its_texts(prepared: InForce) -> Routing {
+    pub fn with_its_texts(prepared: ActiveRouting) -> Routing {
         Routing { scripts: prepared.scripts, refused: Refused(Vec::new()), base: None }
     }
 
     /// Those that run stay.
-    pub fn as_before(now: &InForce, refused: Refused) -> Routing {
+    pub fn as_before(now: &ActiveRouting, refused: Refused) -> Routing {
         Routing { scripts: now.scripts.clone(), refused, base: Some(now.scripts.clone()) }
     }
 }
 
 /// Who helps to decide, beside scripts.
 #[derive(Clone)]
-struct Helpers {
+struct Services {
     plugins: Arc<dyn Plugins>,
     prices: Arc<dyn Prices>,
     gateways: Arc<dyn Gateways>,
 }
 
-/// Helpers in place of those in force.
+/// Services that replace the active ones.
 #[derive(Default)]
-pub struct Instead {
+pub struct ServiceOverrides {
     /// Plugins.
     pub plugins: Option<Arc<dyn Plugins>>,
     /// Prices.
     pub prices: Option<Arc<dyn Prices>>,
 }
 
-/// Plugins are held back as long as this lives; see [`Routes::hold`].
-pub struct Held(Routes);
+/// Plugin changes are deferred while this lives; see [`Routes::defer_plugins`].
+pub struct DeferredPlugins(Routes);
 
-impl Drop for Held {
+impl Drop for DeferredPlugins {
     fn drop(&mut self) {
         let _one = self.0.one_change();
-        if self.0.0.held.swap(false, Ordering::SeqCst) {
-            self.0.put_again();
+        if self.0.0.deferred.swap(false, Ordering::SeqCst) {
+            self.0.rebuild();
         }
     }
 }
@@ -121,32 +121,32 @@ impl Routes {
     /// The routes of this configuration, with the scripts that it names. `folder` is where relative script paths begin;
     /// `tell` hears what an operator should know.
     pub fn new(config: Arc<Config>, folder: &Path, tell: Box<dyn Fn(Event) + Send + Sync>) -> Routes {
-        let helpers = Helpers::default();
+        let services = Services::default();
         let scripts = Scripts::none();
-        let engine = helpers.engine(config.clone(), &scripts);
-        let now = RwLock::new(Arc::new(InForce { engine, scripts }));
+        let engine = services.engine(config.clone(), &scripts);
+        let now = RwLock::new(Arc::new(ActiveRouting { engine, scripts }));
         let routes = Routes(Arc::new(Inner {
             folder: folder.to_owned(),
             now,
             changing: Mutex::default(),
             saving: Mutex::default(),
-            helpers: RwLock::new(helpers),
+            services: RwLock::new(services),
             tell,
-            held: AtomicBool::new(false),
+            deferred: AtomicBool::new(false),
             canary: canary::Slot::default(),
-            called_back: Mutex::default(),
+            rolled_back: Mutex::default(),
         }));
         let routing = routes.compile(&config);
         routes.deploy(config, routing);
         routes
     }
 
-    /// What is in force now.
-    pub fn now(&self) -> Arc<InForce> {
+    /// What is active now.
+    pub fn now(&self) -> Arc<ActiveRouting> {
         self.0.now.read().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
-    /// The engine in force now.
+    /// The active engine now.
     pub fn engine(&self) -> Arc<Engine> {
         self.now().engine.clone()
     }
@@ -158,36 +158,36 @@ impl Routes {
 
     /// Other plugins: a new engine asks them.
     pub fn set_plugins(&self, plugins: Arc<dyn Plugins>) {
-        self.helped(|helpers| helpers.plugins = plugins);
+        self.update_services(|services| services.plugins = plugins);
     }
 
     /// Other prices.
     pub fn set_prices(&self, prices: Arc<dyn Prices>) {
-        self.helped(|helpers| helpers.prices = prices);
+        self.update_services(|services| services.prices = prices);
     }
 
-    /// Somebody who knows how gateways are.
+    /// Other gateway states.
     pub fn set_gateways(&self, gateways: Arc<dyn Gateways>) {
-        self.helped(|helpers| helpers.gateways = gateways);
+        self.update_services(|services| services.gateways = gateways);
     }
 
-    fn helped(&self, change: impl FnOnce(&mut Helpers)) {
+    fn update_services(&self, change: impl FnOnce(&mut Services)) {
         let _one = self.one_change();
-        change(&mut self.0.helpers.write().unwrap_or_else(|e| e.into_inner()));
-        if !self.0.held.load(Ordering::SeqCst) {
-            self.put_again();
+        change(&mut self.0.services.write().unwrap_or_else(|e| e.into_inner()));
+        if !self.0.deferred.load(Ordering::SeqCst) {
+            self.rebuild();
         }
     }
 
-    /// Other plugins are not in force before the next configuration is, or the handle is dropped: so that both are in
-    /// force at once.
-    pub fn hold(&self) -> Held {
-        self.0.held.store(true, Ordering::SeqCst);
-        Held(self.clone())
+    /// Defers plugin changes until the next configuration is applied or the handle is dropped, so that both take effect
+    /// together.
+    pub fn defer_plugins(&self) -> DeferredPlugins {
+        self.0.deferred.store(true, Ordering::SeqCst);
+        DeferredPlugins(self.clone())
     }
 
-    /// What is in force, with the helpers of now.
-    fn put_again(&self) {
+    /// Rebuilds the active engine with the current services.
+    fn rebuild(&self) {
         let now = self.now();
         self.put(now.engine.router().config().clone(), now.scripts.clone());
     }
@@ -195,7 +195,7 @@ impl Routes {
     /// The scripts that a configuration names, compiled. Reads files and takes its time.
     pub fn compile(&self, config: &Arc<Config>) -> Routing {
         let before = self.now();
-        if before.scripts.suit(config, &self.0.folder) {
+        if before.scripts.matches(config, &self.0.folder) {
             return Routing::as_before(&before, Refused(Vec::new()));
         }
         match Scripts::read(config, &self.0.folder, &[]) {
@@ -210,67 +210,69 @@ impl Routes {
     /// A configuration is in force at once, with its scripts. Waits for nobody: whoever holds the lock only exchanges what
     /// is there already.
     pub fn deploy(&self, config: Arc<Config>, routing: Routing) {
-        self.suits_canary(&config);
+        self.check_canary(&config);
         let _one = self.one_change();
         let before = self.now();
         // A script that was saved while this was being compiled stays.
         let saved = routing.base.as_ref().is_some_and(|base| !base.are(&before.scripts));
-        let scripts = match saved && before.scripts.suit(&config, &self.0.folder) {
+        let scripts = match saved && before.scripts.matches(&config, &self.0.folder) {
             true => before.scripts.clone(),
             false => routing.scripts,
         };
         let news = scripts.news(&before.scripts);
         self.put(config, scripts);
         self.tell_all(news);
-        self.tell_all(told(&routing.refused));
+        self.tell_all(refusal_events(&routing.refused));
     }
 
-    /// These scripts without those that `script put` would refuse, and why: a start must not put into force what nobody
+    /// These scripts without those that `script put` would refuse, and why: a start must not activate what nobody
     /// may save. Calls that would ask such a script take the plan's own route; the others are asked as ever.
-    fn passed(&self, config: &Arc<Config>, scripts: Scripts, before: &InForce) -> (Scripts, Refused) {
+    fn passed(&self, config: &Arc<Config>, scripts: Scripts, before: &ActiveRouting) -> (Scripts, Refused) {
         // A start is busy: what is slow then is not refused for it. What never ends meets its limit of operations.
-        let mut tried = scripts.patient();
-        let (mut scripts, mut refused, helpers) = (scripts, Vec::new(), self.helpers());
+        let mut tried = scripts.with_generous_limits();
+        let (mut scripts, mut refused, services) = (scripts, Vec::new(), self.services());
         for _ in 0..=scripts.iter().count() {
-            let next = InForce { engine: helpers.engine(config.clone(), &tried), scripts: tried.clone() };
-            let fault = guard::culprit(&next, before).or_else(|| trials::culprit(&next.scripts, config));
+            let next =
+                ActiveRouting { engine: services.engine(config.clone(), &tried), scripts: tried.clone() };
+            let fault = guard::first_failure(&next, before)
+                .or_else(|| script_tests::first_failure(&next.scripts, config));
             let Some((word, why)) = fault else { break };
             refused.push(why);
-            tried.leave_out(&word);
-            if !scripts.leave_out(&word) {
+            tried.remove(&word);
+            if !scripts.remove(&word) {
                 break;
             }
         }
         (scripts, Refused(refused))
     }
 
-    /// What would be in force with this configuration and these texts in place of the files of those names. Nothing
+    /// What would be active with this configuration and these texts in place of the files of those names. Nothing
     /// changes. A script that is missing or broken refuses the whole.
-    pub fn prepare(&self, config: Arc<Config>, texts: &[Text]) -> Result<InForce, Refused> {
-        self.prepare_with(config, texts, Instead::default())
+    pub fn prepare(&self, config: Arc<Config>, texts: &[Text]) -> Result<ActiveRouting, Refused> {
+        self.prepare_with(config, texts, ServiceOverrides::default())
     }
 
-    /// The same with other helpers.
+    /// The same with other services.
     pub fn prepare_with(
         &self,
         config: Arc<Config>,
         texts: &[Text],
-        instead: Instead,
-    ) -> Result<InForce, Refused> {
+        instead: ServiceOverrides,
+    ) -> Result<ActiveRouting, Refused> {
         let now = self.now();
-        let same = texts.is_empty() && now.scripts.suit(&config, &self.0.folder);
+        let same = texts.is_empty() && now.scripts.matches(&config, &self.0.folder);
         let scripts = match same {
             true => now.scripts.clone(),
             false => Scripts::read(&config, &self.0.folder, texts)?,
         };
-        let mut helpers = self.helpers();
-        helpers.plugins = instead.plugins.unwrap_or(helpers.plugins);
-        helpers.prices = instead.prices.unwrap_or(helpers.prices);
-        Ok(InForce { engine: helpers.engine(config, &scripts), scripts })
+        let mut services = self.services();
+        services.plugins = instead.plugins.unwrap_or(services.plugins);
+        services.prices = instead.prices.unwrap_or(services.prices);
+        Ok(ActiveRouting { engine: services.engine(config, &scripts), scripts })
     }
 
     /// Puts in force what was prepared, with the helpers of now.
-    pub fn take(&self, prepared: &InForce) {
+    pub fn take(&self, prepared: &ActiveRouting) {
         let _one = self.one_change();
         let before = self.now();
         self.put(prepared.engine.router().config().clone(), prepared.scripts.clone());
@@ -291,7 +293,7 @@ impl Routes {
             .iter()
             .find(|(named, _)| named.name == name)
             .map(|(named, _)| named.word.clone());
-        trials::pass(&file, &word.unwrap_or_default(), &prepared.scripts, &config)
+        script_tests::pass(&file, &word.unwrap_or_default(), &prepared.scripts, &config)
             .map_err(ControlError::Script)?;
         scripts::write(&file, text).map_err(|e| {
             let why = format!("{}: {e}; the script before stays", file.display());
@@ -330,12 +332,12 @@ impl Routes {
         let before = self.now();
         let Some(seen) = before.scripts.changed(&self.0.folder) else { return };
         let config = before.engine.router().config().clone();
-        let helpers = self.helpers();
+        let services = self.services();
         let read = Scripts::read(&config, &self.0.folder, &[]).and_then(|scripts| {
-            let next = InForce { engine: helpers.engine(config.clone(), &scripts), scripts };
+            let next = ActiveRouting { engine: services.engine(config.clone(), &scripts), scripts };
             let name = next.scripts.iter().next().map(|(named, _)| named.name.clone()).unwrap_or_default();
             guard::scripts(&name, &next, &before)
-                .and_then(|()| trials::all_pass(&next.scripts, &config))
+                .and_then(|()| script_tests::all_pass(&next.scripts, &config))
                 .map_err(|refused| Refused(vec![refused]))?;
             Ok(next.scripts)
         });
@@ -351,19 +353,19 @@ impl Routes {
                 self.tell_all(news);
             }
             Err(refused) => {
-                self.put(config, before.scripts.noted(seen));
-                self.tell_all(told(&refused));
+                self.put(config, before.scripts.with_stamps(seen));
+                self.tell_all(refusal_events(&refused));
             }
         }
     }
 
     fn put(&self, config: Arc<Config>, scripts: Scripts) {
-        let engine = self.helpers().engine(config, &scripts);
-        *self.0.now.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(InForce { engine, scripts });
+        let engine = self.services().engine(config, &scripts);
+        *self.0.now.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(ActiveRouting { engine, scripts });
     }
 
-    fn helpers(&self) -> Helpers {
-        self.0.helpers.read().unwrap_or_else(|e| e.into_inner()).clone()
+    fn services(&self) -> Services {
+        self.0.services.read().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
     fn one_change(&self) -> std::sync::MutexGuard<'_, ()> {
@@ -375,20 +377,20 @@ impl Routes {
     }
 }
 
-impl Default for Helpers {
-    fn default() -> Helpers {
-        Helpers { plugins: Arc::new(NoPlugins), prices: Arc::new(NoPrices), gateways: Arc::new(NoGateways) }
+impl Default for Services {
+    fn default() -> Services {
+        Services { plugins: Arc::new(NoPlugins), prices: Arc::new(NoPrices), gateways: Arc::new(NoGateways) }
     }
 }
 
-impl Helpers {
+impl Services {
     fn engine(&self, config: Arc<Config>, scripts: &Scripts) -> Arc<Engine> {
         let router = Router::new(config).with_gateways(self.gateways.clone());
         Arc::new(Engine::new(router, scripts.pool().scripts(), self.plugins.clone(), self.prices.clone()))
     }
 }
 
-fn told(refused: &Refused) -> Vec<Event> {
+fn refusal_events(refused: &Refused) -> Vec<Event> {
     let one = |r: &crate::control::ScriptRefused| Event::ScriptRefused {
         script: r.script.clone(),
         why: r.to_string(),

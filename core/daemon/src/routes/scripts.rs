@@ -23,14 +23,14 @@ pub struct Scripts {
     wanted: Vec<Named>,
     limits: Limits,
     /// How the folder looked when it was last read, taken or refused: each change is looked at once.
-    seen: Seen,
+    seen: Stamps,
 }
 
 /// The files of the folder, each with its time and length.
-type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+type Stamps = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// What a script may take for a call on paper.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// What a script may take for a probe call.
+const DRY_RUN_TIME: Duration = Duration::from_secs(1);
 
 /// A script's text that is not in its file yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Scripts {
     pub(super) fn none() -> Scripts {
         let limits = Limits::default();
         let library = Arc::new(Library::shipped());
-        Scripts { library, pool: Pool::default(), wanted: Vec::new(), limits, seen: Seen::new() }
+        Scripts { library, pool: Pool::default(), wanted: Vec::new(), limits, seen: Stamps::new() }
     }
 
     /// The scripts that this configuration names, from their files, with these texts in place of the files of their names.
@@ -86,7 +86,7 @@ impl Scripts {
         config: &Config,
         wanted: Vec<Named>,
         library: Library,
-        seen: Seen,
+        seen: Stamps,
     ) -> Result<Scripts, Refused> {
         takes_time("scripts are compiled");
         let limits = limits(config);
@@ -116,8 +116,8 @@ impl Scripts {
     }
 
     /// The same scripts with much time for each call, to look at what they do and not at how busy the machine is.
-    pub(super) fn patient(&self) -> Scripts {
-        let limits = Limits { time: self.limits.time.max(PATIENCE), ..self.limits };
+    pub(super) fn with_generous_limits(&self) -> Scripts {
+        let limits = Limits { time: self.limits.time.max(DRY_RUN_TIME), ..self.limits };
         let names = self.wanted.iter().map(|n| (n.word.clone(), n.word.clone())).collect();
         match Pool::compile(&self.library, &names, limits, clock()) {
             Ok(pool) => Scripts { pool, ..self.clone() },
@@ -126,7 +126,7 @@ impl Scripts {
     }
 
     /// Asks this script no more; its text stays known. `false`: it was not asked.
-    pub(super) fn leave_out(&mut self, word: &str) -> bool {
+    pub(super) fn remove(&mut self, word: &str) -> bool {
         let there = self.pool.get(word).is_some();
         self.pool = self.pool.without(word);
         there
@@ -150,18 +150,18 @@ impl Scripts {
     }
 
     /// Do these run already as this configuration wants them?
-    pub(super) fn suit(&self, config: &Config, folder: &Path) -> bool {
+    pub(super) fn matches(&self, config: &Config, folder: &Path) -> bool {
         self.wanted == files(config, folder) && self.limits == limits(config)
     }
 
-    /// Was something saved since? Then it is news until [`Scripts::noted`].
-    pub(super) fn changed(&self, folder: &Path) -> Option<SeenNow> {
+    /// Was something saved since? Then it is news until [`Scripts::with_stamps`].
+    pub(super) fn changed(&self, folder: &Path) -> Option<FolderStamp> {
         let now = look(folder, &self.wanted);
-        (now != self.seen).then_some(SeenNow(now))
+        (now != self.seen).then_some(FolderStamp(now))
     }
 
     /// The same scripts; the folder as it looks now is known.
-    pub(super) fn noted(&self, seen: SeenNow) -> Scripts {
+    pub(super) fn with_stamps(&self, seen: FolderStamp) -> Scripts {
         Scripts { seen: seen.0, ..self.clone() }
     }
 
@@ -179,7 +179,7 @@ impl Scripts {
 }
 
 /// How a folder looks now.
-pub(super) struct SeenNow(Seen);
+pub(super) struct FolderStamp(Stamps);
 
 /// The scripts that a configuration names, each once.
 pub(crate) fn files(config: &Config, folder: &Path) -> Vec<Named> {
@@ -209,7 +209,7 @@ pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// The scripts' own files, and all of the scripts folder: modules and tables.
-fn look(folder: &Path, wanted: &[Named]) -> Seen {
+fn look(folder: &Path, wanted: &[Named]) -> Stamps {
     takes_time("the folder of scripts is read");
     let scripts = folder.join("scripts");
     let listed = [scripts.join("tables"), scripts].into_iter().flat_map(|dir| {

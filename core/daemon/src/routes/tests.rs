@@ -7,7 +7,7 @@ use ringtrip_model::party::{CallerId, Digits, Source};
 
 use super::*;
 
-/// Routes over these script files, with `night.rhai` for 201 and `house.rhai` for all others, and what they told.
+/// Routes over these script files, with `night.rhai` for 201 and `house.rhai` for all others, and the events.
 fn routes(files: &[(&str, &str)]) -> (Routes, Arc<Mutex<Vec<Event>>>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("scripts")).unwrap();
@@ -18,11 +18,11 @@ fn routes(files: &[(&str, &str)]) -> (Routes, Arc<Mutex<Vec<Event>>>, tempfile::
     config.script = Some("scripts/house.rhai".to_owned());
     let extension = config.extensions.iter_mut().find(|e| e.id.as_str() == "201").unwrap();
     extension.script = Some("scripts/night.rhai".to_owned());
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&events);
     let routes =
         Routes::new(Arc::new(config), folder.path(), Box::new(move |event| tell.lock().unwrap().push(event)));
-    (routes, told, folder)
+    (routes, events, folder)
 }
 
 fn decided(routes: &Routes, from: &str) -> String {
@@ -41,22 +41,22 @@ fn decided(routes: &Routes, from: &str) -> String {
     format!("{:?} {}", decision.plan.verdict, decision.plan.provenance.because)
 }
 
-fn refused(told: &Mutex<Vec<Event>>) -> Vec<(String, String)> {
-    let told = told.lock().unwrap();
+fn refused(events: &Mutex<Vec<Event>>) -> Vec<(String, String)> {
+    let events = events.lock().unwrap();
     let of = |event: &Event| match event {
         Event::ScriptRefused { script, why } => Some((script.clone(), why.clone())),
         _ => None,
     };
-    told.iter().filter_map(of).collect()
+    events.iter().filter_map(of).collect()
 }
 
-fn active(told: &Mutex<Vec<Event>>) -> Vec<String> {
-    let told = told.lock().unwrap();
+fn active(events: &Mutex<Vec<Event>>) -> Vec<String> {
+    let events = events.lock().unwrap();
     let of = |event: &Event| match event {
         Event::ScriptActive { script, .. } => Some(script.clone()),
         _ => None,
     };
-    told.iter().filter_map(of).collect()
+    events.iter().filter_map(of).collect()
 }
 
 const BUSY: &str = "fn route(c) { if [\"911\", \"112\"].contains(c.number) { return pass(); } block(\"the house says no\") }";
@@ -65,15 +65,15 @@ const NIGHT: &str = "fn route(c) { if [\"911\", \"112\"].contains(c.number) { re
 #[test]
 fn a_start_puts_nothing_into_force_that_put_would_refuse() {
     for night in ["fn route(c) { loop { } }", "fn route(c) { throw \"always\" }"] {
-        let (routes, told, _folder) = routes(&[("house.rhai", BUSY), ("night.rhai", night)]);
-        let refused = refused(&told);
+        let (routes, events, _folder) = routes(&[("house.rhai", BUSY), ("night.rhai", night)]);
+        let refused = refused(&events);
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(refused[0].0 == "night.rhai" && refused[0].1.contains("it fails when"), "{refused:?}");
-        assert_eq!(active(&told), ["house.rhai"]);
+        assert_eq!(active(&events), ["house.rhai"]);
         // The others are asked as ever; whose script is refused takes the plan's own route.
         assert!(decided(&routes, "202").contains("the house says no"), "{}", decided(&routes, "202"));
         assert!(decided(&routes, "201").contains("Extension"), "{}", decided(&routes, "201"));
-        // Its text is there to be mended; mended, it is in force.
+        // Its text is there to be mended; mended, it is active.
         assert_eq!(routes.read("night.rhai").as_deref(), Ok(night));
         routes.reload("night.rhai", NIGHT).unwrap();
         assert!(decided(&routes, "201").contains("the night says no"));
@@ -85,9 +85,9 @@ fn a_start_puts_nothing_into_force_that_put_would_refuse() {
 #[test]
 fn a_script_whose_tests_fail_does_not_start() {
     let tests = "[[test]]\nfrom = \"201\"\ndialled = \"102\"\nexpect = [\"102\"]\n";
-    let (routes, told, _folder) =
+    let (routes, events, _folder) =
         routes(&[("house.rhai", "fn route(c) { pass() }"), ("night.rhai", BUSY), ("night.test.toml", tests)]);
-    let refused = refused(&told);
+    let refused = refused(&events);
     assert!(refused.len() == 1 && refused[0].1.contains("fails"), "{refused:?}");
     assert!(!decided(&routes, "201").contains("the house says no"));
 }
@@ -96,23 +96,23 @@ fn a_script_whose_tests_fail_does_not_start() {
 #[test]
 fn a_script_that_bars_everything_stays_at_a_start() {
     let bars = "fn route(c) { block(\"closed\") }";
-    let (routes, told, _folder) = routes(&[("house.rhai", bars), ("night.rhai", bars)]);
-    assert_eq!(refused(&told), []);
+    let (routes, events, _folder) = routes(&[("house.rhai", bars), ("night.rhai", bars)]);
+    assert_eq!(refused(&events), []);
     assert!(decided(&routes, "201").contains("closed"));
 }
 
 #[test]
 fn good_scripts_start() {
-    let (routes, told, _folder) = routes(&[("house.rhai", "fn route(c) { pass() }"), ("night.rhai", BUSY)]);
-    assert_eq!(refused(&told), []);
-    assert_eq!(active(&told).len(), 2);
+    let (routes, events, _folder) = routes(&[("house.rhai", "fn route(c) { pass() }"), ("night.rhai", BUSY)]);
+    assert_eq!(refused(&events), []);
+    assert_eq!(active(&events).len(), 2);
     assert!(decided(&routes, "201").contains("the house says no"));
 }
 
 /// What was saved while a document was being compiled is not undone when that document comes into force.
 #[test]
 fn a_script_saved_while_a_document_is_compiled_stays() {
-    let (routes, told, _folder) = routes(&[("house.rhai", BUSY), ("night.rhai", BUSY)]);
+    let (routes, events, _folder) = routes(&[("house.rhai", BUSY), ("night.rhai", BUSY)]);
     let mut config = Config::clone(routes.engine().router().config());
     config.limits.calls += 1;
     let config = Arc::new(config);
@@ -121,7 +121,7 @@ fn a_script_saved_while_a_document_is_compiled_stays() {
     routes.deploy(config.clone(), routing);
     assert_eq!(*routes.engine().router().config(), config);
     assert!(decided(&routes, "201").contains("the night says no"), "{}", decided(&routes, "201"));
-    assert_eq!(refused(&told), []);
+    assert_eq!(refused(&events), []);
 }
 
 /// A document that was withdrawn leaves nothing behind: its scripts are not found again by one that looks like it.

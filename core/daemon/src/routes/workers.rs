@@ -1,5 +1,5 @@
-//! Threads that ask scripts and plugins, so that one which uses up its whole budget delays neither the control arbiter
-//! nor the next call. The queue is bounded, and what waited too long takes the plan's own route.
+//! Threads that run scripts and plugins, so that one that uses its whole time budget delays neither the control arbiter
+//! nor the next call. The queue is bounded; a query that waits too long gets the dial plan's own route.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -17,20 +17,20 @@ use crate::panics::caught;
 const THREADS: usize = 4;
 /// Questions that may wait.
 const WAITING: usize = 128;
-/// A caller who waited so long for a thread gets the plan's own route: he has heard nothing yet.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// A query that waited this long for a thread gets the dial plan's own route: the caller has heard nothing yet.
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What became of a question.
+/// The result of a query.
 #[derive(Debug)]
 pub enum Answered {
     /// A decision.
     Decided(Box<Decision>),
     /// It waited too long: the plan's own route.
     Late(Box<RoutePlan>),
-    /// The engine panicked: the plan's own route, and the words of the panic.
-    Fell(Box<RoutePlan>, String),
+    /// The engine panicked: the plan's own route, and the panic message.
+    Panicked(Box<RoutePlan>, String),
     /// A panic on purpose (developer mode).
-    Broken(String),
+    DeliberatePanic(String),
 }
 
 /// The threads' queue. Cheap to clone.
@@ -39,7 +39,7 @@ pub struct Workers(SyncSender<Job>);
 
 enum Job {
     Ask { engine: Arc<Engine>, call: Box<PolicyCall>, since: Instant },
-    Fall(&'static str),
+    InjectPanic(&'static str),
 }
 
 impl Workers {
@@ -64,13 +64,15 @@ impl Workers {
                 call
             }
             // Only what was sent comes back.
-            TrySendError::Full(Job::Fall(_)) | TrySendError::Disconnected(Job::Fall(_)) => unreachable!(),
+            TrySendError::Full(Job::InjectPanic(_)) | TrySendError::Disconnected(Job::InjectPanic(_)) => {
+                unreachable!()
+            }
         })
     }
 
     /// A panic in one of them (developer mode).
-    pub fn fall(&self, why: &'static str) {
-        let _ = self.0.try_send(Job::Fall(why));
+    pub fn inject_panic(&self, why: &'static str) {
+        let _ = self.0.try_send(Job::InjectPanic(why));
     }
 }
 
@@ -80,19 +82,19 @@ fn work(jobs: &Mutex<Receiver<Job>>, answer: &(dyn Fn(CallId, Answered) + Send +
         match job {
             Ok(Job::Ask { engine, call, since }) => {
                 let (id, default) = (call.query.call, Box::new(call.default.clone()));
-                let answered = if since.elapsed() > PATIENCE {
+                let answered = if since.elapsed() > QUEUE_TIMEOUT {
                     Answered::Late(default)
                 } else {
                     match caught(|| engine.finish(*call)) {
                         Ok(decision) => Answered::Decided(Box::new(decision)),
-                        Err(why) => Answered::Fell(default, why),
+                        Err(why) => Answered::Panicked(default, why),
                     }
                 };
                 answer(id, answered);
             }
-            Ok(Job::Fall(why)) => {
+            Ok(Job::InjectPanic(why)) => {
                 if let Err(why) = caught(|| -> () { std::panic::panic_any(why) }) {
-                    answer(CallId(0), Answered::Broken(why));
+                    answer(CallId(0), Answered::DeliberatePanic(why));
                 }
             }
             Err(_) => return,

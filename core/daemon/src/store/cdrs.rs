@@ -49,8 +49,8 @@ impl Store {
 
     /// Keeps a CDR without waiting: for calls, which never wait for a disk. `false` means that the queue is full and
     /// the record was not taken.
-    pub fn keep_cdr(&self, cdr: Arc<Cdr>) -> bool {
-        self.jobs.try_send(Job::Keep(cdr)).is_ok()
+    pub fn write_cdr(&self, cdr: Arc<Cdr>) -> bool {
+        self.jobs.try_send(Job::WriteCdr(cdr)).is_ok()
     }
 
     /// One CDR. Waits until what was kept before can be seen, and reads the disk.

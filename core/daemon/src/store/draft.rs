@@ -1,4 +1,4 @@
-//! Drafts as they are kept: a configuration and scripts that are not in force yet, and what ran before those that are.
+//! Drafts as they are kept: a configuration and scripts that are not active yet, and what ran before those that are.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct DraftRecord {
     pub parts: Parts,
     /// It decides about some calls; a start takes that up again.
     #[serde(default)]
-    pub canary: Option<CanaryWish>,
+    pub canary: Option<CanarySettings>,
     /// What ran before it was activated, and the version that it became; `None`: it is not active.
     #[serde(default)]
     pub active: Option<Activated>,
@@ -94,7 +94,7 @@ pub struct Activated {
 /// Which calls a draft decides about, as somebody wished it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CanaryWish {
+pub struct CanarySettings {
     /// All calls of this extension.
     #[serde(default)]
     pub extension: Option<String>,
@@ -117,7 +117,7 @@ pub enum DraftPhase {
     Open,
     /// In force.
     Active,
-    /// It was in force and was taken back.
+    /// It was active and was taken back.
     Undone,
 }
 

@@ -1,4 +1,4 @@
-//! The sled side of the store: where each record of the journal lies, and what is kept *soon* (registrations). All
+//! The sled side of the store: where each record of the journal lies, and what is written behind (registrations). All
 //! of it can be lost: it is built again from the journal, or by phones that register again. The only file that
 //! names sled.
 //!
@@ -35,7 +35,7 @@ pub struct Index(Place);
 #[derive(Debug, Clone)]
 enum Place {
     /// On the disk.
-    Disk { db: sled::Db, soon: sled::Tree },
+    Disk { db: sled::Db, write_behind: sled::Tree },
     /// In memory, while the disk takes nothing.
     Memory(Arc<Mutex<Trees>>),
 }
@@ -43,7 +43,7 @@ enum Place {
 #[derive(Debug, Default)]
 struct Trees {
     main: BTreeMap<Vec<u8>, Vec<u8>>,
-    soon: BTreeMap<String, Vec<u8>>,
+    write_behind: BTreeMap<String, Vec<u8>>,
 }
 
 /// Key prefixes of the main tree.
@@ -134,12 +134,12 @@ impl Index {
                 .mode(sled::Mode::LowSpace)
                 .flush_every_ms(Some(1000))
                 .open()?;
-            let soon = db.open_tree("soon")?;
-            Ok(Index(Place::Disk { db, soon }))
+            let write_behind = db.open_tree("soon")?;
+            Ok(Index(Place::Disk { db, write_behind }))
         })
     }
 
-    /// An index that a process has for itself: what it says is worked out again from the journal, what is kept *soon*
+    /// An index that a process has for itself: what it says is worked out again from the journal, what is written behind
     /// ends with the process.
     pub fn in_memory() -> Index {
         Index(Place::Memory(Arc::default()))
@@ -217,18 +217,19 @@ impl Index {
         })
     }
 
-    /// Keeps values *soon*: within a second, or never if the power goes first. `None` forgets.
-    pub fn put_soon(&self, values: HashMap<String, Option<Vec<u8>>>) -> Result<(), IndexLost> {
+    /// Writes values behind: within a second, or never if the power goes first. `None` forgets.
+    pub fn put_write_behind(&self, values: HashMap<String, Option<Vec<u8>>>) -> Result<(), IndexLost> {
         match &self.0 {
-            Place::Disk { soon, .. } => guarded(|| {
-                soon.apply_batch(batch(values.into_iter().map(|(key, value)| (key.into_bytes(), value))))
+            Place::Disk { write_behind, .. } => guarded(|| {
+                write_behind
+                    .apply_batch(batch(values.into_iter().map(|(key, value)| (key.into_bytes(), value))))
             }),
             Place::Memory(trees) => {
                 let mut trees = lock(trees);
                 for (key, value) in values {
                     match value {
-                        Some(value) => drop(trees.soon.insert(key, value)),
-                        None => drop(trees.soon.remove(&key)),
+                        Some(value) => drop(trees.write_behind.insert(key, value)),
+                        None => drop(trees.write_behind.remove(&key)),
                     }
                 }
                 Ok(())
@@ -236,31 +237,33 @@ impl Index {
         }
     }
 
-    /// All that was kept *soon*.
-    pub fn all_soon(&self) -> Result<Vec<Vec<u8>>, IndexLost> {
+    /// All that was written behind.
+    pub fn all_write_behind(&self) -> Result<Vec<Vec<u8>>, IndexLost> {
         match &self.0 {
-            Place::Disk { soon, .. } => {
-                guarded(|| soon.iter().values().map(|v| v.map(|v| v.to_vec())).collect())
+            Place::Disk { write_behind, .. } => {
+                guarded(|| write_behind.iter().values().map(|v| v.map(|v| v.to_vec())).collect())
             }
-            Place::Memory(trees) => Ok(lock(trees).soon.values().cloned().collect()),
+            Place::Memory(trees) => Ok(lock(trees).write_behind.values().cloned().collect()),
         }
     }
 
-    /// What an index in memory keeps *soon*, for the one on the disk that takes its place.
-    pub fn take_soon(&self) -> HashMap<String, Option<Vec<u8>>> {
+    /// What an index in memory keeps written behind, for the one on the disk that takes its place.
+    pub fn take_write_behind(&self) -> HashMap<String, Option<Vec<u8>>> {
         match &self.0 {
             Place::Disk { .. } => HashMap::new(),
             Place::Memory(trees) => {
-                std::mem::take(&mut lock(trees).soon).into_iter().map(|(k, v)| (k, Some(v))).collect()
+                std::mem::take(&mut lock(trees).write_behind).into_iter().map(|(k, v)| (k, Some(v))).collect()
             }
         }
     }
 
-    /// What was kept *soon* under this key.
-    pub fn get_soon(&self, key: &str) -> Result<Option<Vec<u8>>, IndexLost> {
+    /// What was written behind under this key.
+    pub fn get_write_behind(&self, key: &str) -> Result<Option<Vec<u8>>, IndexLost> {
         match &self.0 {
-            Place::Disk { soon, .. } => guarded(|| Ok(soon.get(key.as_bytes())?.map(|v| v.to_vec()))),
-            Place::Memory(trees) => Ok(lock(trees).soon.get(key).cloned()),
+            Place::Disk { write_behind, .. } => {
+                guarded(|| Ok(write_behind.get(key.as_bytes())?.map(|v| v.to_vec())))
+            }
+            Place::Memory(trees) => Ok(lock(trees).write_behind.get(key).cloned()),
         }
     }
 

@@ -1,8 +1,8 @@
-//! The memory of the exchange, in domain verbs of two strengths.
+//! Persistent storage, with operations of two strengths.
 //!
 //! *Durable*: CDRs, configuration versions, tokens. Acknowledged means on the disk: one thread gathers what is
 //! waiting, appends it to a checksummed journal, calls `fdatasync` once, and only then answers.
-//! *Soon*: registrations. Kept within a second; phones bring back what is lost.
+//! *Write-behind*: registrations. On disk within a second; phones restore what is lost.
 //!
 //! Nobody waits for the record of a call: it is written with all others of the next fifth of a second, or at once when
 //! somebody asks for records.
@@ -14,13 +14,13 @@
 //! so does the little that a start itself keeps; any other change is refused whole.
 
 mod cdrs;
+pub mod crash_test;
 mod draft;
 mod index;
 mod journal;
 mod memory;
 mod open;
 mod record;
-pub mod torture;
 mod writer;
 
 use std::fs::DirBuilder;
@@ -40,7 +40,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 pub use cdrs::{CdrPage, CdrQuery};
-pub use draft::{Activated, CanaryWish, DraftPhase, DraftRecord, DraftState, Parts, PluginRecord};
+pub use draft::{Activated, CanarySettings, DraftPhase, DraftRecord, DraftState, Parts, PluginRecord};
 pub use index::IndexLost;
 use index::{Index, key};
 use journal::Position;
@@ -99,7 +99,7 @@ pub enum StoreError {
 
 /// Something an operator must know about the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreNews {
+pub enum StoreEvent {
     /// The disk takes nothing; this many CDRs wait in memory.
     Trouble { why: String, waiting: usize },
     /// The memory for waiting CDRs is full; this many were lost.
@@ -126,7 +126,7 @@ pub struct StoreOptions {
     /// Now, microseconds since 1970 UTC.
     pub now: fn() -> i64,
     /// Told when something happens that an operator must know; called on the store's thread, must not block.
-    pub news: Arc<dyn Fn(StoreNews) + Send + Sync>,
+    pub news: Arc<dyn Fn(StoreEvent) + Send + Sync>,
 }
 
 impl StoreOptions {
@@ -168,17 +168,17 @@ struct Shared {
     faults: Arc<Faults>,
     waiting: AtomicU64,
     /// Does the disk refuse what is written?
-    in_trouble: AtomicBool,
+    write_failing: AtomicBool,
     boot: u64,
     recovery: Recovery,
-    orphans: u64,
+    unfinished: u64,
 }
 
 type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Job {
     /// A record that nobody waits for.
-    Keep(Arc<Cdr>),
+    WriteCdr(Arc<Cdr>),
     Cdr {
         record: Box<CdrRecord>,
         ack: Ack<()>,
@@ -208,20 +208,20 @@ enum Job {
         payload: Vec<u8>,
         ack: Ack<()>,
     },
-    Soon {
+    WriteBehind {
         key: String,
         value: Option<Vec<u8>>,
     },
     /// Say when all before this is done.
     Mark(SyncSender<()>),
-    Fall,
+    InjectPanic,
     Close,
 }
 
 impl Job {
     /// Does nobody wait for its answer?
     fn can_wait(&self) -> bool {
-        matches!(self, Job::Keep(_) | Job::Soon { .. })
+        matches!(self, Job::WriteCdr(_) | Job::WriteBehind { .. })
     }
 }
 
@@ -265,7 +265,7 @@ impl Store {
             None => 1,
         };
         let mut writer = writer::Writer::new(options, journal, index.clone(), lock);
-        let orphans = writer.close_orphans(last_sign)?;
+        let unfinished = writer.close_unfinished(last_sign)?;
         writer.note_boot(boot);
         let shared = Arc::new(Shared {
             dir,
@@ -273,10 +273,10 @@ impl Store {
             memory: RwLock::new(memory),
             faults,
             waiting: AtomicU64::new(0),
-            in_trouble: AtomicBool::new(writer.is_in_trouble()),
+            write_failing: AtomicBool::new(writer.is_write_failing()),
             boot,
             recovery,
-            orphans,
+            unfinished,
         });
         let (jobs, queue): (SyncSender<Job>, Receiver<Job>) = sync_channel(QUEUE);
         let for_thread = shared.clone();
@@ -289,8 +289,8 @@ impl Store {
     }
 
     /// A panic in the store's thread (developer mode): the process must not outlive it.
-    pub fn fall(&self) {
-        let _ = self.hurry(Job::Fall);
+    pub fn inject_panic(&self) {
+        let _ = self.send_urgent(Job::InjectPanic);
     }
 
     /// Keeps a version of the configuration; `expected` is the version that the change was made from, `None` to take
@@ -398,19 +398,19 @@ impl Store {
         self.memory().drafts.get(name).filter(|d| !d.discarded).cloned()
     }
 
-    /// Keeps a contact *soon*.
+    /// Stores a contact, write-behind.
     pub fn save_registration(&self, record: &RegistrationRecord) {
         if let Ok(value) = serde_json::to_vec(record) {
             let key = registration_key(&record.ext, &record.contact, &record.remote);
-            let _ = self.jobs.try_send(Job::Soon { key, value: Some(value) });
+            let _ = self.jobs.try_send(Job::WriteBehind { key, value: Some(value) });
         }
     }
 
-    /// Forgets a contact *soon*; `remote` is where it came from.
+    /// Removes a contact, write-behind; `remote` is where it came from.
     pub fn forget_registration(&self, ext: &str, contact: &str, remote: &str) {
         // Earlier versions kept it without the address.
         for key in [registration_key(ext, contact, remote), format!("r/{ext}/{contact}")] {
-            let _ = self.jobs.try_send(Job::Soon { key, value: None });
+            let _ = self.jobs.try_send(Job::WriteBehind { key, value: None });
         }
     }
 
@@ -418,22 +418,22 @@ impl Store {
     /// fell asks at once for the phones that it has just told.
     pub fn registrations(&self, now_micros: i64) -> Vec<RegistrationRecord> {
         self.catch_up();
-        let kept = self.index().and_then(|i| Ok(i.all_soon()?)).unwrap_or_default();
+        let kept = self.index().and_then(|i| Ok(i.all_write_behind()?)).unwrap_or_default();
         let records = kept.iter().filter_map(|v| serde_json::from_slice::<RegistrationRecord>(v).ok());
         records.filter(|r| r.expires_micros > now_micros).collect()
     }
 
-    /// Keeps a small thing *soon* under a name of its own.
-    pub fn keep_soon<T: serde::Serialize>(&self, name: &str, value: &T) {
+    /// Stores a small value under a name, write-behind.
+    pub fn write_behind<T: serde::Serialize>(&self, name: &str, value: &T) {
         if let Ok(value) = serde_json::to_vec(value) {
-            let _ = self.jobs.try_send(Job::Soon { key: name.to_owned(), value: Some(value) });
+            let _ = self.jobs.try_send(Job::WriteBehind { key: name.to_owned(), value: Some(value) });
         }
     }
 
-    /// What was kept *soon* under this name, if it is still there.
-    pub fn soon<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+    /// The value that was written behind under this name, if there is one.
+    pub fn written_behind<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.catch_up();
-        let kept = self.index().ok()?.get_soon(name).ok()??;
+        let kept = self.index().ok()?.get_write_behind(name).ok()??;
         serde_json::from_slice(&kept).ok()
     }
 
@@ -448,8 +448,8 @@ impl Store {
     }
 
     /// CDRs closed at opening because their calls died with the process.
-    pub fn orphans(&self) -> u64 {
-        self.shared.orphans
+    pub fn unfinished(&self) -> u64 {
+        self.shared.unfinished
     }
 
     /// CDRs that wait in memory for the disk.
@@ -458,8 +458,8 @@ impl Store {
     }
 
     /// Does the disk refuse what is written?
-    pub fn is_in_trouble(&self) -> bool {
-        self.shared.in_trouble.load(Ordering::Relaxed)
+    pub fn is_write_failing(&self) -> bool {
+        self.shared.write_failing.load(Ordering::Relaxed)
     }
 
     /// Faults put in on purpose; for tests and developers.
@@ -482,7 +482,7 @@ impl Store {
         J: FnOnce(Ack<T>) -> Job,
     {
         let (ack, answer) = oneshot::channel();
-        let sent = self.hurry(job(ack));
+        let sent = self.send_urgent(job(ack));
         async move {
             match sent {
                 Ok(()) => answer.await.unwrap_or(Err(StoreError::Closed)),
@@ -493,7 +493,7 @@ impl Store {
     }
 
     /// For a job that somebody waits for: it is not gathered.
-    fn hurry(&self, job: Job) -> Result<(), TrySendError<Job>> {
+    fn send_urgent(&self, job: Job) -> Result<(), TrySendError<Job>> {
         self.jobs.try_send(job)?;
         self.waker.unpark();
         Ok(())
@@ -503,7 +503,7 @@ impl Store {
     fn catch_up(&self) {
         takes_time("the store is waited for");
         let (done, is_done) = sync_channel(1);
-        if self.hurry(Job::Mark(done)).is_ok() {
+        if self.send_urgent(Job::Mark(done)).is_ok() {
             let _ = is_done.recv_timeout(Duration::from_secs(2));
         }
     }
@@ -541,7 +541,7 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), E::StorageFull | E::FileTooLarge | E::QuotaExceeded)
 }
 
-/// What is wrong with the disk, and how to mend it.
+/// What is wrong with the disk, and how to correct it.
 fn why(error: &io::Error) -> String {
     match error.kind() {
         _ if is_full(error) => format!("the disk is full ({error}); free some space"),

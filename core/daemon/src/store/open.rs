@@ -88,8 +88,8 @@ pub(super) fn open_both(
 /// Why an exchange whose configuration is gone does not start as if it were new; `None` when this folder is new. A first
 /// start that was cut off left nothing behind but its beginnings.
 pub(super) fn gone(dir: &Path, recovery: &Recovery) -> Option<String> {
-    let door = dir.join(crate::start::DOOR);
-    let what = match (recovery.holes > 0, door.exists() || recovery.behind) {
+    let access = dir.join(crate::start::LOCAL_ACCESS_FILE);
+    let what = match (recovery.holes > 0, access.exists() || recovery.behind) {
         (true, _) => {
             format!(
                 "is damaged and holds no configuration any more ({} records can be read)",

@@ -284,7 +284,7 @@ pub(super) struct BootRecord {
     pub boot: u64,
 }
 
-/// A contact of an extension, kept *soon* so that phones can be rung right after a restart.
+/// A contact of an extension, written behind so that phones can be rung right after a restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegistrationRecord {
     /// The extension.
@@ -371,7 +371,7 @@ impl CdrRecord {
 
     /// Closes a record whose call died with the process; `last_sign` is when the process last wrote anything, so
     /// the duration is one that the call surely had.
-    pub(super) fn close_orphan(&mut self, last_sign_micros: i64) {
+    pub(super) fn close_unfinished(&mut self, last_sign_micros: i64) {
         let lasted = u64::try_from(last_sign_micros.saturating_sub(self.started_micros)).unwrap_or(0);
         self.ended_after_us = Some(lasted.max(self.answered_after_us.unwrap_or(0)));
         for party in self.parties.iter_mut().filter(|party| party.left_after_us.is_none()) {

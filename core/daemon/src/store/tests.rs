@@ -6,15 +6,15 @@ use ringtrip_exchange::route::Provenance;
 use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{CallerId, Digits, Source};
 
+use super::crash_test::sample;
 use super::record::Kind;
-use super::torture::sample;
 use super::*;
 
 /// A store in its own folder, with small segments, and the news it told.
 struct Bench {
     dir: tempfile::TempDir,
     options: StoreOptions,
-    news: Arc<Mutex<Vec<StoreNews>>>,
+    news: Arc<Mutex<Vec<StoreEvent>>>,
 }
 
 impl Bench {
@@ -101,7 +101,7 @@ fn what_is_kept_is_there_after_reopening() {
         assert_eq!(store.config_head(), 2);
         assert_eq!(store.token_by_hash("abc").as_ref(), Some(&token));
         assert_eq!(store.secret("admin").as_deref(), Some("hash"));
-        assert_eq!(store.orphans(), 0);
+        assert_eq!(store.unfinished(), 0);
     };
     let store = bench.open();
     check(&store);
@@ -153,13 +153,13 @@ fn calls_that_died_with_the_process_are_closed_at_the_next_start() {
     wait(store.put_cdr(sample(2, true))).unwrap();
     store.close();
     let store = bench.open();
-    let orphan = store.cdr(1).unwrap();
-    assert_eq!(store.orphans(), 1);
-    assert_eq!((orphan.cause.as_deref(), orphan.ended_by), (Some("system-failure"), Some('x')));
-    assert!(orphan.ended_after_us >= orphan.answered_after_us);
+    let unfinished = store.cdr(1).unwrap();
+    assert_eq!(store.unfinished(), 1);
+    assert_eq!((unfinished.cause.as_deref(), unfinished.ended_by), (Some("system-failure"), Some('x')));
+    assert!(unfinished.ended_after_us >= unfinished.answered_after_us);
     assert_eq!(store.cdr(2).unwrap(), sample(2, true));
     store.close();
-    assert_eq!(bench.open().orphans(), 0);
+    assert_eq!(bench.open().unfinished(), 0);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn who_asks_for_records_sees_what_was_kept_before_and_the_newest_of_each_call() 
     let store = bench.open();
     let (lives, ended) = (kept(2, None), kept(1, Some(7)));
     for cdr in [kept(1, None), lives.clone(), ended.clone()] {
-        assert!(store.keep_cdr(cdr));
+        assert!(store.write_cdr(cdr));
     }
     assert_eq!(all(&store), [CdrRecord::from(&*lives), CdrRecord::from(&*ended)]);
     assert_eq!(store.cdr(1).unwrap(), CdrRecord::from(&*ended));
@@ -217,7 +217,7 @@ fn who_asks_for_records_sees_what_was_kept_before_and_the_newest_of_each_call() 
     store.close();
     // The call that lives was cut off by the end; the one that ended is left as it was.
     let store = bench.open();
-    assert_eq!(store.orphans(), 1);
+    assert_eq!(store.unfinished(), 1);
     assert_eq!(store.cdr(1).unwrap(), CdrRecord::from(&*ended));
 }
 
@@ -235,14 +235,14 @@ fn a_full_disk_refuses_whole_and_calls_go_on() {
     let waits = wait(store.put_cdr(sample(2, true))).unwrap_err();
     assert!(matches!(waits, StoreError::Disk { full: true, .. }));
     let third = kept(3, Some(7));
-    assert!(store.keep_cdr(third.clone()));
+    assert!(store.write_cdr(third.clone()));
     until("both wait", || store.waiting() == 2);
-    assert!(matches!(bench.news.lock().unwrap()[..], [StoreNews::Trouble { .. }]));
+    assert!(matches!(bench.news.lock().unwrap()[..], [StoreEvent::Trouble { .. }]));
     // What was kept can still be read.
     assert_eq!(store.cdr(1).unwrap(), sample(1, true));
     store.faults().write.store(0, Ordering::Relaxed);
     until("recovery", || store.waiting() == 0);
-    assert_eq!(bench.news.lock().unwrap().last(), Some(&StoreNews::Recovered { written: 2 }));
+    assert_eq!(bench.news.lock().unwrap().last(), Some(&StoreEvent::Recovered { written: 2 }));
     assert_eq!(wait(store.put_config(Some(0), "ann", "", "x")).unwrap().version, 1);
     store.close();
     let store = bench.open();
@@ -263,11 +263,11 @@ fn what_a_start_keeps_counts_at_once_and_waits_for_the_disk() {
     let refused = wait(store.put_config(Some(1), "ann", "", "two")).unwrap_err();
     assert!(matches!(refused, StoreError::Disk { full: true, .. }), "{refused:?}");
     assert!(refused.to_string().contains("read-only"), "{refused}");
-    assert!(store.keep_cdr(kept(3, Some(7))));
-    until("trouble", || store.is_in_trouble() && store.waiting() == 1);
-    assert!(matches!(bench.news.lock().unwrap()[..], [StoreNews::Trouble { .. }]));
+    assert!(store.write_cdr(kept(3, Some(7))));
+    until("trouble", || store.is_write_failing() && store.waiting() == 1);
+    assert!(matches!(bench.news.lock().unwrap()[..], [StoreEvent::Trouble { .. }]));
     store.faults().write.store(0, Ordering::Relaxed);
-    until("recovery", || !store.is_in_trouble() && store.waiting() == 0);
+    until("recovery", || !store.is_write_failing() && store.waiting() == 0);
     assert_eq!(wait(store.put_config(Some(1), "ann", "", "two")).unwrap().version, 2);
     store.close();
     let store = bench.open();
@@ -283,12 +283,12 @@ fn trouble_ends_by_itself_when_nothing_waits() {
     let store = bench.open();
     store.faults().write.store(ENOSPC, Ordering::Relaxed);
     wait(store.put_secret("admin", "hash")).unwrap_err();
-    until("trouble", || store.is_in_trouble());
+    until("trouble", || store.is_write_failing());
     store.faults().write.store(0, Ordering::Relaxed);
-    until("recovery", || !store.is_in_trouble());
+    until("recovery", || !store.is_write_failing());
     assert!(matches!(
         bench.news.lock().unwrap()[..],
-        [StoreNews::Trouble { .. }, StoreNews::Recovered { written: 0 }]
+        [StoreEvent::Trouble { .. }, StoreEvent::Recovered { written: 0 }]
     ));
 }
 
@@ -302,7 +302,7 @@ fn a_journal_that_is_gone_is_no_new_exchange() {
     let store = bench.open();
     wait(store.put_config(None, "ann", "", "one")).unwrap();
     store.close();
-    fs::write(data.join(crate::start::DOOR), "{}").unwrap();
+    fs::write(data.join(crate::start::LOCAL_ACCESS_FILE), "{}").unwrap();
     let begins = |bench: &Bench| match Store::open(bench.options.clone()) {
         Ok(store) => Ok(store.config_head()),
         Err(StoreError::Gone(why)) => Err(why),
@@ -394,13 +394,13 @@ fn waiting_cdrs_are_bounded_and_losses_are_told() {
         .lock()
         .unwrap()
         .iter()
-        .map(|n| if let StoreNews::Lost { records } = n { *records } else { 0 })
+        .map(|n| if let StoreEvent::Lost { records } = n { *records } else { 0 })
         .sum();
     assert!(lost > 0);
     store.faults().write.store(0, Ordering::Relaxed);
     until("recovery", || {
         store.waiting() == 0
-            && bench.news.lock().unwrap().iter().any(|n| matches!(n, StoreNews::Recovered { .. }))
+            && bench.news.lock().unwrap().iter().any(|n| matches!(n, StoreEvent::Recovered { .. }))
     });
     assert_eq!(all(&store).len() as u64, 10 - lost);
 }
@@ -432,7 +432,7 @@ fn the_journal_stays_bounded_and_keeps_what_is_no_cdr() {
         .lock()
         .unwrap()
         .iter()
-        .map(|n| if let StoreNews::Forgotten { records } = n { *records } else { 0 })
+        .map(|n| if let StoreEvent::Forgotten { records } = n { *records } else { 0 })
         .sum();
     assert!(forgotten > 0, "what is forgotten is told");
     for rebuild in [false, true] {

@@ -16,7 +16,7 @@ use super::index::{Change, Index, IndexLost, key};
 use super::journal::{Entry, Journal, Position};
 use super::open::{key_of, note, rebuild_dir, try_disk};
 use super::record::{BootRecord, CdrRecord, ConfigMeta, ConfigVersion, Kind};
-use super::{Ack, Job, Shared, StoreError, StoreNews, StoreOptions, dir_of, disk_error, read, sha256_hex};
+use super::{Ack, Job, Shared, StoreError, StoreEvent, StoreOptions, dir_of, disk_error, read, sha256_hex};
 
 /// Jobs taken together for one sync.
 const BATCH: usize = 2048;
@@ -36,7 +36,7 @@ pub(super) struct Writer {
     spool_octets: usize,
     /// What a start keeps and the disk did not take yet.
     late: VecDeque<(Kind, Vec<u8>)>,
-    in_trouble: bool,
+    write_failing: bool,
     boot: u64,
     _lock: Option<File>,
 }
@@ -99,14 +99,14 @@ impl Writer {
             spool: VecDeque::new(),
             spool_octets: 0,
             late: VecDeque::new(),
-            in_trouble: false,
+            write_failing: false,
             boot: 0,
             _lock: lock,
         }
     }
 
     /// Closes the CDRs of calls that died with the process before.
-    pub(super) fn close_orphans(&mut self, last_sign: Option<i64>) -> Result<u64, StoreError> {
+    pub(super) fn close_unfinished(&mut self, last_sign: Option<i64>) -> Result<u64, StoreError> {
         let index = self.index.clone()?;
         let mut open = Vec::new();
         index.backwards(vec![b'o'], vec![b'o' + 1], |key, _| {
@@ -120,7 +120,7 @@ impl Writer {
             for call in chunk {
                 let Some(at) = index.find(&key::cdr(*call))? else { continue };
                 let Ok(mut record) = read::<CdrRecord>(&self.options.dir, at) else { continue };
-                record.close_orphan(last_sign.unwrap_or(record.started_micros));
+                record.close_unfinished(last_sign.unwrap_or(record.started_micros));
                 batch.push(Ready::from(&record));
             }
             closed += batch.len() as u64;
@@ -139,22 +139,26 @@ impl Writer {
         }
     }
 
-    pub(super) fn is_in_trouble(&self) -> bool {
-        self.in_trouble
+    pub(super) fn is_write_failing(&self) -> bool {
+        self.write_failing
     }
 
     /// The disk refuses: said once, until it takes something again.
     fn trouble(&mut self, error: &std::io::Error) {
         let why = self.disk(error).to_string();
-        if !std::mem::replace(&mut self.in_trouble, true) {
-            (self.options.news)(StoreNews::Trouble { why, waiting: self.spool.len() });
+        if !std::mem::replace(&mut self.write_failing, true) {
+            (self.options.news)(StoreEvent::Trouble { why, waiting: self.spool.len() });
         }
     }
 
     /// Does anything wait for the disk?
     fn is_waiting(&self) -> bool {
         let in_memory = self.index.as_ref().is_ok_and(Index::is_in_memory);
-        self.in_trouble || in_memory || self.index.is_err() || !self.spool.is_empty() || !self.late.is_empty()
+        self.write_failing
+            || in_memory
+            || self.index.is_err()
+            || !self.spool.is_empty()
+            || !self.late.is_empty()
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Job>, shared: &Shared) {
@@ -187,11 +191,11 @@ impl Writer {
             self.forget_oldest(shared);
             if self.index.is_err() {
                 self.rebuild(shared);
-            } else if self.index.as_ref().is_ok_and(Index::is_in_memory) && !self.in_trouble {
+            } else if self.index.as_ref().is_ok_and(Index::is_in_memory) && !self.write_failing {
                 self.back_to_disk(shared);
             }
             shared.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
-            shared.in_trouble.store(self.in_trouble, Ordering::Relaxed);
+            shared.write_failing.store(self.write_failing, Ordering::Relaxed);
         }
         if let Ok(index) = &self.index {
             // Clean: the next start trusts the index even after a power cycle.
@@ -206,13 +210,13 @@ impl Writer {
     /// Does the jobs in order; CDRs that stand together share a sync. Answers whether it was told to close.
     fn work(&mut self, jobs: VecDeque<Job>, shared: &Shared) -> bool {
         let mut cdrs = Gathered::default();
-        let mut soon = HashMap::new();
+        let mut write_behind = HashMap::new();
         let mut close = false;
         // In the order in which it came: what a start kept goes before all else.
         self.late(shared);
         for job in jobs {
             match job {
-                Job::Keep(cdr) => {
+                Job::WriteCdr(cdr) => {
                     cdrs.add(cdr.call.0, Gathering::Cdr(cdr));
                     continue;
                 }
@@ -222,16 +226,16 @@ impl Writer {
                     cdrs.acks.push(ack);
                     continue;
                 }
-                Job::Soon { key, value } => {
-                    soon.insert(key, value);
+                Job::WriteBehind { key, value } => {
+                    write_behind.insert(key, value);
                     continue;
                 }
                 _ => {}
             }
             self.cdrs(&mut cdrs);
-            self.soon(&mut soon);
+            self.flush_write_behind(&mut write_behind);
             match job {
-                Job::Keep(_) | Job::Cdr { .. } | Job::Soon { .. } => {}
+                Job::WriteCdr(_) | Job::Cdr { .. } | Job::WriteBehind { .. } => {}
                 Job::Config { expected, author, note, text, ack } => {
                     let _ = ack.send(self.config(shared, expected, author, note, text));
                 }
@@ -255,20 +259,20 @@ impl Writer {
                 Job::Mark(done) => {
                     let _ = done.try_send(());
                 }
-                Job::Fall => panic!("a fault was injected"),
+                Job::InjectPanic => panic!("a fault was injected"),
                 Job::Close => close = true,
             }
         }
         self.cdrs(&mut cdrs);
-        self.soon(&mut soon);
+        self.flush_write_behind(&mut write_behind);
         close
     }
 
-    /// Writes what is kept *soon*.
-    fn soon(&mut self, soon: &mut HashMap<String, Option<Vec<u8>>>) {
-        if !soon.is_empty()
+    /// Writes what is written behind.
+    fn flush_write_behind(&mut self, write_behind: &mut HashMap<String, Option<Vec<u8>>>) {
+        if !write_behind.is_empty()
             && let Ok(index) = &self.index
-            && let Err(lost) = index.put_soon(std::mem::take(soon))
+            && let Err(lost) = index.put_write_behind(std::mem::take(write_behind))
         {
             self.index = Err(lost);
         }
@@ -288,7 +292,7 @@ impl Writer {
             }
         }
         // With nothing to write, the end of the trouble is noticed by writing what is there already.
-        if self.in_trouble
+        if self.write_failing
             && self.spool.is_empty()
             && self.commit(Kind::Boot, json(&BootRecord { boot: self.boot })).is_ok()
         {
@@ -297,8 +301,8 @@ impl Writer {
     }
 
     fn recovered(&mut self, written: usize) {
-        self.in_trouble = false;
-        (self.options.news)(StoreNews::Recovered { written });
+        self.write_failing = false;
+        (self.options.news)(StoreEvent::Recovered { written });
     }
 
     /// Writes CDRs, those that waited first. What cannot be written waits.
@@ -326,7 +330,7 @@ impl Writer {
                 for ack in gathered.acks.drain(..) {
                     let _ = ack.send(Ok(()));
                 }
-                if self.in_trouble && self.late.is_empty() {
+                if self.write_failing && self.late.is_empty() {
                     self.recovered(waited);
                 }
             }
@@ -354,7 +358,7 @@ impl Writer {
             lost += 1;
         }
         if lost > 0 {
-            (self.options.news)(StoreNews::Lost { records: lost });
+            (self.options.news)(StoreEvent::Lost { records: lost });
         }
     }
 
@@ -470,7 +474,7 @@ impl Writer {
             tracing::warn!(%error, "an old journal segment could not be removed");
         }
         if forgotten > 0 {
-            (self.options.news)(StoreNews::Forgotten { records: forgotten });
+            (self.options.news)(StoreEvent::Forgotten { records: forgotten });
         }
     }
 
@@ -499,7 +503,7 @@ impl Writer {
         };
         let filled = rebuild_dir(&self.options.dir.join("index")).and_then(|index| {
             fill(&dir_of(&self.options.dir), &self.journal, &index)?;
-            index.put_soon(in_memory.take_soon())?;
+            index.put_write_behind(in_memory.take_write_behind())?;
             Ok(index)
         });
         match filled {

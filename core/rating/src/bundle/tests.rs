@@ -30,35 +30,35 @@ fn minutes_are_used_up_and_come_back_with_the_month() {
     assert_eq!(left(&b, NOVEMBER), is("first", 600));
     assert_eq!(b.left("gw2", number, NOVEMBER), None);
     assert_eq!(b.left("gw1", Prefix::leading("4930"), NOVEMBER), None);
-    assert_eq!(b.hold(1, "gw1", number, NOVEMBER, 400), 400);
+    assert_eq!(b.reserve(1, "gw1", number, NOVEMBER, 400), 400);
     assert_eq!(left(&b, NOVEMBER), is("first", 200));
-    assert_eq!(b.hold(2, "gw1", number, NOVEMBER, 400), 200);
+    assert_eq!(b.reserve(2, "gw1", number, NOVEMBER, 400), 200);
     assert_eq!(left(&b, NOVEMBER), is("second", 60));
-    assert_eq!(b.settle(1, 300), 300);
-    assert_eq!(b.settle(2, 0), 0);
+    assert_eq!(b.commit(1, 300), 300);
+    assert_eq!(b.commit(2, 0), 0);
     assert_eq!(left(&b, NOVEMBER), is("first", 300));
-    assert_eq!(b.hold(3, "gw1", number, NOVEMBER, 9_999), 300);
-    assert_eq!(b.settle(3, 5_000), 300);
+    assert_eq!(b.reserve(3, "gw1", number, NOVEMBER, 9_999), 300);
+    assert_eq!(b.commit(3, 5_000), 300);
     assert_eq!(left(&b, NOVEMBER), is("second", 60));
     assert_eq!(left(&b, DECEMBER), is("first", 600));
-    assert_eq!(b.settle(99, 10), 0);
+    assert_eq!(b.commit(99, 10), 0);
 }
 
 #[test]
 fn minutes_are_counted_in_the_bundle_s_steps() {
     let mut b = bundles(Steps::MINUTE);
-    b.hold(1, "gw1", Prefix::leading("44"), NOVEMBER, 600);
-    assert_eq!(b.settle(1, 61), 61);
+    b.reserve(1, "gw1", Prefix::leading("44"), NOVEMBER, 600);
+    assert_eq!(b.commit(1, 61), 61);
     assert_eq!(left(&b, NOVEMBER), is("first", 480));
 }
 
 #[test]
 fn what_is_used_survives_a_restart_and_a_change() {
     let mut b = bundles(Steps::SECOND);
-    b.hold(1, "gw1", Prefix::leading("44"), NOVEMBER, 600);
-    b.settle(1, 500);
+    b.reserve(1, "gw1", Prefix::leading("44"), NOVEMBER, 600);
+    b.commit(1, 500);
     let mut again = bundles(Steps::SECOND);
-    let gone = Row { bundle: "gone".into(), month: NOVEMBER.month(), used: 5 };
+    let gone = BundleRow { bundle: "gone".into(), month: NOVEMBER.month(), used: 5 };
     again.restore(b.rows().chain([gone]));
     assert_eq!(left(&again, NOVEMBER), is("first", 100));
     assert_eq!(again.rows().count(), 1);
@@ -71,9 +71,9 @@ fn what_is_used_survives_a_restart_and_a_change() {
 fn a_call_over_midnight_is_paid_by_the_month_it_began_in() {
     let mut b = bundles(Steps::SECOND);
     let number = Prefix::leading("44");
-    b.hold(1, "gw1", number, NOVEMBER, 100);
-    b.hold(2, "gw1", number, DECEMBER, 50);
-    b.settle(2, 50);
-    assert_eq!(b.settle(1, 100), 100);
+    b.reserve(1, "gw1", number, NOVEMBER, 100);
+    b.reserve(2, "gw1", number, DECEMBER, 50);
+    b.commit(2, 50);
+    assert_eq!(b.commit(1, 100), 100);
     assert_eq!(left(&b, DECEMBER), is("first", 550));
 }

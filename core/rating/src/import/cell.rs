@@ -9,7 +9,7 @@ use crate::time::Date;
 
 use super::header::{Flag, Scale};
 
-/// What is wrong with a cell, and how to mend it.
+/// What is wrong with a cell, and how to correct it.
 pub(super) type Complaint = (String, &'static str);
 
 const CODES: &str =

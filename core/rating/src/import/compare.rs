@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::deck::{Builder, Deck, Found};
+use crate::deck::{Builder, Deck, DeckMatch};
 use crate::money::Money;
 use crate::prefix::Prefix;
 use crate::rate::Tariff;
@@ -199,7 +199,7 @@ fn compare(deck: &Deck, old: Option<&Deck>, preview: &mut Preview) {
         let Some(before) = rates_before.next() else { continue };
         let main_change = before.tariff() != new.tariff() || before.hours() != new.hours();
         // The other prices of the same date, for other hours.
-        let others = |first: &Found, rest: Vec<Found>| -> Vec<(Tariff, Option<Hours>)> {
+        let others = |first: &DeckMatch, rest: Vec<DeckMatch>| -> Vec<(Tariff, Option<Hours>)> {
             let same = rest.iter().filter(|r| r.validity().from == first.validity().from);
             same.map(|r| (*r.tariff(), r.hours().cloned())).collect()
         };
@@ -258,11 +258,11 @@ fn parents(deck: &Deck, gaps: &mut Listed<Gap>) {
 
 /// Prices far from the middle of their country; of the deck, where a country has few.
 fn outliers(deck: &Deck, absurd: &mut Listed<Absurd>) {
-    let price = |f: &Found| f.tariff().per_minute.0;
+    let price = |f: &DeckMatch| f.tariff().per_minute.0;
     let mut all: Vec<i64> = deck.rates().map(|f| price(&f)).filter(|p| *p > 0).collect();
     let deck_middle = middle(&mut all);
     let mut rates = deck.rates().filter(|f| !f.tariff().barred).peekable();
-    let mut country: Vec<Found> = Vec::new();
+    let mut country: Vec<DeckMatch> = Vec::new();
     let mut prices: Vec<i64> = Vec::new();
     while let Some(first) = rates.next() {
         let code = first.prefix.first(first.prefix.country_digits());
@@ -321,7 +321,7 @@ impl<T> Listed<T> {
 }
 
 impl Line {
-    fn of(prefix: Prefix, found: &Found) -> Line {
+    fn of(prefix: Prefix, found: &DeckMatch) -> Line {
         Line {
             prefix,
             destination: found.destination().into(),

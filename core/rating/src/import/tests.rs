@@ -359,16 +359,19 @@ fn lists_are_cut_but_counted_and_progress_is_told() {
     for n in 0..20_000 {
         file += &format!("44{n:05},x\n");
     }
-    let mut told = Vec::new();
+    let mut progress = Vec::new();
     let few = Options { listed: 3, ..options() };
     let import = read(file.as_bytes(), &few, None, &mut |done, total| {
-        told.push((done, total));
+        progress.push((done, total));
         true
     })
     .expect("a table");
     assert_eq!((import.preview.errors.count, import.preview.errors.some.len()), (20_000, 3));
     let size = file.len() as u64;
-    assert!(told.len() > 3 && told.is_sorted() && told.last() == Some(&(size, size)), "{told:?}");
+    assert!(
+        progress.len() > 3 && progress.is_sorted() && progress.last() == Some(&(size, size)),
+        "{progress:?}"
+    );
 }
 
 #[test]

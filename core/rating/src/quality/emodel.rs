@@ -4,7 +4,7 @@
 
 /// What the network did to one direction of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Heard {
+pub struct Impairments {
     /// Packets lost, in percent.
     pub loss: f32,
     /// Jitter as RFC 3550 estimates it, in milliseconds.
@@ -25,7 +25,7 @@ const LOSS_ROBUSTNESS: f32 = 25.1;
 /// Packet of 20 ms and its handling.
 const OWN_DELAY: f32 = 25.0;
 
-impl Heard {
+impl Impairments {
     /// The transmission rating R, 0 to 93.2.
     pub fn rating(&self) -> f32 {
         let clean = |x: f32, most: f32| if x.is_finite() { x.clamp(0.0, most) } else { most };

@@ -4,8 +4,8 @@ use super::*;
 
 const DAY: i64 = 86_400;
 
-fn call(outcome: Outcome) -> Finished {
-    Finished { outcome, post_dial_delay: Some(1_000), heard: None }
+fn call(outcome: Outcome) -> FinishedCall {
+    FinishedCall { outcome, post_dial_delay: Some(1_000), impairments: None }
 }
 
 fn number() -> Prefix {
@@ -23,17 +23,17 @@ fn sound_gets_worse_with_loss_and_delay() {
         (100.0, 0.0, 0.0, 1.0, 1.8),
         (f32::NAN, f32::INFINITY, -1.0, 1.0, 1.0),
     ] {
-        let mos = Heard { loss, jitter, round_trip }.mos().0;
+        let mos = Impairments { loss, jitter, round_trip }.mos().0;
         assert!((from..=until).contains(&mos), "{loss} {jitter} {round_trip}: {mos}");
     }
 }
 
 #[test]
 fn few_calls_do_not_decide_and_many_do() {
-    let mut quality = Quality::new(Settings::default());
+    let mut quality = Quality::new(QualitySettings::default());
     let at = At::utc(DAY);
     let begin = quality.figures("gw1", number(), at);
-    assert_eq!(begin, Settings::default().assumed);
+    assert_eq!(begin, QualitySettings::default().assumed);
     quality.feed("gw1", "447700900123", at, call(Outcome::Failed));
     let one = quality.figures("gw1", number(), at);
     assert!(one.answered > 0.8 && one.answered < begin.answered, "{one:?}");
@@ -51,7 +51,7 @@ fn few_calls_do_not_decide_and_many_do() {
 
 #[test]
 fn what_is_long_ago_fades() {
-    let mut quality = Quality::new(Settings::default());
+    let mut quality = Quality::new(QualitySettings::default());
     for _ in 0..100 {
         quality.feed("gw1", "447700900123", At::utc(0), call(Outcome::Failed));
     }
@@ -64,7 +64,7 @@ fn what_is_long_ago_fades() {
 
 #[test]
 fn groups_are_bounded() {
-    let settings = Settings { digits: 6, ..Settings::default() };
+    let settings = QualitySettings { digits: 6, ..QualitySettings::default() };
     let mut quality = Quality::new(settings);
     for n in 100_000..100_000 + MOST_GROUPS + 50 {
         quality.feed("gw1", &n.to_string(), At::utc(0), call(Outcome::Reached));
@@ -76,7 +76,7 @@ fn groups_are_bounded() {
 
 #[test]
 fn rows_that_cannot_be_are_left_out() {
-    let row = |calls| Row {
+    let row = |calls| QualityRow {
         gateway: "gw1".into(),
         group: Prefix::ALL,
         at: 0,
@@ -84,8 +84,10 @@ fn rows_that_cannot_be_are_left_out() {
         delays: [0.0; 2],
         sounds: [0.0; 2],
     };
-    let quality =
-        Quality::restored(Settings::default(), [row([f32::NAN, 0.0]), row([1.0, 2.0]), row([-1.0, -1.0])]);
+    let quality = Quality::restored(
+        QualitySettings::default(),
+        [row([f32::NAN, 0.0]), row([1.0, 2.0]), row([-1.0, -1.0])],
+    );
     assert_eq!(quality.rows().count(), 0);
 }
 
@@ -94,13 +96,13 @@ proptest! {
     fn what_is_stored_comes_back(
         calls in prop::collection::vec(("gw[12]", "[0-9]{0,8}", 0i64..100_000, any::<bool>(), prop::option::of(any::<u32>())), 0..40)
     ) {
-        let mut quality = Quality::new(Settings::default());
+        let mut quality = Quality::new(QualitySettings::default());
         for (gateway, number, at, good, delay) in &calls {
             let outcome = if *good { Outcome::Reached } else { Outcome::Failed };
-            let heard = Some(Heard { loss: 1.0, jitter: 2.0, round_trip: 30.0 });
-            quality.feed(gateway, number, At::utc(*at), Finished { outcome, post_dial_delay: *delay, heard });
+            let impairments = Some(Impairments { loss: 1.0, jitter: 2.0, round_trip: 30.0 });
+            quality.feed(gateway, number, At::utc(*at), FinishedCall { outcome, post_dial_delay: *delay, impairments });
         }
-        let again = Quality::restored(Settings::default(), quality.rows());
+        let again = Quality::restored(QualitySettings::default(), quality.rows());
         for (gateway, number, ..) in &calls {
             let n = Prefix::leading(number);
             let figures = quality.figures(gateway, n, At::utc(200_000));

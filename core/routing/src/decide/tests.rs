@@ -8,8 +8,8 @@ use ringtrip_exchange::route::WallTime;
 use ringtrip_model::party::Digits;
 
 use super::*;
+use crate::coverage::Probe;
 use crate::plugins::NoPlugins;
-use crate::probe::Probe;
 use crate::script::{Limits, Script};
 
 /// A decision by this script.

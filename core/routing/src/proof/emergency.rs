@@ -8,10 +8,10 @@ use ringtrip_exchange::emergency;
 use ringtrip_exchange::route::{Attempt, Extras, Provenance, RoutePlan, Stage, Target, Verdict, WallTime};
 use ringtrip_model::party::{CallerId, Digits, Source};
 
-use super::{Finding, Rule, Work};
-use crate::probe::{Probe, is_outside};
+use super::{Finding, Prover, Rule};
+use crate::coverage::{Probe, is_outside};
 
-impl Work<'_> {
+impl Prover<'_> {
     pub(super) fn emergency(&mut self, hours: &[WallTime]) {
         self.reaches(hours);
         self.redirected();
@@ -185,7 +185,7 @@ impl Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl Prover<'_> {
     /// The scripts that are asked about calls from inside, or about calls that leave, each once with somebody who calls;
     /// without any script, plugins are asked all the same.
     fn asked_inside(&self) -> Vec<(Source, Option<String>)> {
@@ -273,7 +273,9 @@ fn harm(router: &Router, answer: &PolicyAnswer, number: &Digits) -> Option<Strin
         PolicyVerdict::Refuse { because, .. } => Some(format!("blocks it: {because}")),
         PolicyVerdict::Ask(_) => Some("asks the caller for something first".to_owned()),
         PolicyVerdict::Stages(items) => items.iter().find_map(|item| match item {
-            PolicyItem::Cheapest(wish) => other(&wish.number).map(|sent| format!("sends {sent} instead")),
+            PolicyItem::Cheapest(request) => {
+                other(&request.number).map(|sent| format!("sends {sent} instead"))
+            }
             PolicyItem::Ring(stage) => stage.targets.iter().find_map(|target| {
                 if let Some(sent) = other(&target.number) {
                     return Some(format!("sends {sent} instead"));

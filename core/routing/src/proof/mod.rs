@@ -1,4 +1,4 @@
-//! Proofs about routes before they are in force: each rule is tried on many calls on paper, and what breaks it is shrunk
+//! Proofs about routes before they are active: each rule is tried on many probe calls, and what breaks it is shrunk
 //! to a small call that a person can read. Pure: the same engine and the same seed find the same.
 //!
 //! What is found by trying holds for what was tried; what is exact (alternatives that never win, numbers of the
@@ -11,8 +11,8 @@ mod shrink;
 
 use ringtrip_exchange::route::WallTime;
 
+use crate::coverage::{Known, Probe, Probes};
 use crate::decide::Engine;
-use crate::probe::{Known, Probe, Probes};
 
 /// What is proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ pub struct Finding {
     pub path: String,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to correct it.
     pub hint: String,
     /// A small call that shows it.
     pub example: Option<Probe>,
@@ -51,7 +51,7 @@ pub struct Finding {
 pub struct Proof {
     /// What was found, the worst first.
     pub findings: Vec<Finding>,
-    /// Decisions made on paper.
+    /// Dry-run decisions.
     pub decisions: u64,
     /// The time ran out before all was tried.
     pub cut: bool,
@@ -59,12 +59,12 @@ pub struct Proof {
 
 /// What a proof is given.
 #[derive(Clone, Copy)]
-pub struct Given<'a> {
+pub struct ProofInput<'a> {
     /// Beyond the configuration.
     pub known: Known<'a>,
     /// What runs now: a draft must not be worse where nothing can be perfect.
     pub live: Option<&'a Engine>,
-    /// Calls on paper at most, beside those to emergency numbers.
+    /// Probe calls at most, beside those to emergency numbers.
     pub most: usize,
     /// May it go on? Asked often.
     pub go_on: &'a dyn Fn() -> bool,
@@ -87,15 +87,15 @@ impl Rule {
 }
 
 impl Proof {
-    /// May it be in force?
+    /// May it be active?
     pub fn holds(&self) -> bool {
         !self.findings.iter().any(|f| f.stops)
     }
 }
 
 /// All rules: for drafts.
-pub fn prove(engine: &Engine, given: Given<'_>) -> Proof {
-    let mut work = Work::new(engine, given);
+pub fn prove(engine: &Engine, given: ProofInput<'_>) -> Proof {
+    let mut work = Prover::new(engine, given);
     work.emergency(&work.all_hours());
     work.shadowed();
     work.paths(true);
@@ -103,8 +103,8 @@ pub fn prove(engine: &Engine, given: Given<'_>) -> Proof {
 }
 
 /// The rules that guard every change, quickly: emergency, and that every number is decided.
-pub fn guard(engine: &Engine, given: Given<'_>) -> Proof {
-    let mut work = Work::new(engine, given);
+pub fn guard(engine: &Engine, given: ProofInput<'_>) -> Proof {
+    let mut work = Prover::new(engine, given);
     // Night, morning, afternoon, evening, on different days.
     let hours: Vec<WallTime> = work.all_hours().into_iter().step_by(41).collect();
     work.emergency(&hours);
@@ -113,17 +113,17 @@ pub fn guard(engine: &Engine, given: Given<'_>) -> Proof {
 }
 
 /// A proof that is being made.
-struct Work<'a> {
+struct Prover<'a> {
     engine: &'a Engine,
-    given: Given<'a>,
+    given: ProofInput<'a>,
     probes: Probes,
     proof: Proof,
 }
 
-impl<'a> Work<'a> {
-    fn new(engine: &'a Engine, given: Given<'a>) -> Work<'a> {
+impl<'a> Prover<'a> {
+    fn new(engine: &'a Engine, given: ProofInput<'a>) -> Prover<'a> {
         let probes = Probes::new(engine.router().config(), given.known);
-        Work { engine, given, probes, proof: Proof::default() }
+        Prover { engine, given, probes, proof: Proof::default() }
     }
 
     fn all_hours(&self) -> Vec<WallTime> {

@@ -1,4 +1,4 @@
-//! Where calls on paper end: each is decided within limits, none goes round in a circle, and none from outside leaves at
+//! Where probe calls end: each is decided within limits, none goes round in a circle, and none from outside leaves at
 //! our cost with a number of the caller's choice.
 
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use ringtrip_model::event::Event;
 use ringtrip_model::party::{Digits, Source};
 
 use super::shrink::shrink;
-use super::{Finding, Rule, Work};
-use crate::probe::{Probe, is_outside};
+use super::{Finding, Prover, Rule};
+use crate::coverage::{Probe, is_outside};
 
 /// A call that has been passed on so often is in a circle.
 const HOPS: usize = 8;
 
-impl Work<'_> {
+impl Prover<'_> {
     /// Decides over the probes; with `all`, circles and costs are looked at too.
     pub(super) fn paths(&mut self, all: bool) {
         let config = self.engine.router().config().clone();

@@ -2,9 +2,9 @@
 
 use ringtrip_dialplan::Wins;
 
-use super::{Finding, Rule, Work};
+use super::{Finding, Prover, Rule};
 
-impl Work<'_> {
+impl Prover<'_> {
     pub(super) fn shadowed(&mut self) {
         let config = self.engine.router().config().clone();
         for (name, plan) in &config.plans {

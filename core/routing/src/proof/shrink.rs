@@ -2,7 +2,7 @@
 
 use ringtrip_model::party::Digits;
 
-use crate::probe::Probe;
+use crate::coverage::Probe;
 
 /// Calls tried; each may cost a script its whole budget.
 const MOST: usize = 120;

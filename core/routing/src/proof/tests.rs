@@ -25,7 +25,7 @@ const NOW: WallTime = WallTime {
 };
 
 /// Two extensions, a landline, two providers, a British plan.
-fn house() -> Config {
+fn site() -> Config {
     let mut config = Config::default();
     config.emergency.country = Country::GB;
     for id in ["101", "201"] {
@@ -66,17 +66,17 @@ fn engine(mut config: Config, script: &str) -> Engine {
 }
 
 fn proof(config: Config, script: &str) -> Proof {
-    let live = engine(house(), "");
+    let live = engine(site(), "");
     let engine = engine(config, script);
     let texts = [script.to_owned()];
     let known = Known { now: &NOW, texts: &texts, dialled: &[], seed: 7 };
-    prove(&engine, Given { known, live: Some(&live), most: 5_000, go_on: &|| true })
+    prove(&engine, ProofInput { known, live: Some(&live), most: 5_000, go_on: &|| true })
 }
 
 /// The rule that stops it, and words of the finding; `None`: it holds.
 #[track_caller]
 fn check(change: impl FnOnce(&mut Config), script: &str, stopped_by: Option<(Rule, &str)>) {
-    let mut config = house();
+    let mut config = site();
     change(&mut config);
     let proof = proof(config, script);
     let stops: Vec<&Finding> = proof.findings.iter().filter(|f| f.stops).collect();
@@ -145,7 +145,7 @@ fn scripts_that_would_touch_emergency_numbers_stop() {
 
 #[test]
 fn a_script_that_fails_is_shown_with_a_small_call() {
-    let mut config = house();
+    let mut config = site();
     with_plan(&mut config, "([12]01S0|0xx.<:@gw1>)");
     let looping =
         "fn route(c) {\n    if c.number.starts_with(\"08\") {\n        loop { }\n    }\n    pass()\n}";
@@ -169,7 +169,7 @@ fn nobody_outside_calls_at_our_cost() {
     // A fixed number is a forward: said, but allowed.
     let forward =
         |config: &mut Config| config.gateways[0].inbound = Inbound::Number(Digits::new("01480123456"));
-    let mut config = house();
+    let mut config = site();
     with_plan(&mut config, "([12]01S0|0xx.<:@gw2>)");
     forward(&mut config);
     let proof = proof(config, "");
@@ -202,13 +202,13 @@ fn alternatives_that_never_win_stop() {
 
 #[test]
 fn a_guard_is_quick_and_finds_the_worst() {
-    let mut config = house();
+    let mut config = site();
     for n in 300..400 {
         config.extensions.push(Extension::new(n.to_string().parse().unwrap()));
     }
     let engine = engine(config, "fn route(c) { loop { } }");
     let known = Known { now: &NOW, texts: &[], dialled: &[], seed: 7 };
-    let proof = guard(&engine, Given { known, live: None, most: 2_000, go_on: &|| true });
+    let proof = guard(&engine, ProofInput { known, live: None, most: 2_000, go_on: &|| true });
     assert!(!proof.holds());
     assert!(proof.findings.iter().any(|f| f.rule == Rule::Terminates), "{:#?}", proof.findings);
 }

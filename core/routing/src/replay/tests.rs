@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::router::{NoPrices, Prices, RankAsk, Ranking, Router};
+use crate::router::{NoPrices, Prices, RankQuery, Ranking, Router};
 use ringtrip_config::{Config, Extension, Gateway};
 use ringtrip_dialplan::Plan;
 use ringtrip_model::ids::GatewayId;
@@ -16,7 +16,7 @@ use crate::plugins::NoPlugins;
 struct TwoPrices;
 
 impl Prices for TwoPrices {
-    fn rank(&self, _: &RankAsk<'_>) -> Ranking {
+    fn rank(&self, _: &RankQuery<'_>) -> Ranking {
         Ranking::default()
     }
 

@@ -20,7 +20,7 @@ impl Router {
     }
 
     /// Where a call from outside goes; `None`: it is a call as from inside. Who has proved a PIN dials like somebody of
-    /// the house. Who has not reaches extensions alone with a number that he was asked for.
+    /// the exchange. Who has not reaches extensions alone with a number that he was asked for.
     pub(super) fn outside_of(&self, query: &RouteQuery) -> Option<Inbound> {
         let inbound = self.outside(&query.source)?;
         match (query.asked, &query.pin) {

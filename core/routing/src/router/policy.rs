@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::router::facts::Facts;
-use crate::router::prices::RankAsk;
+use crate::router::prices::RankQuery;
 use crate::router::{Router, emergency_plan};
 use ringtrip_config::HostPort;
 use ringtrip_exchange::emergency;
@@ -147,7 +147,7 @@ impl Router {
             }
             PolicyVerdict::Pass => {
                 let mut passed = match &answer.number {
-                    Some(number) => self.again(call, number),
+                    Some(number) => self.route_rewritten(call, number),
                     None => call.default.clone(),
                 };
                 if let Verdict::Emergency(_) = passed.verdict {
@@ -172,8 +172,8 @@ impl Router {
                 for item in items {
                     let stages = match item {
                         PolicyItem::Ring(stage) => vec![self.named(call, &answer, stage)?],
-                        PolicyItem::Cheapest(wish) => {
-                            self.cheapest(call, &answer, wish, &mut provenance, &mut last)?
+                        PolicyItem::Cheapest(request) => {
+                            self.cheapest(call, &answer, request, &mut provenance, &mut last)?
                         }
                     };
                     for (targets, timeout) in stages {
@@ -227,29 +227,29 @@ impl Router {
         &self,
         call: &PolicyCall,
         answer: &PolicyAnswer,
-        wish: &Cheapest,
+        request: &Cheapest,
         provenance: &mut Provenance,
         last: &mut Option<(Cause, String)>,
     ) -> Result<Vec<Unmade>, String> {
-        let mut among = Vec::with_capacity(wish.among.len());
-        for name in &wish.among {
+        let mut among = Vec::with_capacity(request.among.len());
+        for name in &request.among {
             match Router::target_named(&self.config, name) {
                 Some(Target::Gateway(id)) => among.push(id),
                 Some(Target::Landline) => among.push(LANDLINE.parse().map_err(|_| "gw0".to_owned())?),
                 _ => return Err(format!("it compares {name:?}, which is no gateway")),
             }
         }
-        let number = wish.number.as_ref().or(answer.number.as_ref()).unwrap_or(&call.number);
+        let number = request.number.as_ref().or(answer.number.as_ref()).unwrap_or(&call.number);
         let Some(e164) = self.config.numbering.e164(number) else {
             let because = format!("no price is known for {number}: it is no public number");
             *last = Some((Cause::Unallocated, because));
             return Ok(Vec::new());
         };
-        let ask = RankAsk {
+        let ask = RankQuery {
             number: e164.trim_start_matches('+'),
             at: &call.query.at,
             among: &among,
-            budget: wish.budget,
+            budget: request.budget,
         };
         let ranking = self.facts.prices.rank(&ask);
         for (gateway, why) in ranking.rejected {
@@ -261,7 +261,7 @@ impl Router {
         if ranking.offers.is_empty() {
             *last = Some((Cause::Congestion, format!("no gateway has a price for {e164} and is free")));
         }
-        let stages = ranking.offers.into_iter().take(usize::from(wish.most.max(1))).map(|offer| {
+        let stages = ranking.offers.into_iter().take(usize::from(request.most.max(1))).map(|offer| {
             let target = match offer.gateway.as_str() {
                 LANDLINE => Target::Landline,
                 _ => Target::Gateway(offer.gateway),
@@ -272,7 +272,7 @@ impl Router {
     }
 
     /// A number that a script rewrote and passed on goes through the plan once more; scripts are not asked again.
-    fn again(&self, call: &PolicyCall, number: &Digits) -> RoutePlan {
+    fn route_rewritten(&self, call: &PolicyCall, number: &Digits) -> RoutePlan {
         if let Some(e) = emergency::decide(&self.config, &call.query.caller, number) {
             return emergency_plan(e, Provenance::default());
         }

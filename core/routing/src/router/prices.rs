@@ -9,14 +9,14 @@ use ringtrip_model::ids::GatewayId;
 /// Knows what calls cost by each gateway, and which gateway is best now.
 pub trait Prices: Debug + Send + Sync {
     /// The gateways for this number, best first.
-    fn rank(&self, ask: &RankAsk<'_>) -> Ranking;
+    fn rank(&self, ask: &RankQuery<'_>) -> Ranking;
     /// What this number costs by this gateway; `None`: no deck prices it.
     fn quote(&self, gateway: &GatewayId, number: &str, at: &WallTime) -> Option<Arc<Quote>>;
 }
 
 /// Which gateways are asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct RankAsk<'a> {
+pub struct RankQuery<'a> {
     /// Digits of E.164 without `+`.
     pub number: &'a str,
     /// When.
@@ -50,7 +50,7 @@ pub struct Offer {
 pub struct NoPrices;
 
 impl Prices for NoPrices {
-    fn rank(&self, _: &RankAsk<'_>) -> Ranking {
+    fn rank(&self, _: &RankQuery<'_>) -> Ranking {
         Ranking::default()
     }
 

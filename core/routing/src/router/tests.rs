@@ -73,8 +73,8 @@ fn shown(plan: &RoutePlan) -> String {
 
 fn route(config: &Config, source: Source, dialled: &str) -> RoutePlan {
     match Router::new(Arc::new(config.clone())).before_policy(query(source, dialled)) {
-        Step::Done(plan) => *plan,
-        Step::AskPolicy(call) => panic!("no script is configured, yet it is asked: {call:?}"),
+        RouterStep::Done(plan) => *plan,
+        RouterStep::AskPolicy(call) => panic!("no script is configured, yet it is asked: {call:?}"),
     }
 }
 
@@ -221,8 +221,8 @@ fn with_script(plan: &str, dialled: &str, answer: Result<PolicyAnswer, String>) 
     config.script = Some("default.rhai".into());
     let router = Router::new(Arc::new(config));
     match router.before_policy(query(phone(), dialled)) {
-        Step::Done(plan) => (shown(&plan), *plan, false),
-        Step::AskPolicy(call) => {
+        RouterStep::Done(plan) => (shown(&plan), *plan, false),
+        RouterStep::AskPolicy(call) => {
             let (plan, event) = router.after_policy(*call, "default.rhai", answer);
             (shown(&plan), plan, matches!(event, Some(Event::ScriptFailed { .. })))
         }
@@ -321,8 +321,8 @@ fn what_a_gateways_own_plan_makes_an_emergency_number_is_one() {
     let policy = match Router::new(Arc::new(Config { script: Some("x".into()), ..config.clone() }))
         .before_policy(query(phone(), "201"))
     {
-        Step::AskPolicy(policy) => *policy,
-        Step::Done(plan) => panic!("the script is not asked: {plan:?}"),
+        RouterStep::AskPolicy(policy) => *policy,
+        RouterStep::Done(plan) => panic!("the script is not asked: {plan:?}"),
     };
     let targets = vec![PolicyTarget { name: "gw1".into(), number: Some(Digits::new("9999")) }];
     let stage = PolicyItem::Ring(PolicyStage { targets, timeout: None });
@@ -356,7 +356,7 @@ fn a_provider_does_not_call_for_help_and_another_exchange_of_the_house_does() {
     // Whoever was asked for a number here chose this one.
     config.gateways.iter_mut().for_each(|g| g.emergency = false);
     let asked = RouteQuery { asked: true, ..query(from, "999") };
-    let Step::Done(plan) = Router::new(Arc::new(config)).before_policy(asked) else {
+    let RouterStep::Done(plan) = Router::new(Arc::new(config)).before_policy(asked) else {
         panic!("it is decided")
     };
     assert!(matches!(plan.verdict, Verdict::Emergency(_)), "{plan:?}");

@@ -10,7 +10,7 @@ use ringtrip_model::party::Source;
 
 use super::RUN;
 use super::error::fault;
-use super::verbs::Told;
+use super::verbs::RhaiResult;
 
 /// The `c` of `fn route(c)`. Scripts copy values freely, so all of it sits behind one pointer.
 #[derive(Debug, Clone)]
@@ -150,7 +150,7 @@ pub(super) fn register(engine: &mut Engine) {
     register_fields(engine);
     engine.register_fn(
         "between",
-        |ctx: NativeCallContext, view: &mut CallView, from: &str, to: &str| -> Told<bool> {
+        |ctx: NativeCallContext, view: &mut CallView, from: &str, to: &str| -> RhaiResult<bool> {
             let (from, to) = (minutes(&ctx, from)?, minutes(&ctx, to)?);
             let now = u16::from(view.0.at.hour) * 60 + u16::from(view.0.at.minute);
             // From 22:00 to 06:00 is over midnight.
@@ -159,7 +159,7 @@ pub(super) fn register(engine: &mut Engine) {
     );
 
     engine.register_type_with_name::<GatewayView>("Gateway");
-    engine.register_fn("gateway", |ctx: NativeCallContext, name: &str| -> Told<GatewayView> {
+    engine.register_fn("gateway", |ctx: NativeCallContext, name: &str| -> RhaiResult<GatewayView> {
         let what = || {
             fault(
                 &ctx,
@@ -190,7 +190,7 @@ fn price(gateway: &GatewayId) -> Dynamic {
 }
 
 /// `09:30` as minutes of the day; `24:00` is its end.
-fn minutes(ctx: &NativeCallContext<'_>, text: &str) -> Told<u16> {
+fn minutes(ctx: &NativeCallContext<'_>, text: &str) -> RhaiResult<u16> {
     let read = text.split_once(':').and_then(|(h, m)| Some((h.parse::<u16>().ok()?, m.parse::<u16>().ok()?)));
     match read {
         Some((h, m)) if m < 60 && (h < 24 || h == 24 && m == 0) => Ok(h * 60 + m),

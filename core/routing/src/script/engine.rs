@@ -24,7 +24,7 @@ use ringtrip_model::party::Digits;
 use super::call::CallView;
 use super::lines::NOTE;
 use super::table::Tables;
-use super::verbs::Decision;
+use super::verbs::ScriptDecision;
 use super::{Limits, call, extras, table, verbs};
 use ringtrip_alloc::held;
 
@@ -71,7 +71,7 @@ pub(super) struct Run {
     pub caller: CallerEdit,
     pub extras: Extras,
     /// The last verb called: it decides when the function returns nothing.
-    pub last: Option<Decision>,
+    pub last: Option<ScriptDecision>,
     pub printed: Vec<String>,
     /// The lines that ran, each once, in the order in which they first did.
     pub lines: Vec<usize>,
@@ -200,7 +200,7 @@ pub(super) fn deep<T>(what: impl FnOnce() -> T) -> T {
 
 /// `replace` of the language makes a text of any length before its length is looked at: 16 MiB in one operation.
 fn register_replace(engine: &mut Engine) {
-    fn replaced(text: &mut ImmutableString, find: &str, with: &str) -> verbs::Told<()> {
+    fn replaced(text: &mut ImmutableString, find: &str, with: &str) -> verbs::RhaiResult<()> {
         let found = text.matches(find).count();
         if text.len() - found * find.len() + found * with.len() > MAX_STRING {
             let what = "Length of string".to_owned();

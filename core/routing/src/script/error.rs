@@ -1,11 +1,11 @@
-//! Why a script was refused, or failed while deciding, in words that say where and how to mend it.
+//! Why a script was refused, or failed while deciding, in words that say where and how to correct it.
 
 use rhai::{EvalAltResult, LexError, NativeCallContext, ParseError, ParseErrorType, Position};
 
+use super::builtins::{FOREIGN, VERBS, usage};
 use super::call::fields_of;
 use super::engine::{MAX_MEMORY, Spent};
 use super::lex::{Kind, Token, tokens};
-use super::names::{FOREIGN, VERBS, usage};
 
 /// Why a script was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub struct ScriptError {
     pub column: usize,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to correct it.
     pub hint: String,
 }
 
@@ -29,7 +29,7 @@ pub struct ScriptFault {
     pub script: String,
     /// The line, if it is known.
     pub line: Option<usize>,
-    /// What happened, and how to mend it.
+    /// What happened, and how to correct it.
     pub what: String,
     /// What the script had printed until then.
     pub printed: Vec<String>,

@@ -8,7 +8,7 @@ use ringtrip_model::party::Digits;
 
 use super::RUN;
 use super::error::fault;
-use super::verbs::Told;
+use super::verbs::RhaiResult;
 
 /// Announcements and waits before a call.
 const MAX_BEFORE: usize = 8;
@@ -34,16 +34,16 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("withhold", || RUN.with_borrow_mut(|run| run.caller.private = Some(true)));
     engine.register_fn("show", || RUN.with_borrow_mut(|run| run.caller.private = Some(false)));
     engine.register_fn("record", || RUN.with_borrow_mut(|run| run.extras.record = true));
-    engine.register_fn("say", |ctx: NativeCallContext, said: &str| -> Told<()> {
+    engine.register_fn("say", |ctx: NativeCallContext, said: &str| -> RhaiResult<()> {
         let said = prompt(&ctx, said)?;
         RUN.with_borrow_mut(|run| run.extras.say = Some(said));
         Ok(())
     });
-    engine.register_fn("play", |ctx: NativeCallContext, said: &str| -> Told<()> {
+    engine.register_fn("play", |ctx: NativeCallContext, said: &str| -> RhaiResult<()> {
         let said = prompt(&ctx, said)?;
         before(&ctx, Prelude::Play(said))
     });
-    engine.register_fn("delay", |ctx: NativeCallContext, seconds: Dynamic| -> Told<()> {
+    engine.register_fn("delay", |ctx: NativeCallContext, seconds: Dynamic| -> RhaiResult<()> {
         let time = seconds.to_string().parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
         match time.filter(|time| *time <= MAX_DELAY) {
             Some(time) => before(&ctx, Prelude::Delay(time)),
@@ -55,7 +55,7 @@ pub(super) fn register(engine: &mut Engine) {
     });
 }
 
-fn before(ctx: &NativeCallContext, prelude: Prelude) -> Told<()> {
+fn before(ctx: &NativeCallContext, prelude: Prelude) -> RhaiResult<()> {
     RUN.with_borrow_mut(|run| {
         let all = &mut run.extras.before;
         all.push(prelude);
@@ -72,7 +72,7 @@ fn before(ctx: &NativeCallContext, prelude: Prelude) -> Told<()> {
 }
 
 /// The name of an announcement: nothing that could leave the folder of prompts.
-pub(super) fn prompt(ctx: &NativeCallContext, name: &str) -> Told<String> {
+pub(super) fn prompt(ctx: &NativeCallContext, name: &str) -> RhaiResult<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > MAX_NAME || name.starts_with('.') || !name.chars().all(plain) {
         let what =

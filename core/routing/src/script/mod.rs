@@ -5,6 +5,7 @@
 //!
 //! Scripts live in a [`Pool`] with the tables and modules of the scripts folder; a pool is loaded whole or not at all.
 
+mod builtins;
 mod call;
 mod engine;
 mod error;
@@ -13,10 +14,9 @@ mod format;
 mod lex;
 mod library;
 mod lines;
-mod names;
 mod pool;
+mod script_tests;
 mod table;
-mod trial;
 mod verbs;
 
 pub use engine::{Clock, STACK};
@@ -24,8 +24,8 @@ pub use error::{ScriptError, ScriptFault, nearest};
 pub use format::{Unbalanced, format};
 pub use library::{Library, decoded};
 pub use pool::{Pool, PoolError};
+pub use script_tests::{ScriptTests, TestOutcome};
 pub use table::PrefixTable;
-pub use trial::{Outcome, Trials};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -37,7 +37,7 @@ use ringtrip_exchange::route::{Step, StepKind};
 
 use call::CallView;
 use engine::{Constants, RUN, Run, deep, metered};
-use verbs::Decision;
+use verbs::ScriptDecision;
 
 /// A compiled policy. Cheap to share; runs on any thread.
 pub struct Script {
@@ -110,7 +110,7 @@ impl Script {
             run.last
         } else {
             let kind = value.type_name();
-            Some(value.try_cast::<Decision>().ok_or_else(|| ScriptFault {
+            Some(value.try_cast::<ScriptDecision>().ok_or_else(|| ScriptFault {
                 script: self.name.clone(),
                 line: None,
                 what: format!(

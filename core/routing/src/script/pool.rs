@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rhai::module_resolvers::StaticModuleResolver;
 use rhai::{AST, Engine, Module, Scope};
 
+use super::builtins::{self, Exports};
 use super::engine::{Clock, Constants, OfModules, Run, deep, engine, metered};
 use super::error::{ScriptError, ScriptFault, nearest};
 use super::lex::{Kind, tokens};
 use super::library::Library;
-use super::names::{self, Exports};
 use super::table::{PrefixTable, Tables};
 use super::{Compiled, Limits, Script};
 
@@ -232,7 +232,7 @@ fn constants_of(
     clock: &Clock,
 ) -> Result<Constants, Vec<ScriptError>> {
     let all = tokens(text);
-    let names = names::constants(&all);
+    let names = builtins::constants(&all);
     if names.is_empty() {
         return Ok(Constants::default());
     }
@@ -262,14 +262,14 @@ fn compiled(
     }
     let ast = deep(|| engine.compile_with_scope(&scope_of(text), text))
         .map_err(|e| vec![ScriptError::syntax(&e, text)])?;
-    let unknown = names::unknown(&tokens(text), exports);
+    let unknown = builtins::unknown(&tokens(text), exports);
     if unknown.is_empty() { Ok(ast) } else { Err(unknown) }
 }
 
 /// The names that functions see beside their own: the constants at the top of the text.
 pub(super) fn scope_of(text: &str) -> Scope<'static> {
     let mut scope = Scope::new();
-    for name in names::constants(&tokens(text)) {
+    for name in builtins::constants(&tokens(text)) {
         scope.push_constant(name.to_owned(), ());
     }
     scope

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
 
 use super::error::{ScriptError, fault, nearest};
-use super::verbs::Told;
+use super::verbs::RhaiResult;
 
 /// Prefixes and what each means. The longest that a number begins with wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,19 +92,28 @@ impl FromIterator<(String, String)> for PrefixTable {
 /// there is one; `is_row("table", number)` whether the very number stands there.
 pub(super) fn register(engine: &mut Engine, tables: Tables) {
     let all = Arc::clone(&tables);
-    engine.register_fn("lookup", move |ctx: NativeCallContext, table: &str, number: &str| -> Told<Dynamic> {
-        Ok(named(&ctx, &all, table)?.row(number).map_or(Dynamic::UNIT, |value| value.clone().into()))
-    });
+    engine.register_fn(
+        "lookup",
+        move |ctx: NativeCallContext, table: &str, number: &str| -> RhaiResult<Dynamic> {
+            Ok(named(&ctx, &all, table)?.row(number).map_or(Dynamic::UNIT, |value| value.clone().into()))
+        },
+    );
     let all = Arc::clone(&tables);
-    engine.register_fn("in_table", move |ctx: NativeCallContext, table: &str, number: &str| -> Told<bool> {
-        Ok(named(&ctx, &all, table)?.row(number).is_some())
-    });
-    engine.register_fn("is_row", move |ctx: NativeCallContext, table: &str, number: &str| -> Told<bool> {
-        Ok(named(&ctx, &tables, table)?.holds(number))
-    });
+    engine.register_fn(
+        "in_table",
+        move |ctx: NativeCallContext, table: &str, number: &str| -> RhaiResult<bool> {
+            Ok(named(&ctx, &all, table)?.row(number).is_some())
+        },
+    );
+    engine.register_fn(
+        "is_row",
+        move |ctx: NativeCallContext, table: &str, number: &str| -> RhaiResult<bool> {
+            Ok(named(&ctx, &tables, table)?.holds(number))
+        },
+    );
 }
 
-fn named<'t>(ctx: &NativeCallContext<'_>, tables: &'t Tables, name: &str) -> Told<&'t PrefixTable> {
+fn named<'t>(ctx: &NativeCallContext<'_>, tables: &'t Tables, name: &str) -> RhaiResult<&'t PrefixTable> {
     tables.get(name).ok_or_else(|| {
         let hint = match nearest(name, tables.keys().map(String::as_str)) {
             Some(near) => format!("did you mean {near:?}?"),

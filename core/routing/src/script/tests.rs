@@ -370,7 +370,7 @@ fn shipped_scripts_compile_and_decide() {
 /// The whole way: a plan and a script that try to keep 999 from the emergency service.
 #[test]
 fn no_script_stops_an_emergency_call() {
-    use crate::router::{Router, Step};
+    use crate::router::{Router, RouterStep};
     use ringtrip_config::{Config, DemoSecrets, Region};
     use ringtrip_dialplan::Plan;
 
@@ -382,8 +382,8 @@ fn no_script_stops_an_emergency_call() {
     for dialled in ["999", "112", "8999", "201", "8201"] {
         let query = RouteQuery { dialled: Digits::new(dialled), ..call(dialled).query };
         let plan = match router.before_policy(query) {
-            Step::Done(plan) => *plan,
-            Step::AskPolicy(call) => {
+            RouterStep::Done(plan) => *plan,
+            RouterStep::AskPolicy(call) => {
                 let answer = script.run(&call).map_err(|e| e.to_string());
                 router.after_policy(*call, script.name(), answer).0
             }

@@ -14,12 +14,12 @@ use super::extras::prompt;
 
 /// What a verb gives.
 #[derive(Debug, Clone)]
-pub(super) struct Decision {
+pub(super) struct ScriptDecision {
     pub verdict: PolicyVerdict,
     pub line: Option<usize>,
 }
 
-pub(super) type Told<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type RhaiResult<T> = Result<T, Box<EvalAltResult>>;
 
 /// More targets at once, or stages after each other, are a mistake: nobody waits that long.
 const MAX_TARGETS: usize = 16;
@@ -32,7 +32,7 @@ const TRIES: u8 = 3;
 const MAX_TRIES: INT = 5;
 
 pub(super) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Decision>("Decision");
+    engine.register_type_with_name::<ScriptDecision>("Decision");
     engine.register_fn("to", |ctx: NativeCallContext, name: &str| {
         decide(&ctx, stages(vec![stage(vec![target(name, None)], None)]))
     });
@@ -42,45 +42,54 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("ring", |ctx: NativeCallContext, name: &str| {
         decide(&ctx, stages(vec![stage(vec![target(name, None)], None)]))
     });
-    engine.register_fn("ring", |ctx: NativeCallContext, name: &str, secs: INT| -> Told<Decision> {
-        let timeout = Some(ring_time(&ctx, secs)?);
-        Ok(decide(&ctx, stages(vec![stage(vec![target(name, None)], timeout)])))
-    });
-    engine.register_fn("ring", |ctx: NativeCallContext, names: Array| -> Told<Decision> {
+    engine.register_fn(
+        "ring",
+        |ctx: NativeCallContext, name: &str, secs: INT| -> RhaiResult<ScriptDecision> {
+            let timeout = Some(ring_time(&ctx, secs)?);
+            Ok(decide(&ctx, stages(vec![stage(vec![target(name, None)], timeout)])))
+        },
+    );
+    engine.register_fn("ring", |ctx: NativeCallContext, names: Array| -> RhaiResult<ScriptDecision> {
         let together = together(&ctx, names)?;
         Ok(decide(&ctx, stages(vec![together])))
     });
-    engine.register_fn("ring", |ctx: NativeCallContext, names: Array, secs: INT| -> Told<Decision> {
-        let timeout = Some(ring_time(&ctx, secs)?);
-        let together = together(&ctx, names)?;
-        Ok(decide(&ctx, stages(vec![PolicyStage { timeout, ..together }])))
-    });
-    engine.register_fn("fork", |ctx: NativeCallContext, items: Array| -> Told<Decision> {
+    engine.register_fn(
+        "ring",
+        |ctx: NativeCallContext, names: Array, secs: INT| -> RhaiResult<ScriptDecision> {
+            let timeout = Some(ring_time(&ctx, secs)?);
+            let together = together(&ctx, names)?;
+            Ok(decide(&ctx, stages(vec![PolicyStage { timeout, ..together }])))
+        },
+    );
+    engine.register_fn("fork", |ctx: NativeCallContext, items: Array| -> RhaiResult<ScriptDecision> {
         let together = together(&ctx, items)?;
         Ok(decide(&ctx, stages(vec![together])))
     });
-    engine.register_fn("try_in_order", |ctx: NativeCallContext, items: Array| -> Told<Decision> {
-        let mut all = Vec::new();
-        for item in items {
-            all.extend(items_of(&ctx, item)?);
-            // A list of long lists is not gathered first.
-            if all.len() > MAX_TARGETS {
-                break;
+    engine.register_fn(
+        "try_in_order",
+        |ctx: NativeCallContext, items: Array| -> RhaiResult<ScriptDecision> {
+            let mut all = Vec::new();
+            for item in items {
+                all.extend(items_of(&ctx, item)?);
+                // A list of long lists is not gathered first.
+                if all.len() > MAX_TARGETS {
+                    break;
+                }
             }
-        }
-        if all.is_empty() || all.len() > MAX_TARGETS {
-            return Err(fault(
-                &ctx,
-                format!("try_in_order takes 1 to {MAX_TARGETS} targets, not {}", many(all.len())),
-            ));
-        }
-        Ok(decide(&ctx, PolicyVerdict::Stages(all)))
-    });
+            if all.is_empty() || all.len() > MAX_TARGETS {
+                return Err(fault(
+                    &ctx,
+                    format!("try_in_order takes 1 to {MAX_TARGETS} targets, not {}", many(all.len())),
+                ));
+            }
+            Ok(decide(&ctx, PolicyVerdict::Stages(all)))
+        },
+    );
     engine.register_fn("cheapest", |ctx: NativeCallContext, most: INT| cheapest(&ctx, most, Array::new()));
     engine.register_fn("cheapest", |ctx: NativeCallContext, most: INT, among: Array| {
         cheapest(&ctx, most, among)
     });
-    engine.register_fn("under", |ctx: NativeCallContext, decision: Decision, price: Dynamic| {
+    engine.register_fn("under", |ctx: NativeCallContext, decision: ScriptDecision, price: Dynamic| {
         under(&ctx, decision, &price)
     });
     engine.register_fn("block", |ctx: NativeCallContext, reason: &str| {
@@ -113,8 +122,8 @@ pub(super) fn register(engine: &mut Engine) {
     });
 }
 
-fn decide(ctx: &NativeCallContext, verdict: PolicyVerdict) -> Decision {
-    let decision = Decision { verdict, line: ctx.call_position().line() };
+fn decide(ctx: &NativeCallContext, verdict: PolicyVerdict) -> ScriptDecision {
+    let decision = ScriptDecision { verdict, line: ctx.call_position().line() };
     RUN.with_borrow_mut(|run| run.last = Some(decision.clone()));
     decision
 }
@@ -132,12 +141,12 @@ fn target(name: &str, number: Option<&str>) -> PolicyTarget {
 }
 
 /// A name, or what a verb gave.
-fn items_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyItem>> {
+fn items_of(ctx: &NativeCallContext, item: Dynamic) -> RhaiResult<Vec<PolicyItem>> {
     if let Ok(name) = item.as_immutable_string_ref() {
         return Ok(vec![PolicyItem::Ring(stage(vec![target(name.as_str(), None)], None))]);
     }
     let kind = item.type_name();
-    match item.try_cast::<Decision>().map(|d| d.verdict) {
+    match item.try_cast::<ScriptDecision>().map(|d| d.verdict) {
         Some(PolicyVerdict::Stages(stages)) => Ok(stages),
         Some(_) => Err(fault(ctx, "a list of targets cannot hold block(), pass() or a question".to_owned())),
         None => Err(fault(ctx, format!("a list of targets holds names such as \"gw1\", not {kind}"))),
@@ -146,7 +155,7 @@ fn items_of(ctx: &NativeCallContext, item: Dynamic) -> Told<Vec<PolicyItem>> {
 
 /// All targets of these in one stage, for the longest of their times. Where one of them has no time of its own, the usual
 /// time is longest: a time for one telephone does not silence the others.
-fn together(ctx: &NativeCallContext, items: Array) -> Told<PolicyStage> {
+fn together(ctx: &NativeCallContext, items: Array) -> RhaiResult<PolicyStage> {
     let mut all = stage(Vec::new(), None);
     let mut usual = false;
     for item in items {
@@ -180,7 +189,7 @@ fn many(found: usize) -> String {
     if found > MAX_TARGETS { "more".to_owned() } else { found.to_string() }
 }
 
-fn cheapest(ctx: &NativeCallContext, most: INT, among: Array) -> Told<Decision> {
+fn cheapest(ctx: &NativeCallContext, most: INT, among: Array) -> RhaiResult<ScriptDecision> {
     let most = u8::try_from(most).ok().filter(|n| (1..=MAX_TARGETS).contains(&usize::from(*n)));
     let Some(most) = most else {
         return Err(fault(ctx, format!("cheapest tries 1 to {MAX_TARGETS} gateways")));
@@ -189,12 +198,12 @@ fn cheapest(ctx: &NativeCallContext, most: INT, among: Array) -> Told<Decision> 
     let Some(among) = among.iter().map(name).collect::<Option<Vec<_>>>() else {
         return Err(fault(ctx, "cheapest compares gateways by name, such as [\"gw1\", \"gw2\"]".to_owned()));
     };
-    let wish = Cheapest { most, among, budget: None, number: None };
-    Ok(decide(ctx, PolicyVerdict::Stages(vec![PolicyItem::Cheapest(wish)])))
+    let request = Cheapest { most, among, budget: None, number: None };
+    Ok(decide(ctx, PolicyVerdict::Stages(vec![PolicyItem::Cheapest(request)])))
 }
 
 /// `cheapest(2).under("0.05")`: at most so much a minute.
-fn under(ctx: &NativeCallContext, decision: Decision, price: &Dynamic) -> Told<Decision> {
+fn under(ctx: &NativeCallContext, decision: ScriptDecision, price: &Dynamic) -> RhaiResult<ScriptDecision> {
     let PolicyVerdict::Stages(mut items) = decision.verdict else {
         return Err(fault(ctx, "under() follows cheapest(): cheapest(2).under(\"0.05\")".to_owned()));
     };
@@ -202,7 +211,7 @@ fn under(ctx: &NativeCallContext, decision: Decision, price: &Dynamic) -> Told<D
         .ok_or_else(|| fault(ctx, format!("{price} is no price a minute; write it as \"0.05\"")))?;
     for item in &mut items {
         match item {
-            PolicyItem::Cheapest(wish) => wish.budget = Some(budget),
+            PolicyItem::Cheapest(request) => request.budget = Some(budget),
             PolicyItem::Ring(_) => {
                 return Err(fault(ctx, "under() follows cheapest(): cheapest(2).under(\"0.05\")".to_owned()));
             }
@@ -222,7 +231,12 @@ pub(super) fn millionths(text: &str) -> Option<i64> {
     whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part.parse().ok()?)
 }
 
-fn ask(ctx: &NativeCallContext, wanted: Wanted, said: Option<&str>, tries: INT) -> Told<Decision> {
+fn ask(
+    ctx: &NativeCallContext,
+    wanted: Wanted,
+    said: Option<&str>,
+    tries: INT,
+) -> RhaiResult<ScriptDecision> {
     if !(1..=MAX_TRIES).contains(&tries) {
         return Err(fault(ctx, format!("a caller may try 1 to {MAX_TRIES} times, not {tries}")));
     }
@@ -231,7 +245,7 @@ fn ask(ctx: &NativeCallContext, wanted: Wanted, said: Option<&str>, tries: INT) 
     Ok(decide(ctx, PolicyVerdict::Ask(Question { wanted, prompt, tries })))
 }
 
-fn ring_time(ctx: &NativeCallContext, secs: INT) -> Told<Duration> {
+fn ring_time(ctx: &NativeCallContext, secs: INT) -> RhaiResult<Duration> {
     match u64::try_from(secs) {
         Ok(n @ 1..) if secs <= MAX_SECS => Ok(Duration::from_secs(n)),
         _ => Err(fault(ctx, format!("something rings for 1 to {MAX_SECS} seconds, not {secs}"))),

@@ -24,14 +24,14 @@ fn refused() -> Answer {
 }
 
 #[track_caller]
-fn check(house: &Fake, call: &Call, expected: Answer) {
-    let Answer { verdict, .. } = house.route::<QuietHours>(call);
-    assert_eq!(verdict, expected.verdict, "{:?} {:?}", house.lines(), call.at);
+fn check(site: &Fake, call: &Call, expected: Answer) {
+    let Answer { verdict, .. } = site.route::<QuietHours>(call);
+    assert_eq!(verdict, expected.verdict, "{:?} {:?}", site.lines(), call.at);
 }
 
 #[test]
 fn the_night_is_quiet() {
-    let house = Fake::new();
+    let site = Fake::new();
     for origin in [Origin::Gateway, Origin::Landline] {
         for (hour, minute, expected) in [
             (21, 59, Answer::pass()),
@@ -42,7 +42,7 @@ fn the_night_is_quiet() {
             (7, 0, Answer::pass()),
             (12, 0, Answer::pass()),
         ] {
-            check(&house, &call(origin, at(3, hour, minute)), expected);
+            check(&site, &call(origin, at(3, hour, minute)), expected);
         }
     }
 }
@@ -90,17 +90,17 @@ fn some_extensions_some_callers_another_target() {
     let hidden = Call { caller: CallerId { withheld: true, ..night.caller.clone() }, ..night.clone() };
     check(&Fake::new().setting("exceptions", "+44 1632 960123"), &hidden, refused());
     check(&Fake::new().setting("instead", "199"), &night, Answer::to("199"));
-    let house = Fake::new().setting("reason", "the baby sleeps");
-    assert_eq!(house.route::<QuietHours>(&night), Answer::refuse("the baby sleeps"));
+    let site = Fake::new().setting("reason", "the baby sleeps");
+    assert_eq!(site.route::<QuietHours>(&night), Answer::refuse("the baby sleeps"));
 }
 
 #[test]
 fn a_wrong_setting_silences_nobody() {
     let night = call(Origin::Gateway, at(3, 23, 0));
     for (key, value) in [("from", "late"), ("to", "25:00"), ("days", "someday"), ("holidays", "maybe")] {
-        let house = Fake::new().setting(key, value);
-        check(&house, &night, Answer::pass());
-        let lines = house.lines();
+        let site = Fake::new().setting(key, value);
+        check(&site, &night, Answer::pass());
+        let lines = site.lines();
         assert!(lines.len() == 1 && lines[0].1.contains(key), "{lines:?}");
     }
     // A clock that says no day is no reason to fail.

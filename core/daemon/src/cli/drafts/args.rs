@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Routes that are not in force yet.
+/// Routes that are not active yet.
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum Draft {
-    /// Make a draft of what is in force.
+    /// Make a draft of what is active.
     New {
         /// Its name.
         name: String,
@@ -62,7 +62,7 @@ pub(in crate::cli) enum Draft {
         #[command(flatten)]
         part: Part,
     },
-    /// Have a draft leave a rate deck or a plugin as it is in force.
+    /// Have a draft leave a rate deck or a plugin as it is active.
     Forget {
         /// Its name.
         name: String,
@@ -76,7 +76,7 @@ pub(in crate::cli) enum Draft {
         /// A script of it; the document if none is named.
         script: Option<String>,
     },
-    /// What it changes against what is in force.
+    /// What it changes against what is active.
     Diff {
         /// Its name.
         name: String,
@@ -86,7 +86,7 @@ pub(in crate::cli) enum Draft {
         /// Its name.
         name: String,
     },
-    /// Put the calls of the last days through it, on paper.
+    /// Put the calls of the last days through it, in a dry run.
     Replay {
         /// Its name.
         name: String,
@@ -94,12 +94,12 @@ pub(in crate::cli) enum Draft {
         #[arg(long, default_value_t = 30)]
         days: u32,
     },
-    /// Say that it was compared with what is in force now and may replace it.
+    /// Say that it was compared with what is active now and may replace it.
     Rebase {
         /// Its name.
         name: String,
     },
-    /// Put it in force.
+    /// Activate it.
     Activate {
         /// Its name.
         name: String,
@@ -113,11 +113,11 @@ pub(in crate::cli) enum Draft {
     Discard {
         /// Its name.
         name: String,
-        /// Though it is in force, and can then not be undone.
+        /// Though it is active, and can then not be undone.
         #[arg(long)]
         force: bool,
     },
-    /// Let it decide about some calls; it is called back by itself when they go worse.
+    /// Let it decide about some calls; it is rolled back by itself when they go worse.
     Canary {
         /// Its name.
         name: String,

@@ -1,4 +1,4 @@
-//! A draft is put in force, and taken back: all of it in one step, or nothing.
+//! A draft is activated, and taken back: all of it in one step, or nothing.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn operations() -> Vec<Operations> {
     ]
 }
 
-/// Says that the draft was compared with what is in force now, and may replace it.
+/// Says that the draft was compared with what is active now, and may replace it.
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/rebase", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = DraftView), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn rebase(
@@ -43,7 +43,7 @@ pub(in crate::http) async fn rebase(
     Ok(web::Json(shown))
 }
 
-/// What was put in force.
+/// What was activated.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(in crate::http) struct InForceNow {
     /// The configuration version.
@@ -60,7 +60,7 @@ pub(in crate::http) struct InForceNow {
     checks: Option<Checks>,
 }
 
-/// Puts the draft in force after all checks: its document, scripts, decks and plugins together.
+/// Activates the draft after all checks: its document, scripts, decks and plugins together.
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/activate", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = InForceNow), (status = 412, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
@@ -81,7 +81,7 @@ pub(in crate::http) async fn activate(
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail));
     }
     let (checks, built) = proved(&api, &record).await?;
-    keep_standing(&api, &before.parts).await?;
+    save_current_parts(&api, &before.parts).await?;
     api.routes.end_canary(&record.name);
     record.canary = None;
     // On the disk before anything is changed: a start after a power cut takes back what was half done.
@@ -114,7 +114,7 @@ pub(in crate::http) async fn activate(
     Ok(web::Json(now))
 }
 
-/// Takes the draft back: the document, scripts, decks and plugins that stood before it are in force again.
+/// Takes the draft back: the document, scripts, decks and plugins that stood before it are active again.
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/undo", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = InForceNow), (status = 409, body = Problem, content_type = "application/problem+json"),
     (status = 412, body = Problem, content_type = "application/problem+json")))]
@@ -173,7 +173,7 @@ pub(in crate::http) async fn undo(
     Ok(web::Json(InForceNow::of(applied, &live, &before.scripts, &before.parts, None)))
 }
 
-/// What is to be in force.
+/// What is to be active.
 struct Wanted<'a> {
     config: &'a str,
     scripts: &'a BTreeMap<String, String>,
@@ -186,28 +186,28 @@ struct Wanted<'a> {
 async fn step(
     api: &web::Data<Api>,
     who: &Identity,
-    standing: &DraftState,
+    current_parts: &DraftState,
     to: Wanted<'_>,
     note: &str,
 ) -> Result<Applied, Problem> {
     // Plugins are asked together with the document that names them, not before.
-    let held = api.routes.hold();
+    let held = api.routes.defer_plugins();
     let config = to.built.config.clone();
     let exchange = |to: &Parts, back: &Parts| {
         let (api, config, by) = (api.clone(), config.clone(), who.name.clone());
         let (to, back) = (to.clone(), back.clone());
         off_loop(move || api.drafts.exchange(&config, &to, &back, &by).map_err(Problem::from))
     };
-    exchange(to.parts, &standing.parts).await?;
+    exchange(to.parts, &current_parts.parts).await?;
     let scripts = WithScripts {
-        prepared: to.built.in_force,
+        prepared: to.built.active,
         texts: to.scripts.clone(),
-        before: standing.scripts.clone(),
+        before: current_parts.scripts.clone(),
     };
-    let taken = take(api, who, Some(standing.version), note, to.config.to_owned(), Some(scripts)).await;
+    let taken = take(api, who, Some(current_parts.version), note, to.config.to_owned(), Some(scripts)).await;
     let taken = match taken {
         Ok(applied) => Ok(applied),
-        Err(problem) => match exchange(&standing.parts, to.parts).await {
+        Err(problem) => match exchange(&current_parts.parts, to.parts).await {
             Ok(()) => Err(problem),
             Err(back) => {
                 let detail = format!("{} {}", problem.detail, back.detail);
@@ -219,10 +219,10 @@ async fn step(
     taken
 }
 
-async fn keep_standing(api: &web::Data<Api>, standing: &Parts) -> Result<(), Problem> {
-    let (api, standing) = (api.clone(), standing.clone());
+async fn save_current_parts(api: &web::Data<Api>, current_parts: &Parts) -> Result<(), Problem> {
+    let (api, current_parts) = (api.clone(), current_parts.clone());
     let refused = |e: std::io::Error| Problem::unwritten("what stands now, kept for an undoing,", &e);
-    off_loop(move || api.drafts.keep_standing(&standing).map_err(refused)).await
+    off_loop(move || api.drafts.save_current_parts(&current_parts).map_err(refused)).await
 }
 
 /// The first deck or plugin in which these differ.

@@ -3,12 +3,12 @@
 use actix_web::{HttpResponse, web};
 
 use super::{find, must_be_open, proved};
-use crate::drafts::wished;
+use crate::drafts::share_and_rule;
 use crate::http::access::{Admin, Reader};
 use crate::http::operation::{Operations, path};
 use crate::http::{Api, Problem};
 use crate::routes::CanaryView;
-use crate::store::CanaryWish;
+use crate::store::CanarySettings;
 
 pub(super) fn operations() -> Vec<Operations> {
     vec![path("/drafts/{name}/canary").get(canary).post(start_canary).delete(end_canary)]
@@ -30,24 +30,24 @@ fn view(api: &Api, name: &str) -> Result<web::Json<CanaryView>, Problem> {
     view.map(web::Json).ok_or_else(|| Problem::missing("canary of draft", name))
 }
 
-/// Lets the draft decide about some calls. It is called back by itself when they go worse than the others.
+/// Lets the draft decide about some calls. It is rolled back by itself when they go worse than the others.
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/canary", tag = "drafts", params(("name" = String, Path)),
-    request_body = CanaryWish, responses((status = 200, body = CanaryView),
+    request_body = CanarySettings, responses((status = 200, body = CanaryView),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn start_canary(
     _: Admin,
     api: web::Data<Api>,
     name: web::Path<String>,
-    body: web::Json<CanaryWish>,
+    body: web::Json<CanarySettings>,
 ) -> Result<web::Json<CanaryView>, Problem> {
     let _one = api.drafts.one_change().await;
     let mut record = find(&api, &name)?;
     must_be_open(&record)?;
-    let wish = body.into_inner();
-    let (share, rule) = wished(&wish).map_err(Problem::bad)?;
+    let settings = body.into_inner();
+    let (share, rule) = share_and_rule(&settings).map_err(Problem::bad)?;
     let (_, built) = proved(&api, &record).await?;
-    api.routes.start_canary(&record.name, &built.in_force, share, rule)?;
-    record.canary = Some(wish);
+    api.routes.start_canary(&record.name, &built.active, share, rule)?;
+    record.canary = Some(settings);
     api.store.put_draft(record).await?;
     view(&api, &name)
 }

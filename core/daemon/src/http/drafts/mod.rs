@@ -1,4 +1,4 @@
-//! Drafts over HTTP: routes are written, compared, checked and replayed before they are in force; activated and undone
+//! Drafts over HTTP: routes are written, compared, checked and replayed before they are active; activated and undone
 //! whole, the configuration with its scripts, rate decks and plugins.
 
 pub(super) mod activate;
@@ -19,14 +19,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::access::{Admin, Reader};
 use super::auth::Identity;
 use super::config::toml_text;
+use super::dry_run::{DryRunKind, dry_run};
 use super::if_match::{etag, if_match};
 use super::operation::{Operations, path};
-use super::paper::{Paper, on_paper};
 use super::routes::dialled;
 use super::{Api, Problem, off_loop};
 use crate::config::{DiffLine, diff, redact, summary};
 use crate::drafts::{Built, Checks};
-use crate::store::{CanaryWish, DraftPhase, DraftRecord, DraftState, Parts, Scope, StoreError, now_micros};
+use crate::store::{
+    CanarySettings, DraftPhase, DraftRecord, DraftState, Parts, Scope, StoreError, now_micros,
+};
 
 pub(super) fn operations() -> Vec<Operations> {
     let mut all = vec![
@@ -68,20 +70,20 @@ pub(super) struct DraftView {
     phase: DraftPhase,
     /// The configuration version that it was made from.
     base_version: u64,
-    /// Something else was put in force since: `rebase` it, or it cannot be activated.
+    /// Something else was activated since: `rebase` it, or it cannot be activated.
     stale: bool,
     /// The version that it became.
     version: Option<u64>,
     /// Its scripts.
     scripts: Vec<String>,
-    /// Rate decks that it puts in the place of those in force.
+    /// Rate decks that replace the active ones.
     decks: Vec<String>,
     /// Plugins that it installs, replaces or sets.
     plugins: Vec<String>,
     /// Rate decks and plugins that it removes: `deck gw1`, `plugin policy-quiet-hours`.
     removes: Vec<String>,
     /// Which calls it decides about, if it does; a start takes that up again.
-    canary: Option<CanaryWish>,
+    canary: Option<CanarySettings>,
 }
 
 /// A draft with its texts.
@@ -112,7 +114,7 @@ pub(super) struct NewDraft {
     note: String,
 }
 
-/// Makes a draft of what is in force.
+/// Makes a draft of what is active.
 #[utoipa::path(post, path = "/api/v1/drafts", tag = "drafts", request_body = NewDraft, responses(
     (status = 201, body = DraftView), (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
@@ -184,7 +186,7 @@ pub(super) async fn one(
     Ok(HttpResponse::Ok().insert_header((ETAG, etag(record.revision))).json(texts))
 }
 
-/// Replaces the draft's document (TOML in the body). Nothing is checked yet, nothing is in force.
+/// Replaces the draft's document (TOML in the body). Nothing is checked yet, nothing is active.
 #[utoipa::path(put, path = "/api/v1/drafts/{name}/config", tag = "drafts", params(("name" = String, Path),
     ("If-Match" = String, Header)), request_body(content = String, content_type = "application/toml"), responses(
     (status = 200, body = DraftView), (status = 412, body = Problem, content_type = "application/problem+json")))]
@@ -297,7 +299,7 @@ pub(super) struct TextDiff {
     lines: Vec<DiffLine>,
 }
 
-/// What the draft changes against what is in force: texts, decks and plugins that differ.
+/// What the draft changes against what is active: texts, decks and plugins that differ.
 #[utoipa::path(get, path = "/api/v1/drafts/{name}/diff", tag = "drafts", params(("name" = String, Path)), responses(
     (status = 200, body = Vec<TextDiff>), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn compare(
@@ -345,7 +347,7 @@ pub(super) async fn check(
 ) -> Result<web::Json<Checks>, Problem> {
     let record = find(&api, &name)?;
     let check = move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)).0);
-    on_paper(Paper::Long, check).await.map(web::Json)
+    dry_run(DryRunKind::Long, check).await.map(web::Json)
 }
 
 /// How it is discarded.
@@ -353,12 +355,12 @@ pub(super) async fn check(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Discard {
-    /// Though it is in force, and can then not be undone.
+    /// Though it is active, and can then not be undone.
     #[serde(default)]
     force: bool,
 }
 
-/// Forgets the draft. What is in force stays.
+/// Forgets the draft. What is active stays.
 #[utoipa::path(delete, path = "/api/v1/drafts/{name}", tag = "drafts", params(("name" = String, Path), Discard),
     responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
@@ -406,7 +408,7 @@ fn find(api: &Api, name: &str) -> Result<DraftRecord, Problem> {
 async fn proved(api: &web::Data<Api>, record: &DraftRecord) -> Result<(Checks, Built), Problem> {
     let (api, record) = (api.clone(), record.clone());
     let check = move || Ok::<_, Problem>(api.drafts.check(&record, &dialled(&api)));
-    let (checks, built) = on_paper(Paper::Long, check).await?;
+    let (checks, built) = dry_run(DryRunKind::Long, check).await?;
     match built {
         Some(built) if checks.ok => Ok((checks, built)),
         _ => Err(Problem::faulty("draft", checks.faults)),

@@ -9,7 +9,7 @@ use crate::http::access::Admin;
 use crate::http::operation::{Operations, path};
 use crate::http::rates::LARGEST;
 use crate::http::{Api, Problem};
-use crate::money::{ImportAsk, ImportView, is_deck_name};
+use crate::rating::{ImportAsk, ImportView, is_deck_name};
 use crate::store::{DraftRecord, Parts};
 
 pub(super) fn operations() -> Vec<Operations> {
@@ -45,7 +45,7 @@ pub(in crate::http) struct DeckQuery {
 pub(in crate::http) struct DraftDeck {
     #[serde(flatten)]
     draft: DraftView,
-    /// What it changes against the deck in force.
+    /// What it changes against the active deck.
     import: ImportView,
 }
 
@@ -54,12 +54,12 @@ pub(in crate::http) struct DraftDeck {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Leave {
-    /// The draft says nothing about it any more, so it stays as it is in force. Without it the draft removes it.
+    /// The draft says nothing about it any more, so it stays as it is active. Without it the draft removes it.
     #[serde(default)]
     pub forget: bool,
 }
 
-/// Reads a price list (CSV in the body) into the draft. Nothing is in force.
+/// Reads a price list (CSV in the body) into the draft. Nothing is active.
 #[utoipa::path(put, path = "/api/v1/drafts/{name}/decks/{deck}", tag = "drafts", params(("name" = String, Path),
     ("deck" = String, Path), ("If-Match" = String, Header), DeckQuery),
     request_body(content = String, content_type = "text/csv"), responses((status = 200, body = DraftDeck),
@@ -106,7 +106,7 @@ pub(in crate::http) async fn remove_deck(
             return Ok::<_, Problem>(());
         }
         let is_there = record.parts.decks.get(&deck).map(Option::is_some);
-        if !is_deck_name(&deck) || !is_there.unwrap_or_else(|| api.money.deck_mark(&deck).is_some()) {
+        if !is_deck_name(&deck) || !is_there.unwrap_or_else(|| api.rating.deck_mark(&deck).is_some()) {
             return Err(missing());
         }
         remember(api, record, touched(&deck));
@@ -123,11 +123,11 @@ fn touched(deck: &str) -> Parts {
 
 /// The draft is about to change these: how they stand now is a part of what it is made from.
 pub(super) fn remember(api: &Api, record: &mut DraftRecord, touched: Parts) {
-    let standing = api.drafts.standing(&touched);
-    for (name, mark) in standing.decks {
+    let current_parts = api.drafts.current_parts(&touched);
+    for (name, mark) in current_parts.decks {
         record.base.parts.decks.entry(name).or_insert(mark);
     }
-    for (name, kept) in standing.plugins {
+    for (name, kept) in current_parts.plugins {
         record.base.parts.plugins.entry(name).or_insert(kept);
     }
 }

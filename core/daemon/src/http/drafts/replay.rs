@@ -1,4 +1,4 @@
-//! The calls of the last days through a draft, on paper.
+//! The calls of the last days through a draft, in a dry run.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::find;
 use crate::drafts::past;
 use crate::http::access::Reader;
+use crate::http::dry_run::{DryRunKind, dry_run};
 use crate::http::operation::{Operations, path};
-use crate::http::paper::{Paper, on_paper};
 use crate::http::{Api, Problem};
 use crate::store::{CdrQuery, now_micros};
 
@@ -79,7 +79,7 @@ pub(in crate::http) struct ChangedView {
     from: String,
     dialled: String,
     at_micros: i64,
-    /// Where it goes by what is in force.
+    /// Where it goes by what is active.
     before: String,
     /// Where the draft sends it.
     after: String,
@@ -87,7 +87,7 @@ pub(in crate::http) struct ChangedView {
     dearer_micros: Option<i64>,
 }
 
-/// Puts the calls of the last days through the draft, on paper.
+/// Puts the calls of the last days through the draft, in a dry run.
 #[utoipa::path(post, path = "/api/v1/drafts/{name}/replay", tag = "drafts", params(("name" = String, Path)),
     request_body = ReplayAsk, responses((status = 200, body = ReplayView),
     (status = 422, body = Problem, content_type = "application/problem+json")))]
@@ -102,7 +102,7 @@ pub(in crate::http) async fn replay(
         return Err(Problem::bad(format!("{} days: 1 to {MOST_DAYS} can be replayed", body.days)));
     }
     let since = now_micros().saturating_sub(i64::from(body.days) * 86_400_000_000);
-    on_paper(Paper::Long, move || {
+    dry_run(DryRunKind::Long, move || {
         let built = api.drafts.build(&record).map_err(|f| Problem::faulty("draft", f))?;
         let (live, next) = api.drafts.fair(&built);
         let began = Instant::now();

@@ -79,7 +79,7 @@ fn bodies() -> Vec<String> {
 #[actix_web::test]
 async fn each_operation_answers_as_described() {
     let bench = Bench::new().await;
-    bench.api.store.put_cdr(torture::sample(5, true)).await.unwrap();
+    bench.api.store.put_cdr(crash_test::sample(5, true)).await.unwrap();
     let bodies = bodies();
     let service = init_service(app(bench.api.clone())).await;
     for full_disk in [false, true] {

@@ -132,8 +132,8 @@ fn two_columns_that_could_be_the_price_are_asked_for() {
         refused.contains("\"Rate A\", \"Rate B\"") && refused.contains("--column price=HEADING"),
         "{refused}"
     );
-    for (wish, expected) in [("price=rate b", "0.02"), ("price=2", "0.01"), ("price = Rate A", "0.01")] {
-        assert_eq!(price(with_picks(file, &[wish]).expect("a deck").draft(), "44"), expected, "{wish}");
+    for (pick, expected) in [("price=rate b", "0.02"), ("price=2", "0.01"), ("price = Rate A", "0.01")] {
+        assert_eq!(price(with_picks(file, &[pick]).expect("a deck").draft(), "44"), expected, "{pick}");
     }
     let refused = with_picks(file, &["price=Rate C"]).expect_err("no such column").to_string();
     assert!(refused.contains("no column \"Rate C\"") && refused.contains("\"Rate A\""), "{refused}");

@@ -56,8 +56,8 @@ fn prepared(preparation: Preparation) -> Result<Attempt, String> {
 fn a_card_goes_out_by_the_landline_and_is_still_the_card() {
     let keys = AfterAnswer::Keys(Keys("1234#".to_owned()));
     let after = vec![AfterAnswer::Pause(Duration::from_secs(3)), keys];
-    let wish = Preparation { after_answer: after.clone(), ..preparation(Carrier::Landline, "0800890011") };
-    let made = prepared(wish).expect("it is placed");
+    let request = Preparation { after_answer: after.clone(), ..preparation(Carrier::Landline, "0800890011") };
+    let made = prepared(request).expect("it is placed");
     assert_eq!((made.target, made.number.as_str()), (Target::Landline, "0800890011"));
     let how = made.prepared.expect("prepared");
     assert_eq!((how.gateway.clone(), &how.after_answer), (Some(id("gw3")), &after));
@@ -101,7 +101,7 @@ fn a_provider_with_a_plugin_of_its_own_carries_its_own_calls() {
     gateway.plugin = Some("numbers".to_owned());
     config.gateways.push(gateway);
     let attempt = Attempt::new(Target::Gateway(id("gw1")), Digits::new("1"), CallerId::default());
-    let wish = preparation(Carrier::Gateway("gw1".to_owned()), "0044");
-    let made = Router::new(Arc::new(config)).prepared(&query(), &attempt, wish).expect("it is placed");
+    let request = preparation(Carrier::Gateway("gw1".to_owned()), "0044");
+    let made = Router::new(Arc::new(config)).prepared(&query(), &attempt, request).expect("it is placed");
     assert_eq!((made.target, made.number.as_str()), (Target::Gateway(id("gw1")), "0044"));
 }
