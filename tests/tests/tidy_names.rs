@@ -1,0 +1,197 @@
+//! Names: identifiers use the terms of telephony, SIP and Rust. Names that were replaced do not come back.
+#![allow(clippy::disallowed_methods)]
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Replaced identifiers, and what to use instead.
+const REPLACED: &[(&str, &str)] = &[
+    // Rating.
+    ("Brake", "SpendLimiter"),
+    ("brake", "limiter"),
+    ("Market", "LeastCost"),
+    ("Standing", "LimitStatus"),
+    ("Room", "Headroom, or the thing that it holds"),
+    ("Till", "CallRating"),
+    ("till", "call_rating"),
+    ("Says", "RatingEffects"),
+    ("Paying", "ReservedAttempt"),
+    ("weigh", "authorize"),
+    ("prices_as_if", "prices_with_overrides"),
+    // Routing.
+    ("look_last", "outbound_scripts"),
+    ("advice", "policy_plugins"),
+    ("advised", "policy_plugins"),
+    ("Trials", "ScriptTests"),
+    ("on_paper", "dry_run"),
+    ("plugins_as_if", "plugins_with_overrides"),
+    ("Assumed", "GatewayOverrides"),
+    ("Instead", "ServiceOverrides"),
+    ("Helpers", "Services"),
+    ("InForce", "ActiveRouting"),
+    ("put_again", "rebuild"),
+    // Store and commands.
+    ("keep_soon", "write_behind"),
+    ("StoreNews", "StoreEvent"),
+    ("close_orphans", "close_unfinished"),
+    ("PATIENCE", "REPLY_TIMEOUT, or what the time is for"),
+    ("wish", "command, request or settings"),
+    ("wishes", "commands"),
+    // Boards.
+    ("Ears", "DriverCallbacks, Detectors"),
+    ("News", "Notification"),
+    ("Seen", "PortEvent, HealthView"),
+    ("Face", "DriverTable, RtpSession"),
+    // Console.
+    ("Ear", "Playback"),
+    ("Mouth", "Capture"),
+    // Everywhere.
+    ("Told", "Event"),
+    ("told", "events, reported"),
+    ("Desk", "SipUserAgent"),
+    ("Birth", "NewCall"),
+    ("Knock", "ExternalEvent"),
+    ("Door", "ExchangeHandle"),
+    ("House", "the thing that is meant"),
+    ("fell", "panicked, failed"),
+];
+
+/// Folders and files with replaced names in them still. An entry goes when its last one is replaced; none is added.
+const NOT_CONVERTED: &[&str] = &[
+    "core/daemon/src/exchange",
+    "core/daemon/src/media",
+    "core/daemon/src/shell.rs",
+    "core/exchange",
+    "core/media",
+    "core/sip",
+    "core/wasm",
+    "tests",
+    "xtask",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the workspace").to_path_buf()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the workspace can be read").flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if path.is_dir() {
+            let built = matches!(name.as_str(), "target" | "node_modules" | "dist" | "book" | "var");
+            if !built && !name.starts_with(".git") {
+                sources(&path, found);
+            }
+        } else if [".rs", ".ts", ".tsx"].iter().any(|ending| name.ends_with(ending))
+            && !name.starts_with("tidy")
+        {
+            found.push(path);
+        }
+    }
+}
+
+/// The code of a source, without string literals and comments. Good enough for formatted sources: what stands in a template
+/// literal counts as code.
+fn code_of(source: &str) -> String {
+    let mut code = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("//") {
+            rest = rest.split_once('\n').map_or("", |(_, after)| after);
+            code.push('\n');
+        } else if rest.starts_with("/*") {
+            rest = rest.split_once("*/").map_or("", |(_, after)| after);
+        } else if let Some(hashes) = raw_string(rest) {
+            let start = 2 + hashes;
+            let end = format!("\"{}", "#".repeat(hashes));
+            let text = &rest[start..];
+            rest = text.split_once(&end).map_or("", |(_, after)| after);
+        } else if c == '"' {
+            let end = string_end(&rest[1..]);
+            rest = rest.get(end + 2..).unwrap_or("");
+        } else if c == '\'' && rest[1..].starts_with('"') {
+            // The character '"'.
+            rest = rest.get(3..).unwrap_or("");
+        } else {
+            code.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    code
+}
+
+/// How many `#` a raw string begins with, if one begins here.
+fn raw_string(text: &str) -> Option<usize> {
+    let hashes = text.strip_prefix('r')?.len() - text.strip_prefix('r')?.trim_start_matches('#').len();
+    text[1 + hashes..].starts_with('"').then_some(hashes)
+}
+
+/// The length of a string up to its closing quote.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The replaced names in a source, each with what to use instead.
+fn replaced(name: &str, source: &str) -> Vec<String> {
+    let code = code_of(source);
+    let words: HashSet<&str> = code.split(|c| !is_word(c)).collect();
+    let mut found = Vec::new();
+    for (old, new) in REPLACED {
+        if words.contains(old) {
+            found.push(format!("{name}: the identifier {old}: use {new}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn replaced_names_do_not_come_back() {
+    let mut files = Vec::new();
+    sources(&root(), &mut files);
+    assert!(files.len() > 400, "{} sources were found", files.len());
+    let (mut complaints, mut left) = (Vec::new(), vec![0_usize; NOT_CONVERTED.len()]);
+    for path in files {
+        let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        let source = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let found = replaced(&name, &source);
+        match NOT_CONVERTED.iter().position(|folder| Path::new(&name).starts_with(folder)) {
+            Some(folder) => left[folder] += found.len(),
+            None => complaints.extend(found),
+        }
+    }
+    for (folder, left) in NOT_CONVERTED.iter().zip(left) {
+        if left == 0 {
+            complaints.push(format!("{folder} has no replaced name left: take it out of NOT_CONVERTED"));
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn the_check_sees_identifiers_but_no_texts_and_comments() {
+    let check = |source: &str, wanted: &[&str]| {
+        let found = replaced("a.rs", source);
+        assert_eq!(found.len(), wanted.len(), "{source}: {found:?}");
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!(found.contains(wanted), "{source}: {found}");
+        }
+    };
+    check("// The Brake was told.\nfn a() {}", &[]);
+    check("/* told */ let brakes = outbrake();", &[]);
+    check("let b = Brake::new();", &["Brake"]);
+    check("let q = '\"'; let b = weigh(1); // \"told\"", &["weigh"]);
+    check("error(\"told \\\" till\"); r#\"till \"of\" told\"#; advice", &["advice"]);
+}
