@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // A shell: it starts programs and looks at the clock.
 
 mod bench;
+mod dist;
 mod plugins;
 mod run;
 mod test;
@@ -20,6 +21,8 @@ cargo xtask COMMAND
   up [--profile dev|release] [--http ADDR] [--sip ADDR] [--data DIR] [--once]
                  install what is missing, build everything, start the exchange with the virtual board
   test [--long]  install what the tests need and run all of them
+  dist [--profile NAME]
+                 make a folder in target/package that runs on other machines, and try it
   check          fmt, clippy, tidy: what every commit must pass
   bench [NAME]   measure, print ratios as a table and JSON
   console        build the web console
@@ -43,6 +46,7 @@ fn command() -> Result<()> {
     match args.first().map(String::as_str) {
         Some("up") => up::up(rest),
         Some("test") => test::test(rest),
+        Some("dist") => dist::dist(rest),
         Some("check") => test::check(),
         Some("bench") => bench::bench(rest),
         Some("plugins") => plugins::packages(),

@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use crate::run::{answers, cargo, root, run, run_with, target};
-use crate::{plugins, tools, up, wasmc};
+use crate::{dist, plugins, tools, up, wasmc};
 
 /// What every commit must pass.
 pub fn check() -> Result<()> {
@@ -76,6 +76,8 @@ pub fn test(args: &[String]) -> Result<()> {
         let _ = std::fs::remove_dir_all(&data);
         up
     });
+    // Of the programs that are built already: a build as it is shipped takes as long as all of them.
+    steps.step("dist", || dist::dist(&["--profile".to_owned(), "dev".to_owned()]));
     steps.step("docs", docs);
     steps.close()
 }

@@ -24,6 +24,7 @@ fn an_error_is_one_sentence_without_a_stack_trace() {
             .contains("invalid --http \"nonsense\": expected an address and a port")
     );
     assert!(said(&["up", "--data"]).contains("--data needs a value"));
+    assert!(said(&["dist", "--profile", "fast"]).contains("dev, release or dist"));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let http = said(&["up", "--http", &address, "--sip", "127.0.0.1:0"]);
