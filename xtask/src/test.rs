@@ -38,6 +38,7 @@ pub fn test(args: &[String]) -> Result<()> {
         wasmc::lint()
     });
     steps.step("features", features);
+    steps.step("api docs", api_docs);
     steps.step("licences and sources", || {
         // The lock file names crates of other systems, too: without them an offline check knows nothing of their licences.
         run(&cargo(), &["fetch", "--locked", "--quiet"])?;
@@ -109,6 +110,11 @@ fn features() -> Result<()> {
     }
     ensure!(checked > 0, "no crate has a feature; then this step can go");
     Ok(())
+}
+
+/// The documentation of our own crates: links that lead nowhere, and what else rustdoc complains about.
+fn api_docs() -> Result<()> {
+    run_with(&cargo(), &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 /// Runs each target of `tests/fuzz` for a minute. libFuzzer needs a nightly compiler; where there is none the step says so.
