@@ -81,7 +81,7 @@ fn a_canary_that_does_worse_is_called_back_by_itself() {
     });
     assert!(canary["returned"].to_string().contains("answered"), "{canary}");
     events.expect("alarm", |e| {
-        e["what"] == "canary" && e["text"].as_str().is_some_and(|t| t.contains("draft worse was called back"))
+        e["what"] == "canary" && e["text"].as_str().is_some_and(|t| t.contains("draft worse was rolled back"))
     });
 
     // Its calls go as all others do.

@@ -122,7 +122,7 @@ fn invites(provider: &Ua) -> usize {
 
 /// Does the record tell that gw1 was full?
 fn says_full(cdr: &Value) -> bool {
-    let step = json!(["rejected", "gw1", "2 of its 2 calls are taken"]);
+    let step = json!(["rejected", "gw1", "2 of its 2 calls are in use"]);
     cdr["provenance"]["steps"].as_array().is_some_and(|steps| steps.contains(&step))
 }
 

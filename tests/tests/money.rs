@@ -308,7 +308,7 @@ fn a_price_list_with_bad_rows_changes_nothing() {
     assert!(!ok && said.contains("line 3, column 1") && said.contains("nothing was imported"), "{said}");
     assert_eq!(house.daemon.try_get("/rates/decks/gw1"), before);
     let (ok, said) = ringtrip(&house, &["rates", "import", &path, "--gateway", "gw1", "--yes", "--skip-bad"]);
-    assert!(ok && said.contains("the deck gw1 is in force: 1 rates"), "{said}");
+    assert!(ok && said.contains("the deck gw1 is active: 1 rates"), "{said}");
     let (ok, said) = ringtrip(&house, &["rates", "quote", "02079460000"]);
     assert!(ok && said.contains("gw1: 0.02 EUR/min by prefix 44 of deck gw1"), "{said}");
     let (ok, said) = ringtrip(&house, &["rates", "compare", "0033123456789"]);

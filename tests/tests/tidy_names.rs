@@ -1,4 +1,4 @@
-//! Names: identifiers use the terms of telephony, SIP and Rust. Names that were replaced do not come back.
+//! Names: identifiers and texts use the terms of telephony, SIP and Rust. Names that were replaced do not come back.
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::HashSet;
@@ -57,6 +57,25 @@ const REPLACED: &[(&str, &str)] = &[
     ("fell", "panicked, failed"),
 ];
 
+/// Phrases that no text for people uses: log lines, errors, events.
+const PHRASES: &[(&str, &str)] = &[
+    ("wish", "request"),
+    ("wishes", "requests"),
+    ("told", "reported, notified"),
+    ("brake", "spending limit"),
+    ("till", "until"),
+    ("the house", "the exchange, the premises"),
+    ("he", "it, the caller"),
+    ("him", "it, the caller"),
+    ("his", "its, the caller's"),
+    ("on paper", "in a dry run"),
+    ("whoever", "the caller, the client"),
+    ("mend", "correct"),
+    ("called back", "rolled back"),
+    ("in force", "active"),
+    ("into force", "active"),
+];
+
 /// Folders and files with replaced names in them still. An entry goes when its last one is replaced; none is added.
 const NOT_CONVERTED: &[&str] = &[
     "core/daemon/src/exchange",
@@ -69,6 +88,10 @@ const NOT_CONVERTED: &[&str] = &[
     "tests",
     "xtask",
 ];
+
+/// Strings that are data of another program, or that are stored: a string, and where it stands.
+const EXEMPT: &[(&str, &str)] =
+    &[("core/daemon/src/rating/persist.rs", "told"), ("core/daemon/src/store/index.rs", "mend")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the workspace").to_path_buf()
@@ -90,10 +113,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a source, without string literals and comments. Good enough for formatted sources: what stands in a template
-/// literal counts as code.
-fn code_of(source: &str) -> String {
-    let mut code = String::with_capacity(source.len());
+/// The code of a source, and its string literals; comments are in neither. Good enough for formatted sources: a string in a
+/// template literal counts as code.
+fn split(source: &str) -> (String, Vec<String>) {
+    let (mut code, mut strings) = (String::with_capacity(source.len()), Vec::new());
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         if rest.starts_with("//") {
@@ -105,9 +128,12 @@ fn code_of(source: &str) -> String {
             let start = 2 + hashes;
             let end = format!("\"{}", "#".repeat(hashes));
             let text = &rest[start..];
-            rest = text.split_once(&end).map_or("", |(_, after)| after);
+            let (text, after) = text.split_once(&end).unwrap_or((text, ""));
+            strings.push(text.to_owned());
+            rest = after;
         } else if c == '"' {
             let end = string_end(&rest[1..]);
+            strings.push(rest[1..1 + end].to_owned());
             rest = rest.get(end + 2..).unwrap_or("");
         } else if c == '\'' && rest[1..].starts_with('"') {
             // The character '"'.
@@ -117,7 +143,7 @@ fn code_of(source: &str) -> String {
             rest = &rest[c.len_utf8()..];
         }
     }
-    code
+    (code, strings)
 }
 
 /// How many `#` a raw string begins with, if one begins here.
@@ -144,14 +170,32 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// Does this phrase stand in the text as whole words?
+fn has_phrase(text: &str, phrase: &str) -> bool {
+    text.match_indices(phrase).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + phrase.len()..].chars().next();
+        // A word with a hyphen is another word.
+        let part = |c: Option<char>| c.is_some_and(|c| is_word(c) || c == '-' || c == '\'');
+        !part(before) && !part(after)
+    })
+}
+
 /// The replaced names in a source, each with what to use instead.
 fn replaced(name: &str, source: &str) -> Vec<String> {
-    let code = code_of(source);
+    let (code, strings) = split(source);
     let words: HashSet<&str> = code.split(|c| !is_word(c)).collect();
     let mut found = Vec::new();
     for (old, new) in REPLACED {
         if words.contains(old) {
             found.push(format!("{name}: the identifier {old}: use {new}"));
+        }
+    }
+    for (old, new) in PHRASES {
+        for text in strings.iter().filter(|text| has_phrase(text, old)) {
+            if !EXEMPT.contains(&(name, text.as_str())) {
+                found.push(format!("{name}: \"{old}\" in {text:?}: write {new}"));
+            }
         }
     }
     found
@@ -181,7 +225,7 @@ fn replaced_names_do_not_come_back() {
 }
 
 #[test]
-fn the_check_sees_identifiers_but_no_texts_and_comments() {
+fn the_check_sees_identifiers_and_texts_but_no_comments() {
     let check = |source: &str, wanted: &[&str]| {
         let found = replaced("a.rs", source);
         assert_eq!(found.len(), wanted.len(), "{source}: {found:?}");
@@ -193,5 +237,7 @@ fn the_check_sees_identifiers_but_no_texts_and_comments() {
     check("/* told */ let brakes = outbrake();", &[]);
     check("let b = Brake::new();", &["Brake"]);
     check("let q = '\"'; let b = weigh(1); // \"told\"", &["weigh"]);
-    check("error(\"told \\\" till\"); r#\"till \"of\" told\"#; advice", &["advice"]);
+    check("error(\"he wishes \\\" it\")", &["wishes", "\"he\""]);
+    check("r#\"the house \"of\" he\"# ; s", &["the house", "\"he\""]);
+    check("\"Told the-house he's told-off\"", &[]);
 }

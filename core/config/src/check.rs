@@ -97,15 +97,14 @@ impl Found<'_> {
                 }
             }
             if e.secret.is_none() && e.line.is_none() {
-                let what =
-                    format!("nothing can ring or call as {}: it has neither a secret nor a line", e.id);
+                let what = format!("extension {} cannot be used: it has neither a password nor a line", e.id);
                 self.warn(&at, what, "set `password` for SIP phones or `line` for a telephone on a jack");
             }
             if e.id.as_str().starts_with("gw") && e.id.as_str()[2..].chars().all(|c| c.is_ascii_digit()) {
                 self.error(&at, format!("{} is a gateway's name", e.id), "use a number, such as 101");
             }
             if e.max_contacts == 0 && e.secret.is_some() {
-                self.warn(format!("{at}.max_contacts"), "no phone may register", "set it to 1 or more");
+                self.warn(format!("{at}.max_contacts"), "no phone can register", "set it to 1 or more");
             }
         }
     }
@@ -141,7 +140,7 @@ impl Found<'_> {
                         self.error(format!("{at}.default_ring"), what, "rings are 1 to 8");
                     }
                     if !(10..=100).contains(&fxs.ring_hz) {
-                        let what = format!("{} Hz rings no telephone", fxs.ring_hz);
+                        let what = format!("{} Hz does not ring a telephone", fxs.ring_hz);
                         self.error(format!("{at}.ring_hz"), what, "10 to 100; 20 in America, 25 in Europe");
                     }
                 }
@@ -155,7 +154,7 @@ impl Found<'_> {
                     if let (Some(ring), Some(_)) = (&fxo.ring_through, &fxo.answer)
                         && fxo.answer_delay <= ring.delay
                     {
-                        let what = "it would answer by itself before anybody rings";
+                        let what = "the line would answer before the ring_through targets ring";
                         let hint = "make answer_delay longer than ring_through_delay, or remove ring_through";
                         self.error(format!("{at}.answer_delay"), what, hint);
                     }
@@ -234,10 +233,10 @@ impl Found<'_> {
             let digits = pin.code.0.bytes().all(|b| b.is_ascii_digit());
             if !digits || !(4..=16).contains(&pin.code.0.len()) {
                 let what = "a code is 4 to 16 digits";
-                self.error(format!("{at}.code"), what, "write digits that nobody guesses");
+                self.error(format!("{at}.code"), what, "choose digits that are hard to guess");
             } else if pin.code.0.bytes().all(|b| pin.code.0.as_bytes().first() == Some(&b)) {
-                let hint = "take digits that nobody guesses";
-                self.warn(format!("{at}.code"), "the code is one digit again and again", hint);
+                let hint = "choose digits that are hard to guess";
+                self.warn(format!("{at}.code"), "the code repeats a single digit", hint);
             }
             if let Some(other) = config.pins[..i].iter().find(|p| p.code == pin.code) {
                 let what = format!("it is the code of {} already", other.name);
@@ -254,7 +253,7 @@ impl Found<'_> {
         let config = self.config;
         let Inbound::Ring(targets) = to else { return };
         if targets.is_empty() {
-            self.warn(&at, "nobody rings", "name an extension or a line");
+            self.warn(&at, "no target is listed", "name an extension or a line");
         }
         for target in targets {
             match target {
@@ -344,8 +343,8 @@ impl Found<'_> {
             });
             let barred: Vec<&str> = barred.copied().collect();
             if !barred.is_empty() {
-                let what = format!("it bars {}; emergency calls go through all the same", barred.join(", "));
-                self.warn(&at, what, "remove the bar, which does nothing");
+                let what = format!("it bars {}; emergency calls are placed regardless", barred.join(", "));
+                self.warn(&at, what, "remove the bar: it has no effect");
             }
         }
     }
@@ -375,8 +374,8 @@ impl Found<'_> {
         for (i, extra) in config.emergency.extra.iter().enumerate() {
             let keys = |d: &Digits| !d.is_empty() && d.as_str().chars().all(|c| Key::new(c).is_some());
             if !keys(&extra.dialled) || !keys(&extra.send) {
-                let what = format!("{:?} → {:?} is no number that can be dialled", extra.dialled, extra.send);
-                self.error(format!("emergency.extra.{i}"), what, "write digits, such as 9911 and 911");
+                let what = format!("invalid number in {:?} → {:?}", extra.dialled, extra.send);
+                self.error(format!("emergency.extra.{i}"), what, "expected digits, such as 9911 and 911");
             }
         }
         for id in &config.emergency.providers {
@@ -391,7 +390,7 @@ impl Found<'_> {
             );
         }
         if !config.emergency.providers.is_empty() && config.emergency.location.is_empty() {
-            let what = "a provider does not know where this house is";
+            let what = "a SIP provider does not know the location of this installation";
             self.warn("emergency.location", what, "write the address, and register it with the provider");
         }
     }
@@ -399,7 +398,7 @@ impl Found<'_> {
     fn sip(&mut self) {
         let (first, last) = self.config.sip.rtp_ports;
         if first == 0 || first % 2 == 1 || last <= first {
-            let what = format!("{first}–{last} is no range of port pairs");
+            let what = format!("invalid port range {first}–{last}");
             self.error(
                 "sip.rtp_ports",
                 what,
@@ -409,7 +408,7 @@ impl Found<'_> {
         if self.config.sip.listen.is_empty() {
             self.warn(
                 "sip.listen",
-                "SIP listens nowhere",
+                "no SIP listen address",
                 "list at least one address, such as \"udp:0.0.0.0:5060\"",
             );
         }

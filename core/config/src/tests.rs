@@ -67,12 +67,12 @@ fn problems_are_named() {
         c.emergency.country = crate::country::Country::of("PK").unwrap();
         c.extensions[0].id = "1122".parse().unwrap();
     });
-    check("emergency.extra.0", "no number", |c| c.emergency.extra.push(extra("")));
+    check("emergency.extra.0", "invalid number", |c| c.emergency.extra.push(extra("")));
     check("plans.home", "it bars 999", |c| plan(c, "(999!|xx.)"));
     check("plans.home", "gateway gw3, which does not exist", |c| plan(c, "(xx.<:@gw3>)"));
     check("plans.home", "character 2: <> does nothing", |c| plan(c, "(<>xx.)"));
     check("plans.home", "landline, and there is none", |c| c.lines.truncate(2));
-    check("sip.rtp_ports", "no range", |c| c.sip.rtp_ports = (30001, 30000));
+    check("sip.rtp_ports", "invalid port range", |c| c.sip.rtp_ports = (30001, 30000));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn least_cost(c: &mut Criterion<Cpu>) {
     let lists = [list(8), list(9)];
     let mut imports: Vec<_> = (0..5).map(|n| import(rating, "gw1", &lists[n % 2])).collect();
     imports.sort_unstable();
-    figure("import, compared, written and in force", 1e6 / imports[2].as_secs_f64(), "rows/s");
+    figure("import, compared, written and active", 1e6 / imports[2].as_secs_f64(), "rows/s");
     let decided = engine.decide(query(1)).plan;
     assert!(matches!(&decided.verdict, Verdict::Stages(s) if s.len() == 3), "{decided:?}");
     let mut n = 0;

@@ -242,9 +242,9 @@ impl Exchange {
 
     fn send(&self, command: AdminCommand) -> Result<(), ControlError> {
         self.control.try_send(command).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => ControlError::Busy(
-                "the exchange is busy: too many requests wait; retry in a moment".to_owned(),
-            ),
+            mpsc::error::TrySendError::Full(_) => ControlError::Busy(format!(
+                "the exchange is busy: {PENDING_MAX} requests are pending; retry in a moment"
+            )),
             mpsc::error::TrySendError::Closed(_) => ControlError::Silent,
         })
     }

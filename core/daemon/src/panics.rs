@@ -29,7 +29,7 @@ pub fn install() {
         if caught || !VITAL.get() {
             return;
         }
-        tracing::error!(thread, "the exchange cannot go on without this: the process ends");
+        tracing::error!(thread, "the exchange cannot run without this thread; the process exits");
         eprintln!("ringtrip: thread {thread} panicked at {at}: {why}\n{}", Backtrace::force_capture());
         std::process::abort();
     }));
@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn a_panic_inside_a_boundary_becomes_its_words_and_leaves_no_trace() {
-        let panic_text = caught(|| vital(|| -> u8 { panic!("the {} fell", "line") }));
-        assert_eq!(panic_text, Err("the line fell".to_owned()));
+        let panic_text = caught(|| vital(|| -> u8 { panic!("the {} panicked", "line") }));
+        assert_eq!(panic_text, Err("the line panicked".to_owned()));
         assert_eq!((BOUNDARIES.get(), VITAL.get()), (0, false));
         assert_eq!(caught(|| 7), Ok(7));
     }

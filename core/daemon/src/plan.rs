@@ -120,7 +120,7 @@ pub enum CannotTry {
     #[error(transparent)]
     Keys(#[from] ringtrip_dialplan::BadKeys),
     /// A timer makes no sense.
-    #[error("{0} s is no time to wait: 0 to 3600")]
+    #[error("invalid time {0} s: expected 0 to 3600")]
     Timer(f64),
 }
 

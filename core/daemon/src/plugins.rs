@@ -55,9 +55,9 @@ fn price_list(rating: &Rating, plugin: &str, prices: &[Price]) {
     let ask = ImportAsk { name: Some(plugin.to_owned()), confirm: true, ..ImportAsk::default() };
     match rating.import(list.as_bytes(), &ask) {
         Ok(_) => {
-            tracing::info!(plugin, prices = prices.len(), "its prices are the deck of its name")
+            tracing::info!(plugin, prices = prices.len(), "the plugin's prices were imported as a rate deck")
         }
-        Err(why) => tracing::warn!(plugin, "its prices are not taken: {why}"),
+        Err(why) => tracing::warn!(plugin, "the plugin's prices were rejected: {why}"),
     }
 }
 

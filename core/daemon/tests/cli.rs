@@ -60,8 +60,8 @@ fn plans_are_tried() {
     check(&["dialplan", "try", "(*xx|[3469]11)", "555", "--json"], 1, r#""result":"REJECT""#);
     check(&["dialplan", "try", "(xx.)", "*69", "--vsc", "--json"], 0, r#""result":"VSC""#);
     check(&["dialplan", "try", "(xx", "1"], 2, "the plan is broken at character");
-    check(&["dialplan", "try", "(xx.)", "1x"], 2, "is no key");
-    check(&["dialplan", "try", "(xx.)", "1", "--long=-1"], 2, "-1 s is no time to wait");
+    check(&["dialplan", "try", "(xx.)", "1x"], 2, "invalid key");
+    check(&["dialplan", "try", "(xx.)", "1", "--long=-1"], 2, "invalid time -1 s");
     check(&["dialplan", "check", "(xx.)"], 0, "ok");
     check(&["dialplan", "check", "(xx", "--json"], 1, r#"{"ok":false,"faults":[{"error":true,"at":"#);
     check(&["dialplan"], 2, "");

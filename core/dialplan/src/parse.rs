@@ -350,7 +350,7 @@ impl Reader {
                     Some(("pwd", password)) => to.password = Some(password.to_owned()),
                     None if part == "nat" => to.nat = true,
                     _ => {
-                        let what = format!("{part:?} is no parameter of a route");
+                        let what = format!("invalid route parameter {part:?}");
                         return Err(PlanError::new(start + 1, what, "there are uid=…, pwd=… and nat"));
                     }
                 }

@@ -193,7 +193,7 @@ fn mistakes_have_a_place_and_a_hint() {
     check("(<:x>12)", 4, "must be fixed", "digits");
     check("(12@gw0)", 4, "'@' has no meaning", "<:@gw0>");
     check("(xx.<:@>)", 8, "not a host", "@gw0");
-    check("(xx.<:@a.b;port=1>)", 8, "no parameter", "uid");
+    check("(xx.<:@a.b;port=1>)", 8, "invalid route parameter", "uid");
     check("(xx.S9999)", 6, "too long", "blank ends");
     check("S4(xx.)", 2, "missing", "S:4");
     check("(+44xx.)", 2, "'+'", "00 or 011");

@@ -21,10 +21,10 @@ pub struct Timed {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BadKeys {
     /// Not a key.
-    #[error("{0:?} is no key: there are 0-9 * # A-D, and {{2.5}} to wait 2.5 s more")]
+    #[error("invalid key {0:?}: expected 0-9 * # A-D, and {{2.5}} to wait 2.5 s more")]
     Key(char),
     /// A wait that is not a number of seconds.
-    #[error("{{{0}}} is no wait: write the seconds in braces, {{2.5}}")]
+    #[error("invalid wait {{{0}}}: expected seconds in braces, {{2.5}}")]
     Wait(String),
 }
 

@@ -99,7 +99,7 @@ pub enum Unreadable {
     #[error("the file is empty: it has no row with a prefix and a price")]
     Empty,
     /// Not text.
-    #[error("the file is no text: save the table as CSV, not as a spreadsheet or an archive")]
+    #[error("the file is not text: save the table as CSV, not as a spreadsheet or an archive")]
     Binary,
     /// No column of prefixes.
     #[error(

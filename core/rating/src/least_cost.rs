@@ -270,7 +270,7 @@ impl LeastCostView<'_> {
             return Err(format!("it is down ({why})"));
         }
         if let Some(most) = gateway.most.filter(|most| gateway.busy >= *most) {
-            return Err(format!("{} of its {most} calls are taken", gateway.busy));
+            return Err(format!("{} of its {most} calls are in use", gateway.busy));
         }
         self.priced(gateway, number, ask)
     }

@@ -178,7 +178,7 @@ impl SpendLimiter {
         if let Some(headroom) = headroom.filter(|_| max_seconds < least) {
             let limit = &self.settings.limits[headroom.limit];
             let sentence = format!(
-                "{}: {}; a call at {} does not fit",
+                "{}: {}; a call at {} would exceed it",
                 limit.title(&headroom.name),
                 limit.status_text(headroom.spent, self.settings.currency),
                 Shown(&ask.price.tariff, self.settings.currency),
@@ -300,7 +300,7 @@ impl SpendLimiter {
                 call.state = State::Ending;
                 let limit = &self.settings.limits[headroom.limit];
                 let sentence = format!(
-                    "{}: {}; the call has to end",
+                    "{}: {}; the call was ended",
                     limit.title(&headroom.name),
                     limit.status_text(headroom.spent, self.settings.currency),
                 );

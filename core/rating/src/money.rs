@@ -280,7 +280,7 @@ pub struct Currency([u8; 3]);
 
 /// A text that names no currency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no currency: write its three letters, as in EUR")]
+#[error("invalid currency {0:?}: expected its three letters, as in EUR")]
 pub struct BadCurrency(pub String);
 
 impl Currency {

@@ -22,7 +22,7 @@ pub struct Steps {
 
 /// A text that names no billing steps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} are no billing steps: write seconds as first/next, as in 60/1; each 1 to 3600")]
+#[error("invalid billing steps {0:?}: expected seconds as first/next, such as 60/1; each 1 to 3600")]
 pub struct BadSteps(pub String);
 
 /// A price: all that the cost of a call depends on, but its length.

@@ -153,13 +153,13 @@ pub struct Hours(Vec<(u16, u16)>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHours {
     /// Not a day's name.
-    #[error("{0:?} is no day of the week: write Mon, Tue, Wed, Thu, Fri, Sat, Sun, or a span as Mon-Fri")]
+    #[error("invalid weekday {0:?}: expected Mon, Tue, Wed, Thu, Fri, Sat, Sun, or a span such as Mon-Fri")]
     Day(String),
     /// Not a span of time.
-    #[error("{0:?} is no span of hours: write 08:00-18:00")]
+    #[error("invalid hours {0:?}: expected 08:00-18:00")]
     Span(String),
     /// Nothing at all.
-    #[error("no hours are given: write them as in Mon-Fri 08:00-18:00")]
+    #[error("no hours are given: expected hours such as Mon-Fri 08:00-18:00")]
     Empty,
 }
 

@@ -39,7 +39,7 @@ fn route(c) {
         return block("premium");
     }
     if night(c) && !c.number.starts_with("0800") {
-        return block("the house sleeps");
+        return block("closed at night");
     }
     if c.number.starts_with("00") {
         return international(c);

@@ -27,7 +27,7 @@ fn route(c) {
     if ["999", "112"].contains(c.number) { return pass(); }
     if c.source == "gateway" { return ring(["101", "102"], 25); }
     if starts_with_any(c.number, ["09", "0871", "118", "070"]) { return block("premium"); }
-    if night(c) && !c.number.starts_with("0800") { return block("the house sleeps"); }
+    if night(c) && !c.number.starts_with("0800") { return block("closed at night"); }
     if c.number.starts_with("00") { return try_in_order([ring("gw1", 40), ring("gw2", 40)]); }
     if c.number.starts_with("141") { withhold(); rewrite(c.number.sub_string(3)); }
     pass()

@@ -102,13 +102,15 @@ impl Router {
         }
         let mut steps = Vec::with_capacity(8);
         let said = match emergency::is_exact(&self.config.emergency, dialled.as_str()) {
-            true => "it comes from a provider: no emergency call, unless its gateway says emergency = true",
-            false => "no emergency number",
+            true => {
+                "an inbound call from a provider is not treated as an emergency call unless its gateway has emergency = true"
+            }
+            false => "not an emergency number",
         };
         note(&mut steps, StepKind::Emergency, dialled.as_str(), said);
         if !dialled.is_whole() {
             let because = format!(
-                "{} cannot be dialled whole: a number has at most {} characters, all of them ASCII",
+                "{} cannot be dialled: a number has at most {} ASCII characters",
                 dialled,
                 Digits::MAX
             );
@@ -172,7 +174,9 @@ impl Router {
             Err(why) => {
                 let event = Event::ScriptFailed { script: script.to_owned(), call: id, why };
                 let mut plan = call.default;
-                plan.provenance.because.push_str("; the script failed, the plan's own route was taken");
+                plan.provenance
+                    .because
+                    .push_str("; the script failed, so the dial plan's own route was used");
                 (plan, Some(event))
             }
         }
@@ -250,7 +254,7 @@ impl Router {
                 Some(found) => found,
                 None => {
                     let because =
-                        format!("{} is no extension, and there is no default route", planned.number);
+                        format!("{} is not an extension, and there is no default route", planned.number);
                     return plain(Verdict::Refuse(Cause::Unallocated), provenance(because));
                 }
             },
@@ -277,7 +281,7 @@ impl Router {
         }
         match &self.config.default_route {
             PlanRoute::Default => None,
-            route => Some((target(route), "it takes the default route".to_owned())),
+            route => Some((target(route), "it uses the default route".to_owned())),
         }
     }
 
@@ -329,15 +333,13 @@ impl Router {
             _ => inbound,
         };
         let plan = match inbound {
-            Inbound::Refuse => {
-                refuse(Cause::Unallocated, None, "nobody is named for calls from there".to_owned())
-            }
+            Inbound::Refuse => refuse(Cause::Unallocated, None, "no inbound target is configured".to_owned()),
             Inbound::Ring(targets) => {
                 let targets = targets.iter().map(|t| (t.clone(), called.clone(), None)).collect();
                 self.stage(query, targets, None, steps).map_or_else(
                     |(cause, because)| refuse(cause, None, because),
                     |stage| {
-                        let said = because("the configuration names who rings for calls from there");
+                        let said = because("the configured inbound target");
                         plain(Verdict::Stages(vec![stage]), said)
                     },
                 )
@@ -353,7 +355,7 @@ impl Router {
                         },
                     )
                 }
-                None => refuse(Cause::Unallocated, None, format!("{called} is no extension")),
+                None => refuse(Cause::Unallocated, None, format!("{called} is not an extension")),
             },
             Inbound::Plan => match self.plan(query, &called, steps) {
                 Ok(planned) => {
@@ -413,10 +415,10 @@ impl Router {
         steps: &mut Steps,
     ) -> Result<Stage, (Cause, String)> {
         let mut attempts = Vec::with_capacity(targets.len());
-        let mut refused = (Cause::Unallocated, "nobody is named".to_owned());
+        let mut refused = (Cause::Unallocated, "no target is named".to_owned());
         for (target, number, edit) in targets {
             if self.goes_back(&query.source, &target) {
-                refused = (Cause::Barred, "a call is not sent back where it came from".to_owned());
+                refused = (Cause::Barred, "a call is not routed back to its source".to_owned());
                 note(steps, StepKind::Rejected, target.word(), refused.1.clone());
                 continue;
             }
@@ -610,7 +612,11 @@ fn target_name(target: &Target) -> String {
 fn emergency_plan(call: emergency::EmergencyCall, provenance: Provenance) -> RoutePlan {
     let because = format!("{} is an emergency number", call.number());
     let mut provenance = Provenance { because, ..provenance };
-    provenance.step(StepKind::Emergency, call.number().as_str(), "an emergency call: nothing else is asked");
+    provenance.step(
+        StepKind::Emergency,
+        call.number().as_str(),
+        "an emergency call: dial plan, scripts and plugins are skipped",
+    );
     for (n, way) in call.ways().iter().enumerate() {
         for attempt in &way.targets {
             let said = format!("{} for {} s", attempt.number, way.timeout.as_secs());

@@ -93,7 +93,7 @@ fn tried(name: &str, text: &str, limits: Limits) -> End {
                     assert!(faults.is_empty(), "{shown}: only the check refuses it: {faults:?}");
                     let (asked, explained) = (script.run(&call()), script.explain(&call()));
                     // On a busy machine either may be late.
-                    let late = |what: &str| what.contains("thought too long");
+                    let late = |what: &str| what.contains("exceeded its time limit");
                     let either_late =
                         [&asked, &explained].iter().any(|a| a.as_ref().is_err_and(|f| late(&f.what)));
                     assert!(
@@ -140,7 +140,8 @@ fn scripts_that_grow_without_end_are_ended() {
             text.lines().next().and_then(|l| l.strip_prefix("// ")).expect("a first line").to_owned();
         for limits in [Limits::default(), generous()] {
             let end = tried(&name, &text, limits);
-            let late = |end: &End| matches!(end, End::Failed(what) if what.contains("thought too long"));
+            let late =
+                |end: &End| matches!(end, End::Failed(what) if what.contains("exceeded its time limit"));
             let holds = limits == Limits::default() && late(&end)
                 || wanted.split(" or ").any(|wanted| match (&end, wanted.split_once(": ")) {
                     (End::Refused(what), Some(("refused", why))) => what.contains(why),
@@ -149,7 +150,8 @@ fn scripts_that_grow_without_end_are_ended() {
                     (End::Failed(what), Some(("ended-late", why))) => {
                         what.contains(why)
                             || limits == Limits::default()
-                                && (what.contains("thought too long") || what.contains("did too much"))
+                                && (what.contains("exceeded its time limit")
+                                    || what.contains("exceeded its limit of operations"))
                     }
                     (End::Decided, None) => wanted == "decided",
                     _ => false,

@@ -300,7 +300,7 @@ impl TryFrom<Written> for When {
             Written::Text(text) => text,
             Written::Toml(time) => time.to_string(),
         };
-        read_time(&text).ok_or_else(|| format!("{text:?} is no time: write 2026-03-01T23:15"))
+        read_time(&text).ok_or_else(|| format!("invalid time {text:?}: expected 2026-03-01T23:15"))
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn prices(prices: &[Price]) -> Checked {
     for price in prices {
         let digits = price.prefix.bytes().all(|b| b.is_ascii_digit());
         if !digits || !(1..=18).contains(&price.prefix.len()) {
-            return Err(format!("{} is no prefix: 1 to 18 digits", shown(&price.prefix)));
+            return Err(format!("invalid prefix {}: expected 1 to 18 digits", shown(&price.prefix)));
         }
         plain("a destination", &price.destination, 0, NAME)?;
         for amount in [&price.per_minute, &price.connection] {
@@ -135,7 +135,10 @@ pub(crate) fn prices(prices: &[Price]) -> Checked {
 /// An amount.
 pub(crate) fn money(money: &Money) -> Checked {
     if money.currency.len() != 3 || !money.currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(format!("{} is no currency: three capitals, as in EUR", shown(&money.currency)));
+        return Err(format!(
+            "invalid currency {}: expected three capital letters, such as EUR",
+            shown(&money.currency)
+        ));
     }
     // A million millions: more is a mistake, and sums of it could overflow.
     if money.micros.unsigned_abs() > 1_000_000_000_000_000_000 {
@@ -166,7 +169,7 @@ fn caller(caller: Option<&CallerId>) -> Checked {
     plain("the caller's name", &caller.name, 0, NAME)?;
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "+*#-_.".contains(c));
     match caller.number.contains(odd) {
-        true => Err(format!("{} is no caller's number", shown(&caller.number))),
+        true => Err(format!("invalid caller number {}", shown(&caller.number))),
         false => Ok(()),
     }
 }
@@ -184,7 +187,7 @@ fn number(number: &str) -> Checked {
     let key = |b: u8| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'A'..=b'D');
     let keys = number.strip_prefix('+').unwrap_or(number);
     if keys.is_empty() || keys.len() > NUMBER || !keys.bytes().all(key) {
-        return Err(format!("{} is no number: 1 to {NUMBER} of 0-9, A-D, * and #", shown(number)));
+        return Err(format!("invalid number {}: expected 1 to {NUMBER} of 0-9, A-D, * and #", shown(number)));
     }
     Ok(())
 }
@@ -192,7 +195,10 @@ fn number(number: &str) -> Checked {
 fn user(user: &str) -> Checked {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"+*#-_.!~'()&=$%".contains(&b);
     if user.is_empty() || user.len() > NUMBER || !user.bytes().all(fits) {
-        return Err(format!("{} is no number and no user of a SIP address", shown(user)));
+        return Err(format!(
+            "invalid number {}: expected digits or the user part of a SIP address",
+            shown(user)
+        ));
     }
     Ok(())
 }
@@ -224,7 +230,7 @@ fn sip(uri: &str) -> Checked {
 fn header(name: &str, value: &str) -> Checked {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
     if !(1..=64).contains(&name.len()) || !name.bytes().all(token) {
-        return Err(format!("{} is no name of a header", shown(name)));
+        return Err(format!("invalid header name {}", shown(name)));
     }
     // Compact forms are names of ours, too; all letters alone are taken.
     if name.len() == 1 || OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {

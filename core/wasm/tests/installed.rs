@@ -112,7 +112,7 @@ fn what_is_refused_changes_nothing() {
     let new = |p: &Package| other("another", p);
     let install = |file: &[u8], how: &Confirmed| plugins.install(file, how, Settings::new(), "ann");
     let update = |p: &Package, how: &Confirmed| plugins.update("test", &sign(p), how, "ann");
-    check(install(b"", &Confirmed::All), "plugin-broken", "no plugin package");
+    check(install(b"", &Confirmed::All), "plugin-broken", "not a plugin package");
     check(install(&tampered, &Confirmed::All), "plugin-tampered", "changed after it was signed");
     check(install(&new(&good).write(None), &Confirmed::All), "plugin-unsigned", "not signed");
     let stranger = new(&good).write(Some(&SecretKey::new()));
@@ -129,7 +129,11 @@ fn what_is_refused_changes_nothing() {
     let missing = plugins.update("nobody", &sign(&good), &none(), "ann");
     check(missing, "not-found", "no plugin \"nobody\"");
     let bad = Settings::from([("n".to_owned(), "many".to_owned())]);
-    check(plugins.install(&sign(&new(&good)), &Confirmed::All, bad, "ann"), "plugin-setting", "no number");
+    check(
+        plugins.install(&sign(&new(&good)), &Confirmed::All, bad, "ann"),
+        "plugin-setting",
+        "invalid number",
+    );
     let set = |key: &str, value: &str| Change {
         settings: vec![(key.to_owned(), Some(value.to_owned()))],
         ..Change::default()
@@ -137,7 +141,7 @@ fn what_is_refused_changes_nothing() {
     let told = bench.events();
     assert_eq!(told.len(), 15, "each refusal is told of");
     assert!(told.iter().all(|e| e.starts_with("plugin.refused")));
-    check(plugins.change("test", set("n", "many"), "ann"), "plugin-setting", "no number");
+    check(plugins.change("test", set("n", "many"), "ann"), "plugin-setting", "invalid number");
     check(plugins.change("test", set("m", "1"), "ann"), "plugin-setting", "no such setting");
     let grants = Change { grants: Some(["store".parse().unwrap()].into()), ..Change::default() };
     check(plugins.change("test", grants, "ann"), "plugin-grant-not-asked", "store");

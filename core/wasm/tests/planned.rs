@@ -238,7 +238,7 @@ fn if_one_of_two_is_broken_nothing_is_changed() {
         sign(&Package::new(&toml("2.0.0", wants), guests::component("policy-plugin", &text), None).unwrap())
     };
     check(stands_for(&stops), Some(&stops), "plugin-does-not-run", "gave up");
-    check(forged(&kept, "4711", "many"), Some(&good), "plugin-setting", "no number");
+    check(forged(&kept, "4711", "many"), Some(&good), "plugin-setting", "invalid number");
     let more = forged(&kept, "[\"clock\"]", "[\"clock\", \"http:evil.example.com\"]");
     check(more, Some(&good), "plugin-grant-not-asked", "evil.example.com");
     check(forged(&kept, "\"test\"", "\"card\""), Some(&good), "plugin-another", "of card, not of test");
@@ -246,7 +246,7 @@ fn if_one_of_two_is_broken_nothing_is_changed() {
     let told = bench.events();
     assert!(told.len() == refused && told.iter().all(|e| e.starts_with("plugin.refused")), "{told:?}");
     draft.exchange(&plugins).unwrap();
-    assert_eq!(order(&*plugins.set()), "card 2.0.0", "and without all that it is put in force");
+    assert_eq!(order(&*plugins.set()), "card 2.0.0", "and without all that it is active");
 }
 
 #[test]

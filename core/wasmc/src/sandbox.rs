@@ -97,7 +97,7 @@ mod tests {
         assert!(before.is_ok(), "without the sandbox all of it works: {before:?}");
         let shut_in = std::thread::spawn(|| {
             seccompiler::apply_filter(&filter().expect("a filter for this processor"))
-                .expect("it is put in force");
+                .expect("the filter is installed");
             let kinds = [
                 File::open("/proc/self/status").map(drop),
                 File::create("/tmp/ringtrip-wasmc-test").map(drop),

@@ -334,7 +334,7 @@ impl Ports {
                 if let Some(bad) =
                     number.chars().find(|c| !(c.is_ascii_digit() || matches!(c, '+' | '*' | '#')))
                 {
-                    return Err(format!("number: {bad:?} is no digit"));
+                    return Err(format!("number: invalid digit {bad:?}"));
                 }
                 let when = when.map(|w| When { month: w.month, day: w.day, hour: w.hour, minute: w.minute });
                 if when.is_some_and(|w| {

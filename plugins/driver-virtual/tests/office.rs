@@ -109,7 +109,7 @@ fn pulses_are_decoded_from_the_loop() {
     b.cmd(0, Command::Pulse { digits: "5552".into(), make_ms: 0, break_ms: 0, gap_ms: 0 }).run(6000);
     let s = state(&mut b);
     assert_eq!((s["digits"].as_str(), s["office"].as_str()), (Some("5552"), Some("busy")));
-    assert_eq!(b.take(0), [], "our own breaks are not told as the office's doings");
+    assert_eq!(b.take(0), [], "our own loop breaks are not reported as the office's");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn bad_requests_get_sentences() {
         (r#"{"do":"office.hangup","port":2,"how":"loudly"}"#, "unknown variant `loudly`"),
         (r#"{"do":"office.answer","port":2}"#, "nothing to answer"),
         (r#"{"do":"office.speak","port":2,"tone":{"hz":400,"ms":10}}"#, "nobody talks"),
-        (r#"{"do":"office.call","port":2,"number":"12a"}"#, "'a' is no digit"),
+        (r#"{"do":"office.call","port":2,"number":"12a"}"#, "invalid digit 'a'"),
         (r#"{"do":"office.call","port":2,"rings":0}"#, "rings is 0"),
         (r#"{"do":"office.subscriber","number":"12-3"}"#, "subscriber number"),
         (r#"{"do":"office.subscriber","number":"123","does":"explode"}"#, "unknown variant `explode`"),

@@ -30,7 +30,7 @@ impl std::fmt::Display for BadSequence {
             BadSequence::Unknown(word) => write!(f, "{{{word}}} stands for nothing here"),
             BadSequence::Open(word) => write!(f, "{{{word} has no closing brace"),
             BadSequence::NoKey(c) => {
-                write!(f, "{c:?} is no key of a telephone: 0 to 9, A to D, * and # are; a pause is `1.5s`")
+                write!(f, "invalid key {c:?}: expected 0 to 9, A to D, * or #, or a pause such as `1.5s`")
             }
         }
     }

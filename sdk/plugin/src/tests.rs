@@ -90,9 +90,9 @@ fn sequences_are_read() {
     check("9{pin}{pin}# 1s *", Ok(&[keys("912341234#"), pause(1_000), keys("*")]));
     check("{pin", Err("{pin has no closing brace"));
     check("{name}", Err("{name} stands for nothing here"));
-    check("{bad}", Err("'x' is no key of a telephone: 0 to 9, A to D, * and # are; a pause is `1.5s`"));
-    check("9999s", Err("'s' is no key of a telephone: 0 to 9, A to D, * and # are; a pause is `1.5s`"));
-    check("nans", Err("'n' is no key of a telephone: 0 to 9, A to D, * and # are; a pause is `1.5s`"));
+    check("{bad}", Err("invalid key 'x': expected 0 to 9, A to D, * or #, or a pause such as `1.5s`"));
+    check("9999s", Err("invalid key 's': expected 0 to 9, A to D, * or #, or a pause such as `1.5s`"));
+    check("nans", Err("invalid key 'n': expected 0 to 9, A to D, * or #, or a pause such as `1.5s`"));
 }
 
 #[test]

@@ -135,8 +135,8 @@ fn decks(report: &mut Report, measured: &Measured) -> Result<()> {
         ("import of 1M rows", read("a provider's list")),
         ("import of 1M rows, with preview", read("a provider's list, with preview against the old deck")),
         (
-            "import of 1M rows, preview, to disk, in force",
-            measured.figure("import, compared, written and in force"),
+            "import of 1M rows, preview, to disk, active",
+            measured.figure("import, compared, written and active"),
         ),
     ];
     for (what, ours) in rates {

@@ -1,4 +1,4 @@
-/** Dial plans on paper: check a plan, press keys on it, and ask what the whole route would do. */
+/** Dial plans, tried in a dry run: check a plan, press keys on it, and ask what the whole route would do. */
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";

@@ -1,4 +1,4 @@
-/** The routing script: read, change, compile on paper, make active. A broken one is refused and the running one stays. */
+/** The routing script: read, change, check, activate. A broken one is refused and the running one stays. */
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";

@@ -55,7 +55,7 @@ const SDK_MANIFEST: &str = template!("sdk.toml.txt");
 pub(super) fn new(args: &New, json: bool) -> Outcome {
     if !is_name(&args.name) {
         return Err(Refusal::Misuse(format!(
-            "{:?} is no name for a plugin: it begins with a letter and has a-z, 0-9 and -, at most 40",
+            "invalid plugin name {:?}: expected a letter followed by a-z, 0-9 and -, at most 40",
             args.name
         )));
     }

@@ -139,7 +139,7 @@ fn import(client: &Client, ask: &Import, json: bool) -> Outcome {
     if ask.dry_run {
         return Ok(true);
     }
-    if !ask.yes && !confirmed("Put it in force?")? {
+    if !ask.yes && !confirmed("Activate it?")? {
         println!("nothing was imported");
         return Ok(false);
     }
@@ -147,7 +147,7 @@ fn import(client: &Client, ask: &Import, json: bool) -> Outcome {
     if json {
         print_json(&done);
     } else {
-        println!("the deck {} is in force: {} rates", word(&done, "deck"), done["rates"]);
+        println!("the deck {} is active: {} rates", word(&done, "deck"), done["rates"]);
         if let Some(note) = done["note"].as_str() {
             println!("{note}");
         }
@@ -188,7 +188,7 @@ fn bar(length: u64) -> ProgressBar {
 
 fn confirmed(question: &str) -> Result<bool, Refusal> {
     if !std::io::stdin().is_terminal() {
-        let why = "say --yes to put it in force, or --dry-run to only look; nothing was imported";
+        let why = "nothing was imported: use --yes to activate the deck, or --dry-run to only compare";
         return Err(Refusal::Misuse(why.to_owned()));
     }
     eprint!("{question} [y/N] ");

@@ -37,7 +37,7 @@ pub(super) fn who_reaches(client: &Client, target: &str, draft: Option<&str>, js
         print_json(&answer);
         return Ok(!ways.is_empty());
     }
-    println!("{target} is reached by, among {} calls on paper:", answer["decisions"]);
+    println!("{target} is reached by (of {} probe calls):", answer["decisions"]);
     for way in &ways {
         let from = list(&way["from"]);
         let from = if from.is_empty() { "everywhere".to_owned() } else { from };
@@ -153,9 +153,9 @@ fn instead(draft: Option<&str>) -> Result<Map<String, Value>, Refusal> {
 fn states(words: &[String]) -> Result<Value, Refusal> {
     let mut states = Map::new();
     for word in words {
-        let (name, state) = word
-            .split_once('=')
-            .ok_or_else(|| Refusal::Misuse(format!("{word:?} is no state: write fxo1=busy or gw1=down")))?;
+        let (name, state) = word.split_once('=').ok_or_else(|| {
+            Refusal::Misuse(format!("invalid state {word:?}: expected fxo1=busy or gw1=down"))
+        })?;
         states.insert(name.to_owned(), json!(state));
     }
     Ok(Value::Object(states))

@@ -231,6 +231,7 @@ fn configuration(file: &Path) -> Result<Config, Refusal> {
 
 fn name(file: &Path) -> Result<String, Refusal> {
     let name = file.file_name().and_then(|n| n.to_str()).filter(|n| n.ends_with(".rhai"));
-    name.map(str::to_owned)
-        .ok_or_else(|| Refusal::Misuse(format!("{} is no script: it ends in .rhai", file.display())))
+    name.map(str::to_owned).ok_or_else(|| {
+        Refusal::Misuse(format!("invalid script {}: expected a name that ends in .rhai", file.display()))
+    })
 }

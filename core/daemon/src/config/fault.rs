@@ -84,9 +84,9 @@ mod tests {
             column,
             path: "default.rhai".to_owned(),
             what: "it loops".to_owned(),
-            hint: "mend it".to_owned(),
+            hint: "correct it".to_owned(),
         };
-        assert_eq!(fault(3, 9).to_string(), "3:9: error: default.rhai: it loops; mend it");
-        assert_eq!(fault(0, 0).to_string(), "error: default.rhai: it loops; mend it");
+        assert_eq!(fault(3, 9).to_string(), "3:9: error: default.rhai: it loops; correct it");
+        assert_eq!(fault(0, 0).to_string(), "error: default.rhai: it loops; correct it");
     }
 }

@@ -171,7 +171,7 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
         }
     }
     match (calendar, event) {
-        (false, _) => Err("it is no iCalendar file: BEGIN:VCALENDAR is missing".to_owned()),
+        (false, _) => Err("not an iCalendar file: BEGIN:VCALENDAR is missing".to_owned()),
         (true, Some(event)) => Err(format!("the event at line {} does not end", event.line)),
         (true, None) => Ok(events),
     }
@@ -180,7 +180,7 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
 impl Event {
     fn property(&mut self, name: &str, parameters: &[String], value: &str) -> Result<(), String> {
         let whole = parameters.iter().any(|p| p == "VALUE=DATE");
-        let one = |text: &str| at(text, whole).ok_or_else(|| format!("{name} is no date"));
+        let one = |text: &str| at(text, whole).ok_or_else(|| format!("invalid date {name}"));
         let all =
             || value.split(',').map(|text| one(text).map(|at| at.day)).collect::<Result<Vec<Date>, String>>();
         match name {
@@ -517,7 +517,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for (event, wanted) in [
-            ("DTSTART:20261301", "line 3: DTSTART is no date"),
+            ("DTSTART:20261301", "line 3: invalid date DTSTART"),
             ("SUMMARY:x", "the event at line 2: it has no DTSTART"),
             ("DTSTART:20260101\nRRULE:FREQ=HOURLY", "DAILY, WEEKLY, MONTHLY or YEARLY"),
             ("DTSTART:20260101\nRRULE:FREQ=YEARLY;BYWEEKNO=1", "the event at line 2: BYWEEKNO=1"),
@@ -531,7 +531,7 @@ mod tests {
             let why = read(&text).expect_err(event);
             assert!(why.contains(wanted), "{event}: {why}");
         }
-        assert!(read("hello").unwrap_err().contains("no iCalendar file"));
+        assert!(read("hello").unwrap_err().contains("not an iCalendar file"));
         assert!(
             read("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101").unwrap_err().contains("does not end")
         );

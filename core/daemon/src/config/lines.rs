@@ -33,8 +33,8 @@ pub(super) fn lines(root: &Section<'_, '_>, region: Region, names: &Names) -> Ve
         if !s.has("kind") {
             s.error(
                 "kind",
-                "is it a telephone or the landline?".to_owned(),
-                "write kind = \"fxs\" or kind = \"fxo\"",
+                "kind is missing".to_owned(),
+                "expected kind = \"fxs\" for a telephone or kind = \"fxo\" for a landline",
             );
         }
         let plan = s.text("plan");
@@ -53,9 +53,9 @@ pub(super) fn lines(root: &Section<'_, '_>, region: Region, names: &Names) -> Ve
 }
 
 fn port(s: &Section<'_, '_>) -> Option<PortRef> {
-    let hint = "write port = \"virtual:0\": the board's name and its port, from 0";
+    let hint = "expected \"virtual:0\": the board's name and its port, from 0";
     if !s.has("port") {
-        s.error("port", "where is it plugged in?".to_owned(), hint);
+        s.error("port", "port is missing".to_owned(), hint);
         return None;
     }
     let text = s.text("port")?;
@@ -63,7 +63,7 @@ fn port(s: &Section<'_, '_>) -> Option<PortRef> {
         Some(PortRef { board: board.parse::<BoardId>().ok()?, port: port.parse().ok()? })
     });
     if read.is_none() {
-        s.error("port", format!("\"{text}\" is no port"), hint);
+        s.error("port", format!("invalid port \"{text}\""), hint);
     }
     read
 }
@@ -133,7 +133,7 @@ fn cadence(s: &Section<'_, '_>, key: &str, script: &str) -> Option<Ring> {
                 s.error(
                     key,
                     wrong.to_owned(),
-                    "a cadence is written \"60(2/4)\": for 60 s, 2 s on and 4 s off",
+                    "expected a cadence such as \"60(2/4)\": for 60 s, 2 s on and 4 s off",
                 );
                 return None;
             }
@@ -141,7 +141,11 @@ fn cadence(s: &Section<'_, '_>, key: &str, script: &str) -> Option<Ring> {
             Some(Ring { cadence: cadence.pairs(), length })
         }
         Err(why) => {
-            s.error(key, why.to_string(), "a cadence is written \"60(2/4)\": for 60 s, 2 s on and 4 s off");
+            s.error(
+                key,
+                why.to_string(),
+                "expected a cadence such as \"60(2/4)\": for 60 s, 2 s on and 4 s off",
+            );
             None
         }
     }
@@ -197,7 +201,7 @@ fn fxo(s: &Section<'_, '_>, region: Region, names: &Names) -> Fxo {
 /// A ToneScript with limits, a list of them, or `off`.
 fn disconnect_tone(s: &Section<'_, '_>) -> DisconnectTone {
     const KEY: &str = "disconnect_tone";
-    const HINT: &str = "write the tone as the office sends it, with how long it must be heard, like \"425@-30;10(.25/.25/1)\"; or \"off\"";
+    const HINT: &str = "expected the tone as the central office sends it, with how long it must be heard, like \"425@-30;10(.25/.25/1)\"; or \"off\"";
     let Some(value) = s.value(KEY) else { return DisconnectTone::Region };
     if let DeValue::Array(list) = value.get_ref() {
         if list.is_empty() {

@@ -71,7 +71,7 @@ fn decks(s: &Section<'_, '_>, key: &'static str) -> Vec<String> {
     let hint = "names of rate decks as `ringtrip rates list` shows them, such as \"gw1\"";
     s.list(key, hint, |name| match is_deck_name(name) {
         true => Ok(name.to_owned()),
-        false => Err(format!("{name:?} is no deck's name")),
+        false => Err(format!("invalid deck name {name:?}")),
     })
     .unwrap_or_default()
 }
@@ -80,14 +80,14 @@ fn exchange(s: &Section<'_, '_>, rates: &mut Rates) {
     let texts = s.texts("exchange");
     let Some(section) = s.section("exchange") else { return };
     for (name, worth) in texts {
-        let hint = "what one unit is worth in the box's currency: USD = \"0.92\"";
+        let hint = "the value of one unit in the exchange's currency: USD = \"0.92\"";
         match (name.parse::<Currency>(), Money::parse(&worth)) {
             (Ok(currency), Ok(worth)) if worth > Money::ZERO => {
                 rates.settings.exchange.push((currency, worth))
             }
             (Err(why), _) => section.error(&name, why.to_string(), hint),
             (_, Err(why)) => section.error(&name, why.to_string(), hint),
-            _ => section.error(&name, format!("{worth} is no exchange rate"), hint),
+            _ => section.error(&name, format!("invalid exchange rate {worth}"), hint),
         }
     }
 }
@@ -97,12 +97,12 @@ fn bundle(s: &Section<'_, '_>, place: usize) -> Option<Bundle> {
     let gateway = needed(s, "gateway", "the gateway that it belongs to, such as \"gw1\"");
     let prefixes = prefixes(s);
     if !s.has("prefixes") {
-        s.error("prefixes", "it does not say where it holds".to_owned(), "write prefixes = [\"44\"]");
+        s.error("prefixes", "prefixes are missing".to_owned(), "write prefixes = [\"44\"]");
     }
     let mut minutes = 0u32;
     s.number("minutes", 1..=1_000_000, &mut minutes);
     if !s.has("minutes") {
-        s.error("minutes", "it does not say how much is free".to_owned(), "write minutes = 500");
+        s.error("minutes", "minutes are missing".to_owned(), "write minutes = 500");
     }
     let steps = s.parsed("steps", "how its seconds are counted, such as \"60/60\"").unwrap_or(Steps::SECOND);
     let (gateway, prefixes) = (gateway?, prefixes?);
@@ -122,7 +122,7 @@ fn limit(s: &Section<'_, '_>, place: usize) -> Option<(Limit, Option<Class>)> {
         s.error("amount", "a limit needs an amount".to_owned(), "write amount = \"20.00\"");
     }
     if amount.is_some_and(Money::is_negative) {
-        s.error("amount", "it is less than nothing".to_owned(), "write amount = \"20.00\"");
+        s.error("amount", "it is negative".to_owned(), "write amount = \"20.00\"");
     }
     let words = [
         ("call", Per::Call),
@@ -133,7 +133,7 @@ fn limit(s: &Section<'_, '_>, place: usize) -> Option<(Limit, Option<Class>)> {
     ];
     let per = s.choice("per", &words);
     if !s.has("per") {
-        s.error("per", "a limit needs a time".to_owned(), "write per = \"day\"");
+        s.error("per", "a limit needs a period".to_owned(), "write per = \"day\"");
     }
     let extension = which(s.text("extension"));
     let gateway = which(s.text("gateway"));

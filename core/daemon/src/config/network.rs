@@ -39,7 +39,7 @@ pub(super) fn read(s: &Section<'_, '_>, sip: &mut Sip) {
         s.error(
             "keep_alive_interval",
             "it is not between 5 s and 10 min".to_owned(),
-            "routers forget a way over UDP after 30 s and more; \"30s\" suits nearly all",
+            "NAT routers drop UDP bindings after 30 s or more; \"30s\" suits nearly all",
         );
     }
 }

@@ -161,8 +161,9 @@ fn weak(password: &str, number: &str, name: &str) -> Option<String> {
     let codes: Vec<u32> = lower.chars().map(u32::from).collect();
     let news = codes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 1).count() + 1;
     let bits = news as f64 * alphabet.max(2.0).log2();
-    (bits < ENOUGH)
-        .then(|| format!("the password can be guessed: it is worth about {bits:.0} bits of {ENOUGH}"))
+    (bits < ENOUGH).then(|| {
+        format!("the password can be guessed: it has about {bits:.0} bits of entropy; {ENOUGH} are needed")
+    })
 }
 
 /// At one guess a second, which is what a guesser gets here, 32 bits last for a century; a hash that was overheard is tried
@@ -308,7 +309,7 @@ fn emergency(root: &Section<'_, '_>, region: Region) -> Emergency {
                 let known: Vec<_> = Country::all().iter().map(|c| c.code).collect();
                 s.error(
                     "country",
-                    format!("no country {code:?} in the table"),
+                    format!("unknown country {code:?}"),
                     &format!("known: {}", known.join(" ")),
                 );
             }
@@ -335,7 +336,8 @@ fn sip(root: &Section<'_, '_>) -> Sip {
     let mut sip = Sip::default();
     let Some(s) = root.section("sip") else { return sip };
     if let Some(listen) = s.list("listen", "such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"", |t| {
-        let (transport, address) = t.split_once(':').ok_or_else(|| format!("\"{t}\" names no transport"))?;
+        let (transport, address) =
+            t.split_once(':').ok_or_else(|| format!("missing transport in \"{t}\""))?;
         let transport = match transport {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
@@ -361,7 +363,11 @@ fn sip(root: &Section<'_, '_>) -> Sip {
             range.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
         match ports {
             Some(ports) => sip.rtp_ports = ports,
-            None => s.error("rtp_ports", format!("\"{range}\" is no range"), "write \"16384-32767\""),
+            None => s.error(
+                "rtp_ports",
+                format!("invalid range \"{range}\""),
+                "expected FIRST-LAST, such as \"16384-32767\"",
+            ),
         }
     }
     if let Some(algorithms) =
@@ -461,7 +467,7 @@ fn inbound_value(s: &Section<'_, '_>, key: &str, value: &DeValue<'_>, names: &Na
         DeValue::Array(items) => {
             let texts = items.iter().map(|i| i.get_ref().as_str());
             if texts.clone().any(|t| t.is_none()) {
-                s.error(key, "the list holds something that is not a text".to_owned(), hint);
+                s.error(key, "the list contains a value that is not a string".to_owned(), hint);
                 return None;
             }
             texts.flatten().map(target_of).collect::<Option<Vec<_>>>().map(Inbound::Ring)
@@ -469,12 +475,12 @@ fn inbound_value(s: &Section<'_, '_>, key: &str, value: &DeValue<'_>, names: &Na
         DeValue::Table(table) if table.len() == 1 && table.contains_key("number") => {
             let number = table.get("number").and_then(|n| n.get_ref().as_str());
             if number.is_none() {
-                s.error(key, "the number is not a text".to_owned(), hint);
+                s.error(key, "the number is not a string".to_owned(), hint);
             }
             number.map(|n| Inbound::Number(Digits::new(n)))
         }
         _ => {
-            s.error(key, "this says nobody to ring".to_owned(), hint);
+            s.error(key, "no target is named".to_owned(), hint);
             None
         }
     }
@@ -515,13 +521,13 @@ fn is_gateway(text: &str) -> bool {
 }
 
 fn socket(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
+    text.parse().map_err(|_| format!("invalid address \"{text}\""))
 }
 
 /// An address, with a port if it is not 53.
 fn name_server(text: &str) -> Result<SocketAddr, String> {
     let alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
-    let server = alone.or_else(|_| text.parse()).map_err(|_| format!("\"{text}\" is no IP address"))?;
+    let server = alone.or_else(|_| text.parse()).map_err(|_| format!("invalid IP address \"{text}\""))?;
     match server.port() {
         0 => Err(format!("\"{text}\" has port 0")),
         _ => Ok(server),

@@ -40,9 +40,9 @@ impl<'t> Reader<'t> {
         let at = error.span().map_or(0, |s| s.start);
         let hint = match error.message() {
             m if m.contains("duplicate key") => "remove one of the two",
-            m if m.contains("quote") || m.contains("string") => "text stands in quotes: name = \"Hall\"",
-            m if m.contains("header") || m.contains(']') => "a section is written [extension.101]",
-            _ => "a setting is written name = value, text in quotes",
+            m if m.contains("quote") || m.contains("string") => "strings are quoted: name = \"Hall\"",
+            m if m.contains("header") || m.contains(']') => "a section has the form [extension.101]",
+            _ => "a setting has the form name = value; strings are quoted",
         };
         self.fault(FaultSeverity::Error, at, String::new(), error.message().to_owned(), hint.to_owned());
     }
@@ -122,7 +122,7 @@ impl<'r, 't> Section<'r, 't> {
                     DeValue::Integer(n) => format!("write it in quotes: {key} = \"{n}\""),
                     _ => format!("write {key} = \"…\""),
                 };
-                self.wrong(key, value.span(), format!("{} is not a text", kind(other)), hint);
+                self.wrong(key, value.span(), format!("{} is not a string", kind(other)), hint);
                 None
             }
         }
@@ -231,18 +231,18 @@ impl<'r, 't> Section<'r, 't> {
     /// A time or `"off"`, into `to`.
     pub(super) fn maybe_time(&self, key: &'static str, to: &mut Option<Duration>) {
         let Some(value) = self.value(key) else { return };
-        let hint = "write a time with its unit, such as \"10s\", \"250ms\", \"5m\" or \"1h30m\"";
+        let hint = "expected a time with a unit, such as \"10s\", \"250ms\", \"5m\" or \"1h30m\"";
         match value.get_ref() {
             DeValue::String(text) if text == "off" => *to = None,
             DeValue::String(text) => match duration(text) {
                 Some(time) => *to = Some(time),
-                None => self.wrong(key, value.span(), format!("\"{text}\" is no time"), hint.to_owned()),
+                None => self.wrong(key, value.span(), format!("invalid time \"{text}\""), hint.to_owned()),
             },
             DeValue::Integer(n) => {
                 let what = format!("{n} has no unit");
                 self.wrong(key, value.span(), what, format!("seconds? then write {key} = \"{n}s\""));
             }
-            other => self.wrong(key, value.span(), format!("{} is no time", kind(other)), hint.to_owned()),
+            other => self.wrong(key, value.span(), format!("{} is not a time", kind(other)), hint.to_owned()),
         }
     }
 
@@ -288,7 +288,7 @@ impl<'r, 't> Section<'r, 't> {
                     Err(what) => self.wrong(key, item.span(), what, hint.to_owned()),
                 },
                 other => {
-                    self.wrong(key, item.span(), format!("{} is not a text", kind(other)), hint.to_owned())
+                    self.wrong(key, item.span(), format!("{} is not a string", kind(other)), hint.to_owned())
                 }
             }
         }
@@ -320,7 +320,7 @@ impl<'r, 't> Section<'r, 't> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
             let path = self.path_of(key);
-            let what = format!("{} stands where a list of sections belongs", kind(value.get_ref()));
+            let what = format!("expected a list of sections, found {}", kind(value.get_ref()));
             self.wrong(key, value.span(), what, format!("write [[{path}]] and its settings below"));
             return Vec::new();
         };
@@ -342,7 +342,7 @@ impl<'r, 't> Section<'r, 't> {
             match value.get_ref() {
                 DeValue::String(text) => found.push((name, text.to_string())),
                 other => {
-                    let what = format!("{} is not a text", kind(other));
+                    let what = format!("{} is not a string", kind(other));
                     self.reader.push(FaultSeverity::Error, &path, what, "write it in quotes".to_owned());
                 }
             }
@@ -406,7 +406,7 @@ impl<'r, 't> Section<'r, 't> {
                 Some(Section { reader: self.reader, table, path, asked: RefCell::default() })
             }
             other => {
-                let what = format!("{} stands where a section belongs", kind(other));
+                let what = format!("expected a section, found {}", kind(other));
                 self.reader.push(
                     FaultSeverity::Error,
                     &path,
@@ -458,9 +458,9 @@ fn key_start(table: &DeTable<'_>, name: &str, value: Value<'_, '_>) -> usize {
 
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a point",
+        DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

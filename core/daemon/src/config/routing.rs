@@ -27,8 +27,8 @@ pub(super) fn routing(root: &Section<'_, '_>, config: &mut Config, names: &Names
         Ok(_) => true,
         Err(_) => {
             let hint =
-                "write it as \"Europe/London\" or \"America/New_York\"; leave it out for the machine's own";
-            root.error("time_zone", format!("there is no time zone {zone:?}"), hint);
+                "expected \"Europe/London\" or \"America/New_York\"; leave it out for the machine's own";
+            root.error("time_zone", format!("unknown time zone {zone:?}"), hint);
             false
         }
     });
@@ -60,8 +60,8 @@ fn scripts(root: &Section<'_, '_>, _: &Names) -> BTreeMap<String, String> {
     let mut scripts = BTreeMap::new();
     for (name, file) in texts {
         if !file.ends_with(".rhai") || !plain(&file) {
-            let hint = "write the name of a file in the scripts folder, such as \"night.rhai\"";
-            section.error(&name, format!("{file:?} is no script's file"), hint);
+            let hint = "expected the name of a file in the scripts folder, such as \"night.rhai\"";
+            section.error(&name, format!("invalid script file {file:?}"), hint);
             continue;
         }
         scripts.insert(name, path(&file));
@@ -146,7 +146,7 @@ fn numbering(root: &Section<'_, '_>, mut numbering: Numbering) -> Numbering {
             }
             _ => {
                 let hint = "how many digits a number without its area has, such as \"6\" or \"5-8\"";
-                s.error("local", format!("{text:?} is no count of digits"), hint);
+                s.error("local", format!("invalid digit count {text:?}"), hint);
             }
         }
     }
@@ -163,8 +163,8 @@ fn holidays(root: &Section<'_, '_>) -> Holidays {
             match written(&date) {
                 Some(dates) => days.extend(dates.into_iter().map(|d| holiday(d, &name))),
                 None => {
-                    let hint = "write 2026-12-25 = \"Christmas\", or 12-25 = \"Christmas\" for every year";
-                    section.error(&date, format!("{date} is no date"), hint);
+                    let hint = "expected 2026-12-25 = \"Christmas\", or 12-25 = \"Christmas\" for every year";
+                    section.error(&date, format!("invalid date {date}"), hint);
                 }
             }
         }
@@ -203,12 +203,12 @@ fn holidays(root: &Section<'_, '_>) -> Holidays {
 fn no_day(file: &str, found: usize, timed: usize) -> (String, &'static str) {
     match (found, timed) {
         (0, 0) => (
-            format!("{file} holds no day"),
+            format!("{file} contains no day"),
             "see that it was exported with its events: ringtrip config holidays shows what is read",
         ),
         (0, timed) => (
-            format!("{file} holds no whole day; {timed} events have a time of day"),
-            "a holiday is an event of whole days: mark it as all-day before you export it",
+            format!("{file} contains no all-day event; {timed} events have a time of day"),
+            "a holiday is an all-day event: mark it as all-day before you export it",
         ),
         (found, _) => (
             format!("all {found} days of {file} are left out by exclude"),

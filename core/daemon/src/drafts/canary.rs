@@ -63,7 +63,7 @@ impl Drafts {
             let text = format!("the canary of draft {} could not be taken up again: {why}", draft.name);
             tell(Event::Alarm { what: "canary", text });
             if let Err(error) = self.canary_over(&draft.name).await {
-                tracing::error!(%error, draft = draft.name, "a canary that is over cannot be kept as such");
+                tracing::error!(%error, draft = draft.name, "the rollback of a canary could not be stored");
             }
         }
     }

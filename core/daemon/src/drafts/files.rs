@@ -146,14 +146,14 @@ fn put_back(
     if let Some((config, _)) = config
         && let Err(error) = write(&config, data, scripts)
     {
-        tracing::error!(%error, draft, "scripts of a draft that was cut short stay");
+        tracing::error!(%error, draft, "the scripts of an interrupted activation could not be restored");
     }
     let files = Files::of(data);
     if let Err(error) = crate::rating::restore_files(data, &parts.decks, |name| files.get(name)) {
-        tracing::error!(%error, draft, "rate decks of a draft that was cut short stay");
+        tracing::error!(%error, draft, "the rate decks of an interrupted activation could not be restored");
     }
     if let Err(error) = plugins::put_back(data, &parts.plugins, &files) {
-        tracing::error!(%error, draft, "plugins of a draft that was cut short stay");
+        tracing::error!(%error, draft, "the plugins of an interrupted activation could not be restored");
     }
 }
 

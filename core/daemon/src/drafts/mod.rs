@@ -153,7 +153,7 @@ impl From<ScriptRefused> for Fault {
             column: refused.column as usize,
             path: refused.script,
             what: refused.what,
-            hint: "mend the script; nothing was changed".to_owned(),
+            hint: "correct the script; nothing was changed".to_owned(),
         }
     }
 }

@@ -103,7 +103,7 @@ impl Drafts {
         parts: &Parts,
     ) -> Result<Arc<dyn ringtrip_routing::Plugins>, Fault> {
         let refused = |what: String| {
-            Fault::elsewhere("plugins", what, "change the draft's plugins; nothing is in force")
+            Fault::elsewhere("plugins", what, "change the draft's plugins; nothing was activated")
         };
         let installed = self.plugins.installed().map_err(|e| refused(e.to_string()))?;
         let plan = plan(&parts.plugins).map_err(|e| refused(e.to_string()))?;

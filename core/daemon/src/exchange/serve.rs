@@ -195,7 +195,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         let (drafts, draft) = (keeps.clone(), draft.to_owned());
         runtime.spawn(async move {
             if let Err(error) = drafts.canary_over(&draft).await {
-                tracing::error!(%error, draft, "a canary that was called back cannot be kept as such");
+                tracing::error!(%error, draft, "a canary was rolled back, but that could not be saved");
             }
         });
     }));

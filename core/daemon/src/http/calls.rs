@@ -179,5 +179,5 @@ pub(super) async fn recording(
 }
 
 fn call_id(text: &str) -> Result<CallId, Problem> {
-    text.parse().map_err(|_| Problem::bad(format!("{text:?} is no call id: 16 hex digits")))
+    text.parse().map_err(|_| Problem::bad(format!("invalid call ID {text:?}: expected 16 hex digits")))
 }

@@ -64,7 +64,7 @@ impl Slots {
         }
         let busy = |_| {
             let what = format!(
-                "{RUNNING} questions of this kind are being answered and others wait: ask again in a moment"
+                "the exchange is busy: {RUNNING} dry runs are in progress and {WAITING} are waiting; retry in a moment"
             );
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", what).after(2)
         };

@@ -9,13 +9,14 @@ use super::Problem;
 /// The number in `If-Match`; `None`: `*`, whatever is current. `of` is the path whose ETag it is.
 pub(super) fn if_match(request: &HttpRequest, of: &str) -> Result<Option<u64>, Problem> {
     let Some(value) = request.headers().get(IF_MATCH) else {
-        let detail = format!("say what was changed: `If-Match: \"7\"`, the ETag of GET {of}, or `*`");
+        let detail =
+            format!("missing If-Match header: expected `If-Match: \"7\"`, the ETag of GET {of}, or `*`");
         return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "if-match-required", detail));
     };
     match value.to_str().unwrap_or("").trim() {
         "*" => Ok(None),
         tag => tag.trim_matches('"').parse().map(Some).map_err(|_| {
-            let detail = format!("{tag} is no ETag of {of}: write `If-Match: \"7\"`, or `*`");
+            let detail = format!("invalid ETag {tag} for {of}: expected `If-Match: \"7\"`, or `*`");
             Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail)
         }),
     }

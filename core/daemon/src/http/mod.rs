@@ -240,7 +240,7 @@ fn bad_body(why: &str, too_large: bool) -> Problem {
         let detail = format!("the body is larger than {JSON_MAX} octets");
         return Problem::new(actix_web::http::StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail);
     }
-    Problem::bad(format!("the body is not what is expected here: {why}"))
+    Problem::bad(format!("invalid body: {why}"))
 }
 
 /// Runs what reads the disk off the event loop.

@@ -93,7 +93,7 @@ fn complete(described: &mut Described, operation: &Operation) {
         (true, "403", "Not for this token, or asked from another site"),
         (operation.path.contains('{'), "404", "There is nothing of this name"),
         (has_body, "408", "The body did not arrive in time"),
-        (may_write, "409", "Not in this state, or too many requests wait"),
+        (may_write, "409", "Not in this state, or too many requests are pending"),
         (names_a_version, "412", "Somebody else changed it"),
         (has_body, "413", "The body is too large"),
         (true, "421", "Asked by a name that is not this exchange's"),

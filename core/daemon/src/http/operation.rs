@@ -135,6 +135,6 @@ impl HttpServiceFactory for Operations {
 
 /// Where the router finds no path.
 pub async fn nothing(_: Reader) -> HttpResponse {
-    let detail = "there is nothing at this path; the API is described at /api/v1/openapi.json";
+    let detail = "no such path; the API is described at /api/v1/openapi.json";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail).error_response()
 }

@@ -105,7 +105,7 @@ pub(super) async fn compare(
             let local = text.parse::<DateTime>().ok();
             let zone = wall::zone();
             let stamp = local.and_then(|local| local.to_zoned(zone).ok());
-            let bad = || Problem::bad(format!("{text:?} is no time; write it as 2026-12-24T18:00"));
+            let bad = || Problem::bad(format!("invalid time {text:?}: expected 2026-12-24T18:00"));
             wall::at(stamp.ok_or_else(bad)?.timestamp().as_microsecond())
         }
     };
@@ -113,7 +113,7 @@ pub(super) async fn compare(
     let number = &query.number;
     let bad = || {
         Problem::bad(format!(
-            "{number:?} is no public number: it has no country code, too few digits, or letters"
+            "invalid public number {number:?}: it has no country code, too few digits, or letters"
         ))
     };
     found.map(web::Json).ok_or_else(bad)

@@ -38,9 +38,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn operations() -> Vec<Operations> {
     let json = || {
-        web::JsonConfig::default().limit(LARGEST).content_type_required(false).error_handler(|error, _| {
-            Problem::bad(format!("the body is not what is expected here: {error}")).into()
-        })
+        web::JsonConfig::default()
+            .limit(LARGEST)
+            .content_type_required(false)
+            .error_handler(|error, _| Problem::bad(format!("invalid body: {error}")).into())
     };
     vec![
         path("/routes/explain").with(json()).post(explain),
@@ -278,7 +279,7 @@ fn assumed(
         }
         if !STATES.contains(&state.as_str()) {
             return Err(Problem::bad(format!(
-                "{state:?} is no state of {name}: write free, busy or down for a line, up or down for a gateway"
+                "invalid state {state:?} of {name}: expected free, busy or down for a line, up or down for a gateway"
             )));
         }
     }
@@ -289,7 +290,9 @@ fn assumed(
 pub(super) fn time(text: &str) -> Result<WallTime, Problem> {
     let zone = wall::zone();
     let wrong = || {
-        Problem::bad(format!("{text:?} is no time: write 2026-12-24T18:00, or with a zone 2026-12-24T18:00Z"))
+        Problem::bad(format!(
+            "invalid time {text:?}: expected 2026-12-24T18:00, or with a zone 2026-12-24T18:00Z"
+        ))
     };
     moment(text, zone).map(|s| wall::at(s.as_microsecond())).ok_or_else(wrong)
 }
@@ -331,7 +334,7 @@ mod tests {
             (map("fxo9", "busy"), none(), Some("fxo9")),
             (map("gw1", "down"), none(), Some("gw1")),
             (none(), map("gw9", "down"), Some("gw9")),
-            (none(), map("gw1", "broken"), Some("\"broken\" is no state of gw1")),
+            (none(), map("gw1", "broken"), Some("invalid state \"broken\" of gw1")),
         ] {
             match (assumed(&config, lines, gateways), wrong) {
                 (Ok(_), None) => {}

@@ -96,7 +96,9 @@ pub(super) fn file_name(name: String) -> Result<String, Problem> {
     if plain && !name.starts_with('.') && name.ends_with(".rhai") && name.len() <= 64 {
         return Ok(name);
     }
-    Err(Problem::bad(format!("{name:?} is no script's name: letters, digits, '-' and '_', ending in .rhai")))
+    Err(Problem::bad(format!(
+        "invalid script name {name:?}: expected letters, digits, '-' and '_', ending in .rhai"
+    )))
 }
 
 pub(super) fn script_text(body: &web::Bytes) -> Result<String, Problem> {

@@ -36,7 +36,7 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Problem> {
     // A token that may only look gets as far as a GET: it must not lift a telephone.
     if !LOOKING.contains(&path.1.as_str()) {
-        let detail = format!("{} is done by POST; GET knows {}", path.1, LOOKING.join(", "));
+        let detail = format!("{} requires POST; GET supports {}", path.1, LOOKING.join(", "));
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
     }
     ask(&api, path.into_inner(), arguments(query.into_inner()), Bytes::new()).await
@@ -151,7 +151,9 @@ pub(super) async fn inject(
             Fault::DiskFull => (nix::libc::ENOSPC, 0),
             Fault::DiskError => (0, nix::libc::EIO),
             Fault::Kill | Fault::Panic => {
-                return Err(Problem::bad("the store knows panic, disk-full, disk-error and none"));
+                return Err(Problem::bad(
+                    "invalid fault for the store: expected panic, disk-full, disk-error or none",
+                ));
             }
         };
         api.store.faults().write.store(write, std::sync::atomic::Ordering::Relaxed);

@@ -138,7 +138,7 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let name = body.name.trim();
     if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
-        return Err(Problem::bad("a token's name has 1 to 64 characters and says what it is for"));
+        return Err(Problem::bad("invalid token name: expected 1 to 64 characters that say what it is for"));
     }
     let (record, token) = create_token(&api.store, name, body.scope).await?;
     tracing::info!(id = record.id, name, by = who.name, "token made");

@@ -29,7 +29,7 @@ pub async fn watch(changed: impl Fn(bool)) {
     let netlink = match netlink {
         Ok(netlink) => netlink,
         Err(e) => {
-            tracing::info!("netlink is not to be had ({e}): addresses are looked at every few seconds");
+            tracing::info!("netlink is unavailable ({e}); addresses are polled every few seconds");
             loop {
                 actix_rt::time::sleep(LOOK_WITHOUT_NETLINK).await;
                 changed(false);

@@ -51,7 +51,7 @@ pub enum ImportError {
     #[error("{0}; nothing was imported")]
     Unreadable(#[from] Unreadable),
     /// Some rows cannot be read.
-    #[error("{count} rows cannot be read; nothing was imported. Mend them, or ask to skip bad rows")]
+    #[error("{count} rows cannot be read; nothing was imported. Correct them, or skip bad rows")]
     Rows {
         /// How many.
         count: usize,

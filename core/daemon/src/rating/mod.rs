@@ -144,12 +144,12 @@ impl Rating {
         let told_by_plugin = |deck: &str| config.plugin_gateways.iter().any(|g| g.plugin == deck);
         for (id, deck) in named.filter(|(_, deck)| !there(deck)) {
             if told_by_plugin(deck) {
-                tracing::warn!("{id} has no prices yet: the plugin {deck} has told none");
+                tracing::warn!("{id} has no prices yet: plugin {deck} has not reported any");
                 continue;
             }
             let cure = format!("ringtrip rates import FILE --gateway {id} --name {deck}");
             self.alarm(format!(
-                "{id} names the rate deck {deck:?}, which is not there; import it with `{cure}`"
+                "{id} uses the rate deck {deck:?}, which does not exist; import it with `{cure}`"
             ));
         }
         if config.rates.limiter.limits.is_empty() {
@@ -158,7 +158,9 @@ impl Rating {
         let blind = config.gateways.iter().filter(|g| !decks_of(config, g.id.as_str()).iter().any(there));
         for gateway in blind {
             let id = &gateway.id;
-            self.alarm(format!("no limit counts calls by {id}: it has no rate deck, so they have no price"));
+            self.alarm(format!(
+                "{id} has no rate deck, so its calls are not rated and no spending limit applies to them"
+            ));
         }
     }
 

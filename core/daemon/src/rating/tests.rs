@@ -262,12 +262,12 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
     assert_eq!(begin(1), Ok(()));
     let (cause, step) = begin(2).unwrap_err();
     assert_eq!((cause, step.kind, step.subject.as_str()), (Cause::Congestion, StepKind::Rejected, "gw2"));
-    assert_eq!(step.said, "1 of its 1 calls are taken");
+    assert_eq!(step.said, "1 of its 1 calls are in use");
     // Who asks what would happen now is told.
     let mut plan = site.plan("02079460000", &["gw2"]);
     site.money.dry_run(&site.config, &Source::Extension("201".parse().unwrap()), &mut plan);
     let said = &plan.provenance.steps.last().unwrap().said;
-    assert_eq!(said, "1 of its 1 calls are taken: it is passed over as long as that is so");
+    assert_eq!(said, "1 of its 1 calls are in use: it is skipped while that is so");
     // What was refused holds nothing.
     site.money.gone(CallId(2));
     assert!(begin(3).is_err());

@@ -74,7 +74,7 @@ impl Routes {
         if let Some(what) = beyond_routes(&config, next.engine.router().config()) {
             return Err(ControlError::Bad {
                 what: format!("the draft changes {what}, which a canary cannot try beside what runs"),
-                hint: format!("put {what} in force first, by itself"),
+                hint: format!("activate {what} first, by itself"),
             });
         }
         if let Share::Extension(id) = &share
@@ -163,7 +163,8 @@ impl Routes {
     }
 
     fn rolled_back(&self, draft: &str, why: &str) {
-        let text = format!("draft {draft} was called back: {why}; the routes in force decide again");
+        let text =
+            format!("draft {draft} was rolled back: {why}; the active routing handles all calls again");
         (self.0.tell)(Event::Alarm { what: "canary", text });
         if let Some(notify) = &*self.0.rolled_back.lock().unwrap_or_else(|e| e.into_inner()) {
             notify(draft);

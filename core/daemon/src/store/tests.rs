@@ -434,7 +434,7 @@ fn the_journal_stays_bounded_and_keeps_what_is_no_cdr() {
         .iter()
         .map(|n| if let StoreEvent::Forgotten { records } = n { *records } else { 0 })
         .sum();
-    assert!(forgotten > 0, "what is forgotten is told");
+    assert!(forgotten > 0, "forgotten records are reported");
     for rebuild in [false, true] {
         if rebuild {
             fs::remove_dir_all(bench.options.dir.join("index")).unwrap();

@@ -491,7 +491,7 @@ impl Writer {
         });
         if let Ok(index) = &filled {
             *shared.index.write().unwrap_or_else(|e| e.into_inner()) = Ok(index.clone());
-            tracing::info!("the index is whole again");
+            tracing::info!("the index has been rebuilt");
         }
         self.index = filled;
     }

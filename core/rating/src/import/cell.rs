@@ -120,7 +120,7 @@ pub(super) fn north_american(cell: &str, area: &str, out: &mut Vec<Prefix>) -> R
         let prefix = Prefix::ALL.join("1").and_then(|one| one.join(national)).filter(|_| good);
         out.push(prefix.ok_or_else(|| {
             let hint = if is_shortened(part) { SHORTENED } else { HINT };
-            (format!("{:?} is no area code and exchange of North America", clipped(part)), hint)
+            (format!("invalid North American area code {:?}", clipped(part)), hint)
         })?);
     }
     if out.len() == before { Err(("the prefix is missing".to_owned(), HINT)) } else { Ok(()) }
@@ -128,7 +128,7 @@ pub(super) fn north_american(cell: &str, area: &str, out: &mut Vec<Prefix>) -> R
 
 fn no_code(part: &str) -> Complaint {
     let hint = if is_shortened(part) { SHORTENED } else { CODES };
-    (format!("{:?} is no prefix", clipped(part)), hint)
+    (format!("invalid prefix {:?}", clipped(part)), hint)
 }
 
 /// `1.23E+10`: what a spreadsheet makes of a long number.
@@ -204,7 +204,7 @@ pub(super) fn amount(cell: &str, decimal: char, scale: Scale) -> Result<(Money, 
             BadMoney::Empty => ("no amount is given".to_owned(), "write a price such as 0.012"),
             BadMoney::Large(_) => (format!("{shown:?} is too large for an amount"), DIGITS),
             BadMoney::Signs(_) => (format!("{shown:?} can be read in two ways"), DIGITS),
-            BadMoney::Char(_) | BadMoney::Fine(_) => (format!("{shown:?} is no amount"), DIGITS),
+            BadMoney::Char(_) | BadMoney::Fine(_) => (format!("invalid amount {shown:?}"), DIGITS),
         }
     })?;
     let exact = |by: i64| {
@@ -225,7 +225,7 @@ pub(super) fn amount(cell: &str, decimal: char, scale: Scale) -> Result<(Money, 
 pub(super) fn moment(cell: &str, day_first: bool, offset: i32) -> Result<i64, Complaint> {
     date_and_time(cell.trim(), day_first, offset).ok_or_else(|| {
         (
-            format!("{:?} is no date", clipped(cell)),
+            format!("invalid date {:?}", clipped(cell)),
             "write it as 2026-01-31, with a time as 2026-01-31T00:00:00Z",
         )
     })

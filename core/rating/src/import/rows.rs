@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
             let code: Cow<str> =
                 if code.contains([' ', '-']) { code.replace([' ', '-'], "").into() } else { code.into() };
             base = Prefix::ALL.join(&code).ok_or_else(|| {
-                let what = format!("{:?} is no country code", clipped(&code));
+                let what = format!("invalid country code {:?}", clipped(&code));
                 (column, (what, "write digits only, as in 44"))
             })?;
             if text.is_empty() && base != Prefix::ALL {
@@ -402,7 +402,7 @@ impl<'a> Reader<'a> {
         }
         let seconds = text.parse().ok().filter(|s| *s <= 86_400);
         seconds.ok_or_else(|| {
-            (place, (format!("{:?} are no seconds", clipped(text)), "write whole seconds, at most 86400"))
+            (place, (format!("invalid seconds {:?}", clipped(text)), "write whole seconds, at most 86400"))
         })
     }
 
@@ -419,7 +419,7 @@ impl<'a> Reader<'a> {
         } else if let (Some(column), false) = (place, steps.is_empty()) {
             return steps
                 .parse::<Steps>()
-                .map_err(|_| (column, (format!("{:?} are no billing steps", clipped(steps)), HINT)));
+                .map_err(|_| (column, (format!("invalid billing steps {:?}", clipped(steps)), HINT)));
         }
         let one = |column: Option<usize>| match self.seconds(record, column)? {
             0 => Ok(None),
@@ -467,7 +467,7 @@ impl<'a> Reader<'a> {
             )),
             Err(_) => Err((
                 column,
-                (format!("{:?} is no currency", clipped(text)), "write its three letters, as in EUR"),
+                (format!("invalid currency {:?}", clipped(text)), "write its three letters, as in EUR"),
             )),
         }
     }
@@ -500,7 +500,7 @@ impl<'a> Reader<'a> {
                 "weekend" => Hours::new([(5 * 1440, 7 * 1440)]),
                 "always" | "all" | "any" | "flat" => return Ok(None),
                 _ => Hours::parse(text).map_err(|_| {
-                    let what = format!("{:?} are no hours of the week", clipped(text));
+                    let what = format!("invalid hours {:?}", clipped(text));
                     (column, (what, "write them as Mon-Fri 08:00-18:00, Sat 09:00-13:00"))
                 })?,
             };

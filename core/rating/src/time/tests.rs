@@ -40,9 +40,9 @@ fn hours_of_the_week_are_read() {
     check("Sun 23:00-01:00", Ok("Mon 00:00-01:00, Sun 23:00-24:00"));
     check("Mon 08:00-09:00, 10:00-11:00", Ok("Mon 08:00-09:00, Mon 10:00-11:00"));
     check("", Err("no hours are given"));
-    check("Someday", Err("no day of the week"));
-    check("Mon 08:00", Err("no span of hours"));
-    check("Mon 25:00-26:00", Err("no span of hours"));
+    check("Someday", Err("invalid weekday"));
+    check("Mon 08:00", Err("invalid hours"));
+    check("Mon 25:00-26:00", Err("invalid hours"));
 }
 
 proptest! {

@@ -35,7 +35,8 @@ impl Prover<'_> {
                 rule: Rule::Emergency,
                 stops: had && self.given.live.is_some(),
                 path: "emergency.providers".to_owned(),
-                what: "an emergency call has no way out: there is no landline and no provider".to_owned(),
+                what: "emergency calls cannot leave the exchange: there is no landline and no provider"
+                    .to_owned(),
                 hint: "add an FXO line, or name a provider that carries emergency calls".to_owned(),
                 example: None,
             });
@@ -161,7 +162,8 @@ impl Prover<'_> {
                                     stops: true,
                                     path: who,
                                     what: format!("it fails when it is asked about {number}: {why}"),
-                                    hint: "a call would take the plan's own route; mend it first".to_owned(),
+                                    hint: "a call would take the plan's own route; correct it first"
+                                        .to_owned(),
                                     example: Some(probe),
                                 });
                                 return;
@@ -223,7 +225,7 @@ fn ways(router: &Router) -> bool {
 
 fn first_stage(router: &Router, plan: &RoutePlan) -> Result<(), String> {
     let Verdict::Emergency(call) = &plan.verdict else { return Err(crate::replay::words(plan)) };
-    let first = call.ways().first().ok_or("it has no way out")?;
+    let first = call.ways().first().ok_or("it has no route")?;
     let [attempt] = first.targets.as_slice() else {
         return Err("its first stage is not one gateway".to_owned());
     };

@@ -75,7 +75,7 @@ impl Prover<'_> {
             stops: true,
             path,
             what: format!("it fails when {} dials {:?}: {why}", probe.from(), probe.number.as_str()),
-            hint: "a call would take the plan's own route; mend it first".to_owned(),
+            hint: "a call would take the plan's own route; correct it first".to_owned(),
             example: Some(probe),
         });
     }
@@ -109,7 +109,7 @@ impl Prover<'_> {
                         stops: true,
                         path: from.clone(),
                         what: format!(
-                            "whoever calls from {from} is put through to {to} with the number that he chooses, such as \
+                            "callers from {from} can reach {to} with a number of their choice, such as \
                              {:?}, at your cost and without a PIN",
                             probe.number.as_str()
                         ),
@@ -135,7 +135,7 @@ impl Prover<'_> {
                     rule: Rule::Loops,
                     stops: true,
                     path: probe.from(),
-                    what: format!("a call to {} goes in a circle: {}", probe.number, path.join(" → ")),
+                    what: format!("a call to {} loops: {}", probe.number, path.join(" → ")),
                     hint: "let calls from one of these gateways ring an extension".to_owned(),
                     example: Some(probe.clone()),
                 });

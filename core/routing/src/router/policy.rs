@@ -213,7 +213,7 @@ impl Router {
         let mut targets = Vec::with_capacity(stage.targets.len());
         for t in &stage.targets {
             let target = Router::target_named(&self.config, &t.name).ok_or_else(|| {
-                format!("it names {:?}, which is no extension, line, gateway or host", t.name)
+                format!("it names {:?}, which is not an extension, line, gateway or host", t.name)
             })?;
             self.exists(&target)?;
             let number = t.number.as_ref().or(answer.number.as_ref()).unwrap_or(&call.number);
@@ -236,12 +236,12 @@ impl Router {
             match Router::target_named(&self.config, name) {
                 Some(Target::Gateway(id)) => among.push(id),
                 Some(Target::Landline) => among.push(LANDLINE.parse().map_err(|_| "gw0".to_owned())?),
-                _ => return Err(format!("it compares {name:?}, which is no gateway")),
+                _ => return Err(format!("it compares {name:?}, which is not a gateway")),
             }
         }
         let number = request.number.as_ref().or(answer.number.as_ref()).unwrap_or(&call.number);
         let Some(e164) = self.config.numbering.e164(number) else {
-            let because = format!("no price is known for {number}: it is no public number");
+            let because = format!("no price is known for {number}: it is not a public number");
             *last = Some((Cause::Unallocated, because));
             return Ok(Vec::new());
         };

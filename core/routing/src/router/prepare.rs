@@ -82,7 +82,7 @@ impl Router {
     ) -> Result<Attempt, String> {
         let target = self.carrier(attempt, &preparation.carrier)?;
         if self.goes_back(&query.source, &target) {
-            return Err("it sends the call back where it came from".to_owned());
+            return Err("it routes the call back to its source".to_owned());
         }
         if emergency::decide(&self.config, &query.caller, &preparation.number).is_some() {
             return Err(format!("{} is an emergency number, which no plugin calls", preparation.number));
@@ -147,12 +147,12 @@ fn address_of(address: &str) -> Result<AdHoc, String> {
 
 fn headers_fit(headers: &[(String, String)]) -> Result<(), String> {
     if headers.len() > HEADERS {
-        return Err(format!("it adds {} headers; {HEADERS} are the most", headers.len()));
+        return Err(format!("it adds {} headers; at most {HEADERS} are allowed", headers.len()));
     }
     for (name, value) in headers {
         let token = |c: u8| c.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&c);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(token) {
-            return Err(format!("{name:?} is no name of a header"));
+            return Err(format!("invalid header name {name:?}"));
         }
         // A header in its compact form is one letter.
         if name.len() == 1 || OURS.contains(&name.to_ascii_lowercase().as_str()) {
@@ -167,7 +167,7 @@ fn headers_fit(headers: &[(String, String)]) -> Result<(), String> {
 
 fn after_fits(parts: &[AfterAnswer]) -> Result<(), String> {
     if parts.len() > PARTS {
-        return Err(format!("{} parts are to follow the answer; {PARTS} are the most", parts.len()));
+        return Err(format!("{} parts follow the answer; at most {PARTS} are allowed", parts.len()));
     }
     for part in parts {
         match part {
@@ -177,7 +177,9 @@ fn after_fits(parts: &[AfterAnswer]) -> Result<(), String> {
             AfterAnswer::Keys(keys)
                 if keys.0.len() > KEYS || keys.0.chars().any(|c| Key::new(c).is_none()) =>
             {
-                return Err("what is to be sent after the answer are no keys, or too many".to_owned());
+                return Err(format!(
+                    "invalid keys after the answer: expected at most {KEYS} of 0-9, A-D, * and #"
+                ));
             }
             AfterAnswer::Pause(_) | AfterAnswer::Keys(_) => {}
         }

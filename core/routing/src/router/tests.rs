@@ -348,7 +348,7 @@ fn a_provider_does_not_call_for_help_and_another_exchange_of_the_house_does() {
     let plan = route(&config, from.clone(), "999");
     assert!(!matches!(plan.verdict, Verdict::Emergency(_)), "{plan:?}");
     let said = &plan.provenance.steps[0].said;
-    assert!(said.contains("it comes from a provider") && said.contains("emergency = true"), "{said}");
+    assert!(said.contains("an inbound call from a provider") && said.contains("emergency = true"), "{said}");
     let id = "gw1".parse().expect("a name");
     let gateway = config.gateways.iter_mut().find(|g| g.id == id).expect("it is there");
     gateway.emergency = true;

@@ -161,10 +161,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<GatewayView>("Gateway");
     engine.register_fn("gateway", |ctx: NativeCallContext, name: &str| -> RhaiResult<GatewayView> {
         let what = || {
-            fault(
-                &ctx,
-                format!("{name:?} is no gateway's name; gateways are gw0 (the landline), gw1, gw2, …"),
-            )
+            fault(&ctx, format!("invalid gateway name {name:?}: expected gw0 (the landline), gw1, gw2, …"))
         };
         let id: GatewayId = name.parse().map_err(|_| what())?;
         let state = RUN.with_borrow(|run| run.facts.as_ref().and_then(|f| f.gateways.state(&id)));
@@ -194,7 +191,7 @@ fn minutes(ctx: &NativeCallContext<'_>, text: &str) -> RhaiResult<u16> {
     let read = text.split_once(':').and_then(|(h, m)| Some((h.parse::<u16>().ok()?, m.parse::<u16>().ok()?)));
     match read {
         Some((h, m)) if m < 60 && (h < 24 || h == 24 && m == 0) => Ok(h * 60 + m),
-        _ => Err(fault(ctx, format!("{text:?} is no time of day; write it as \"09:30\""))),
+        _ => Err(fault(ctx, format!("invalid time of day {text:?}: expected \"09:30\""))),
     }
 }
 

@@ -64,11 +64,9 @@ impl ScriptError {
                     "write the function with fn and call it by its name; lists take |x| … in filter, map and some",
                 );
             }
-            _ if here.is_some_and(|t| t.is("call")) => {
-                "`call` is a word of the language; the call is c".to_owned()
-            }
+            _ if here.is_some_and(|t| t.is("call")) => "`call` is a reserved word; the call is c".to_owned(),
             ParseErrorType::Reserved(word) => {
-                format!("{word} is a word of the language; use another name, such as my_{word}")
+                format!("{word} is a reserved word; use another name, such as my_{word}")
             }
             ParseErrorType::MissingToken(token, _) => {
                 format!("write {token} there, or at the end of what stands before")
@@ -79,7 +77,7 @@ impl ScriptError {
             }
             ParseErrorType::BadInput(LexError::UnterminatedString) => "close the text with \"".to_owned(),
             ParseErrorType::BadInput(LexError::MalformedChar(_)) => {
-                "texts stand in double quotes: \"gw1\"".to_owned()
+                "strings are written in double quotes: \"gw1\"".to_owned()
             }
             ParseErrorType::FnMissingParams(name) => format!("write fn {name}() or fn {name}(c)"),
             ParseErrorType::VariableUndefined(name) => {
@@ -112,8 +110,8 @@ fn habit(all: &[Token<'_>], line: usize) -> Option<ScriptError> {
         let next = near.get(i + 1);
         match token.kind {
             Kind::Quoted => {
-                let what = format!("{} is one character, not a text", token.text);
-                return error(token, what, "texts stand in double quotes: \"gw1\"");
+                let what = format!("{} is a character, not a string", token.text);
+                return error(token, what, "strings are written in double quotes: \"gw1\"");
             }
             Kind::Sign if matches!(token.text, "===" | "!==") => {
                 let hint = if token.text == "===" { "write ==" } else { "write !=" };
@@ -152,9 +150,11 @@ impl ScriptFault {
             inner = cause;
         }
         let what = match inner {
-            EvalAltResult::ErrorTooManyOperations(_) => "it did too much: an endless loop?".to_owned(),
+            EvalAltResult::ErrorTooManyOperations(_) => {
+                "it exceeded its limit of operations: an endless loop?".to_owned()
+            }
             EvalAltResult::ErrorTerminated(token, _) => match Spent::of(token) {
-                Spent::Time => "it thought too long".to_owned(),
+                Spent::Time => "it exceeded its time limit".to_owned(),
                 Spent::Memory => format!(
                     "it holds more than {} MiB of memory: a list, map or text grows without end?",
                     MAX_MEMORY >> 20
@@ -219,7 +219,7 @@ fn no_variable(name: &str, all: &[Token<'_>]) -> String {
     let names = all.windows(2).filter(|w| w[0].is("let") || w[0].is("const")).map(|w| w[1].text);
     match nearest(name, names.chain(["c"])) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("write let {name} = … before; a text stands in quotes: \"{name}\""),
+        None => format!("write let {name} = … before; strings are written in quotes: \"{name}\""),
     }
 }
 

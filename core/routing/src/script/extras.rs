@@ -75,8 +75,7 @@ fn before(ctx: &NativeCallContext, prelude: Prelude) -> RhaiResult<()> {
 pub(super) fn prompt(ctx: &NativeCallContext, name: &str) -> RhaiResult<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > MAX_NAME || name.starts_with('.') || !name.chars().all(plain) {
-        let what =
-            format!("{name:?} is no prompt's name; prompts are called \"closed\" or \"my-greeting.wav\"");
+        let what = format!("invalid prompt name {name:?}: expected \"closed\" or \"my-greeting.wav\"");
         return Err(fault(ctx, what));
     }
     Ok(name.to_owned())

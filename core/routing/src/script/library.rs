@@ -158,7 +158,7 @@ pub fn decoded(octets: &[u8]) -> Result<String, String> {
         },
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        _ if octets.contains(&0) => Err("it is no text: it holds octets of zero".to_owned()),
+        _ if octets.contains(&0) => Err("it is not text: it contains NUL bytes".to_owned()),
         _ => Ok(match std::str::from_utf8(octets) {
             Ok(text) => text.to_owned(),
             Err(_) => octets.iter().map(|octet| windows_1252(*octet)).collect(),

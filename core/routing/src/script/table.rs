@@ -44,9 +44,9 @@ impl PrefixTable {
             let keys = |c: char| c.is_ascii_digit() || matches!(c, '+' | '*' | '#');
             if prefix.is_empty() || prefix.len() > LONGEST || !prefix.chars().all(keys) {
                 let hint = "a line holds digits, and after a comma what they mean: 09,premium";
-                wrong(format!("{prefix:?} is no number"), hint);
+                wrong(format!("invalid number {prefix:?}"), hint);
             } else if value.len() > LONGEST || value.contains([',', ';']) {
-                wrong(format!("{value:?} is no meaning"), "one word or a few, without a comma");
+                wrong(format!("invalid meaning {value:?}"), "one word or a few, without a comma");
             } else if rows.insert(prefix.to_owned(), value.to_owned()).is_some() {
                 wrong(format!("{prefix} stands in the table already"), "remove one of the two lines");
             } else if rows.len() > MOST {
@@ -196,6 +196,6 @@ mod tests {
         let errors = PrefixTable::read("09,premium\nnine,premium\n09,again\n08,a,b\n").unwrap_err();
         let shown: Vec<String> = errors.iter().map(|e| e.to_string()).collect();
         assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [2, 3, 4], "{shown:?}");
-        assert!(shown[0].contains("\"nine\" is no number") && shown[1].contains("already"), "{shown:?}");
+        assert!(shown[0].contains("invalid number \"nine\"") && shown[1].contains("already"), "{shown:?}");
     }
 }

@@ -208,7 +208,7 @@ fn under(ctx: &NativeCallContext, decision: ScriptDecision, price: &Dynamic) -> 
         return Err(fault(ctx, "under() follows cheapest(): cheapest(2).under(\"0.05\")".to_owned()));
     };
     let budget = millionths(&price.to_string())
-        .ok_or_else(|| fault(ctx, format!("{price} is no price a minute; write it as \"0.05\"")))?;
+        .ok_or_else(|| fault(ctx, format!("invalid price {price}: expected \"0.05\"")))?;
     for item in &mut items {
         match item {
             PolicyItem::Cheapest(request) => request.budget = Some(budget),
@@ -248,7 +248,7 @@ fn ask(
 fn ring_time(ctx: &NativeCallContext, secs: INT) -> RhaiResult<Duration> {
     match u64::try_from(secs) {
         Ok(n @ 1..) if secs <= MAX_SECS => Ok(Duration::from_secs(n)),
-        _ => Err(fault(ctx, format!("something rings for 1 to {MAX_SECS} seconds, not {secs}"))),
+        _ => Err(fault(ctx, format!("the ring time must be 1 to {MAX_SECS} seconds, not {secs}"))),
     }
 }
 

@@ -45,7 +45,7 @@ fn wrong_files_are_refused_with_their_place() {
     check("case = []", "no [[case]]");
     check("[[case]]\nname = \"x\"\nexpect = {}", "expects nothing");
     check("[[case]]\nname = \"x\"\nexpect = { pas = true }", "unknown field `pas`");
-    check("[[case]]\nname = \"x\"\ncall = { at = \"noon\" }\nexpect = { pass = true }", "is no time");
+    check("[[case]]\nname = \"x\"\ncall = { at = \"noon\" }\nexpect = { pass = true }", "invalid time");
     check("[[case]]\nname = \"x\"\ncall = { origin = \"mars\" }\nexpect = { pass = true }", "line 3");
 }
 

@@ -39,7 +39,7 @@ pub type Grants = BTreeSet<Grant>;
 
 /// A text that names no grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no grant ({why}); there are store, clock, http:HOST[:PORT], dns:ZONE and memory:MIB")]
+#[error("invalid grant {text:?} ({why}): expected store, clock, http:HOST[:PORT], dns:ZONE or memory:MIB")]
 pub struct NoGrant {
     /// What was written.
     pub text: String,

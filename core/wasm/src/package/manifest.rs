@@ -278,7 +278,7 @@ impl Setting {
         match self.kind {
             Kind::Text => Ok(()),
             Kind::Number if value.parse::<f64>().is_ok_and(f64::is_finite) => Ok(()),
-            Kind::Number => Err(format!("{} is no number", self.shown(value))),
+            Kind::Number => Err(format!("invalid number {}", self.shown(value))),
             Kind::Flag if matches!(value, "true" | "false") => Ok(()),
             Kind::Flag => Err(format!("{} is neither true nor false", self.shown(value))),
             Kind::Choice if self.choices.iter().any(|c| c == value) => Ok(()),

@@ -42,7 +42,7 @@ pub struct Package {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackageError {
     /// Another kind of file.
-    #[error("it is no plugin package; `ringtrip plugin build` makes one")]
+    #[error("not a plugin package: `ringtrip plugin build` makes one")]
     NoPackage,
     /// Too large.
     #[error("{what} has {octets} octets; {most} are the most")]
@@ -118,8 +118,8 @@ impl Package {
         let (mut toml, mut wasm, mut icon) = (None, None, None);
         for _ in 0..rest.octet()? {
             let length = usize::from(rest.octet()?);
-            let name =
-                std::str::from_utf8(rest.take(length)?).map_err(|_| broken("a part's name is no text"))?;
+            let name = std::str::from_utf8(rest.take(length)?)
+                .map_err(|_| broken("the name of a part is not UTF-8"))?;
             let length = u32::from_be_bytes(rest.array()?);
             let content = rest.take(usize::try_from(length).unwrap_or(usize::MAX))?;
             // The order is fixed, so each part can be there but once, and no name can lead anywhere.
@@ -149,7 +149,7 @@ impl Package {
         let (Some(toml), Some(wasm)) = (toml, wasm) else {
             return Err(broken(format!("{TOML} or {WASM} is missing")));
         };
-        let toml = std::str::from_utf8(toml).map_err(|_| broken(format!("{TOML} is no text")))?;
+        let toml = std::str::from_utf8(toml).map_err(|_| broken(format!("{TOML} is not UTF-8")))?;
         let package = Package::new(toml, wasm.to_vec(), icon.map(|(_, content)| content.to_vec()))?;
         if package.manifest.icon.as_deref() != icon.map(|(name, _)| name) {
             return Err(broken("the icon is not the one that plugin.toml names"));

@@ -151,16 +151,16 @@ fn a_manifest_says_what_is_wrong_with_it() {
     refused("licence = \"MIT\"", "license = \"MIT\"", "license");
     refused("card.svg", "../card.svg", "icon");
     refused("card.svg", "card.exe", "icon");
-    refused("http:api.example.com", "http:*", "no grant");
-    refused("http:api.example.com", "http:api.example.com/x", "no grant");
+    refused("http:api.example.com", "http:*", "invalid grant");
+    refused("http:api.example.com", "http:api.example.com/x", "invalid grant");
     refused("http:api.example.com", "http:a:99999", "port");
-    refused("http:api.example.com", "files:/etc", "no grant");
+    refused("http:api.example.com", "files:/etc", "invalid grant");
     refused("http:api.example.com", "memory:4096", "128");
     refused("\"The balance.\"", "\"\"", "say why");
     refused("\"Access number.\"", "\"a\\u001b[2J\"", "control characters");
     refused("key = \"pin\"", "key = \"access\"", "twice");
     refused("secret = true", "secret = true\ndefault = \"1234\"", "secret has no default");
-    refused("default = 2.5", "default = \"soon\"", "no number");
+    refused("default = 2.5", "default = \"soon\"", "invalid number");
     refused("choices = [\"a\", \"b\"]", "", "choices");
     refused("title = \"Card\"", "title = ", "line 4");
 }
@@ -178,8 +178,8 @@ fn settings_are_checked_against_the_schema() {
     let long = "9".repeat(5000);
     for (key, value, said) in [
         ("colour", "red", "no such setting"),
-        ("wait", "soon", "no number"),
-        ("wait", "inf", "no number"),
+        ("wait", "soon", "invalid number"),
+        ("wait", "inf", "invalid number"),
         ("mode", "c", "none of a, b"),
         ("access", "a\u{0}b", "control"),
         ("pin", &long, "too long"),

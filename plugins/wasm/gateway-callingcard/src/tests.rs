@@ -66,12 +66,12 @@ fn what_cannot_be_placed_is_said() {
     check(&Fake::new().setting("access", "ring me"), &abroad(), "it is a number to dial");
     check(&Fake::new().setting("access", "+44800123"), &abroad(), "a landline cannot dial");
     check(&card(), &call("301", None), "301 is not known as an international number");
-    check(&card().setting("number", "{dialled}"), &call("x", None), "'x' is no key");
+    check(&card().setting("number", "{dialled}"), &call("x", None), "invalid key 'x'");
     check(&card().setting("number", "{dialled}"), &call("", None), "there is no number");
     check(&card().setting("number", "0 1s {e164}"), &abroad(), "has a pause");
     check(&card().setting("number", "{country}"), &abroad(), "{country} stands for nothing");
-    check(&card().setting("sequence", "2x {pin}"), &abroad(), "\"sequence\": 'x' is no key");
-    check(&card().setting("pin", "47x1"), &abroad(), "\"sequence\": 'x' is no key");
+    check(&card().setting("sequence", "2x {pin}"), &abroad(), "\"sequence\": invalid key 'x'");
+    check(&card().setting("pin", "47x1"), &abroad(), "\"sequence\": invalid key 'x'");
 }
 
 #[test]

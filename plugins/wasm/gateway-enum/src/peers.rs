@@ -43,7 +43,7 @@ pub fn find(peers: &[Peer], rest: &str) -> Result<(String, String), String> {
         return Err(format!("*{rest} names a network, but no number there"));
     }
     if !number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#')) {
-        return Err(format!("{number:?} is no number"));
+        return Err(format!("invalid number {number:?}"));
     }
     // `#` has a meaning in a URI (RFC 3261 §25.1).
     Ok((format!("sip:{}@{}", number.replace('#', "%23"), peer.host), number.to_owned()))

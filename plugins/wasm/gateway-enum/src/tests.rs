@@ -186,7 +186,7 @@ fn stars_call_peers() {
     check(&peers, "*123*5#", Ok("sip:*5%23@sip.example.com"));
     check(&peers, "*123", Err("no number there"));
     check(&peers, "*9991", Err("no peer has a prefix"));
-    check(&peers, "*123a", Err("is no number"));
+    check(&peers, "*123a", Err("invalid number"));
     check(&Fake::new(), "*1231", Err("no peer"));
     for wrong in ["123", "x = sip.example.com", "1 = not a host", "1 = a.example.com, *1 = b.example.com"] {
         check(&Fake::new().setting("peers", wrong), "*1231", Err("\"peers\""));

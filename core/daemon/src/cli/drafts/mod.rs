@@ -83,7 +83,7 @@ pub(super) fn run(client: &Client, command: Draft, json: bool) -> Outcome {
                 }
             }
             if texts.is_empty() {
-                println!("nothing differs from what is in force");
+                println!("nothing differs from what is active");
             }
             Ok(true)
         }
@@ -92,7 +92,7 @@ pub(super) fn run(client: &Client, command: Draft, json: bool) -> Outcome {
             let ok = checks["ok"] == true;
             said(&checks, json, || {
                 show::faults(&checks);
-                println!("{}: {} calls on paper", if ok { "ok" } else { "refused" }, checks["decisions"]);
+                println!("{}: {} probe calls", if ok { "ok" } else { "refused" }, checks["decisions"]);
             })?;
             Ok(ok)
         }
@@ -150,7 +150,7 @@ fn said(answer: &Value, json: bool, print: impl FnOnce()) -> Outcome {
 }
 
 fn percent(text: &str) -> Result<u8, Refusal> {
-    let wrong = || Refusal::Misuse(format!("{text:?} is no share of calls: write 10%"));
+    let wrong = || Refusal::Misuse(format!("invalid share {text:?}: expected 10%"));
     text.trim_end_matches('%').parse().map_err(|_| wrong())
 }
 

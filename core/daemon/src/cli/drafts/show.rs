@@ -80,7 +80,7 @@ fn money(micros: &Value) -> f64 {
 pub(super) fn canary(view: &Value) {
     let word = |key: &str| view[key].as_str().unwrap_or("");
     match view["returned"].as_str() {
-        Some(why) => println!("draft {} was called back: {why}", word("draft")),
+        Some(why) => println!("draft {} was rolled back: {why}", word("draft")),
         None => println!("draft {} decides about {} of the calls", word("draft"), word("share")),
     }
     for (name, key) in [("canary", "canary"), ("others", "rest")] {

@@ -25,7 +25,7 @@ fn script_of(file: &Path) -> Result<Option<String>, Refusal> {
         Some("toml") => Ok(None),
         Some("rhai") => Ok(file.file_name().and_then(|n| n.to_str()).map(str::to_owned)),
         _ => Err(Refusal::Misuse(format!(
-            "{} is no document (.toml), script (.rhai), price list (.csv) or plugin (.rtp)",
+            "unknown file type {}: expected a document (.toml), script (.rhai), price list (.csv) or plugin (.rtp)",
             file.display()
         ))),
     }

@@ -75,7 +75,7 @@ pub(in crate::http) async fn activate(
     let before = api.drafts.live_state(&record.parts);
     if record.base != before {
         let detail = format!(
-            "something else was put in force since the draft was made from version {}: look at its diff, then rebase it",
+            "something else was activated since the draft was made from version {}: review its diff, then rebase it",
             record.base.version
         );
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail));
@@ -127,20 +127,20 @@ pub(in crate::http) async fn undo(
     let mut record = find(&api, &name)?;
     let active = record.active.clone().filter(|a| !a.undone);
     let Some(active) = active else {
-        let detail = format!("draft {name} is not in force");
+        let detail = format!("draft {name} is not active");
         return Err(Problem::new(StatusCode::CONFLICT, "draft-not-active", detail));
     };
     let live = api.drafts.live_state(&record.parts);
     if live.version != active.version {
         let detail = format!(
-            "version {} was put in force after the draft, which is version {}: `ringtrip config undo` goes back step by step",
+            "version {} was activated after the draft, which is version {}: `ringtrip config undo` goes back step by step",
             live.version, active.version
         );
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail));
     }
     if let Some(what) = differing(&live.parts, &record.parts) {
         let detail = format!(
-            "{what} was changed after the draft was put in force: an undoing would lose that. Change it back by itself"
+            "{what} was changed after the draft was activated, and undoing the draft would lose that change: change it back by itself"
         );
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version-conflict", detail));
     }

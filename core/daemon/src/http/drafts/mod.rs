@@ -127,11 +127,11 @@ pub(super) async fn create(
     let _one = api.drafts.one_change().await;
     if name.is_empty() || name.len() > 40 || !plain {
         return Err(Problem::bad(format!(
-            "{name:?} is no name of a draft: letters, digits, '-' and '_', at most 40"
+            "invalid draft name {name:?}: expected letters, digits, '-' and '_', at most 40"
         )));
     }
     if api.store.draft(&name).is_some() {
-        let detail = format!("there is a draft {name:?} already; discard it, or take another name");
+        let detail = format!("draft {name:?} already exists; discard it, or choose another name");
         return Err(Problem::new(StatusCode::CONFLICT, "draft-exists", detail));
     }
     if api.store.drafts().len() >= MOST {
@@ -278,7 +278,7 @@ fn open_for(request: &HttpRequest, api: &Api, name: &str) -> Result<DraftRecord,
 async fn save(api: &Api, who: &Identity, mut record: DraftRecord) -> Result<(Tag, DraftView), Problem> {
     let octets = record.config.len() + record.scripts.values().map(String::len).sum::<usize>();
     if octets > LARGEST {
-        return Err(Problem::bad(format!("the draft would have {octets} octets; {LARGEST} are the most")));
+        return Err(Problem::bad(format!("the draft is too large: {octets} octets, at most {LARGEST}")));
     }
     record.revision += 1;
     record.author.clone_from(&who.name);
@@ -374,7 +374,7 @@ pub(super) async fn discard(
     let record = find(&api, &name)?;
     if record.phase() == DraftPhase::Active && !how.force {
         let detail = format!(
-            "draft {name} is in force, and what stood before it could not be taken back any more: undo it first, or discard \
+            "draft {name} is active, and what was active before it could not be restored any more: undo it first, or discard \
              it with force=true"
         );
         return Err(Problem::new(StatusCode::CONFLICT, "draft-active", detail));
@@ -419,7 +419,8 @@ fn must_be_open(record: &DraftRecord) -> Result<(), Problem> {
     if record.phase() == DraftPhase::Open {
         return Ok(());
     }
-    let detail = format!("draft {} was activated already; make a new one of what is in force", record.name);
+    let detail =
+        format!("draft {} was activated already; create a new one from the active routing", record.name);
     Err(Problem::new(StatusCode::CONFLICT, "draft-active", detail))
 }
 

@@ -99,7 +99,7 @@ pub(in crate::http) async fn replay(
 ) -> Result<web::Json<ReplayView>, Problem> {
     let record = find(&api, &name)?;
     if !(1..=MOST_DAYS).contains(&body.days) {
-        return Err(Problem::bad(format!("{} days: 1 to {MOST_DAYS} can be replayed", body.days)));
+        return Err(Problem::bad(format!("invalid number of days {}: expected 1 to {MOST_DAYS}", body.days)));
     }
     let since = now_micros().saturating_sub(i64::from(body.days) * 86_400_000_000);
     dry_run(DryRunKind::Long, move || {

@@ -76,7 +76,7 @@ impl Rating {
         let call_rating = self.call_rating();
         for gateway in calling.iter().flat_map(|c| &c.attempts).flat_map(ReservedAttempt::gateways) {
             if let Some(why) = call_rating.full(config, &gateway) {
-                let said = format!("{why}: it is passed over as long as that is so");
+                let said = format!("{why}: it is skipped while that is so");
                 plan.provenance.step(StepKind::Rejected, gateway.to_string(), said);
             }
         }

@@ -90,12 +90,12 @@ impl Rating {
                 && let Some(calls) = call_rating.bursts.begun(Instant::now(), &calling.extension, burst)
             {
                 let caller = match &*calling.extension {
-                    "" => "callers from outside",
+                    "" => "external callers",
                     extension => extension,
                 };
                 let text = format!(
-                    "{calls} calls outside within {} s by {caller}, the last to {}: if nobody dials so fast there, somebody \
-                     uses a stolen password",
+                    "{calls} outbound calls within {} s by {caller}, the last to {}: if nobody dials that fast, the \
+                     password may be stolen",
                     burst.time.as_secs(),
                     attempt.number
                 );

@@ -122,7 +122,7 @@ impl CallRating {
     /// Has this gateway as many calls as it may have? Then in words.
     fn full(&self, config: &Config, gateway: &str) -> Option<String> {
         let (busy, most) = (self.busy(gateway), config.rates.most_calls(gateway)?);
-        (busy >= most).then(|| format!("{busy} of its {most} calls are taken"))
+        (busy >= most).then(|| format!("{busy} of its {most} calls are in use"))
     }
 
     /// The calls that talk and spend what this alarm is about.

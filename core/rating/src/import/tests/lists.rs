@@ -195,7 +195,10 @@ fn north_american_codes_get_their_one() {
         prices(rows, &[("12125551234", "0.01"), ("2125551234", "none")]);
     }
     check("NPA,Rate\n212,0.01\n", &["1212  0.01"]);
-    check_faults("NPANXX,Rate\n212555,0.01\n112555,0.01\n", &[(3, 1, "no area code", "as in 212555")]);
+    check_faults(
+        "NPANXX,Rate\n212555,0.01\n112555,0.01\n",
+        &[(3, 1, "invalid North American area code", "as in 212555")],
+    );
 }
 
 #[test]

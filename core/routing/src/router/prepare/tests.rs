@@ -82,15 +82,15 @@ fn what_a_plugin_may_not_do() {
     };
     check(header("From", "x"), "itself");
     check(header("f", "x"), "itself");
-    check(header("X-A B", "x"), "no name");
+    check(header("X-A B", "x"), "invalid header name");
     check(header("X-A", "x\r\nVia: evil"), "control");
     let after = |part: AfterAnswer| Preparation {
         after_answer: vec![part],
         ..preparation(Carrier::Landline, "0800890011")
     };
     check(after(AfterAnswer::Pause(Duration::from_secs(31))), "too long");
-    check(after(AfterAnswer::Keys(Keys("12x".to_owned()))), "no keys");
-    check(after(AfterAnswer::Keys(Keys("1".repeat(65)))), "too many");
+    check(after(AfterAnswer::Keys(Keys("12x".to_owned()))), "invalid keys");
+    check(after(AfterAnswer::Keys(Keys("1".repeat(65)))), "at most 64");
 }
 
 #[test]

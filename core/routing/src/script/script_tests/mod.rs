@@ -135,7 +135,7 @@ impl ScriptTest {
     fn run(&self, config: &Config, pool: &Pool) -> TestOutcome {
         let outcome = |failed| TestOutcome { name: self.name.clone(), line: self.line, failed };
         let Some(source) = self.source(config) else {
-            let what = format!("{} is no extension, line or gateway of the configuration", self.from);
+            let what = format!("{} is not an extension, line or gateway of the configuration", self.from);
             return outcome(Some(what));
         };
         let mut config = config.clone();

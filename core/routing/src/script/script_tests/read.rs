@@ -88,7 +88,7 @@ pub(super) fn read(text: &str) -> Result<ScriptTests, Vec<ScriptError>> {
             for item in items.iter() {
                 match item.get_ref() {
                     DeValue::Table(test) => tests.extend(reader.test(test, item.span().start)),
-                    _ => reader.wrong(item.span().start, "this is no test".to_owned(), "write [[test]]"),
+                    _ => reader.wrong(item.span().start, "this is not a test".to_owned(), "write [[test]]"),
                 }
             }
         }
@@ -120,7 +120,7 @@ impl Reader<'_> {
         let written = self.text(table, "at").unwrap_or_else(|| USUAL.to_owned());
         let at = moment(&written);
         if at.is_none() {
-            self.at(table, "at", format!("{written:?} is no time"), "write at = \"2026-05-04 10:30\"");
+            self.at(table, "at", format!("invalid time {written:?}"), "expected at = \"2026-05-04 10:30\"");
         }
         let mut prices = BTreeMap::new();
         match table.get("prices").map(|p| (p.get_ref(), p.span().start)) {
@@ -132,14 +132,14 @@ impl Reader<'_> {
                         }
                         None => self.wrong(
                             price.span().start,
-                            "this is no price".to_owned(),
+                            "invalid price".to_owned(),
                             "write it in quotes: prices = { gw1 = \"0.02\" }",
                         ),
                     }
                 }
             }
             Some((_, at)) => {
-                self.wrong(at, "prices are no table".to_owned(), "write prices = { gw1 = \"0.02\" }");
+                self.wrong(at, "prices is not a table".to_owned(), "write prices = { gw1 = \"0.02\" }");
             }
             None => {}
         }
@@ -191,7 +191,7 @@ impl Reader<'_> {
             let time = text.strip_suffix('s').and_then(|n| Duration::try_from_secs_f64(n.parse().ok()?).ok());
             match time {
                 Some(time) => expected.push(Expected::Delayed(time)),
-                None => self.at(table, "delay", format!("{text:?} is no time"), "write delay = \"2s\""),
+                None => self.at(table, "delay", format!("invalid time {text:?}"), "expected delay = \"2s\""),
             }
         }
         expected
@@ -215,7 +215,7 @@ impl Reader<'_> {
         let value: Value<'_, '_> = table.get(key)?;
         let text = value.get_ref().as_str().map(str::to_owned);
         if text.is_none() {
-            self.wrong(value.span().start, format!("{key} is not a text"), "write it in quotes");
+            self.wrong(value.span().start, format!("{key} is not a string"), "write it in quotes");
         }
         text
     }
@@ -229,7 +229,7 @@ impl Reader<'_> {
             _ => None,
         };
         texts.unwrap_or_else(|| {
-            self.wrong(value.span().start, format!("{key} is no list of texts"), "write [\"…\", \"…\"]");
+            self.wrong(value.span().start, format!("{key} is not a list of strings"), "write [\"…\", \"…\"]");
             Vec::new()
         })
     }

@@ -113,13 +113,13 @@ fn files_are_refused_with_all_that_is_wrong() {
     );
     check(
         "[[test]]\nfrom = 201\ndialled = \"1\"\nexpect = \"x\"\n",
-        &["line 2, column 8: from is not a text"],
+        &["line 2, column 8: from is not a string"],
     );
     check(
         "[[test]]\nfrom = \"1\"\ndialled = \"1\"\nat = \"noon\"\nprices = { gw1 = 0.02 }\nask = \"name\"\n",
         &[
-            "line 4, column 6: \"noon\" is no time",
-            "line 5, column 18: this is no price",
+            "line 4, column 6: invalid time \"noon\"",
+            "line 5, column 18: invalid price",
             "line 6, column 7",
             "expects nothing",
         ],
