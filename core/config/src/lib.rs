@@ -3,6 +3,8 @@
 //! Reading the TOML text is the daemon's business (syntax, with line and column); here is what the words mean.
 //! [`Config::check`] says what is wrong between them, so that a document is refused whole or taken whole.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod board;
 mod check;
 pub mod country;

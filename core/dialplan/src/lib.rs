@@ -5,6 +5,8 @@
 //! compiles it to a bit-parallel automaton; [`Matcher`] feeds that automaton with keys as they are pressed, and
 //! [`Plan::whole`] with a number that came complete from a SIP phone.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod cover;
 mod error;
 mod hide;
@@ -186,6 +188,9 @@ pub enum Why {
 
 impl Plan {
     /// Reads and compiles a plan.
+    ///
+    /// # Errors
+    /// The first mistake, with its character position and how to correct it.
     pub fn parse(text: &str) -> Result<Plan, PlanError> {
         let parsed = parse::parse(text)?;
         let mut plan = Plan {

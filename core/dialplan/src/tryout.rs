@@ -50,6 +50,9 @@ pub struct Try {
 }
 
 /// Keys as people write them: pressed 0.5 s apart, `{n}` waits n seconds more, blanks mean nothing.
+///
+/// # Errors
+/// A character that is not a key of a telephone, or a wait that is not 0 to 86400 seconds.
 pub fn read_keys(text: &str) -> Result<Vec<Timed>, BadKeys> {
     let apart = Duration::from_millis(500);
     let mut keys = Vec::new();

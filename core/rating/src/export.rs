@@ -8,6 +8,9 @@ use crate::import::CANONICAL;
 use crate::time::{At, Date};
 
 /// Writes the deck.
+///
+/// # Errors
+/// Only those of `out`; a `String` has none.
 pub fn write(deck: &Deck, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "{CANONICAL}")?;
     let currency = deck.currency();

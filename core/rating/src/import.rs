@@ -71,6 +71,9 @@ pub enum Pick {
 pub struct BadPick(pub String);
 
 /// Reads `price=New Rate`, `price=4`.
+///
+/// # Errors
+/// The text has no `=`, names no known column, or says nothing after the `=`.
 pub fn pick(text: &str) -> Result<(Column, Pick), BadPick> {
     let bad = || BadPick(text.to_owned());
     let (what, which) = text.split_once('=').ok_or_else(bad)?;
@@ -247,6 +250,10 @@ impl Options {
 
 /// Reads a price list and compares it with the deck in use. `progress` is told now and then how many octets of how many
 /// are read; it answers whether to go on.
+///
+/// # Errors
+/// The file is empty, not text or too large, its columns cannot be told, or `progress` stopped it. Bad rows are not errors
+/// here; see [`Import::accept`].
 pub fn read(
     file: &[u8],
     options: &Options,
@@ -262,7 +269,10 @@ pub fn read(
 }
 
 impl Import {
-    /// The deck; an error, if there are bad rows that must not be skipped.
+    /// The deck.
+    ///
+    /// # Errors
+    /// [`Refused::Rows`] with the first bad row if they must not be skipped; [`Refused::Nothing`] if no price is left.
     pub fn accept(self, bad: Bad) -> Result<Deck, Refused> {
         if bad == Bad::Refuse
             && let Some(first) = self.preview.errors.some.first()

@@ -5,6 +5,8 @@
 //! caller normalises them. The daemon supplies the time, the files and the configuration, and stores the plain rows
 //! that [`quality::Quality`], [`bundle::Bundles`] and [`limiter::SpendLimiter`] return.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod bundle;
 pub mod burst;
 pub mod deck;

@@ -56,6 +56,9 @@ impl Money {
 
     /// An amount as people write it: `0.012`, `0,012`, `1.234,50`, `1,234.50`, `1 234.5`, `.5`, `-3`. A single dot or
     /// comma is the decimal sign. Exact; more than six places are an error.
+    ///
+    /// # Errors
+    /// No amount, one that can be read in two ways, one that is too large, or one with more than six decimal places.
     pub fn parse(text: &str) -> Result<Money, BadMoney> {
         match read(text, None)? {
             (money, false) => Ok(money),
@@ -64,11 +67,17 @@ impl Money {
     }
 
     /// As [`parse`](Self::parse), but digits behind the sixth place round the amount up; says whether they did.
+    ///
+    /// # Errors
+    /// No amount, one that can be read in two ways, or one that is too large.
     pub fn parse_up(text: &str) -> Result<(Money, bool), BadMoney> {
         read(text, None)
     }
 
     /// As [`parse_up`](Self::parse_up) where the decimal sign is known, so that the other one can only part thousands.
+    ///
+    /// # Errors
+    /// Those of [`parse_up`](Self::parse_up).
     pub fn parse_up_with(text: &str, decimal: char) -> Result<(Money, bool), BadMoney> {
         read(text, Some(decimal))
     }

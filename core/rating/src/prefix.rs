@@ -170,6 +170,9 @@ impl PrefixSet {
     }
 
     /// From texts.
+    ///
+    /// # Errors
+    /// The first text that is not a prefix.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<PrefixSet, BadPrefix> {
         Ok(PrefixSet::new(texts.into_iter().map(str::parse).collect::<Result<Vec<_>, _>>()?))
     }

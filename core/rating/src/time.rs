@@ -193,6 +193,9 @@ impl Hours {
 
     /// `Mon-Fri 08:00-18:00, Sat 09:00-13:00`; a time without a day means every day, a day without a time all of it; a
     /// span such as `22:00-06:00` ends on the next day.
+    ///
+    /// # Errors
+    /// A weekday or a span of time that cannot be read, or no hours at all.
     pub fn parse(text: &str) -> Result<Hours, BadHours> {
         let mut stretches = Vec::new();
         let mut days: Vec<u16> = (0..7).collect();

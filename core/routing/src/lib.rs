@@ -5,6 +5,8 @@
 //! numbers and change the caller ID. It has no IO, cannot block, and cannot make, see or stop an emergency call: the
 //! router decides those before it asks the policy, and checks the answer again.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod canary;
 pub mod coverage;
 pub mod decide;

@@ -19,7 +19,10 @@ pub trait Plugins: Send + Sync {
     /// one being that with the opinion, if there is any. An emergency call is never asked about.
     fn route(&self, call: &PolicyCall) -> Vec<PluginAnswer>;
 
-    /// How does this plugin place a call to `number`? An error, in words, when it cannot, fails, or takes too long.
+    /// How this plugin places a call to `number`.
+    ///
+    /// # Errors
+    /// Why it cannot: it declined, failed, or took too long.
     fn prepare(
         &self,
         plugin: &str,

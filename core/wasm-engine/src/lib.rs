@@ -4,6 +4,8 @@
 //! The two programs are built apart, each with its own features of Wasmtime. Wasmtime itself refuses machine code of
 //! another version, other settings or another processor.
 
+#![warn(clippy::missing_errors_doc)]
+
 use std::str::FromStr;
 
 use wasmtime::Config;

@@ -173,6 +173,9 @@ pub enum CasesError {
 
 impl Cases {
     /// Reads a `*.test.toml`.
+    ///
+    /// # Errors
+    /// The text is not a file of cases, has no case, or has one that expects nothing.
     pub fn read(text: &str) -> Result<Cases, CasesError> {
         let cases: Cases =
             toml::from_str(text).map_err(|e| CasesError::Read(e.to_string().trim_end().to_owned()))?;
@@ -188,6 +191,10 @@ impl Cases {
     }
 
     /// Runs them all on a component.
+    ///
+    /// # Errors
+    /// The component cannot be loaded, or a case has a setting that the plugin does not accept. A case that fails is not an
+    /// error.
     pub fn run(&self, runtime: &Runtime, wasm: &[u8], manifest: &Manifest) -> Result<Vec<Went>, CasesError> {
         let grants: Grants = match &self.grants {
             Some(given) => given.iter().cloned().collect(),

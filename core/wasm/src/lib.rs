@@ -3,6 +3,7 @@
 //! A plugin is asked questions (`sdk/wit`) and answers with data. It has no file, no socket, no clock and no memory of
 //! the call before: each question gets a fresh instance from a pool, at most 16 MiB, and 50 ms with all that it asks
 //! the host. Whatever it does wrong (a trap, a hang, a bomb, a lie) is a [`PluginFault`], never a panic, and never late.
+#![warn(clippy::missing_errors_doc)]
 #![allow(clippy::disallowed_methods, reason = "this is a shell: it has a clock and threads")]
 
 mod bindings;

@@ -41,6 +41,10 @@ pub struct Plugin {
 impl Plugin {
     /// Loads a component with these rights and settings (as [`Manifest::values`] gives them), and starts it once to see
     /// that it does.
+    ///
+    /// # Errors
+    /// It is not a component, does not compile, lacks a world that the manifest names, imports what the exchange does not have,
+    /// or fails when it is started.
     pub fn load(
         runtime: &Runtime,
         wasm: &[u8],
@@ -126,6 +130,9 @@ impl Plugin {
     }
 
     /// Where should this call go?
+    ///
+    /// # Errors
+    /// It is not a policy, it trapped or exceeded a limit, or its answer is invalid.
     pub fn route(&self, call: &Call) -> Result<Answer, PluginFault> {
         let pre = self.policy.as_ref().ok_or(PluginFault::NotItsWorld("policy"))?;
         let answer = self.run(self.time, HANDED, |store| {
@@ -136,6 +143,9 @@ impl Plugin {
     }
 
     /// How is this call placed?
+    ///
+    /// # Errors
+    /// It is not a gateway, it trapped or exceeded a limit, it declined, or its answer is invalid.
     pub fn prepare(&self, call: &Call) -> Result<Prepared, PluginFault> {
         let prepared =
             self.ask_gateway(self.time, HANDED, |plugin, store| plugin.call_prepare(store, call))?;
@@ -145,6 +155,9 @@ impl Plugin {
     }
 
     /// What does it cost?
+    ///
+    /// # Errors
+    /// It is not a gateway, it trapped or exceeded a limit, or a price is invalid.
     pub fn prices(&self) -> Result<Vec<Price>, PluginFault> {
         let prices =
             self.ask_gateway(Time::CHORE, HANDED_PRICES, |plugin, store| plugin.call_prices(store))?;
@@ -153,6 +166,9 @@ impl Plugin {
     }
 
     /// What is left of the money?
+    ///
+    /// # Errors
+    /// It is not a gateway, it trapped or exceeded a limit, it declined, or its answer is invalid.
     pub fn balance(&self) -> Result<Option<Money>, PluginFault> {
         let balance = self.ask_gateway(Time::CHORE, HANDED, |plugin, store| plugin.call_balance(store))?;
         let balance = balance.map_err(|why| PluginFault::Declined(check::words(&why)))?;
@@ -161,6 +177,9 @@ impl Plugin {
     }
 
     /// Can it be used?
+    ///
+    /// # Errors
+    /// It is not a gateway, it trapped or exceeded a limit, or its text is invalid.
     pub fn health(&self) -> Result<Condition, PluginFault> {
         let health = self.ask_gateway(Time::CHORE, HANDED, |plugin, store| plugin.call_health(store))?;
         check::text("why", &health.why).map_err(PluginFault::Lie)?;

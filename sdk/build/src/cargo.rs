@@ -37,6 +37,9 @@ pub struct Built {
 
 impl Build {
     /// Compiles. What the compiler says goes to the standard error stream.
+    ///
+    /// # Errors
+    /// Cargo cannot be started, the code does not compile, or the limit of time has passed.
     pub fn run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, Error> {
         let mut command = self.command(toolchain);
         let start = |source| Error::Start { program: toolchain.cargo.clone(), source };

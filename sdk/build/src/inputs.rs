@@ -8,6 +8,9 @@ use crate::Error;
 
 /// A hash over the names and the contents of all files below these folders, and some words more. Folders of build output
 /// are left out.
+///
+/// # Errors
+/// A folder or a file that cannot be read.
 pub fn fingerprint<'a>(
     folders: impl IntoIterator<Item = &'a Path>,
     words: impl IntoIterator<Item = String>,

@@ -1,5 +1,6 @@
 //! Makes Wasm components of Rust crates: finds a compiler that can, runs it within a time, and wraps the module that
 //! comes out. For `ringtrip plugin build` and `cargo xtask plugins`; it installs nothing.
+#![warn(clippy::missing_errors_doc)]
 #![allow(clippy::disallowed_methods)] // A shell: it starts compilers and looks at the clock.
 
 mod cargo;

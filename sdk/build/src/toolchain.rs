@@ -31,6 +31,9 @@ pub struct NoToolchain {
 
 impl Toolchain {
     /// Looks for one: the `rustc` of the path first, then Debian's.
+    ///
+    /// # Errors
+    /// No compiler here makes Wasm; the error says what each lacks.
     pub fn find() -> Result<Toolchain, NoToolchain> {
         let mine = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
         let places = [

@@ -93,28 +93,58 @@ pub trait Driver: Sized + 'static {
     const LICENSE: &'static CStr;
 
     /// Which boards are there? Serial number and model.
+    ///
+    /// # Errors
+    /// The configuration is invalid, or the hardware cannot be searched.
     fn probe(cfg_json: &str) -> Result<Vec<(String, String)>, Refused>;
     /// Opens a board.
+    ///
+    /// # Errors
+    /// There is no such board, it is in use, or the configuration is invalid.
     fn open(host: Host, serial: &str, cfg_json: &str) -> Result<Self, Refused>;
     /// What the board is.
     fn info(&self) -> BoardInfo;
     /// What a port can do.
+    ///
+    /// # Errors
+    /// There is no such port.
     fn caps(&self, port: u32) -> Result<PortCaps, Refused>;
     /// Configures a port; 0 in a field means the driver's default.
+    ///
+    /// # Errors
+    /// There is no such port, or it cannot do this.
     fn configure(&mut self, port: u32, cfg: &LinePortCfgV1) -> Result<(), Refused>;
     /// Does something on a port; returns at once.
+    ///
+    /// # Errors
+    /// There is no such port, or it cannot do this.
     fn command(&mut self, port: u32, cmd: Command) -> Result<(), Refused>;
     /// Audio begins: frames of `frame` samples a port.
+    ///
+    /// # Errors
+    /// The board cannot run with these frames.
     fn audio_start(&mut self, cfg: &LineAudioCfgV1) -> Result<(), Refused>;
     /// Waits for one tick, moves frames, reports events.
+    ///
+    /// # Errors
+    /// `ENODEV` if the board is gone; anything else if this tick failed. The host gives up after many in a row.
     fn pump(&mut self, timeout: Duration) -> Result<(), Refused>;
     /// Electrical state of a port.
+    ///
+    /// # Errors
+    /// There is no such port, or it has no sensors.
     fn status(&self, port: u32) -> Result<LinePortStatusV1, Refused>;
     /// Runs a test; none by default.
+    ///
+    /// # Errors
+    /// The board has no such test, or it cannot run now.
     fn diag(&mut self, _port: u32, test: u32) -> Result<Vec<LineDiagResultV1>, Refused> {
         Err(Refused::unsupported(format!("this board has no diagnostic test {test}")))
     }
     /// Answers anything else; nothing by default.
+    ///
+    /// # Errors
+    /// The driver does not know this request.
     fn ask(&mut self, name: &str, _request: &[u8]) -> Result<Vec<u8>, Refused> {
         Err(Refused::unsupported(format!("this driver cannot be asked {name:?}")))
     }
@@ -156,6 +186,9 @@ impl Host {
 
     /// Hands over one whole-board frame and takes the one to play. Both slices hold `samples × ports` values, interleaved by
     /// port; `sample` is the index of the first.
+    ///
+    /// # Errors
+    /// The slices do not hold the same whole number of samples for every port, or the host refused the frame.
     pub fn frame(
         &self,
         rx: &[i16],

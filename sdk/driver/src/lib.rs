@@ -5,6 +5,7 @@
 //! * [`Command`] and [`Event`] are the messages of both directions.
 //!
 //! A driver decides nothing about calls: it reports what it sees on the pair and does what it is told.
+#![warn(clippy::missing_errors_doc)]
 #![allow(unsafe_code, reason = "a C ABI is made of raw pointers; each use says why it is sound")]
 
 pub mod abi;

@@ -116,6 +116,9 @@ impl Fake {
     }
 
     /// Asks a gateway to place a call.
+    ///
+    /// # Errors
+    /// Why the gateway declined.
     pub fn prepare<G: Gateway>(&self, call: &Call) -> Result<Prepared, String> {
         self.within(|| G::prepare(call))
     }
@@ -126,6 +129,9 @@ impl Fake {
     }
 
     /// Asks a gateway for what is left.
+    ///
+    /// # Errors
+    /// Why the gateway declined.
     pub fn balance<G: Gateway>(&self) -> Result<Option<Money>, String> {
         self.within(G::balance)
     }

@@ -4,7 +4,10 @@ use crate::{Call, CallerId, Steps};
 
 /// A plugin that is a provider.
 pub trait Gateway {
-    /// How to place this call, or why it cannot be placed here; then the next target is tried.
+    /// How to place this call.
+    ///
+    /// # Errors
+    /// Why the call cannot be placed here; then the next target is tried.
     fn prepare(call: &Call) -> Result<Prepared, String> {
         let _ = call;
         Err("this gateway places no calls".to_owned())
@@ -16,6 +19,9 @@ pub trait Gateway {
     }
 
     /// What is left of a prepaid amount, asked each quarter of an hour; `None`: there is no such thing.
+    ///
+    /// # Errors
+    /// Why the balance cannot be told now.
     fn balance() -> Result<Option<Money>, String> {
         Ok(None)
     }

@@ -35,6 +35,9 @@ pub mod settings {
     }
 
     /// The value of a setting that must be there.
+    ///
+    /// # Errors
+    /// The setting is not set; the text names it.
     pub fn need(key: &str) -> Result<String, String> {
         text(key).ok_or_else(|| format!("the setting {key:?} is missing"))
     }
@@ -47,6 +50,9 @@ pub mod settings {
     }
 
     /// A value of any kind that is read from text.
+    ///
+    /// # Errors
+    /// The setting is set, and cannot be read as a `T`; the text names it.
     pub fn read<T: std::str::FromStr>(key: &str) -> Result<Option<T>, String> {
         match text(key) {
             None => Ok(None),
@@ -145,6 +151,9 @@ pub mod http {
     }
 
     /// Asks and waits for the answer; the time counts against the decision.
+    ///
+    /// # Errors
+    /// The host is not granted or did not answer in time, or the request failed.
     pub fn fetch(request: &Request) -> Result<Response, Failure> {
         super::backend::fetch(request)
     }
@@ -194,6 +203,9 @@ pub mod dns {
     }
 
     /// The NAPTR records of a name.
+    ///
+    /// # Errors
+    /// The name is in no granted zone, has no such record, or was not answered in time.
     pub fn look_up_naptr(name: &str) -> Result<Vec<Naptr>, Failure> {
         super::backend::look_up_naptr(name)
     }

@@ -26,6 +26,8 @@
 //! The same code compiles for the machine that it is written on; [`fake::Fake`] then plays the exchange, so that
 //! the plugin's tests are ordinary `cargo test`.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod call;
 mod gateway;
 mod number;

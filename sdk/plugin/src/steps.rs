@@ -89,6 +89,9 @@ impl Steps {
     /// let keys = |k: &str| Step::Keys(k.to_owned());
     /// assert_eq!(steps.unwrap().as_slice(), [Step::Pause(2000), keys("1234#"), Step::Pause(500), keys("0")]);
     /// ```
+    ///
+    /// # Errors
+    /// A placeholder without a value, a brace that is not closed, or a character that is not a key.
     pub fn read(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<Steps, BadSequence> {
         let mut steps = Steps::new();
         for word in text.split_whitespace() {

@@ -72,8 +72,11 @@ const OURS: [&str; 18] = [
 ];
 
 impl Router {
-    /// The attempt that a plugin's preparation makes of one to its gateway; an error, in words, when it may not be
-    /// placed so.
+    /// The attempt that a plugin's preparation makes of one to its gateway.
+    ///
+    /// # Errors
+    /// Why the call may not be placed like this: the carrier cannot be used, the call would return to its source, the number is
+    /// missing or an emergency number, or the headers or the keys after the answer are not allowed.
     pub fn prepared(
         &self,
         query: &RouteQuery,

@@ -19,6 +19,9 @@ const BETWEEN: [&str; 26] = [
 ];
 
 /// The text, laid out.
+///
+/// # Errors
+/// The line of the first bracket without its partner.
 pub fn format(text: &str) -> Result<String, Unbalanced> {
     let all = tokens(text);
     balanced(&all)?;

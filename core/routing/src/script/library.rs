@@ -47,8 +47,10 @@ impl Library {
         Library { modules: modules.into(), tables: tables.into(), ..Library::default() }
     }
 
-    /// What ships, the modules and tables of `data`/scripts, and these scripts, whose paths begin at `data`. A script that
-    /// cannot be read is an error; all of them are named.
+    /// What ships, the modules and tables of `data`/scripts, and these scripts, whose paths begin at `data`.
+    ///
+    /// # Errors
+    /// Every script that cannot be read. A broken module or table is an error only of the scripts that use it.
     pub fn read<'p>(
         data: &Path,
         scripts: impl IntoIterator<Item = &'p str>,
@@ -145,6 +147,9 @@ fn text_of(path: &Path, most: u64) -> io::Result<String> {
 
 /// The text of a file as programs write it: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252, which is
 /// what spreadsheets save when they are not asked.
+///
+/// # Errors
+/// A byte order mark that the rest does not keep to, or NUL bytes: then it is not a text file.
 pub fn decoded(octets: &[u8]) -> Result<String, String> {
     let utf16 = |octets: &[u8], read: fn([u8; 2]) -> u16| {
         let units = octets.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));

@@ -77,6 +77,9 @@ impl Default for Limits {
 impl Script {
     /// Compiles a policy that stands alone, with the modules that ship with the exchange and tables of its own. `clock`
     /// tells the time from any fixed beginning; it is asked while the policy runs.
+    ///
+    /// # Errors
+    /// The first mistake in it, with line and column.
     pub fn compile(
         name: &str,
         text: &str,
@@ -103,6 +106,9 @@ impl Script {
     }
 
     /// Asks the policy where this call should go.
+    ///
+    /// # Errors
+    /// The script failed, exceeded one of its limits, or returned something that is not a decision.
     pub fn run(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
         let (result, run) = self.enter(&self.with.ast, call);
         let value = result.map_err(|e| deep(|| ScriptFault::of(&self.name, &e, &run.printed)))?;
@@ -138,6 +144,9 @@ impl Script {
 
     /// The same as [`Script::run`], noting each line that was run. The answer is that of [`Script::run`]; the lines are
     /// those of a second run. A failure whose place the language does not tell names the last line that was begun.
+    ///
+    /// # Errors
+    /// Those of [`Script::run`].
     pub fn explain(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
         let answer = self.run(call);
         // A script that knows its place needs no second run.

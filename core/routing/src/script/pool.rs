@@ -38,8 +38,10 @@ const TIME_TO_LOAD: std::time::Duration = std::time::Duration::from_secs(1);
 const MAX_DEPTH: usize = 8;
 
 impl Pool {
-    /// Compiles the `wanted` scripts: their names in the pool, and the file of each, as the library names it. On an error
-    /// nothing is loaded, and all errors are named.
+    /// Compiles the `wanted` scripts: their names in the pool, and the file of each, as the library names it.
+    ///
+    /// # Errors
+    /// Every error of these scripts and of the modules and tables that they use. Nothing is loaded then.
     pub fn compile(
         library: &Library,
         wanted: &BTreeMap<String, String>,

@@ -28,7 +28,10 @@ const MOST: usize = 200_000;
 const LONGEST: usize = 64;
 
 impl PrefixTable {
-    /// Reads a file's text. Every bad line is named.
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// The first 20 bad lines, each with its number.
     pub fn read(text: &str) -> Result<PrefixTable, Vec<ScriptError>> {
         let (mut rows, mut errors) = (BTreeMap::new(), Vec::new());
         // A mark of the order of octets belongs to no number; some programs end lines with a carriage return alone.

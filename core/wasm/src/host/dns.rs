@@ -40,6 +40,9 @@ pub enum NaptrFailure {
 /// Asks name servers.
 pub trait Naptr: Send + Sync {
     /// Looks a name up. It must be back in time: the thread of a decision waits for it.
+    ///
+    /// # Errors
+    /// There is no such record, or no name server answered in time.
     fn look_up(&self, name: &str, within: Duration) -> Result<Vec<NaptrRecord>, NaptrFailure>;
 }
 

@@ -122,6 +122,9 @@ pub struct Change {
 
 impl Installed {
     /// Opens the folder and starts what is enabled. A plugin that cannot start is told of, and stays installed.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written. What is wrong with a single plugin is reported as an event.
     pub fn open(options: Options) -> Result<Installed, InstallError> {
         let Options { folder, compiler, developer, trust, dns, tell, prices } = options;
         ledger::make(&folder)?;
@@ -185,11 +188,17 @@ impl Installed {
     }
 
     /// One.
+    ///
+    /// # Errors
+    /// There is no such plugin.
     pub fn show(&self, name: &str) -> Result<PluginView, InstallError> {
         self.0.show(name)
     }
 
     /// The icon of one, and whether it is SVG (or PNG).
+    ///
+    /// # Errors
+    /// There is no such plugin, or its package cannot be read.
     pub fn icon(&self, name: &str) -> Result<Option<(Vec<u8>, bool)>, InstallError> {
         let view = self.show(name)?;
         let package = Package::read(&ledger::read_package(&self.0.folder, &view.sha256)?)?;
@@ -198,6 +207,10 @@ impl Installed {
     }
 
     /// Installs a package. What is refused changes nothing.
+    ///
+    /// # Errors
+    /// The package is broken, its signer is not trusted, a grant is not confirmed, a setting is invalid, the plugin does not run or
+    /// is installed already, or the disk failed.
     pub fn install(
         &self,
         file: &[u8],
@@ -209,6 +222,9 @@ impl Installed {
     }
 
     /// Replaces a plugin by a newer version. Its settings stay; a grant that it did not have is confirmed anew.
+    ///
+    /// # Errors
+    /// Those of [`Installed::install`], or the package is not a newer version of this plugin.
     pub fn update(
         &self,
         name: &str,
@@ -220,11 +236,17 @@ impl Installed {
     }
 
     /// Changes what is set about a plugin.
+    ///
+    /// # Errors
+    /// There is no such plugin, a grant or setting is not one of its own, a setting is missing, it does not run, or the disk failed.
     pub fn change(&self, name: &str, change: Change, by: &str) -> Result<PluginView, InstallError> {
         self.0.change(name, change, by)
     }
 
     /// Removes a plugin with all that it kept.
+    ///
+    /// # Errors
+    /// There is no such plugin, or the disk failed.
     pub fn remove(&self, name: &str, by: &str) -> Result<(), InstallError> {
         self.0.remove(name, by)
     }

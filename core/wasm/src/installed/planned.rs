@@ -60,6 +60,9 @@ impl Kept {
     }
 
     /// What is set, by key, for people: a secret is `***`. Defaults are not among it.
+    ///
+    /// # Errors
+    /// `package` is not the package that this stands for, or cannot be read.
     pub fn shown_settings(&self, package: &[u8]) -> Result<Settings, InstallError> {
         let manifest = self.open(package)?.manifest;
         let secret = |key: &str| manifest.settings.iter().find(|s| s.key == key).is_none_or(|s| s.secret);
@@ -102,6 +105,9 @@ impl Installed {
     }
 
     /// The package of a plugin that stands now.
+    ///
+    /// # Errors
+    /// There is no such plugin, or its package cannot be read or was changed.
     pub fn package_file(&self, name: &str) -> Result<Vec<u8>, InstallError> {
         let kept = self.0.kept(name).ok_or_else(|| InstallError::NotThere(name.to_owned()))?;
         let file = ledger::read_package(&self.0.folder, kept.sha256())?;
@@ -111,6 +117,9 @@ impl Installed {
 
     /// What an install of this package would make, after every check that an install makes; nothing is changed.
     /// `before`: how the plugin stands in the draft or else now; then it is an update, which keeps settings and grants.
+    ///
+    /// # Errors
+    /// Every reason for which [`Installed::install`] or [`Installed::update`] would refuse it.
     pub fn plan_install(
         &self,
         file: &[u8],
@@ -124,12 +133,18 @@ impl Installed {
     }
 
     /// The same for what is set about a plugin. `package`: its file.
+    ///
+    /// # Errors
+    /// Every reason for which [`Installed::change`] would refuse it.
     pub fn plan_change(&self, before: &Kept, package: &[u8], change: Change) -> Result<Kept, InstallError> {
         Ok(self.0.vet_change(before, package, change)?.kept)
     }
 
     /// The plugins as they would run: those of the plan as planned, all others as they run now. What a planned one keeps
     /// on paper is thrown away: it has a copy of its values. `package` reads packages that are not installed, by SHA-256.
+    ///
+    /// # Errors
+    /// A package cannot be read or does not run.
     pub fn as_if(
         &self,
         plan: &Plan,
@@ -140,6 +155,9 @@ impl Installed {
 
     /// Puts a plan in force: all of it, or nothing if any of it is refused. An older version is as good as a newer one,
     /// so that the plan of how all stood before undoes it; a plugin that comes back so finds its place and its values.
+    ///
+    /// # Errors
+    /// A package is refused or does not run, or the disk failed. Nothing is changed then.
     pub fn exchange(
         &self,
         plan: &Plan,
@@ -152,6 +170,9 @@ impl Installed {
 
 /// Writes a plan into the folder of plugins while nobody has it open, so that [`Installed::open`] finds it: after an
 /// exchange that a crash cut off. Whether they may run is asked when they are opened.
+///
+/// # Errors
+/// A package that is missing or is not the one that the plan names, or the disk.
 pub fn put_back(folder: &Path, plan: &Plan, package: &dyn Fn(&str) -> io::Result<Vec<u8>>) -> io::Result<()> {
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     ledger::make(folder)?;

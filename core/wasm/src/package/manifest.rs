@@ -156,6 +156,9 @@ pub struct SettingError {
 
 impl Manifest {
     /// Reads a `plugin.toml`.
+    ///
+    /// # Errors
+    /// The first mistake in it.
     pub fn read(text: &str) -> Result<Manifest, ManifestError> {
         if text.len() > MOST {
             return Err(ManifestError(format!("it has {} octets; {MOST} is the most", text.len())));
@@ -214,6 +217,9 @@ impl Manifest {
 
     /// The values that the plugin will see: what is set, checked, over the defaults. A required one that is not set is
     /// no error here, so that a plugin can be installed first and set up then; see [`Manifest::missing`].
+    ///
+    /// # Errors
+    /// The first setting that the plugin does not have, or whose value it does not accept.
     pub fn values(&self, set: &Settings) -> Result<Settings, SettingError> {
         for (key, value) in set {
             let wrong = |what: String| SettingError { key: key.clone(), what };

@@ -67,6 +67,9 @@ pub enum PackageError {
 
 impl Package {
     /// A package of these parts, unsigned yet.
+    ///
+    /// # Errors
+    /// The manifest is invalid, a part is too large or not of its kind, or the icon and its name do not go together.
     pub fn new(toml: &str, wasm: Vec<u8>, icon: Option<Vec<u8>>) -> Result<Package, PackageError> {
         let manifest = Manifest::read(toml)?;
         fits("the component", wasm.len(), MOST_WASM)?;
@@ -111,6 +114,9 @@ impl Package {
     }
 
     /// Reads a file. A signature that is there must be good; whose it is, is for the caller to judge.
+    ///
+    /// # Errors
+    /// It is not a package, is too large, broken, or was changed after it was signed.
     pub fn read(file: &[u8]) -> Result<Package, PackageError> {
         let body = file.strip_prefix(MAGIC).ok_or(PackageError::NoPackage)?;
         fits("the package", file.len(), MOST)?;

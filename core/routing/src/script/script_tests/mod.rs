@@ -86,7 +86,10 @@ pub struct TestOutcome {
 }
 
 impl ScriptTests {
-    /// Reads a file. All faults are named.
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Every mistake in it, with line and column.
     pub fn read(text: &str) -> Result<ScriptTests, Vec<ScriptError>> {
         read::read(text)
     }
@@ -103,6 +106,9 @@ impl ScriptTests {
 
     /// Runs the tests of the script `file` of this library, in this configuration or else in the demonstration's. The
     /// script is asked about every call, whatever scripts the configuration names.
+    ///
+    /// # Errors
+    /// The script does not compile. A test that fails is not an error; see [`TestOutcome::failed`].
     pub fn run(
         &self,
         file: &str,
