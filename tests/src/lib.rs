@@ -8,6 +8,7 @@
 //! world.run(1_000);
 //! ```
 
+mod audio;
 pub mod jack;
 pub mod live;
 mod media;

@@ -1,19 +1,21 @@
-//! The media plane's stand-in: it plays nothing, but says what the real one would say, at the time it would.
+//! The media engine's stand-in: it plays nothing, but says what the real one would say, at the time it would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ringtrip_exchange::post::{End, Figures, MediaCmd, MediaEvent};
+use ringtrip_exchange::post::{Endpoint, MediaCommand, MediaEvent, RtpStats};
 use ringtrip_model::ids::CallId;
 
 /// Which ends each call has.
 #[derive(Debug, Default)]
 pub(crate) struct Media {
-    ends: BTreeMap<CallId, Vec<End>>,
-    joined: BTreeMap<CallId, (End, End)>,
+    ends: BTreeMap<CallId, Vec<Endpoint>>,
+    bridges: BTreeSet<CallId>,
+    /// Whose each RTP port is.
+    owners: BTreeMap<u16, CallId>,
 }
 
-/// Something that the media plane will say.
+/// Something that the media engine will say.
 #[derive(Debug)]
 pub(crate) struct Later {
     pub(crate) after: Duration,
@@ -29,28 +31,47 @@ pub(crate) enum To {
 }
 
 impl Media {
+    /// A call has these ports.
+    pub(crate) fn open(&mut self, call: CallId, ports: [u16; 2]) {
+        self.owners.extend(ports.map(|port| (port, call)));
+    }
+
     /// Takes a command; gives what will be said because of it.
-    pub(crate) fn on(&mut self, cmd: &MediaCmd) -> Vec<Later> {
-        let port = |end: &End| match end {
-            End::Port(port) => Some(To::Port(port.clone())),
-            End::Rtp(_) => None,
+    pub(crate) fn on(&mut self, cmd: &MediaCommand) -> Vec<Later> {
+        let port = |end: &Endpoint| match end {
+            Endpoint::Port(port) => Some(To::Port(port.clone())),
+            Endpoint::Rtp(_) => None,
         };
         match cmd {
-            MediaCmd::Face { call, port, .. } => {
-                self.add(*call, End::Rtp(*port));
+            MediaCommand::SetParameters { port, .. } => {
+                if let Some(call) = self.owners.get(port) {
+                    self.add(*call, Endpoint::Rtp(*port));
+                }
                 Vec::new()
             }
-            MediaCmd::Join { call, a, b } => {
-                self.add(*call, a.clone());
-                self.add(*call, b.clone());
-                self.joined.insert(*call, (a.clone(), b.clone()));
+            MediaCommand::Assign { port, call } => {
+                let endpoint = Endpoint::Rtp(*port);
+                if let Some(before) = self.owners.insert(*port, *call)
+                    && let Some(ends) = self.ends.get_mut(&before)
+                    && ends.contains(&endpoint)
+                {
+                    ends.retain(|end| *end != endpoint);
+                    self.add(*call, endpoint);
+                }
                 Vec::new()
             }
-            MediaCmd::Part { call } => {
-                self.joined.remove(call);
+            MediaCommand::Bridge { bridge, members } => {
+                for member in members {
+                    self.add(*bridge, member.clone());
+                }
+                self.bridges.insert(*bridge);
                 Vec::new()
             }
-            MediaCmd::Digits { end, keys, on, off } => {
+            MediaCommand::Unbridge { bridge } => {
+                self.bridges.remove(bridge);
+                Vec::new()
+            }
+            MediaCommand::SendDigits { endpoint: end, keys, on, off } => {
                 let each = u64::from(*on) + u64::from(*off);
                 let time: u64 = keys
                     .0
@@ -61,48 +82,49 @@ impl Media {
                         _ => each,
                     })
                     .sum();
-                let event = MediaEvent::DigitsSent { end: end.clone() };
+                let event = MediaEvent::DigitsSent { endpoint: end.clone() };
                 port(end)
                     .map(|to| Later { after: Duration::from_millis(time), to, event })
                     .into_iter()
                     .collect()
             }
-            MediaCmd::CallerId { port, .. } => {
-                let event = MediaEvent::CallerIdSent { end: End::Port(port.clone()) };
+            MediaCommand::SendCallerId { port, .. } => {
+                let event = MediaEvent::CallerIdSent { endpoint: Endpoint::Port(port.clone()) };
                 vec![Later { after: Duration::from_millis(400), to: To::Port(port.clone()), event }]
             }
-            MediaCmd::Listen { port, what } if what.dial_tone => {
-                let event = MediaEvent::DialTone { end: End::Port(port.clone()) };
+            MediaCommand::Detect { port, config: what } if what.dial_tone => {
+                let event = MediaEvent::DialTone { endpoint: Endpoint::Port(port.clone()) };
                 vec![Later { after: Duration::from_millis(300), to: To::Port(port.clone()), event }]
             }
-            MediaCmd::Close { call } => {
-                self.joined.remove(call);
+            MediaCommand::Close { call } => {
+                self.bridges.remove(call);
+                self.owners.retain(|_, owner| owner != call);
                 let ends = self.ends.remove(call).unwrap_or_default();
-                let figures = Figures::default();
-                let event = |end| MediaEvent::Figures { end, figures };
+                let figures = RtpStats::default();
+                let event = |end| MediaEvent::Stats { endpoint: end, stats: figures };
                 let later = |end| Later { after: Duration::ZERO, to: To::Call(*call), event: event(end) };
                 ends.into_iter().map(later).collect()
             }
-            MediaCmd::Play { call, end, .. } => {
-                let event = MediaEvent::Played { end: end.clone() };
+            MediaCommand::PlayPrompt { call, endpoint: end, .. } => {
+                let event = MediaEvent::Played { endpoint: end.clone() };
                 vec![Later { after: Duration::from_secs(2), to: To::Call(*call), event }]
             }
-            MediaCmd::Listen { .. }
-            | MediaCmd::Tone { .. }
-            | MediaCmd::Ringback { .. }
-            | MediaCmd::Quiet { .. }
-            | MediaCmd::Shield { .. }
-            | MediaCmd::Hear { .. }
-            | MediaCmd::Record { .. } => Vec::new(),
+            MediaCommand::Detect { .. }
+            | MediaCommand::PlayTone { .. }
+            | MediaCommand::PlayRingback { .. }
+            | MediaCommand::StopPlayback { .. }
+            | MediaCommand::Mute { .. }
+            | MediaCommand::DetectDtmf { .. }
+            | MediaCommand::Record { .. } => Vec::new(),
         }
     }
 
     /// Does nothing of any call remain?
     pub(crate) fn is_empty(&self) -> bool {
-        self.ends.is_empty() && self.joined.is_empty()
+        self.ends.is_empty() && self.bridges.is_empty()
     }
 
-    fn add(&mut self, call: CallId, end: End) {
+    fn add(&mut self, call: CallId, end: Endpoint) {
         let ends = self.ends.entry(call).or_default();
         if !ends.contains(&end) {
             ends.push(end);

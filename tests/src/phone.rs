@@ -768,7 +768,8 @@ impl Phone {
         self.shows.clone().unwrap_or_else(|| format!("<sip:{}@{}>", self.user, self.addr))
     }
 
-    fn rtp(&self) -> SocketAddr {
+    /// Where it wants sound.
+    pub(crate) fn rtp(&self) -> SocketAddr {
         SocketAddr::new(self.addr.ip(), 4000)
     }
 

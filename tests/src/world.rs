@@ -21,7 +21,7 @@ use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
 use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::line::{Line, LineSetup, Wall};
 use ringtrip_exchange::post::{
-    CallInput, End, GatewayInput, LegInput, LineInput, MediaCmd, MediaEvent, Post, RtpFace,
+    CallInput, Endpoint, GatewayInput, LegInput, LineInput, MediaCommand, MediaEvent, MediaParameters, Post,
 };
 use ringtrip_exchange::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_model::board::{BoardEvent, PortKind};
@@ -32,6 +32,7 @@ use ringtrip_routing::router::{PolicyAnswer, PolicyCall, Router, RouterStep};
 use ringtrip_sip::endpoint::{Flow, Transmit, Transport};
 use ringtrip_sip::nat::{self, Topology};
 
+use crate::audio::{Audio, Happening, Person};
 use crate::media::{Media, To};
 use crate::net::Weather;
 use crate::phone::Phone;
@@ -65,6 +66,8 @@ pub struct World {
     calls: BTreeMap<CallId, Call>,
     phones: Vec<Phone>,
     media: Media,
+    /// The engine with sound, in place of `media`.
+    audio: Option<Box<Audio>>,
     leased: BTreeMap<CallId, [u16; 2]>,
     ports: BTreeSet<u16>,
     /// Given to emergency calls alone.
@@ -89,7 +92,7 @@ pub struct World {
     /// The records that the store holds, the newest of each call.
     pub cdrs: BTreeMap<CallId, Cdr>,
     /// How RTP ends were last told to talk, by port.
-    pub faces: BTreeMap<u16, RtpFace>,
+    pub faces: BTreeMap<u16, MediaParameters>,
     /// What the people who watch were told.
     pub events: Vec<Event>,
     /// How many posts were delivered.
@@ -103,6 +106,12 @@ enum Job {
     Arrive(Transmit),
     Line(LineId, LineInput),
     Call(CallId, CallInput),
+    /// A packet of sound.
+    Sound {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
 }
 
 /// The calls that there is room for.
@@ -189,6 +198,7 @@ impl World {
             calls: BTreeMap::new(),
             phones: Vec::new(),
             media: Media::default(),
+            audio: None,
             leased: BTreeMap::new(),
             ports: (FIRST_PORT..FIRST_KEPT).step_by(2).collect(),
             kept: (FIRST_KEPT..FIRST_KEPT + 2 * KEPT).step_by(2).collect(),
@@ -239,6 +249,65 @@ impl World {
             world.board(line.as_str(), BoardEvent::Ready(kind));
         }
         world
+    }
+
+    /// The demonstration with sound: the media engine runs in virtual time with a board, and telephones and phones hear.
+    /// Ladders say what they hear.
+    pub fn with_sound(seed: u64) -> World {
+        let mut world = World::demo(seed);
+        let ports = world.config.lines.iter().map(|line| line.port.port + 1).max().unwrap_or(1);
+        let board =
+            world.config.lines.first().map(|line| line.port.board.clone()).expect("the world has lines");
+        world.audio = Some(Box::new(Audio::new(world.now, board, ports)));
+        world
+    }
+
+    /// Who is at this telephone. Only with sound.
+    #[track_caller]
+    fn at_telephone(&mut self, line: &str) -> &mut Person {
+        let port = self.config.lines.iter().find(|l| l.id.as_str() == line).expect("a line's name").port.port;
+        self.audio.as_mut().expect("a world with sound").telephone(port)
+    }
+
+    /// Who is at this SIP phone. Only with sound, and once it had a call.
+    #[track_caller]
+    fn at_phone(&mut self, name: &str) -> &mut Person {
+        let rtp = self.phone(name).rtp();
+        let audio = self.audio.as_mut().expect("a world with sound");
+        audio.phone(rtp).expect("the phone had a call")
+    }
+
+    /// From now on a tone of this frequency is said into a telephone (a line's name) or SIP phone; `None`: nothing.
+    #[track_caller]
+    pub fn speak(&mut self, who: &str, hz: Option<f64>) {
+        self.person(who).speak(hz);
+    }
+
+    /// All that was heard at a telephone (a line's name) or SIP phone so far, 8,000 samples a second.
+    #[track_caller]
+    pub fn heard(&mut self, who: &str) -> Vec<i16> {
+        self.person(who).heard.clone()
+    }
+
+    #[track_caller]
+    fn person(&mut self, who: &str) -> &mut Person {
+        match self.config.lines.iter().any(|line| line.id.as_str() == who) {
+            true => self.at_telephone(who),
+            false => self.at_phone(who),
+        }
+    }
+
+    /// Presses keys of a telephone as sound (DTMF), 160 ms each; gives them the time that takes.
+    pub fn press(&mut self, line: &str, keys: &str) {
+        self.say(format_args!("{line} ♫ {keys}"));
+        self.at_telephone(line).press(keys);
+        self.run(160 * keys.len() as u64);
+    }
+
+    /// Keys that a SIP phone was sent as events (RFC 4733).
+    pub fn events_to(&mut self, phone: &str) -> String {
+        let rtp = self.phone(phone).rtp();
+        self.audio.as_ref().map(|audio| audio.keys(rtp).to_owned()).unwrap_or_default()
     }
 
     /// Starts the gateways.
@@ -439,6 +508,7 @@ impl World {
             .chain(gateways)
             .chain(calls)
             .chain(phones)
+            .chain(self.audio.as_ref().and_then(|audio| audio.deadline()))
             .min()
     }
 
@@ -456,9 +526,16 @@ impl World {
                     self.posts.push_back(Post::Line { line, input });
                 }
                 Some(Job::Call(call, input)) => self.posts.push_back(Post::Call { call, input }),
+                Some(Job::Sound { from, to, bytes }) => {
+                    let happened = self.audio.as_mut().map(|audio| audio.arrive(now, from, to, bytes));
+                    self.happened(happened.unwrap_or_default());
+                }
                 None => {}
             }
             self.deliver();
+        }
+        if due(self.audio.as_ref().and_then(|audio| audio.deadline())) {
+            self.sounds();
         }
         if due(self.desk.deadline()) {
             self.desk(DeskInput::Timeout);
@@ -514,6 +591,13 @@ impl World {
         let (from, to) = (self.name(transmit.flow.local), self.name(transmit.flow.remote));
         let arrives = self.weather.next(&mut self.rand);
         self.said.push((transmit.flow.remote, String::from_utf8_lossy(&transmit.bytes).into_owned()));
+        if let Some(audio) = &mut self.audio
+            && let Some(phone) = self.phones.iter().find(|p| p.outside_addr() == transmit.flow.remote)
+            && let Some(at) = transmit.bytes.windows(4).position(|w| w == b"\r\n\r\n")
+        {
+            let ssrc = u32::from(phone.addr().port()) << 16 | u32::from(phone.rtp().port());
+            audio.learn(phone.rtp(), &transmit.bytes[at + 4..], ssrc);
+        }
         let lost = if arrives.is_some() { "" } else { "   (lost)" };
         self.say(format_args!("{from} → {to}  {}{lost}", first_line(&transmit.bytes)));
         let far =
@@ -580,6 +664,7 @@ impl World {
                     return self.posts.extend(out);
                 };
                 self.leased.insert(id, ports);
+                self.open(id, ports);
                 birth.ports = ports;
                 self.directory.call_begins(&birth, admission);
                 let seed = self.rand.seed();
@@ -778,30 +863,37 @@ impl World {
         Some([a, b])
     }
 
-    fn sound(&mut self, cmd: &MediaCmd) {
+    fn sound(&mut self, cmd: &MediaCommand) {
         match cmd {
-            MediaCmd::Face { port, face, .. } => {
-                let (remote, send) = (face.remote, face.send.kind);
-                self.faces.insert(*port, (**face).clone());
-                self.say(format_args!("    ♪ {port} ↔ {remote} {send:?} {:?}", face.direction));
+            MediaCommand::SetParameters { port, parameters } => {
+                let (remote, send) = (parameters.remote, parameters.send.kind);
+                self.faces.insert(*port, (**parameters).clone());
+                self.say(format_args!("    ♪ {port} ↔ {remote} {send:?} {:?}", parameters.direction));
             }
-            MediaCmd::Join { a, b, .. } => self.say(format_args!("    ♪ join {} {}", end(a), end(b))),
-            MediaCmd::Digits { end: at, keys, .. } => {
-                self.say(format_args!("    ♪ keys {} to {}", keys.0, end(at)))
+            MediaCommand::Bridge { members, .. } => {
+                let members: Vec<String> = members.iter().map(Endpoint::to_string).collect();
+                self.say(format_args!("    ♪ join {}", members.join(" ")));
             }
-            MediaCmd::Play { end: at, prompt, .. } => {
-                self.say(format_args!("    ♪ say {prompt} to {}", end(at)));
+            MediaCommand::SendDigits { endpoint: at, keys, .. } => {
+                self.say(format_args!("    ♪ keys {} to {}", keys.0, at))
             }
-            MediaCmd::Shield { end: at, on } => self.say(format_args!("    ♪ shield {} {on}", end(at))),
-            MediaCmd::Hear { port, keys } => self.say(format_args!("    ♪ hear keys of {port} {keys}")),
-            MediaCmd::Record { a, b, file, .. } => {
-                self.say(format_args!("    ♪ record {} and {} in {file}", end(a), end(b)));
+            MediaCommand::PlayPrompt { endpoint: at, prompt, .. } => {
+                self.say(format_args!("    ♪ say {prompt} to {}", at));
             }
-            MediaCmd::Ringback { port, .. } => {
+            MediaCommand::Mute { endpoint: at, on } => self.say(format_args!("    ♪ shield {} {on}", at)),
+            MediaCommand::DetectDtmf { port, on } => self.say(format_args!("    ♪ hear keys of {port} {on}")),
+            MediaCommand::Record { a, b, file, .. } => {
+                self.say(format_args!("    ♪ record {} and {} in {file}", a, b));
+            }
+            MediaCommand::PlayRingback { port, .. } => {
                 self.say(format_args!("    ♪ ringback to {port} unless it sounds"))
             }
-            MediaCmd::Close { .. } => self.say(format_args!("    ♪ close")),
+            MediaCommand::Close { .. } => self.say(format_args!("    ♪ close")),
             _ => {}
+        }
+        if let Some(audio) = &mut self.audio {
+            let happened = audio.command(self.now, cmd.clone(), exchange());
+            return self.happened(happened);
         }
         for later in self.media.on(cmd) {
             if let (To::Port(port), MediaEvent::DialTone { .. }) = (&later.to, &later.event)
@@ -820,6 +912,62 @@ impl World {
                 },
             };
             self.after(later.after, job);
+        }
+    }
+
+    fn open(&mut self, call: CallId, ports: [u16; 2]) {
+        match &mut self.audio {
+            Some(audio) => audio.open(self.now, call, &ports.map(|port| (port, self.rand.number()))),
+            None => self.media.open(call, ports),
+        }
+    }
+
+    /// The board's and the phones' sound is due, or the engine's time has come.
+    fn sounds(&mut self) {
+        let Some(mut audio) = self.audio.take() else { return };
+        let talks = |rtp| self.phones.iter().any(|phone| phone.rtp() == rtp && phone.is_up());
+        let happened = audio.timeout(self.now, exchange(), talks);
+        let news = audio.news();
+        self.audio = Some(audio);
+        for (who, what) in news {
+            let line =
+                |port| self.config.lines.iter().find(|l| l.port.port == port).map(|l| l.id.to_string());
+            let phone = |rtp| self.phones.iter().find(|p| p.rtp() == rtp).map(|p| p.name.clone());
+            let name = match who {
+                Ok(port) => line(port),
+                Err(rtp) => phone(rtp),
+            };
+            self.say(format_args!("{} ♫ hears {what}", name.unwrap_or_default()));
+        }
+        self.happened(happened);
+    }
+
+    /// Delivers what the engine wants done: packets through the network's weather, events as the daemon does.
+    fn happened(&mut self, happened: Vec<Happening>) {
+        for what in happened {
+            match what {
+                Happening::Packet { from, to, bytes } => {
+                    if let Some(after) = self.weather.next(&mut self.rand) {
+                        self.after(after, Job::Sound { from, to, bytes });
+                    }
+                }
+                Happening::Event(call, event) => {
+                    let line = match event.endpoint() {
+                        Endpoint::Port(port) => self.line_at(port),
+                        Endpoint::Rtp(_) => None,
+                    };
+                    let is_calls = matches!(event, MediaEvent::Stats { .. } | MediaEvent::Played { .. });
+                    match (line, call) {
+                        (Some(line), call) if call.is_none() || !is_calls => {
+                            self.posts.push_back(Post::Line { line, input: LineInput::Media(event) });
+                        }
+                        (_, Some(call)) => {
+                            self.posts.push_back(Post::Call { call, input: CallInput::Media(event) });
+                        }
+                        (_, None) => {}
+                    }
+                }
+            }
         }
     }
 
@@ -853,13 +1001,6 @@ fn topology() -> Arc<Topology> {
 
 fn exchange() -> SocketAddr {
     EXCHANGE.parse().expect("an address")
-}
-
-fn end(end: &End) -> String {
-    match end {
-        End::Rtp(port) => port.to_string(),
-        End::Port(port) => port.to_string(),
-    }
 }
 
 /// `INVITE sip:101@…`, or `180 Ringing (INVITE)`.

@@ -98,7 +98,7 @@ fn pure_rooms_import_nothing_of_the_world() {
             ],
         ),
         // Ciphers and hashes compute, and touch nothing.
-        ("core/media", &["aes", "hmac", "sha1", "bytes", "thiserror", "smallvec"]),
+        ("core/media", &["ringtrip-model", "aes", "hmac", "sha1", "bytes", "thiserror", "smallvec"]),
         ("core/model", &["thiserror"]),
         ("core/rating", &["csv", "thiserror"]),
         ("core/dialplan", &["ringtrip-model", "thiserror", "smallvec"]),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::post::Figures;
+use crate::post::RtpStats;
 use crate::route::{Provenance, Quote};
 use ringtrip_model::ids::{CallId, LegId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
@@ -52,10 +52,10 @@ pub struct Cdr {
     pub cost: Option<Cost>,
     /// The recording, a file name in the recordings folder.
     pub recording: Option<String>,
-    /// Figures of the caller's end.
-    pub a: Option<Figures>,
-    /// Figures of the called end.
-    pub b: Option<Figures>,
+    /// Statistics of the caller's end.
+    pub a: Option<RtpStats>,
+    /// Statistics of the called end.
+    pub b: Option<RtpStats>,
 }
 
 /// Somebody who talked in the call.

@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use ringtrip_media::relay::Figures;
-use ringtrip_media::sound::{Codec, Direction};
-use ringtrip_media::tone::Tone;
+pub use ringtrip_media::engine::{DetectorConfig, Endpoint, MediaCommand, MediaEvent};
+pub use ringtrip_media::session::{MediaParameters, RtpStats};
 use ringtrip_sip::endpoint::{Flow, ServerTx, Transport};
 use ringtrip_sip::message::{Method, Request};
 use ringtrip_sip::nat::Topology;
@@ -19,7 +18,7 @@ use crate::cdr::Cdr;
 use crate::directory::Contact;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, Told};
-use crate::route::{Found, Keys, RoutePlan, RouteQuery, Step, Target};
+use crate::route::{Found, RoutePlan, RouteQuery, Step, Target};
 use ringtrip_model::board::{BoardCmd, BoardEvent};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, ExtId, GatewayId, LegId, LineId, PortRef};
@@ -156,8 +155,8 @@ pub enum Post {
         /// What it should do.
         cmd: BoardCmd,
     },
-    /// To the media plane.
-    Media(MediaCmd),
+    /// To the media engine.
+    Media(MediaCommand),
     /// To the store, durable before it is acknowledged: a CDR opened, changed or closed.
     Keep(Box<Cdr>),
     /// To the event stream.
@@ -249,7 +248,7 @@ pub enum CallInput {
     },
     /// One more step of the decision, for the record: why a target was not tried.
     Noted(Step),
-    /// The media plane says something about one of the call's ends.
+    /// The media engine says something about one of the call's endpoints.
     Media(MediaEvent),
     /// End the call now: the operator's wish, or a part of the exchange failed. A money limit ([`Cause::Spent`]) says
     /// its reason to the caller first, and never ends an emergency call.
@@ -346,7 +345,7 @@ pub enum LineInput {
         /// How long it sounded, in ms.
         ms: u16,
     },
-    /// The media plane heard something on the port.
+    /// The media engine heard something on the port.
     Media(MediaEvent),
     /// A call speaks to the leg that this line carries or shall carry.
     Leg {
@@ -416,269 +415,4 @@ pub enum Doubt {
         /// For so long, if it said so.
         retry_after: Option<Duration>,
     },
-}
-
-/// One end of a sound path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum End {
-    /// A leased RTP port of ours; the number is the even UDP port.
-    Rtp(u16),
-    /// A port of a board.
-    Port(PortRef),
-}
-
-/// How an RTP end talks to its peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RtpFace {
-    /// Where to send, and the only address whose packets are taken (after the first, the one port they come from).
-    pub remote: SocketAddr,
-    /// The address that its signalling comes from, where `remote` is another: a phone behind a router names the address
-    /// of its own network, and its packets come from here.
-    pub also: Option<std::net::IpAddr>,
-    /// Which offer/answer this follows from: learning where the peer is begins anew with each.
-    pub agreement: u32,
-    /// `remote` is private while the peer's signalling comes from the Internet: no packet can come from there.
-    pub unreachable: bool,
-    /// The address of ours that the peer knows; `None`: whichever the kernel takes.
-    pub local: Option<IpAddr>,
-    /// The codec that we send; packets of the same codec and others of `receive` are taken.
-    pub send: Codec,
-    /// Codecs that may come in.
-    pub receive: Vec<Codec>,
-    /// Payload type of RFC 4733 events that the peer wants from us; `None`: send digits in-band.
-    pub telephone_event: Option<u8>,
-    /// Payload type of RFC 4733 events that come from the peer.
-    pub telephone_event_in: Option<u8>,
-    /// Packet time to send, ms.
-    pub ptime: u8,
-    /// Which way sound flows, seen from us.
-    pub direction: Direction,
-    /// After how long a silence [`MediaEvent::Stopped`] is told, of a peer that sends RTCP; `None`: never.
-    pub timeout: Option<Duration>,
-}
-
-/// What the media plane is asked to do. Each command is whole in itself; the last one for an end wins.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MediaCmd {
-    /// Set or change how an RTP end talks; its call is told of events.
-    Face {
-        /// The call.
-        call: CallId,
-        /// Our leased port.
-        port: u16,
-        /// How to talk.
-        face: Box<RtpFace>,
-    },
-    /// Watch a board port for this leg: its digits and silence go to the line, its figures to the call.
-    Join {
-        /// The call.
-        call: CallId,
-        /// One end.
-        a: End,
-        /// The other end.
-        b: End,
-    },
-    /// Take the ends of a call apart; RTP ends fall silent, tones go on.
-    Part {
-        /// The call.
-        call: CallId,
-    },
-    /// Play a tone to an end until it has run out ([`MediaEvent::ToneEnded`]) or something else is played.
-    Tone {
-        /// To whom.
-        end: End,
-        /// What.
-        tone: Tone,
-    },
-    /// Play ringback to a board port while its joined end says nothing: a provider may promise sound before the answer
-    /// and send none. [`MediaCmd::Quiet`] or another tone ends it.
-    Ringback {
-        /// To whom.
-        port: PortRef,
-        /// The tone.
-        tone: Tone,
-    },
-    /// Stop the tone at an end.
-    Quiet {
-        /// To whom.
-        end: End,
-    },
-    /// Send these keys to an end: in-band on a board port (tone on/off times in ms), RFC 4733 or in-band on RTP.
-    /// [`MediaEvent::DigitsSent`] follows.
-    Digits {
-        /// To whom.
-        end: End,
-        /// Which keys; `,` is a pause of one second, `p` of 100 ms. `Debug` hides them: they may be a PIN.
-        keys: Keys,
-        /// Tone time, ms.
-        on: u16,
-        /// Pause between tones, ms.
-        off: u16,
-    },
-    /// Send caller ID as FSK audio to a board port, now (the line machine chose the moment).
-    CallerId {
-        /// Which port.
-        port: PortRef,
-        /// The finished data message (SDMF or MDMF with checksum) and how to modulate it.
-        burst: ringtrip_media::callerid::Burst,
-    },
-    /// Play an announcement to an end, from its beginning: the name of a prompt of ours or of a WAV file in the prompts
-    /// folder. [`MediaEvent::Played`] follows when it has ended, at once where there is none of that name.
-    Play {
-        /// The call: it hears how that ends, whatever kind of end it is.
-        call: CallId,
-        /// To whom.
-        end: End,
-        /// What, by name.
-        prompt: String,
-    },
-    /// From now on nothing that the joined end says reaches this end; tones and keys of ours do. Or no more.
-    Shield {
-        /// Whom.
-        end: End,
-        /// From now on, or no more.
-        on: bool,
-    },
-    /// Listen for key tones in what comes by RTP, for a peer that sends its keys in no other form. Or no more.
-    Hear {
-        /// Our leased port.
-        port: u16,
-        /// From now on, or no more.
-        keys: bool,
-    },
-    /// Record both sides of a call, the caller on the left, until it is closed.
-    Record {
-        /// The call; its ends are joined already.
-        call: CallId,
-        /// The caller's end.
-        a: End,
-        /// The called end.
-        b: End,
-        /// A file name in the recordings folder.
-        file: String,
-    },
-    /// What to listen for on a board port. Replaces what was asked before.
-    Listen {
-        /// Which port.
-        port: PortRef,
-        /// What to report.
-        what: Listen,
-    },
-    /// The call is over: say the final figures of its ends ([`MediaEvent::Figures`]) and forget them.
-    Close {
-        /// The call.
-        call: CallId,
-    },
-}
-
-/// What to listen for on a board port.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Listen {
-    /// DTMF keys.
-    pub dtmf: bool,
-    /// Caller ID as FSK.
-    pub caller_id: bool,
-    /// Tones that mean "the far end hung up".
-    pub disconnect_tone: Vec<ringtrip_media::tone::ToneMatch>,
-    /// Dial tone of the central office.
-    pub dial_tone: bool,
-    /// A human voice: a called party has answered (`answer_on = "voice"`); ringback and busy tone are none.
-    pub voice: bool,
-    /// Report when nothing was heard for this long.
-    pub silence: Option<Duration>,
-}
-
-/// What the media plane heard or did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MediaEvent {
-    /// A key, in RFC 4733 form or in-band.
-    Digit {
-        /// Where.
-        end: End,
-        /// Which.
-        key: Key,
-        /// How long, ms. 100 where it is told while it is still down.
-        ms: u16,
-        /// What has become of it already.
-        form: ringtrip_model::party::KeyForm,
-    },
-    /// A tone played to its end.
-    ToneEnded {
-        /// Where.
-        end: End,
-    },
-    /// An announcement has ended.
-    Played {
-        /// Where.
-        end: End,
-    },
-    /// All keys were sent.
-    DigitsSent {
-        /// Where.
-        end: End,
-    },
-    /// The caller-ID burst has been sent.
-    CallerIdSent {
-        /// Where.
-        end: End,
-    },
-    /// Caller ID was decoded from the line.
-    CallerId {
-        /// Where.
-        end: End,
-        /// Whose.
-        caller: ringtrip_model::party::CallerId,
-    },
-    /// The disconnect tone was heard.
-    DisconnectTone {
-        /// Where.
-        end: End,
-    },
-    /// Dial tone was heard.
-    DialTone {
-        /// Where.
-        end: End,
-    },
-    /// A voice was heard.
-    Voice {
-        /// Where.
-        end: End,
-    },
-    /// Nothing was heard for as long as asked.
-    Silence {
-        /// Where.
-        end: End,
-    },
-    /// No packet came for [`RtpFace::timeout`] though some should.
-    Stopped {
-        /// Where.
-        end: End,
-    },
-    /// Final figures of an end, after [`MediaCmd::Close`].
-    Figures {
-        /// Where.
-        end: End,
-        /// The figures.
-        figures: Figures,
-    },
-}
-
-impl MediaEvent {
-    /// The end that it is about.
-    pub fn end(&self) -> &End {
-        match self {
-            MediaEvent::Digit { end, .. }
-            | MediaEvent::ToneEnded { end }
-            | MediaEvent::Played { end }
-            | MediaEvent::DigitsSent { end }
-            | MediaEvent::CallerIdSent { end }
-            | MediaEvent::CallerId { end, .. }
-            | MediaEvent::DisconnectTone { end }
-            | MediaEvent::DialTone { end }
-            | MediaEvent::Voice { end }
-            | MediaEvent::Silence { end }
-            | MediaEvent::Stopped { end }
-            | MediaEvent::Figures { end, .. } => end,
-        }
-    }
 }

@@ -12,26 +12,29 @@ use ringtrip_media::callerid::FskReceiver;
 use ringtrip_media::dtmf::DtmfDetector;
 use ringtrip_media::g711::Law;
 use ringtrip_media::jitter::JitterBuffer;
-use ringtrip_media::relay::{Face, RtpEnd, relay};
 use ringtrip_media::rtp::Header;
 use ringtrip_media::sdp::Sdp;
-use ringtrip_media::sound::{Codec, Direction};
+use ringtrip_media::session::{Datagram, MediaParameters, RtpSession, relay};
+use ringtrip_media::sound::{Codec, Direction, RtcpPort};
 use ringtrip_media::tone::{Tone, ToneGen};
+use ringtrip_media::transform::Protection;
 
-fn face(remote: SocketAddr, send: Codec) -> Face {
-    Face {
+fn parameters(remote: SocketAddr, send: Codec) -> MediaParameters {
+    MediaParameters {
         remote,
         also: None,
         agreement: 0,
         unreachable: false,
-        remote_rtcp: None,
+        local: None,
+        rtcp: RtcpPort::Next,
+        protection: Protection::None,
+        ptime: 20,
         receive: vec![Codec::PCMA, Codec::PCMU],
         send,
         telephone_event: Some(101),
         telephone_event_in: Some(101),
         direction: Direction::SendRecv,
         timeout: None,
-        pass_events: false,
     }
 }
 
@@ -40,9 +43,9 @@ fn packets(c: &mut Criterion) {
     let from: SocketAddr = ([192, 0, 2, 1], 4000).into();
     for (name, send) in [("relay step, same codec", Codec::PCMA), ("relay step, A-law to µ-law", Codec::PCMU)]
     {
-        let (mut a, mut b) = (RtpEnd::new(now, 1 << 40), RtpEnd::new(now, 2 << 40));
-        a.set_face(now, face(from, Codec::PCMA));
-        b.set_face(now, face(([198, 51, 100, 2], 6000).into(), send));
+        let (mut a, mut b) = (RtpSession::new(now, 1 << 40), RtpSession::new(now, 2 << 40));
+        a.set_parameters(now, parameters(from, Codec::PCMA));
+        b.set_parameters(now, parameters(([198, 51, 100, 2], 6000).into(), send));
         let mut header = Header { pt: 8, ssrc: 7, ..Header::default() };
         let mut packet = [0xD5u8; 172];
         c.bench_function(name, |bench| {
@@ -51,7 +54,8 @@ fn packets(c: &mut Criterion) {
                 header.timestamp = header.timestamp.wrapping_add(160);
                 packet[0] = 0x80;
                 header.overwrite(&mut packet);
-                black_box(relay(&mut a, &mut b, now, from, &mut packet))
+                let mut datagram = Datagram { buffer: &mut packet, len: 172 };
+                black_box(relay(&mut a, &mut b, now, from, &mut datagram))
             })
         });
     }

@@ -10,22 +10,24 @@ pub mod sound;
 // Packets.
 pub mod jitter;
 pub mod plc;
-pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod session;
 pub mod srtp;
 pub mod telephone_event;
+pub mod transform;
 
 // Samples.
 pub mod callerid;
 pub mod codec;
+pub mod codec_pair;
 pub mod dtmf;
 pub mod g711;
 pub mod goertzel;
 pub mod level;
 pub mod mix;
-pub mod mixer;
 pub mod progress;
+pub mod resample;
 pub mod silence;
 pub mod tone;
 pub mod voice;
@@ -35,3 +37,6 @@ pub mod wav;
 pub mod cadence;
 pub mod region;
 pub mod script;
+
+// All of it together.
+pub mod engine;

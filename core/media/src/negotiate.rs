@@ -2,7 +2,7 @@
 //! of G.711. Payload types of an offer are kept in its answer (RFC 3264 §6.1).
 
 use crate::g711::Law;
-use crate::sound::{Codec, CodecKind, Sound};
+use crate::sound::{Codec, CodecKind, RtcpPort, Sound};
 
 /// Payload type for events when the peer has named none (SPA `AVT_Dynamic_Payload`).
 pub const TELEPHONE_EVENT: u8 = 101;
@@ -73,6 +73,8 @@ pub fn answer(offer: &Sound, chosen: &Codec) -> Sound {
         telephone_event: offer.telephone_event,
         ptime: offer.ptime,
         direction: offer.direction.seen_from_afar(),
+        // The offerer would share its port: we do too (RFC 5761 §5.1.1). Where it has another port we keep ours.
+        rtcp: if offer.rtcp == RtcpPort::Shared { RtcpPort::Shared } else { RtcpPort::Next },
     }
 }
 

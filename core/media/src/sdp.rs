@@ -11,13 +11,13 @@ pub mod sdes;
 mod tests;
 mod write;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
 use self::sdes::{Crypto, CryptoError};
 pub use self::write::{SdpSession, Security};
-use crate::sound::{Codec, Direction, Sound};
+use crate::sound::{Codec, Direction, RtcpPort, Sound};
 
 /// Longest body.
 pub const MAX_LEN: usize = 64 * 1024;
@@ -72,6 +72,8 @@ pub struct Media {
     pub direction: Direction,
     /// `a=rtcp`: the port, if it is not the next one (RFC 3605).
     pub rtcp_port: Option<u16>,
+    /// The address that stands there too, if one does.
+    pub rtcp_addr: Option<IpAddr>,
     /// `a=rtcp-mux`: RTCP shares the port (RFC 5761).
     pub rtcp_mux: bool,
     /// The `a=crypto` lines that can be used, in order of preference.
@@ -208,7 +210,21 @@ impl Media {
             (None, true) => Direction::SendOnly,
             (None, false) => Direction::Inactive,
         };
-        Some(Sound { addr, codecs, telephone_event, ptime: self.ptime, direction })
+        let rtcp = self.rtcp();
+        Some(Sound { addr, codecs, telephone_event, ptime: self.ptime, direction, rtcp })
+    }
+
+    fn rtcp(&self) -> RtcpPort {
+        match (self.rtcp_mux, self.rtcp_port.filter(|port| *port != 0)) {
+            (true, _) => RtcpPort::Shared,
+            (false, Some(port)) => {
+                match self.rtcp_addr.filter(|ip| Some(*ip) != self.addr && !ip.is_unspecified()) {
+                    Some(ip) => RtcpPort::Named(SocketAddr::new(ip, port)),
+                    None => RtcpPort::Port(port),
+                }
+            }
+            (false, None) => RtcpPort::Next,
+        }
     }
 
     /// Names of codecs that Ringtrip does not know, for saying why an offer was declined.

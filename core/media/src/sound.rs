@@ -40,6 +40,20 @@ pub enum Direction {
     Inactive,
 }
 
+/// Where a side sends and wants its RTCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RtcpPort {
+    /// At the port after RTP's (RFC 3550 §11).
+    #[default]
+    Next,
+    /// At this port of the host that RTP is with: `a=rtcp` (RFC 3605).
+    Port(u16),
+    /// Somewhere else: `a=rtcp` with an address of its own.
+    Named(SocketAddr),
+    /// At RTP's own port: `a=rtcp-mux` (RFC 5761).
+    Shared,
+}
+
 /// One side's sound.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sound {
@@ -53,6 +67,8 @@ pub struct Sound {
     pub ptime: Option<u8>,
     /// Which way sound flows.
     pub direction: Direction,
+    /// Where its RTCP is.
+    pub rtcp: RtcpPort,
 }
 
 impl Codec {

@@ -72,6 +72,7 @@ impl World {
             ("server transactions", held.servers),
             ("client transactions", held.clients),
             ("sound paths", usize::from(!self.media.is_empty())),
+            ("endpoints", usize::from(self.audio.as_ref().is_some_and(|audio| !audio.is_idle()))),
         ] {
             if n > 0 {
                 left.push(format!("{n} {what}"));

@@ -272,7 +272,7 @@ fn listen(door: &Door, board: BoardId, generation: u32, spec: &Spec) {
     }
 }
 
-/// A board's process runs: its sound goes to the media plane, its ports are configured.
+/// A board's process runs: its sound goes to the media engine, its ports are configured.
 pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>, info: BoardInfo) {
     {
         let mut boards = dir.0.boards.borrow_mut();
@@ -285,7 +285,7 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
         board.host = Some(host.clone());
         board.info = Some(info.clone());
     }
-    dir.0.plane.board(id.clone(), host.clone());
+    dir.0.media.board(id.clone(), host.clone());
     configure_ports(dir, id);
     let index = dir.0.index.borrow();
     let beyond = index.lines_on(id).filter(|(port, _)| usize::from(port.port) >= info.ports.len());
@@ -346,7 +346,7 @@ fn configure_ports(dir: &Directory, id: &BoardId) {
             LineKind::Fxs(fxs) => (fxs.gain_rx_db, fxs.gain_tx_db),
             LineKind::Fxo(fxo) => (fxo.gain_rx_db, fxo.gain_tx_db),
         };
-        dir.0.plane.gain(line.port.clone(), rx_db, tx_db);
+        dir.0.media.gain(line.port.clone(), rx_db, tx_db);
         if let Err(e) = host.configure(line.port.port, cfg) {
             tracing::warn!(line = %line.id, "cannot configure its port: {e}");
         }
@@ -514,7 +514,7 @@ fn lost(dir: &Directory, id: &BoardId, why: &str) -> Option<Arc<Host>> {
     for ask in asks.into_values() {
         let _ = ask.reply.send(Err(ControlError::Failed(format!("the board {id} went away: {why}"))));
     }
-    dir.0.plane.board_gone(id.clone());
+    dir.0.media.board_gone(id.clone());
     let lines: Vec<LineId> = dir.0.index.borrow().lines_on(id).map(|(_, line)| line.clone()).collect();
     for line in lines {
         dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Lost) });

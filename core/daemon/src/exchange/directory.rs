@@ -16,7 +16,7 @@ use ringtrip_exchange::desk::DeskInput;
 use ringtrip_exchange::directory::{self, Admission};
 use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::overload::Admitter;
-use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaEvent, Post};
+use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaCommand, MediaEvent, Post};
 use ringtrip_exchange::prompt;
 use ringtrip_exchange::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 use ringtrip_model::event::Event;
@@ -32,7 +32,7 @@ use super::{boards, find, live, registrations, route, wall};
 use crate::control::Exchange;
 use crate::dns::Dns;
 use crate::events::EventHub;
-use crate::media::{Plane, Pool, Prompts};
+use crate::media::{Media, Pool, Prompts};
 use crate::net::Net;
 use crate::panics::caught;
 use crate::rating::{Rating, RatingEffects};
@@ -77,7 +77,7 @@ pub(super) struct Inner {
     pub gateways: RefCell<HashMap<GatewayId, Addr<GatewayShell>>>,
     pub boards: RefCell<HashMap<BoardId, boards::Board>>,
     pub supervisor: RefCell<Supervisor>,
-    pub plane: Plane,
+    pub media: Media,
     pub prompts: Prompts,
     pub pool: Pool,
     pub net: RefCell<Option<Net>>,
@@ -183,7 +183,7 @@ impl Directory {
             }
             Post::Sip(ask) => self.to_desk(DeskInput::Ask(ask)),
             Post::Board { port, cmd } => boards::command(self, &port, cmd),
-            Post::Media(cmd) => self.0.plane.send(cmd),
+            Post::Media(command) => self.0.media.send(command),
             Post::Keep(cdr) => self.keep(cdr),
             Post::Tell(event) => self.tell(event),
         }
@@ -349,7 +349,7 @@ impl Directory {
             self.0.legs.borrow_mut().put(id, leg);
         }
         self.0.index.borrow_mut().call_begins(&birth, admission);
-        self.0.plane.open(id, &lease);
+        self.0.media.open(id, &lease);
         let setup = self.0.setup.borrow().clone();
         let invite = match &birth.a {
             Caller::Sip { tx, request, .. } => Some((*tx, request.clone())),
@@ -497,7 +497,7 @@ impl Directory {
         }
     }
 
-    /// The media plane says something.
+    /// The media engine says something.
     pub fn media(&self, call: Option<CallId>, event: MediaEvent) {
         let post = self.0.index.borrow().media(call, event);
         if let Some(post) = post {

@@ -1,4 +1,4 @@
-//! The door of the control arbiter for other threads: boards, the media plane, the route's arbiter, the store.
+//! The door of the control arbiter for other threads: boards, the media engine, the route's arbiter, the store.
 
 use ringtrip_exchange::post::{MediaEvent, Post};
 use ringtrip_linehost::{BoardInfo, Host, Received};
@@ -16,7 +16,7 @@ pub enum Knock {
     Post(Post),
     /// An event for those who watch.
     Tell(Event),
-    /// The media plane says something.
+    /// The media engine says something.
     Media { call: Option<CallId>, event: MediaEvent },
     /// A board's process runs.
     BoardUp { board: BoardId, generation: u32, host: Arc<Host>, info: BoardInfo },

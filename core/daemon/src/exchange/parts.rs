@@ -8,7 +8,7 @@ use ringtrip_exchange::call::Call;
 use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut};
 use ringtrip_exchange::gateway::Gateway;
 use ringtrip_exchange::line::Line;
-use ringtrip_exchange::post::{CallInput, GatewayInput, LineInput, MediaCmd, Post};
+use ringtrip_exchange::post::{CallInput, GatewayInput, LineInput, MediaCommand, Post};
 use ringtrip_model::ids::{CallId, GatewayId, LineId};
 
 use super::directory::Directory;
@@ -82,7 +82,7 @@ impl World<Call> for CallWorld {
             && let Some(lease) = self.lease.take()
         {
             // A call that never used its ports has not closed them.
-            self.directory.0.plane.send(MediaCmd::Close { call: self.call });
+            self.directory.0.media.send(MediaCommand::Close { call: self.call });
             drop(lease);
             self.directory.call_ended(self.call);
         }
@@ -118,7 +118,7 @@ impl World<Call> for CallWorld {
 impl Drop for CallWorld {
     fn drop(&mut self) {
         // A call that never used its ports has not closed them; the next one to have them must find them free.
-        self.directory.0.plane.send(MediaCmd::Close { call: self.call });
+        self.directory.0.media.send(MediaCommand::Close { call: self.call });
         self.directory.call_over(self.call);
     }
 }

@@ -33,7 +33,7 @@ use crate::dns::Dns;
 use crate::drafts::Drafts;
 use crate::events::EventHub;
 use crate::http::{self, Api};
-use crate::media::{Plane, Pool, Prompts, Recorder};
+use crate::media::{Media, Pool, Prompts, Recorder};
 use crate::net::{Arrival, Net, NetEvent};
 use crate::panics::{self, vital_task};
 use crate::rating::Rating;
@@ -92,7 +92,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let (exchange, waiting) = Exchange::new();
     // What is wrong with files in the folder is told when the configuration is applied.
     let (prompts, _) = Prompts::open(&options.data.join("prompts"));
-    let plane = {
+    let media = {
         let complaints = door.clone();
         let recorder = Recorder::start(
             options.data.join("recordings"),
@@ -102,10 +102,10 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         )?;
         let door = door.clone();
         let tell = Box::new(move |call, event| {
-            // The plane must not wait; what does not fit is lost with the call that nobody hears any more.
+            // A media worker must not wait; what does not fit is lost with the call that nobody hears any more.
             let _ = door.try_send(Knock::Media { call, event });
         });
-        Plane::start(tell, prompts.clone(), recorder)?
+        Media::start(tell, prompts.clone(), recorder)?
     };
     let programs = programs(&options);
     let shipped = scripts(&options.data);
@@ -153,7 +153,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
         gateways: RefCell::default(),
         boards: RefCell::default(),
         supervisor: RefCell::default(),
-        plane,
+        media,
         prompts,
         net: RefCell::default(),
         topology: RefCell::new(Arc::new(Topology::direct())),

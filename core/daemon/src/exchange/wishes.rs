@@ -161,7 +161,7 @@ fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError
             Ok(())
         }
         ("media", Fault::Panic) => {
-            dir.0.plane.fall(why);
+            dir.0.media.panic(why);
             Ok(())
         }
         ("store", Fault::Panic) => {

@@ -94,29 +94,6 @@ fn sound(bytes: &[u8]) -> Result<Arc<[i16]>, String> {
     Ok(wav.at_8k().into())
 }
 
-/// An announcement on its way to an end.
-pub struct Clip {
-    sound: Arc<[i16]>,
-    at: usize,
-}
-
-impl Clip {
-    /// From the beginning.
-    pub fn new(sound: Arc<[i16]>) -> Clip {
-        Clip { sound, at: 0 }
-    }
-
-    /// Overwrites `out` with what comes next; true if that was the end.
-    pub fn fill(&mut self, out: &mut [i16]) -> bool {
-        out.fill(0);
-        let rest = self.sound.get(self.at..).unwrap_or_default();
-        let n = rest.len().min(out.len());
-        out[..n].copy_from_slice(&rest[..n]);
-        self.at += n;
-        self.at >= self.sound.len()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ringtrip_media::level;
@@ -151,14 +128,5 @@ mod tests {
         assert_eq!(prompts.find("hello").map(|s| s.len()), Some(8000), "8 kHz, whatever it was");
         assert_eq!(prompts.find("closed").map(|s| s.len()), Some(8000));
         assert!(prompts.find("congestion").is_some(), "ours stands in");
-    }
-
-    #[test]
-    fn a_clip_ends() {
-        let mut clip = Clip::new(Arc::from([7; 5].as_slice()));
-        let mut out = [1; 4];
-        assert!(!clip.fill(&mut out));
-        assert!(clip.fill(&mut out));
-        assert_eq!(out, [7, 0, 0, 0]);
     }
 }

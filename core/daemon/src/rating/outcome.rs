@@ -1,6 +1,6 @@
 //! What the outcome of an attempt says about its gateway.
 
-use ringtrip_exchange::post::Figures;
+use ringtrip_exchange::post::RtpStats;
 use ringtrip_model::party::Cause;
 use ringtrip_rating::quality::{Impairments, Outcome};
 
@@ -19,7 +19,7 @@ pub(super) fn outcome(cause: Cause, rang: bool) -> Option<Outcome> {
 }
 
 /// How a call sounded, as far as both ends know.
-pub(super) fn impairments(figures: &Figures) -> Option<Impairments> {
+pub(super) fn impairments(figures: &RtpStats) -> Option<Impairments> {
     let all = figures.received.saturating_add(figures.lost);
     if all < SOUND_ENOUGH {
         return None;

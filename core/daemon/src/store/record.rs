@@ -2,7 +2,7 @@
 //! `#[serde(default)]` and never renamed, so that an old journal can always be read.
 
 use ringtrip_exchange::cdr::{Cdr, Cost, Failed, Party};
-use ringtrip_exchange::post::Figures;
+use ringtrip_exchange::post::RtpStats;
 use ringtrip_exchange::route::{Quote, Step};
 use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{Cause, Source};
@@ -97,9 +97,9 @@ pub struct CdrRecord {
     /// The recording, a file in the recordings folder; null if there is none.
     #[serde(default)]
     pub recording: Option<String>,
-    /// Figures of the caller's end.
+    /// Statistics of the caller's end.
     pub a: Option<FiguresRecord>,
-    /// Figures of the called end.
+    /// Statistics of the called end.
     pub b: Option<FiguresRecord>,
 }
 
@@ -448,8 +448,8 @@ impl From<&Source> for SourceRecord {
     }
 }
 
-impl From<&Figures> for FiguresRecord {
-    fn from(f: &Figures) -> FiguresRecord {
+impl From<&RtpStats> for FiguresRecord {
+    fn from(f: &RtpStats) -> FiguresRecord {
         FiguresRecord {
             received: f.received,
             sent: f.sent,

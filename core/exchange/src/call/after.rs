@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::call::legs::Kind;
 use crate::call::machine::State;
 use crate::leg::LegCmd;
-use crate::post::{MediaCmd, Post};
+use crate::post::{MediaCommand, Post};
 use crate::route::AfterAnswer;
 use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{Key, KeyForm};
@@ -39,7 +39,7 @@ impl Call {
         let (false, Some(end)) = (parts.is_empty(), self.end_of(n)) else {
             return self.begin_recording(out);
         };
-        out.push(Post::Media(MediaCmd::Shield { end, on: true }));
+        out.push(Post::Media(MediaCommand::Mute { endpoint: end, on: true }));
         if let State::Up { after, .. } = &mut self.state {
             *after = Some(Box::new(After { rest: parts.into(), keys: VecDeque::new(), until: now }));
         }
@@ -64,7 +64,10 @@ impl Call {
                 Some(AfterAnswer::Keys(keys)) => after.keys = keys.0.chars().filter_map(Key::new).collect(),
                 None => {
                     *slot = None;
-                    out.extend(self.end_of(b).map(|end| Post::Media(MediaCmd::Shield { end, on: false })));
+                    out.extend(
+                        self.end_of(b)
+                            .map(|end| Post::Media(MediaCommand::Mute { endpoint: end, on: false })),
+                    );
                     return self.begin_recording(out);
                 }
             }

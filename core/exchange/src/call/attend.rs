@@ -18,7 +18,7 @@ use crate::call::legs::{Kind, LegStage};
 use crate::call::machine::State;
 use crate::emergency;
 use crate::leg::LegCmd;
-use crate::post::{End, MediaCmd, Post};
+use crate::post::{Endpoint, MediaCommand, Post};
 use crate::prompt;
 use crate::route::{Keys, Prelude, Question, Stage, Verdict, Wanted};
 use ringtrip_model::event::Event;
@@ -124,7 +124,11 @@ impl Call {
                 Some(Prelude::Play(prompt)) => {
                     before.until = now + PROMPT_WAIT;
                     if let Some(end) = self.attend(now, Ear::Any, out) {
-                        out.push(Post::Media(MediaCmd::Play { call: self.id(), end, prompt }));
+                        out.push(Post::Media(MediaCommand::PlayPrompt {
+                            call: self.id(),
+                            endpoint: end,
+                            prompt,
+                        }));
                         return;
                     }
                 }
@@ -150,8 +154,8 @@ impl Call {
         let Some(end) = self.attend(now, Ear::Talk, out) else {
             return self.finish(now, Cause::Incompatible, 'x', out);
         };
-        if let (End::Rtp(port), false) = (&end, self.speaks_events(self.a)) {
-            out.push(Post::Media(MediaCmd::Hear { port: *port, keys: true }));
+        if let (Endpoint::Rtp(port), false) = (&end, self.speaks_events(self.a)) {
+            out.push(Post::Media(MediaCommand::DetectDtmf { port: *port, on: true }));
         }
         let phase = if wrong.is_some() { Phase::Wrong } else { Phase::Prompt };
         let (until, by) = (now + PROMPT_WAIT, now + PROMPT_WAIT + ENTRY);
@@ -160,25 +164,28 @@ impl Call {
         match wrong {
             Some(prompt) => {
                 let prompt = prompt.to_owned();
-                out.push(Post::Media(MediaCmd::Play { call: self.id(), end, prompt }));
+                out.push(Post::Media(MediaCommand::PlayPrompt { call: self.id(), endpoint: end, prompt }));
             }
             None => self.say_question(now, end, out),
         }
     }
 
-    fn say_question(&mut self, now: Instant, end: End, out: &mut Vec<Post>) {
+    fn say_question(&mut self, now: Instant, end: Endpoint, out: &mut Vec<Post>) {
         let call = self.id();
         let State::Asking(asking) = &mut self.state else { return };
         match asking.asked.question.prompt.clone() {
             Some(prompt) => {
                 asking.phase = Phase::Prompt;
                 asking.until = now + PROMPT_WAIT;
-                out.push(Post::Media(MediaCmd::Play { call, end, prompt }));
+                out.push(Post::Media(MediaCommand::PlayPrompt { call, endpoint: end, prompt }));
             }
             None => {
                 asking.phase = Phase::Keys;
                 (asking.until, asking.by) = (now + FIRST_KEY, now + ENTRY);
-                out.push(Post::Media(MediaCmd::Tone { end, tone: self.setup.prompt.clone() }));
+                out.push(Post::Media(MediaCommand::PlayTone {
+                    endpoint: end,
+                    tone: self.setup.prompt.clone(),
+                }));
             }
         }
     }
@@ -192,10 +199,10 @@ impl Call {
     /// any more, for they may sound as well; the first one has been heard already then.
     pub(super) fn key_in_words(&mut self, now: Instant, key: Key, out: &mut Vec<Post>) {
         let port = match self.end_of(self.a) {
-            Some(End::Rtp(port)) if !self.speaks_events(self.a) => Some(port),
+            Some(Endpoint::Rtp(port)) if !self.speaks_events(self.a) => Some(port),
             _ => None,
         };
-        out.extend(port.map(|port| Post::Media(MediaCmd::Hear { port, keys: false })));
+        out.extend(port.map(|port| Post::Media(MediaCommand::DetectDtmf { port, on: false })));
         let State::Asking(asking) = &mut self.state else { return };
         let heard = asking.tone.take().is_some_and(|(tone, at)| tone == key && now < at + ECHO);
         if !heard {
@@ -216,7 +223,7 @@ impl Call {
         let Some(end) = self.end_of(self.a) else { return };
         let State::Asking(asking) = &mut self.state else { return };
         if asking.keys.is_empty() {
-            out.push(Post::Media(MediaCmd::Quiet { end }));
+            out.push(Post::Media(MediaCommand::StopPlayback { endpoint: end }));
         }
         if asking.phase != Phase::Keys {
             asking.phase = Phase::Keys;
@@ -246,11 +253,11 @@ impl Call {
         let keys = std::mem::take(&mut asking.keys);
         let mut asked = Asked { question: asking.asked.question.clone(), tries: asking.asked.tries };
         asked.tries = asked.tries.saturating_add(1);
-        out.extend(end.map(|end| Post::Media(MediaCmd::Quiet { end })));
-        if let Some(End::Rtp(port)) = self.end_of(self.a)
+        out.extend(end.map(|end| Post::Media(MediaCommand::StopPlayback { endpoint: end })));
+        if let Some(Endpoint::Rtp(port)) = self.end_of(self.a)
             && !self.speaks_events(self.a)
         {
-            out.push(Post::Media(MediaCmd::Hear { port, keys: false }));
+            out.push(Post::Media(MediaCommand::DetectDtmf { port, on: false }));
         }
         if keys.is_empty() {
             return self.ask_or_give_up(now, asked, None, Cause::Invalid, out);
@@ -325,7 +332,7 @@ impl Call {
         match self.attend(now, Ear::Early, out) {
             Some(end) => {
                 let prompt = prompt.to_owned();
-                out.push(Post::Media(MediaCmd::Play { call: self.id(), end, prompt }));
+                out.push(Post::Media(MediaCommand::PlayPrompt { call: self.id(), endpoint: end, prompt }));
                 self.state = State::Saying { until: now + REASON_WAIT, cause, by: 'x', talked: None };
             }
             None => self.finish(now, cause, 'x', out),
@@ -356,7 +363,7 @@ impl Call {
             Cause::Busy | Cause::Declined | Cause::NoAnswer => {
                 let Some(end) = self.end_of(self.a) else { return self.finish(now, cause, 'x', out) };
                 let tone = self.setup.busy.clone();
-                out.push(Post::Media(MediaCmd::Tone { end, tone }));
+                out.push(Post::Media(MediaCommand::PlayTone { endpoint: end, tone }));
                 self.state = State::Saying { until: now + BUSY_TONE, cause, by: 'x', talked: None };
             }
             Cause::Barred => self.say_and_finish(now, cause, prompt::NOT_ALLOWED, out),
@@ -391,7 +398,7 @@ impl Call {
             self.end_leg(now, n, Cause::Spent, out);
         }
         if self.path.joined().is_some() {
-            out.push(Post::Media(MediaCmd::Part { call: self.id() }));
+            out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id() }));
             // Two parties may have agreed on a codec that we do not speak ourselves.
             self.tell(now, self.a, LegCmd::Change(Sound::analog()), out);
         }
@@ -404,12 +411,12 @@ impl Call {
     /// An announcement to the caller while the call goes on.
     pub(super) fn say(&mut self, prompt: String, out: &mut Vec<Post>) {
         if let (State::Up { .. }, Some(end)) = (&self.state, self.end_of(self.a)) {
-            out.push(Post::Media(MediaCmd::Play { call: self.id(), end, prompt }));
+            out.push(Post::Media(MediaCommand::PlayPrompt { call: self.id(), endpoint: end, prompt }));
         }
     }
 
     /// An announcement has ended.
-    pub(super) fn played(&mut self, now: Instant, end: &End, out: &mut Vec<Post>) {
+    pub(super) fn played(&mut self, now: Instant, end: &Endpoint, out: &mut Vec<Post>) {
         if self.end_of(self.a).as_ref() != Some(end) {
             return;
         }
@@ -464,7 +471,7 @@ impl Call {
     }
 
     /// Makes that the caller hears us; where he does.
-    fn attend(&mut self, now: Instant, ear: Ear, out: &mut Vec<Post>) -> Option<End> {
+    fn attend(&mut self, now: Instant, ear: Ear, out: &mut Vec<Post>) -> Option<Endpoint> {
         let leg = self.legs.iter_mut().find(|l| l.id == self.a && l.stage.lives())?;
         let cmd = match &leg.kind {
             Kind::Sip(_) if leg.stage == LegStage::Up => None,
@@ -483,7 +490,7 @@ impl Call {
         if let Some(cmd) = cmd {
             self.tell(now, self.a, cmd, out);
         }
-        self.sync_faces(out);
+        self.sync_parameters(out);
         self.end_of(self.a)
     }
 

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::call::machine::{Awaited, State};
 use crate::call::setup::{FIGURES_WAIT, LEGS_WAIT};
 use crate::cdr::{Cost, Party};
-use crate::post::{End, Figures, MediaCmd, Post};
+use crate::post::{Endpoint, MediaCommand, Post, RtpStats};
 use crate::route::Quote;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::LegId;
@@ -28,7 +28,7 @@ impl Call {
         self.end_all(now, cause, None, out);
         self.close_record(now, talked.unwrap_or(now), cause, by, out);
         let figures = if self.path.used() {
-            out.push(Post::Media(MediaCmd::Close { call: self.id() }));
+            out.push(Post::Media(MediaCommand::Close { call: self.id() }));
             Awaited::Until(now + FIGURES_WAIT)
         } else {
             out.push(Post::Keep(self.cdr.clone()));
@@ -104,11 +104,11 @@ impl Call {
         let (Some(a), Some(b)) = (self.end_of(self.a), self.path.end_b().cloned()) else { return };
         let file = format!("{}.wav", self.id());
         self.cdr.recording = Some(file.clone());
-        out.push(Post::Media(MediaCmd::Record { call: self.id(), a, b, file }));
+        out.push(Post::Media(MediaCommand::Record { call: self.id(), a, b, file }));
     }
 
     /// The media plane says what an end has measured.
-    pub(super) fn measured(&mut self, end: &End, figures: Figures, out: &mut Vec<Post>) {
+    pub(super) fn measured(&mut self, end: &Endpoint, figures: RtpStats, out: &mut Vec<Post>) {
         let b = self.path.end_b();
         if b == Some(end) {
             self.cdr.b = Some(figures)

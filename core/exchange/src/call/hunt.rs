@@ -14,7 +14,7 @@ use crate::call::setup::{EMERGENCY_FIND, EMERGENCY_WAIT, FIND_WAIT};
 use crate::cdr::Failed;
 use crate::emergency::EmergencyCall;
 use crate::leg::Placement;
-use crate::post::{MediaCmd, Post};
+use crate::post::{MediaCommand, Post};
 use crate::route::{Attempt, Found, Provenance, Stage, Target};
 use ringtrip_config::{Config, Rule};
 use ringtrip_model::event::Event;
@@ -334,7 +334,7 @@ impl Call {
         hunt.ended(cause, attempt, &self.setup.config);
         self.note_failed(now, n, cause);
         self.path.lost(n);
-        out.push(Post::Media(MediaCmd::Part { call: self.id() }));
+        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id() }));
         self.cdr.answered_after = None;
         self.state = State::Hunting(hunt);
         out.push(Post::Keep(self.cdr.clone()));

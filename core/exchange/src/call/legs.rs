@@ -12,7 +12,7 @@ use crate::call::machine::{Call, State};
 use crate::call::setup::CallSetup;
 use crate::leg::sip::{Room, SipLeg};
 use crate::leg::{LegCmd, LegEvent, Placement, Random};
-use crate::post::{End, LineInput, Post};
+use crate::post::{Endpoint, LineInput, Post};
 use crate::route::{Attempt, Credentials, Found, HeaderName, Target};
 use ringtrip_model::ids::{ExtId, LegId, LineId};
 use ringtrip_model::party::{Cause, Source};
@@ -256,11 +256,11 @@ impl Call {
     }
 
     /// The media end of a leg; a line that the configuration does not know has none.
-    pub(super) fn end_of(&self, n: LegId) -> Option<End> {
+    pub(super) fn end_of(&self, n: LegId) -> Option<Endpoint> {
         let leg = self.leg(n)?;
         match &leg.kind {
-            Kind::Sip(_) => leg.port.map(End::Rtp),
-            Kind::Line(line) => self.setup.port(line).cloned().map(End::Port),
+            Kind::Sip(_) => leg.port.map(Endpoint::Rtp),
+            Kind::Line(line) => self.setup.port(line).cloned().map(Endpoint::Port),
         }
     }
 }

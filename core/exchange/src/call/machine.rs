@@ -19,7 +19,7 @@ use crate::emergency;
 use crate::leg::sip::SipLeg;
 use crate::leg::{LegCmd, LegEvent, Placement, Random};
 use crate::number;
-use crate::post::{CallInput, LegInput, MediaCmd, MediaEvent, Post};
+use crate::post::{CallInput, LegInput, MediaCommand, MediaEvent, Post};
 use crate::route::{Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, LegId, LineId};
@@ -79,7 +79,7 @@ pub(super) enum State {
     Up { b: LegId, until: Option<Instant>, after: Option<Box<After>>, hunt: Option<Box<Hunt>> },
     /// The caller hears why there is no call, or no longer. `talked`: until when two parties talked.
     Saying { until: Instant, cause: Cause, by: char, talked: Option<Instant> },
-    /// Ended. Figures are awaited for the CDR, and the last transactions of SIP legs.
+    /// Ended. Statistics are awaited for the CDR, and the last transactions of SIP legs.
     Closing { figures: Awaited, legs_by: Instant },
     /// Nothing is left.
     Over,
@@ -295,7 +295,7 @@ impl Call {
             let setup = &self.setup;
             leg.tell(now, LegCmd::End(Cause::SystemFailure), setup, &mut self.rand, &mut said, out);
         }
-        out.push(Post::Media(MediaCmd::Close { call: self.id }));
+        out.push(Post::Media(MediaCommand::Close { call: self.id }));
         if self.cdr.cause.is_none() {
             self.close_record(now, now, Cause::SystemFailure, 'x', out);
         }
@@ -436,7 +436,7 @@ impl Call {
         while let Some((n, event)) = self.inbox.pop_front() {
             self.leg_said(now, n, event, out);
         }
-        self.sync_faces(out);
+        self.sync_parameters(out);
         for leg in &mut self.legs {
             if let (Kind::Sip(sip), LegStage::Leaving) = (&leg.kind, leg.stage)
                 && sip.is_gone()
@@ -603,10 +603,12 @@ impl Call {
 
     fn heard(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Post>) {
         match event {
-            MediaEvent::Digit { end, key, ms, form } => self.media_digit(now, &end, (key, ms), form, out),
-            MediaEvent::Stopped { end } => self.stopped(now, &end, out),
-            MediaEvent::Played { end } => self.played(now, &end, out),
-            MediaEvent::Figures { end, figures } => self.measured(&end, figures, out),
+            MediaEvent::Digit { endpoint: end, key, ms, form } => {
+                self.media_digit(now, &end, (key, ms), form, out)
+            }
+            MediaEvent::RtpTimeout { endpoint: end } => self.stopped(now, &end, out),
+            MediaEvent::Played { endpoint: end } => self.played(now, &end, out),
+            MediaEvent::Stats { endpoint: end, stats: figures } => self.measured(&end, figures, out),
             // Tones and caller ID are the business of lines; a ringback tone ends when it is stopped.
             _ => {}
         }

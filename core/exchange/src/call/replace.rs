@@ -8,7 +8,7 @@ use crate::call::legs::{Kind, LegStage};
 use crate::call::machine::State;
 use crate::leg::LegCmd;
 use crate::leg::sip::{SipLeg, refusal};
-use crate::post::{MediaCmd, Post, ReplacingInvite};
+use crate::post::{MediaCommand, Post, ReplacingInvite};
 use ringtrip_media::sound::Sound;
 use ringtrip_model::ids::LegId;
 use ringtrip_model::party::Cause;
@@ -68,7 +68,7 @@ impl Call {
         if let Some(leg) = self.leg_mut(new) {
             leg.stage = LegStage::Up;
         }
-        out.push(Post::Media(MediaCmd::Part { call: self.id }));
+        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id }));
         self.path.restart();
         self.party_leaves(now, old);
         self.end_leg(now, old, Cause::Normal, out);

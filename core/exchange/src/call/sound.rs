@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::call::legs::{Kind, LegStage};
 use crate::call::machine::State;
 use crate::leg::LegCmd;
-use crate::post::{End, MediaCmd, Post};
+use crate::post::{Endpoint, MediaCommand, Post};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{Cause, Key, KeyForm};
@@ -17,7 +17,7 @@ use ringtrip_model::party::{Cause, Key, KeyForm};
 #[derive(Debug, Default)]
 pub(super) struct Path {
     /// The called leg that the caller is joined to, with its end.
-    joined: Option<(LegId, End)>,
+    joined: Option<(LegId, Endpoint)>,
     /// Was anything asked at all? Then the media plane has figures to say.
     used: bool,
     /// The caller has heard sound before the answer: his phone makes no ringback of its own any more.
@@ -37,7 +37,7 @@ impl Path {
     pub(super) fn joined(&self) -> Option<LegId> {
         self.joined.as_ref().map(|(n, _)| *n)
     }
-    pub(super) fn end_b(&self) -> Option<&End> {
+    pub(super) fn end_b(&self) -> Option<&Endpoint> {
         self.joined.as_ref().map(|(_, end)| end)
     }
     pub(super) fn attended(&self) -> bool {
@@ -99,8 +99,11 @@ impl Call {
             if let (false, Some(end)) = (self.path.ringback, self.end_of(self.a)) {
                 self.path.ringback = true;
                 self.path.used = true;
-                self.sync_faces(out);
-                out.push(Post::Media(MediaCmd::Tone { end, tone: self.setup.ringback.clone() }));
+                self.sync_parameters(out);
+                out.push(Post::Media(MediaCommand::PlayTone {
+                    endpoint: end,
+                    tone: self.setup.ringback.clone(),
+                }));
             }
         } else if !self.path.told_ringing {
             self.path.told_ringing = true;
@@ -127,29 +130,29 @@ impl Call {
         }
         let (Some(a), Some(b)) = (self.end_of(self.a), self.end_of(n)) else { return };
         if std::mem::take(&mut self.path.ringback) {
-            out.push(Post::Media(MediaCmd::Quiet { end: a.clone() }));
+            out.push(Post::Media(MediaCommand::StopPlayback { endpoint: a.clone() }));
         }
         self.path.joined = Some((n, b.clone()));
         self.path.used = true;
-        self.sync_faces(out);
-        out.push(Post::Media(MediaCmd::Join { call: self.id(), a, b }));
+        self.sync_parameters(out);
+        out.push(Post::Media(MediaCommand::Bridge { bridge: self.id(), members: vec![a, b] }));
     }
 
     /// Tells the media plane how the two legs that talk have negotiated, where that changed.
-    pub(super) fn sync_faces(&mut self, out: &mut Vec<Post>) {
+    pub(super) fn sync_parameters(&mut self, out: &mut Vec<Post>) {
         if !self.path.used || matches!(self.state, State::Closing { .. } | State::Over) {
             return;
         }
-        let (call, a, b) = (self.id(), self.a, self.path.joined());
+        let (a, b) = (self.a, self.path.joined());
         for leg in self.legs.iter_mut().filter(|l| l.stage.lives()) {
             if leg.id != a && Some(leg.id) != b {
                 continue;
             }
             if let (Kind::Sip(sip), Some(port)) = (&mut leg.kind, leg.port)
-                && let Some(mut face) = sip.take_face()
+                && let Some(mut parameters) = sip.take_parameters()
             {
-                face.timeout = self.setup.config.limits.rtp_timeout;
-                out.push(Post::Media(MediaCmd::Face { call, port, face: Box::new(face) }));
+                parameters.timeout = self.setup.config.limits.rtp_timeout;
+                out.push(Post::Media(MediaCommand::SetParameters { port, parameters: Box::new(parameters) }));
             }
         }
     }
@@ -178,7 +181,7 @@ impl Call {
     pub(super) fn media_digit(
         &mut self,
         now: Instant,
-        end: &End,
+        end: &Endpoint,
         (key, ms): (Key, u16),
         form: KeyForm,
         out: &mut Vec<Post>,
@@ -208,7 +211,7 @@ impl Call {
     }
 
     /// No sound came for a minute though some should. On hold none should.
-    pub(super) fn stopped(&mut self, now: Instant, end: &End, out: &mut Vec<Post>) {
+    pub(super) fn stopped(&mut self, now: Instant, end: &Endpoint, out: &mut Vec<Post>) {
         if !matches!(self.state, State::Up { .. }) {
             return;
         }

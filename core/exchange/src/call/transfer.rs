@@ -22,7 +22,7 @@ use crate::call::machine::State;
 use crate::call::setup::{FIND_WAIT, ROUTE_WAIT};
 use crate::leg::sip::owner_of_tag;
 use crate::leg::{LegCmd, Replaces, TransferRequest, TransferStatus};
-use crate::post::{LegInput, MediaCmd, Post, TakeOver};
+use crate::post::{LegInput, MediaCommand, Post, TakeOver};
 use crate::route::{RouteQuery, Stage};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{ExtId, LegId};
@@ -91,7 +91,7 @@ impl Call {
 
     /// The other side waits, and hears what we play.
     fn wait_for_target(&mut self, now: Instant, other: LegId, out: &mut Vec<Post>) {
-        out.push(Post::Media(MediaCmd::Part { call: self.id }));
+        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id }));
         self.path.restart();
         self.a = other;
         // It may have agreed with the transferor on a codec that we cannot speak.
@@ -184,7 +184,7 @@ impl Call {
     pub(super) fn transfer_failed(&mut self, now: Instant, cause: Cause, out: &mut Vec<Post>) {
         let Some(Transfer::Hunting(hunting)) = self.transfer.take().map(|transfer| *transfer) else { return };
         if let (true, Some(end)) = (self.path.takes_ringback(), self.end_of(self.a)) {
-            out.push(Post::Media(MediaCmd::Quiet { end }));
+            out.push(Post::Media(MediaCommand::StopPlayback { endpoint: end }));
         }
         let Some(by) = hunting.by else {
             self.path.attend(false);

@@ -17,7 +17,7 @@ use crate::emergency;
 use crate::leg::LegCmd;
 use crate::leg::index::LegIndex;
 use crate::owner::Ask;
-use crate::post::{LineInput, MediaCmd, Post};
+use crate::post::{LineInput, MediaCommand, Post};
 use crate::route::WallTime;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::CallId;
@@ -155,7 +155,7 @@ impl Directory {
     /// A call failed and could not even end its legs: the lines that it spoke with are freed, and its record is closed in
     /// its stead. It is not over for that ([`Directory::call_over`]).
     pub fn call_failed(&mut self, call: CallId, legs: &LegIndex, at: WallTime, out: &mut Vec<Post>) {
-        out.push(Post::Media(MediaCmd::Close { call }));
+        out.push(Post::Media(MediaCommand::Close { call }));
         let its = self.lines.legs().filter(|(_, leg)| legs.call_of(*leg) == Some(call));
         out.extend(its.map(|(line, leg)| {
             let cmd = LegCmd::End(Cause::SystemFailure);

@@ -32,7 +32,7 @@ use self::contacts::Contacts;
 use self::lines::Lines;
 use self::pins::PinGuard;
 use crate::leg::{LegCmd, LegEvent};
-use crate::post::{CallInput, End, GatewayInput, LegInput, LineInput, MediaEvent, Post};
+use crate::post::{CallInput, Endpoint, GatewayInput, LegInput, LineInput, MediaEvent, Post};
 use crate::route::{AdHoc, Found, Target};
 use ringtrip_config::Config;
 use ringtrip_model::ids::{CallId, ExtId, GatewayId, LineId, PortRef};
@@ -153,12 +153,12 @@ impl Directory {
 
     /// The media engine reports something: the line at that port is told, or the call.
     pub fn media(&self, call: Option<CallId>, event: MediaEvent) -> Option<Post> {
-        let line = match event.end() {
-            End::Port(port) => self.line_at(port),
-            End::Rtp(_) => None,
+        let line = match event.endpoint() {
+            Endpoint::Port(port) => self.line_at(port),
+            Endpoint::Rtp(_) => None,
         };
         // Statistics of a port belong to the call that it was joined to, announcements to the call that asked for them.
-        let of_call = matches!(event, MediaEvent::Figures { .. } | MediaEvent::Played { .. });
+        let of_call = matches!(event, MediaEvent::Stats { .. } | MediaEvent::Played { .. });
         match (line, call) {
             (Some(line), call) if call.is_none() || !of_call => {
                 Some(Post::Line { line: line.clone(), input: LineInput::Media(event) })

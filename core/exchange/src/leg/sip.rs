@@ -39,7 +39,7 @@ use smallvec::SmallVec;
 use crate::call::CallSetup;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, ClientTx, Owner, Told};
-use crate::post::{Post, RtpFace};
+use crate::post::{MediaParameters, Post};
 use crate::route::SipWay;
 use ringtrip_model::ids::LegId;
 use ringtrip_model::party::Cause;
@@ -252,13 +252,14 @@ impl SipLeg {
     }
 
     /// How the media plane should talk to the peer, if that changed since it was last asked.
-    pub(crate) fn take_face(&mut self) -> Option<RtpFace> {
-        let face = self.talk.take_face()?;
+    pub(crate) fn take_parameters(&mut self) -> Option<MediaParameters> {
+        let parameters = self.talk.take_parameters()?;
         let ip = self.signals_from;
-        let also = Some(ip).filter(|ip| *ip != face.remote.ip() && !ip.is_unspecified());
-        let unreachable = also.is_some_and(|ip| nat::is_private(face.remote.ip()) && !nat::is_private(ip));
+        let also = Some(ip).filter(|ip| *ip != parameters.remote.ip() && !ip.is_unspecified());
+        let unreachable =
+            also.is_some_and(|ip| nat::is_private(parameters.remote.ip()) && !nat::is_private(ip));
         let local = Some(self.flow.local.ip()).filter(|ip| !ip.is_unspecified());
-        Some(RtpFace { also, unreachable, local, ..face })
+        Some(MediaParameters { also, unreachable, local, ..parameters })
     }
 
     /// The call tells the leg something.

@@ -7,7 +7,7 @@ use ringtrip_media::tone::Tone;
 
 use crate::leg::LegEvent;
 use crate::line::Wall;
-use crate::post::{End, LegInput, Listen, MediaCmd, Post};
+use crate::post::{DetectorConfig, Endpoint, LegInput, MediaCommand, Post};
 use crate::route::Keys;
 use ringtrip_model::board::BoardCmd;
 use ringtrip_model::event::Event;
@@ -26,17 +26,17 @@ pub(super) struct Wire {
     pub milliamps: Option<f32>,
     /// A tone of ours may be sounding. `ToneEnded` does not clear it: that word may cross the next tone on its way.
     sounding: bool,
-    listening: Listen,
+    listening: DetectorConfig,
 }
 
 impl Wire {
     pub fn new(line: LineId, port: PortRef, ids: Ids, wall: Wall) -> Wire {
         let (volts, milliamps, sounding) = (None, None, false);
-        Wire { line, port, ids, wall, volts, milliamps, sounding, listening: Listen::default() }
+        Wire { line, port, ids, wall, volts, milliamps, sounding, listening: DetectorConfig::default() }
     }
 
-    pub fn end(&self) -> End {
-        End::Port(self.port.clone())
+    pub fn end(&self) -> Endpoint {
+        Endpoint::Port(self.port.clone())
     }
 
     pub fn board(&self, cmd: BoardCmd, out: &mut Vec<Post>) {
@@ -45,14 +45,14 @@ impl Wire {
 
     pub fn tone(&mut self, tone: &Tone, out: &mut Vec<Post>) {
         self.sounding = true;
-        out.push(Post::Media(MediaCmd::Tone { end: self.end(), tone: tone.clone() }));
+        out.push(Post::Media(MediaCommand::PlayTone { endpoint: self.end(), tone: tone.clone() }));
     }
 
     /// Ringback, unless the far side sounds.
     pub fn ringback(&mut self, tone: &Tone, out: &mut Vec<Post>) {
         self.sounding = true;
         let port = self.port.clone();
-        out.push(Post::Media(MediaCmd::Ringback { port, tone: tone.clone() }));
+        out.push(Post::Media(MediaCommand::PlayRingback { port, tone: tone.clone() }));
     }
 
     /// The far side promises sound before the answer. Where it rings already, that goes on until the sound is there.
@@ -66,7 +66,7 @@ impl Wire {
     /// Stops a tone, if one may be sounding.
     pub fn hush(&mut self, out: &mut Vec<Post>) {
         if std::mem::take(&mut self.sounding) {
-            out.push(Post::Media(MediaCmd::Quiet { end: self.end() }));
+            out.push(Post::Media(MediaCommand::StopPlayback { endpoint: self.end() }));
         }
     }
 
@@ -74,15 +74,18 @@ impl Wire {
     pub fn clear(&mut self, out: &mut Vec<Post>) {
         self.sounding = true;
         self.hush(out);
-        self.listening = Listen::default();
-        out.push(Post::Media(MediaCmd::Listen { port: self.port.clone(), what: Listen::default() }));
+        self.listening = DetectorConfig::default();
+        out.push(Post::Media(MediaCommand::Detect {
+            port: self.port.clone(),
+            config: DetectorConfig::default(),
+        }));
     }
 
     /// Listens for this and nothing else.
-    pub fn listen(&mut self, what: Listen, out: &mut Vec<Post>) {
+    pub fn listen(&mut self, what: DetectorConfig, out: &mut Vec<Post>) {
         if self.listening != what {
             self.listening = what.clone();
-            out.push(Post::Media(MediaCmd::Listen { port: self.port.clone(), what }));
+            out.push(Post::Media(MediaCommand::Detect { port: self.port.clone(), config: what }));
         }
     }
 
@@ -180,8 +183,8 @@ impl Outbox {
         let keys = std::mem::take(&mut self.waiting);
         self.over = (!keys.is_empty()).then(|| now + pace.time(&keys));
         if !keys.is_empty() {
-            out.push(Post::Media(MediaCmd::Digits {
-                end: wire.end(),
+            out.push(Post::Media(MediaCommand::SendDigits {
+                endpoint: wire.end(),
                 keys: Keys(keys),
                 on: pace.on,
                 off: pace.off,

@@ -169,7 +169,13 @@ fn attribute(m: &mut Media, value: &str) {
         "ptime" => {
             m.ptime = value.split('.').next().and_then(|v| v.parse().ok()).filter(|p| (10..=60).contains(p))
         }
-        "rtcp" => m.rtcp_port = value.split_ascii_whitespace().next().and_then(|p| p.parse().ok()),
+        // `53020 IN IP4 192.0.2.1`, or the port alone.
+        "rtcp" => {
+            let mut words = value.split_ascii_whitespace();
+            m.rtcp_port = words.next().and_then(|p| p.parse().ok());
+            m.rtcp_addr =
+                words.nth(2).and_then(|ip| ip.parse().ok()).filter(|ip: &IpAddr| !ip.is_multicast());
+        }
         "rtcp-mux" => m.rtcp_mux = true,
         "crypto" if m.crypto.len() < sdes::MAX_LINES => match Crypto::parse(value) {
             Ok(crypto) => m.crypto.push(crypto),

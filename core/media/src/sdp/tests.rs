@@ -67,6 +67,27 @@ fn forms_in_the_field() {
     check("multicast", "c=IN IP4 224.2.1.1/127\nm=audio 4000 RTP/AVP 0", None, SendOnly);
 }
 
+/// RFC 3605 and RFC 5761.
+#[test]
+fn where_rtcp_is() {
+    let check = |attributes: &str, rtcp: RtcpPort| {
+        let s = sdp(&format!("v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\n{attributes}\r\n"));
+        assert_eq!(s.sound().map(|(_, sound)| sound.rtcp), Some(rtcp), "{attributes}");
+    };
+    check("a=ptime:20", RtcpPort::Next);
+    check("a=rtcp:53020", RtcpPort::Port(53_020));
+    check("a=rtcp:53020 IN IP4 10.0.0.1", RtcpPort::Port(53_020));
+    check("a=rtcp:53020 IN IP4 192.0.2.7", RtcpPort::Named("192.0.2.7:53020".parse().expect("address")));
+    check(
+        "a=rtcp:53020 IN IP6 2001:db8::7",
+        RtcpPort::Named("[2001:db8::7]:53020".parse().expect("address")),
+    );
+    check("a=rtcp:53020 IN IP4 224.0.0.7", RtcpPort::Port(53_020));
+    check("a=rtcp:0\r\na=rtcp:", RtcpPort::Next);
+    check("a=rtcp:70000", RtcpPort::Next);
+    check("a=rtcp:4000\r\na=rtcp-mux", RtcpPort::Shared);
+}
+
 #[test]
 fn what_is_no_usable_audio() {
     let check = |section: &str| {
@@ -113,6 +134,7 @@ fn an_offer_reads_back() {
         telephone_event: Some(101),
         ptime: Some(30),
         direction: Direction::SendOnly,
+        rtcp: RtcpPort::Shared,
     };
     let mut session = SdpSession::new(77);
     let text = session.offer("198.51.100.1:30000".parse().expect("address"), &sound);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::sdes::Crypto;
 use super::{Media, Sdp};
-use crate::sound::Sound;
+use crate::sound::{RtcpPort, Sound};
 
 /// Our side of one session: its identity, and the version that grows when something changes (RFC 3264 §8).
 #[derive(Clone, PartialEq, Eq)]
@@ -143,6 +143,9 @@ fn section(out: &mut String, port: u16, proto: &str, sound: &Sound, crypto: &[Cr
     crypto.iter().for_each(|line| line.write(out));
     let _ = write!(out, "a=ptime:{}\r\n", sound.ptime.unwrap_or(20));
     let _ = write!(out, "a={}\r\n", sound.direction.word());
+    if sound.rtcp == RtcpPort::Shared {
+        out.push_str("a=rtcp-mux\r\n");
+    }
 }
 
 fn refused(out: &mut String, m: &Media) {

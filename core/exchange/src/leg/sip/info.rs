@@ -6,7 +6,7 @@ use ringtrip_sip::name::Name;
 
 use crate::leg::LegEvent;
 use crate::leg::sip::{Phase, Room, SipLeg};
-use crate::post::{End, MediaCmd, Post};
+use crate::post::{Endpoint, MediaCommand, Post};
 use crate::route::Keys;
 use ringtrip_model::party::{Key, KeyForm};
 
@@ -86,9 +86,9 @@ impl SipLeg {
             let body = format!("Signal={}\r\nDuration={ms}\r\n", key.as_char());
             self.info("application/dtmf-relay", body, room);
         } else if self.talk.speaks_events() || form != KeyForm::InBand {
-            let end = End::Rtp(self.talk.port());
+            let end = Endpoint::Rtp(self.talk.port());
             let keys = Keys(key.as_char().to_string());
-            room.out.push(Post::Media(MediaCmd::Digits { end, keys, on: ms, off: PAUSE }));
+            room.out.push(Post::Media(MediaCommand::SendDigits { endpoint: end, keys, on: ms, off: PAUSE }));
         }
     }
 

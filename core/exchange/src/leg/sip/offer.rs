@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use ringtrip_media::sdp::{Sdp, SdpSession};
-use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
+use ringtrip_media::sound::{Codec, CodecKind, Direction, RtcpPort, Sound};
+use ringtrip_media::transform::Protection;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::next_hop::HostName;
 use ringtrip_sip::{Headers, body};
 
-use crate::post::RtpFace;
+use crate::post::MediaParameters;
 
 /// The talk of one leg with its peer about sound.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Talk {
     allowed: Vec<CodecKind>,
     /// Our offer has no answer yet.
     offering: bool,
-    /// The face changed since the media plane was told.
+    /// The parameters changed since the media engine was told.
     dirty: bool,
     /// How many offers have had their answer.
     agreement: u32,
@@ -168,6 +169,7 @@ impl Talk {
             telephone_event: events,
             ptime: Some(PTIME),
             direction: far.map_or(Direction::SendRecv, |far| far.direction),
+            rtcp: self.own_rtcp(),
         };
         self.offering = true;
         self.say(sound)
@@ -184,6 +186,8 @@ impl Talk {
             telephone_event: offer.telephone_event,
             ptime: Some(offer.ptime.unwrap_or(PTIME)),
             direction: far.direction.within(offer.direction),
+            // Who would share a port with RTCP is met there (RFC 5761 §5.1.1); ours is else the next one.
+            rtcp: if offer.rtcp == RtcpPort::Shared { RtcpPort::Shared } else { RtcpPort::Next },
         };
         self.offering = false;
         self.dirty = true;
@@ -313,17 +317,19 @@ impl Talk {
         local.direction != far.direction || !passes
     }
 
-    pub(super) fn take_face(&mut self) -> Option<RtpFace> {
+    pub(super) fn take_parameters(&mut self) -> Option<MediaParameters> {
         if !self.dirty || !self.settled() {
             return None;
         }
         let (local, remote) = (self.local.as_ref()?, self.remote.as_ref()?);
-        let face = RtpFace {
+        let parameters = MediaParameters {
             remote: self.address?,
             also: None,
             agreement: self.agreement,
             unreachable: false,
             local: None,
+            rtcp: rtcp(local, remote),
+            protection: Protection::None,
             send: remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind))?.clone(),
             receive: local.codecs.clone(),
             telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),
@@ -333,7 +339,13 @@ impl Talk {
             timeout: None,
         };
         self.dirty = false;
-        Some(face)
+        Some(parameters)
+    }
+
+    /// Do both sides share the port of RTP? We do not begin with that, but keep it in later offers.
+    fn own_rtcp(&self) -> RtcpPort {
+        let shares = |sound: &Option<Sound>| sound.as_ref().is_some_and(|s| s.rtcp == RtcpPort::Shared);
+        if shares(&self.local) && shares(&self.remote) { RtcpPort::Shared } else { RtcpPort::Next }
     }
 
     /// Writes what we say. The version grows by itself when it differs from what we said before.
@@ -406,4 +418,13 @@ fn transcodes(kind: CodecKind) -> bool {
 /// Can sound of this codec reach a side that speaks `sound`?
 fn speaks(sound: &Sound, kind: CodecKind) -> bool {
     sound.codecs.iter().any(|c| c.kind == kind || (transcodes(kind) && transcodes(c.kind)))
+}
+
+/// Where the peer's RTCP is: shared only if both sides said so (RFC 5761 §5.1.1).
+fn rtcp(local: &Sound, remote: &Sound) -> RtcpPort {
+    match (local.rtcp, remote.rtcp) {
+        (RtcpPort::Shared, RtcpPort::Shared) => RtcpPort::Shared,
+        (_, RtcpPort::Shared) => RtcpPort::Next,
+        (_, other) => other,
+    }
 }

@@ -7,7 +7,7 @@ use ringtrip_media::sound::Sound;
 
 use crate::leg::LegEvent;
 use crate::line::words::Disconnect;
-use crate::post::{Listen, Post};
+use crate::post::{DetectorConfig, Post};
 use ringtrip_config::AnswerOn;
 use ringtrip_model::party::Cause;
 
@@ -57,7 +57,7 @@ impl Fxo {
                 State::Spent { quiet }
             }
             State::Heard { quiet, .. } => {
-                self.wire.listen(Listen::default(), out);
+                self.wire.listen(DetectorConfig::default(), out);
                 State::Spent { quiet }
             }
             state => state,
@@ -111,7 +111,8 @@ impl Fxo {
         };
         let after = self.dial_after.clone().filter(|_| !talk.emergency && !talk.own_dial_tone);
         let tone = tone.into_iter().chain(after).collect();
-        let listen = Listen { dtmf: true, disconnect_tone: tone, silence, ..Listen::default() };
+        let listen =
+            DetectorConfig { dtmf: true, disconnect_tone: tone, silence, ..DetectorConfig::default() };
         self.wire.listen(listen, out);
         talk.until = longest.map(|d| now + d);
         State::Talking(talk)

@@ -35,7 +35,7 @@ use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire, first};
 use crate::line::words::{Availability, CallType, Disconnect, GatewayWord, LineStatus};
-use crate::post::{LineInput, Listen, MediaEvent, Post};
+use crate::post::{DetectorConfig, LineInput, MediaEvent, Post};
 use ringtrip_config::DisconnectTone;
 use ringtrip_model::board::{BoardCmd, BoardEvent, Polarity, PortKind};
 use ringtrip_model::ids::LegId;
@@ -432,7 +432,7 @@ impl Fxo {
     /// On-hook without a word to anybody.
     fn idle(&mut self, guard: Option<Instant>, out: &mut Vec<Post>) -> State {
         self.wire.hush(out);
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         State::Idle { guard }
     }
 

@@ -8,7 +8,7 @@ use crate::call::{Birth, Caller, MAX_FORWARDS};
 use crate::leg::{LegCmd, LegEvent};
 use crate::line::wire::{Far, Outbox};
 use crate::line::words::CallType;
-use crate::post::{Listen, Post};
+use crate::post::{DetectorConfig, Post};
 use ringtrip_config::CallerIdMethod;
 use ringtrip_model::board::BoardCmd;
 use ringtrip_model::ids::LegId;
@@ -21,7 +21,7 @@ impl Fxo {
     pub(super) fn alerted(&mut self, state: State, now: Instant, out: &mut Vec<Post>) -> State {
         match self.set.caller_id {
             CallerIdMethod::EtsiReversal => {
-                self.wire.listen(Listen { caller_id: true, ..Listen::default() }, out);
+                self.wire.listen(DetectorConfig { caller_id: true, ..DetectorConfig::default() }, out);
                 State::Alerted { until: now + ALERT, caller: None }
             }
             _ => state,
@@ -56,7 +56,7 @@ impl Fxo {
             State::Heard { since, offer, caller, .. } => {
                 // Between the rings, never while ringing voltage drowns everything.
                 let caller_id = caller.is_none() && self.set.caller_id != CallerIdMethod::Off;
-                self.wire.listen(Listen { caller_id, ..Listen::default() }, out);
+                self.wire.listen(DetectorConfig { caller_id, ..DetectorConfig::default() }, out);
                 State::Heard { quiet, since, offer, caller }
             }
             State::Ringing { leg, answer, .. } => State::Ringing { quiet, leg, answer },
@@ -86,7 +86,7 @@ impl Fxo {
         now: Instant,
         out: &mut Vec<Post>,
     ) -> State {
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         let caller = caller.unwrap_or_default();
         let (id, leg) = (self.wire.ids.call(), self.wire.ids.leg());
         self.last_number = Some(caller.number.clone());
@@ -126,7 +126,7 @@ impl Fxo {
         self.wire.board(BoardCmd::OffHook, out);
         self.call_type = Some(CallType::VoipGateway);
         let disconnect_tone = self.hangup_tone.clone();
-        self.wire.listen(Listen { dtmf: true, disconnect_tone, ..Listen::default() }, out);
+        self.wire.listen(DetectorConfig { dtmf: true, disconnect_tone, ..DetectorConfig::default() }, out);
         State::Calling(taken(leg, Far::Port, now))
     }
 
@@ -179,7 +179,7 @@ impl Fxo {
         if seizing.off_hook() {
             self.wire.board(BoardCmd::OnHook, out);
         }
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         self.heard(None, now + self.set.ring_timeout + LONGEST_BURST, now)
     }
 }

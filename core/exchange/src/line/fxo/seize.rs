@@ -14,7 +14,7 @@ use ringtrip_media::sound::Sound;
 use crate::leg::{LegEvent, Placement};
 use crate::line::wire::{Far, Outbox, first};
 use crate::line::words::{CallType, Disconnect};
-use crate::post::{Listen, Post};
+use crate::post::{DetectorConfig, Post};
 use crate::route::AfterAnswer;
 use crate::route::LONGEST_PAUSE;
 use ringtrip_config::{AnswerOn, DialBy};
@@ -182,7 +182,7 @@ impl Fxo {
 
     /// Answers and hangs up a ring that is in the way of an emergency call.
     pub(super) fn clear(&mut self, mut seizing: Box<Seizing>, now: Instant, out: &mut Vec<Post>) -> State {
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         if !seizing.off_hook() {
             self.wire.board(BoardCmd::OffHook, out);
         }
@@ -203,7 +203,7 @@ impl Fxo {
         }
         if self.set.wait_for_dial_tone.is_some() {
             // A dial tone proves the loop as well as its current does.
-            self.wire.listen(Listen { dial_tone: true, ..Listen::default() }, out);
+            self.wire.listen(DetectorConfig { dial_tone: true, ..DetectorConfig::default() }, out);
         }
         seizing.step = Step::Loop(AwaitLoop::new(now));
         State::Seizing(seizing)
@@ -250,7 +250,7 @@ impl Fxo {
         let earliest = seized + self.set.dialing_delay;
         seizing.step = match self.set.wait_for_dial_tone {
             Some(longest) => {
-                self.wire.listen(Listen { dial_tone: true, ..Listen::default() }, out);
+                self.wire.listen(DetectorConfig { dial_tone: true, ..DetectorConfig::default() }, out);
                 let longest =
                     if must_have_tone(&seizing.placement) { longest.min(TONE_WAIT) } else { longest };
                 Step::Tone { seized, earliest, until: (seized + longest).max(earliest) }
@@ -333,7 +333,7 @@ impl Fxo {
         now: Instant,
         out: &mut Vec<Post>,
     ) -> State {
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         let number = dialable(&seizing.placement.number);
         match self.set.dial_by {
             DialBy::Tone => {
@@ -391,7 +391,7 @@ impl Fxo {
                     self.wire.say(talk.leg, LegEvent::Progress(Sound::analog()), out);
                 }
                 let disconnect_tone = self.hangup_tone.clone();
-                self.wire.listen(Listen { disconnect_tone, ..Listen::default() }, out);
+                self.wire.listen(DetectorConfig { disconnect_tone, ..DetectorConfig::default() }, out);
                 let mut keys = Outbox::default();
                 keys.push(now, &rest, self.pace(), &self.wire, out);
                 seizing.step = Step::After { seized: talk.taken, keys, answered: false };
@@ -406,7 +406,10 @@ impl Fxo {
                 self.wire.say(talk.leg, LegEvent::Progress(Sound::analog()), out);
                 let voice = self.set.answer_on == AnswerOn::Voice;
                 let disconnect_tone = self.hangup_tone.clone();
-                self.wire.listen(Listen { dtmf: true, disconnect_tone, voice, ..Listen::default() }, out);
+                self.wire.listen(
+                    DetectorConfig { dtmf: true, disconnect_tone, voice, ..DetectorConfig::default() },
+                    out,
+                );
                 State::Calling(talk)
             }
         }

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use crate::post::{Listen, Post};
+use crate::post::{DetectorConfig, Post};
 use ringtrip_model::board::BoardCmd;
 use ringtrip_model::party::Cause;
 
@@ -80,7 +80,7 @@ impl Fxs {
     /// The far end hung up while two parties talked.
     pub(super) fn far_hang_up(&mut self, now: Instant, out: &mut Vec<Post>) -> State {
         self.wire.hush(out);
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         self.set_polarity(self.set.idle_polarity, out);
         if !self.set.cpc_duration.is_zero() {
             return State::Ladder(Rung::Cpc { at: now + self.set.cpc_delay });
@@ -121,7 +121,7 @@ impl Fxs {
             Told::Reorder => tones.reorder.clone(),
             Told::Warning => tones.off_hook_warning.clone(),
         };
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         self.wire.tone(&tone, out);
         State::Ladder(Rung::Tone { which, until: tone.lasts().map(|d| now + d) })
     }

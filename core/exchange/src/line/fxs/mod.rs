@@ -32,7 +32,7 @@ use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
 use crate::line::wire::{Far, Outbox, Pace, Wire};
 use crate::line::words::{Availability, Disconnect, LineStatus};
-use crate::post::{LineInput, Listen, MediaEvent, Post};
+use crate::post::{DetectorConfig, LineInput, MediaEvent, Post};
 use ringtrip_config::Config;
 use ringtrip_dialplan::Plan;
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
@@ -396,7 +396,7 @@ impl Fxs {
                 self.idle(out)
             }
             State::Talking(talk) if talk.side == Side::Callee && !delay.is_zero() => {
-                self.wire.listen(Listen::default(), out);
+                self.wire.listen(DetectorConfig::default(), out);
                 State::HungUp { talk, until: now + delay }
             }
             State::Talking(talk) => {
@@ -443,7 +443,7 @@ impl Fxs {
     /// On-hook, silent, at rest.
     fn idle(&mut self, out: &mut Vec<Post>) -> State {
         self.wire.hush(out);
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         self.set_polarity(self.set.idle_polarity, out);
         State::Idle
     }
@@ -456,7 +456,7 @@ impl Fxs {
         (self.wire.volts, self.wire.milliamps) = (None, None);
         self.faults.clear();
         self.wire.hush(out);
-        self.wire.listen(Listen::default(), out);
+        self.wire.listen(DetectorConfig::default(), out);
         State::Lost
     }
 
@@ -492,7 +492,7 @@ impl State {
 }
 
 /// What a lifted telephone is listened to for.
-const KEYS: Listen = Listen {
+const KEYS: DetectorConfig = DetectorConfig {
     dtmf: true,
     caller_id: false,
     disconnect_tone: Vec::new(),

@@ -13,7 +13,7 @@ use ringtrip_media::sound::Sound;
 use crate::leg::{LegEvent, Placement};
 use crate::line::wire::{Far, Outbox, first};
 use crate::line::words::Disconnect;
-use crate::post::{MediaCmd, Post};
+use crate::post::{MediaCommand, Post};
 use ringtrip_config::{CallerIdMethod, FskStandard};
 use ringtrip_model::board::{BoardCmd, Polarity};
 use ringtrip_model::ids::LegId;
@@ -175,7 +175,7 @@ impl Fxs {
         self.wire.board(BoardCmd::RingStop, out);
         if let Step::Data { .. } | Step::Ring = ringing.step {
             // Data may still be sounding; nobody wants to hear them.
-            out.push(Post::Media(MediaCmd::Quiet { end: self.wire.end() }));
+            out.push(Post::Media(MediaCommand::StopPlayback { endpoint: self.wire.end() }));
         }
     }
 
@@ -186,7 +186,7 @@ impl Fxs {
     fn send(&self, burst: Burst, out: &mut Vec<Post>) {
         let open = Duration::from_millis(burst.ms().into()) + ON_HOOK_AUDIO;
         self.wire.board(BoardCmd::OnHookAudio(open), out);
-        out.push(Post::Media(MediaCmd::CallerId { port: self.wire.port.clone(), burst }));
+        out.push(Post::Media(MediaCommand::SendCallerId { port: self.wire.port.clone(), burst }));
     }
 
     fn burst(&self, caller: &CallerId, now: Instant) -> Burst {

@@ -15,7 +15,7 @@ use ringtrip_media::sound::{Codec, Sound};
 
 use crate::leg::{LegCmd, LegEvent, Placement};
 use crate::line::{Line, LineSetup, Wall};
-use crate::post::{End, LegInput, LineInput, MediaCmd, MediaEvent, Post};
+use crate::post::{Endpoint, LegInput, LineInput, MediaCommand, MediaEvent, Post};
 use crate::route::{PlanRoute, WallTime};
 use ringtrip_config::{Config, Extension, LineKind, Region};
 use ringtrip_dialplan::Plan;
@@ -163,7 +163,7 @@ impl World {
                 }
             },
             Post::Media(cmd) => match cmd {
-                MediaCmd::Tone { tone, .. } => {
+                MediaCommand::PlayTone { tone, .. } => {
                     self.sounding = true;
                     let named = [
                         ("busy", &tones.busy),
@@ -185,18 +185,18 @@ impl World {
                         .or(named.iter().find(|(_, t)| *t == tone));
                     format!("tone {}", name.map_or("of no name", |(name, _)| name))
                 }
-                MediaCmd::Quiet { .. } => {
+                MediaCommand::StopPlayback { .. } => {
                     self.sounding = false;
                     "quiet".to_owned()
                 }
-                MediaCmd::Digits { keys, on, off, .. } => format!("digits {} {on}/{off}", keys.0),
-                MediaCmd::CallerId { burst, .. } => {
+                MediaCommand::SendDigits { keys, on, off, .. } => format!("digits {} {on}/{off}", keys.0),
+                MediaCommand::SendCallerId { burst, .. } => {
                     let text = String::from_utf8_lossy(&burst.message);
                     let visible: String =
                         text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
                     format!("caller id {:?} {:?} {visible}", burst.standard, burst.lead)
                 }
-                MediaCmd::Listen { what, .. } => {
+                MediaCommand::Detect { config: what, .. } => {
                     let mut s = String::from("listen");
                     let flags = [
                         (what.dtmf, " keys"),
@@ -230,7 +230,7 @@ impl World {
         let (verb, rest): (&str, Vec<&str>) = (words.next().unwrap_or_default(), words.collect());
         let key = || Key::new(rest[0].chars().next().expect("a key")).expect("a key");
         let board = LineInput::Board;
-        let end = || End::Port(self.line.port().clone());
+        let end = || Endpoint::Port(self.line.port().clone());
         let leg = |cmd| LineInput::Leg { leg: self.leg, cmd };
         match verb {
             "ready" => board(BoardEvent::Ready(self.line.status(self.now).kind)),
@@ -263,16 +263,16 @@ impl World {
             "battery-ok" => board(BoardEvent::BatteryOk),
             "parallel" => board(BoardEvent::ParallelPickup(rest[0] == "lifted")),
             "key" => LineInput::Key { key: key(), ms: 80 },
-            "sent" => LineInput::Media(MediaEvent::DigitsSent { end: end() }),
-            "caller-id-sent" => LineInput::Media(MediaEvent::CallerIdSent { end: end() }),
+            "sent" => LineInput::Media(MediaEvent::DigitsSent { endpoint: end() }),
+            "caller-id-sent" => LineInput::Media(MediaEvent::CallerIdSent { endpoint: end() }),
             "caller-id" => {
                 let caller = CallerId { number: rest[0].to_owned(), ..CallerId::default() };
-                LineInput::Media(MediaEvent::CallerId { end: end(), caller })
+                LineInput::Media(MediaEvent::CallerId { endpoint: end(), caller })
             }
-            "dial-tone" => LineInput::Media(MediaEvent::DialTone { end: end() }),
-            "hang-up-tone" => LineInput::Media(MediaEvent::DisconnectTone { end: end() }),
-            "silence" => LineInput::Media(MediaEvent::Silence { end: end() }),
-            "voice" => LineInput::Media(MediaEvent::Voice { end: end() }),
+            "dial-tone" => LineInput::Media(MediaEvent::DialTone { endpoint: end() }),
+            "hang-up-tone" => LineInput::Media(MediaEvent::DisconnectTone { endpoint: end() }),
+            "silence" => LineInput::Media(MediaEvent::Silence { endpoint: end() }),
+            "voice" => LineInput::Media(MediaEvent::Voice { endpoint: end() }),
             // `place 01632 from 555 sip|port [ring 2] [emergency]`, on a leg of its own each time.
             "place" => {
                 let after = |word| rest.iter().position(|w| *w == word).and_then(|i| rest.get(i + 1));

@@ -1,34 +1,36 @@
-//! A board port as an end of sound: what is played to it, what is heard from it. Works on the board's frames.
+//! A port of a board as an endpoint: what is played to it, what is heard from it. It works on the board's frames.
 
-use ringtrip_exchange::post::{End, Figures, Listen, MediaEvent};
-use ringtrip_media::callerid::{Burst, BurstGen};
-use ringtrip_media::dtmf::{DtmfGen, HeldKeys, Sending};
-use ringtrip_media::jitter::Elastic;
-use ringtrip_media::level::Gain;
-use ringtrip_media::tone::{Play, Tone, ToneGen};
 use ringtrip_model::ids::{CallId, PortRef};
 
-use super::ears::{Across, Ears, Edge};
-use super::prompts::Clip;
+use super::detectors::{Across, Detectors, KeyEdge};
+use super::playback::Playback;
 use super::ringback::Ringback;
+use super::rtp_endpoint::Link;
+use super::{DetectorConfig, Endpoint, MediaEvent};
+use crate::callerid::{Burst, BurstGen};
+use crate::dtmf::{DtmfGen, HeldKeys, Sending};
+use crate::jitter::Elastic;
+use crate::level::Gain;
+use crate::session::RtpStats;
+use crate::tone::{Play, Tone, ToneGen};
 
 /// One port.
-pub struct Port {
-    /// Its end, for events.
-    pub end: End,
-    /// The other end of its call, if it is joined.
-    pub peer: Option<(CallId, End)>,
+pub(super) struct BoardPort {
+    /// Its name in events.
+    pub endpoint: Endpoint,
+    /// Its bridge, and how it is linked to the others there.
+    pub bridge: Option<(CallId, Link)>,
     tone: Option<ToneGen>,
     ringback: Option<Ringback>,
     digits: Option<DtmfGen>,
-    /// Keys that are held at the other end.
+    /// Keys that are held at the other side.
     held: Option<HeldKeys>,
     burst: Option<BurstGen>,
-    clip: Option<(CallId, Clip)>,
-    /// Nothing of its peer reaches it.
-    shielded: bool,
-    ears: Ears,
-    /// Sound from a peer on a board, not played yet.
+    playback: Option<(CallId, Playback)>,
+    /// Nothing of its bridge reaches it.
+    muted: bool,
+    detectors: Detectors,
+    /// Sound from another board port or from a mixer, not played yet.
     waiting: Elastic,
     /// What the line says is so much louder for its peer, and what its peer says for the line.
     gains: [Gain; 2],
@@ -36,20 +38,20 @@ pub struct Port {
     played: u64,
 }
 
-impl Port {
+impl BoardPort {
     /// A quiet port.
-    pub fn new(port: PortRef) -> Port {
-        Port {
-            end: End::Port(port),
-            peer: None,
+    pub fn new(port: PortRef) -> BoardPort {
+        BoardPort {
+            endpoint: Endpoint::Port(port),
+            bridge: None,
             tone: None,
             ringback: None,
             digits: None,
             held: None,
             burst: None,
-            clip: None,
-            shielded: false,
-            ears: Ears::default(),
+            playback: None,
+            muted: false,
+            detectors: Detectors::default(),
             waiting: Elastic::new(),
             gains: [Gain::default(); 2],
             heard: 0,
@@ -59,7 +61,7 @@ impl Port {
 
     /// Plays a tone from now on; a running one falls away without a click.
     pub fn play(&mut self, tone: &Tone) {
-        self.clip = None;
+        self.playback = None;
         self.ringback = None;
         match &mut self.tone {
             Some(generator) => generator.play(tone),
@@ -69,37 +71,37 @@ impl Port {
 
     /// Plays ringback while its peer says nothing.
     pub fn ringback(&mut self, tone: &Tone) {
-        self.quiet();
+        self.stop_playback();
         self.ringback = Some(Ringback::new(tone));
     }
 
     /// Plays an announcement for a call.
-    pub fn play_clip(&mut self, call: CallId, clip: Clip) {
+    pub fn play_prompt(&mut self, call: CallId, playback: Playback) {
         self.ringback = None;
         if let Some(generator) = &mut self.tone {
             generator.stop();
         }
-        self.clip = Some((call, clip));
+        self.playback = Some((call, playback));
     }
 
     /// A call is over: what it had said is said no longer, and nothing is kept from the line.
     pub fn forget(&mut self, call: CallId) {
-        if self.clip.as_ref().is_some_and(|(of, _)| *of == call) {
-            self.clip = None;
+        if self.playback.as_ref().is_some_and(|(of, _)| *of == call) {
+            self.playback = None;
         }
-        if self.peer.as_ref().is_some_and(|(of, _)| *of == call) {
-            self.shielded = false;
+        if self.call() == Some(call) {
+            self.muted = false;
         }
     }
 
-    /// Keeps what its peer says from it, or no more.
-    pub fn shield(&mut self, on: bool) {
-        self.shielded = on;
+    /// Keeps what its bridge says from it, or no more.
+    pub fn mute(&mut self, on: bool) {
+        self.muted = on;
     }
 
     /// Stops the tone or the announcement.
-    pub fn quiet(&mut self) {
-        self.clip = None;
+    pub fn stop_playback(&mut self) {
+        self.playback = None;
         self.ringback = None;
         if let Some(generator) = &mut self.tone {
             generator.stop();
@@ -114,13 +116,13 @@ impl Port {
         }
     }
 
-    /// A key goes down or comes up at the other end: its tone begins or ends here.
-    pub fn key(&mut self, edge: Edge) {
+    /// A key goes down or comes up at the other side: its tone begins or ends here.
+    pub fn key(&mut self, edge: KeyEdge) {
         match edge {
-            Edge::Down(key) => {
+            KeyEdge::Down(key) => {
                 self.held.get_or_insert_with(|| HeldKeys::new(Sending::default())).press(key);
             }
-            Edge::Up(ms) => {
+            KeyEdge::Up(ms) => {
                 if let Some(held) = &mut self.held {
                     held.release(ms);
                 }
@@ -134,30 +136,55 @@ impl Port {
     }
 
     /// Listens for this from now on.
-    pub fn listen(&mut self, what: &Listen) {
-        self.ears.set(what);
+    pub fn detect(&mut self, what: &DetectorConfig) {
+        self.detectors.set(what);
     }
 
-    /// Joins it to an end, or takes it apart.
-    pub fn join(&mut self, peer: Option<(CallId, End)>) {
-        self.peer = peer;
+    /// To whom it is linked.
+    pub fn link(&self) -> &Link {
+        self.bridge.as_ref().map_or(&Link::Alone, |(_, link)| link)
+    }
+
+    /// Whose bridge it is in.
+    pub fn call(&self) -> Option<CallId> {
+        self.bridge.as_ref().map(|(call, _)| *call)
+    }
+
+    /// Links it to others of a bridge, or to nobody there.
+    pub fn set_link(&mut self, call: CallId, link: Link) {
+        if self.call() != Some(call) {
+            (self.heard, self.played) = (0, 0);
+        }
+        if *self.link() != link {
+            self.waiting.clear();
+            self.held = None;
+        }
+        self.bridge = Some((call, link));
+    }
+
+    /// It belongs to no bridge any more.
+    pub fn unlink(&mut self) {
+        self.bridge = None;
         self.waiting.clear();
         self.held = None;
-        self.heard = 0;
-        self.played = 0;
     }
 
-    /// A frame came from the line. Answers the keys that the other end is to be given.
-    pub fn hear(&mut self, samples: &[i16], across: Across, tell: &mut dyn FnMut(MediaEvent)) -> Vec<Edge> {
+    /// A frame came from the line. Answers the keys that the other side is to be given.
+    pub fn process(
+        &mut self,
+        samples: &[i16],
+        across: Across,
+        tell: &mut dyn FnMut(MediaEvent),
+    ) -> Vec<KeyEdge> {
         let own = self.held.as_ref().and_then(HeldKeys::key);
-        self.ears.hear(&self.end, samples, across, own, tell);
+        self.detectors.process(&self.endpoint, samples, across, own, tell);
         self.heard += samples.len() as u64;
-        self.ears.edges()
+        self.detectors.edges()
     }
 
     /// Is a key sounding on the line now?
     pub fn keys_sound(&self) -> bool {
-        self.ears.keys_sound()
+        self.detectors.keys_sound()
     }
 
     /// Makes what the line says so much louder for its peer, and what its peer says for the line, dB. Tones, keys and
@@ -167,18 +194,18 @@ impl Port {
     }
 
     /// What the line said, as loud as its peer hears it.
-    pub fn louder(&self, samples: &mut [i16]) {
+    pub fn amplify(&self, samples: &mut [i16]) {
         self.gains[0].apply(samples);
     }
 
-    /// Sound from a peer on a board.
-    pub fn take(&mut self, samples: &[i16]) {
+    /// Sound from another board port or from a mixer.
+    pub fn queue(&mut self, samples: &[i16]) {
         self.waiting.push(samples);
     }
 
     /// The next frame for the line: caller ID, keys and tones go before the peer's sound. `far` fills in what an RTP peer
     /// says. `other` is given what the other side said, whatever else is heard.
-    pub fn speak(
+    pub fn playout(
         &mut self,
         out: &mut [i16],
         other: Option<&mut [i16]>,
@@ -193,37 +220,37 @@ impl Port {
             other.copy_from_slice(out);
         }
         self.gains[1].apply(out);
-        if self.shielded {
+        if self.muted {
             out.fill(0);
         }
         if let Some(ringback) = &mut self.ringback {
             ringback.fill(out);
         }
-        let end = &self.end;
+        let endpoint = &self.endpoint;
         if let Some(burst) = &mut self.burst {
             if burst.fill(out) == Play::Ended {
                 self.burst = None;
-                tell(None, MediaEvent::CallerIdSent { end: end.clone() });
+                tell(None, MediaEvent::CallerIdSent { endpoint: endpoint.clone() });
             }
             return;
         }
         if let Some(digits) = &mut self.digits {
             if digits.fill(out) == Play::Ended {
                 self.digits = None;
-                tell(None, MediaEvent::DigitsSent { end: end.clone() });
+                tell(None, MediaEvent::DigitsSent { endpoint: endpoint.clone() });
             }
             return;
         }
-        if let Some(held) = self.held.as_mut().filter(|_| !self.shielded) {
+        if let Some(held) = self.held.as_mut().filter(|_| !self.muted) {
             if held.fill(out) == Play::Ended {
                 self.held = None;
             }
             return;
         }
-        if let Some((call, clip)) = &mut self.clip {
-            if clip.fill(out) {
-                tell(Some(*call), MediaEvent::Played { end: end.clone() });
-                self.clip = None;
+        if let Some((call, playback)) = &mut self.playback {
+            if playback.fill(out) {
+                tell(Some(*call), MediaEvent::Played { endpoint: endpoint.clone() });
+                self.playback = None;
             }
             return;
         }
@@ -241,13 +268,13 @@ impl Port {
                 // One more frame after the end let its fall out.
                 self.tone = None;
             } else if tone.ended() {
-                tell(None, MediaEvent::ToneEnded { end: end.clone() });
+                tell(None, MediaEvent::ToneEnded { endpoint: endpoint.clone() });
             }
         }
     }
 
-    /// What it measured since it was joined, in frames of 20 ms.
-    pub fn figures(&self) -> Figures {
-        Figures { received: self.heard / 160, sent: self.played / 160, ..Figures::default() }
+    /// What it measured since it was bridged, in frames of 20 ms.
+    pub fn stats(&self) -> RtpStats {
+        RtpStats { received: self.heard / 160, sent: self.played / 160, ..RtpStats::default() }
     }
 }

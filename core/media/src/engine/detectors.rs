@@ -3,25 +3,26 @@
 
 use std::time::Duration;
 
-use ringtrip_exchange::post::{End, Listen, MediaEvent};
-use ringtrip_media::callerid::{Caller, FskReceiver, Received};
-use ringtrip_media::dtmf::{DtmfDetector, Heard};
-use ringtrip_media::progress::DialToneDetector;
-use ringtrip_media::silence::{SilenceDetector, Threshold};
-use ringtrip_media::tone::ToneDetector;
-use ringtrip_media::voice::VoiceDetector;
 use ringtrip_model::party::{CallerId, Key, KeyForm};
+
+use super::{DetectorConfig, Endpoint, MediaEvent};
+use crate::callerid::{Caller, FskReceiver, Received};
+use crate::dtmf::{DtmfDetector, Heard};
+use crate::progress::DialToneDetector;
+use crate::silence::{SilenceDetector, Threshold};
+use crate::tone::ToneDetector;
+use crate::voice::VoiceDetector;
 
 /// The detectors of one port.
 #[derive(Default)]
-pub struct Ears {
+pub struct Detectors {
     dtmf: Option<DtmfDetector>,
     /// The key that is down, if it is still to be told.
     untold: Option<char>,
     /// The key that is down is our own.
     own: bool,
     /// Keys that the other end is to be given.
-    edges: Vec<Edge>,
+    edges: Vec<KeyEdge>,
     caller_id: Option<FskReceiver>,
     disconnect: Vec<ToneDetector>,
     dial: Option<DialToneDetector>,
@@ -31,7 +32,7 @@ pub struct Ears {
 
 /// A key goes down or comes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edge {
+pub enum KeyEdge {
     /// It goes down.
     Down(char),
     /// It has come up, after so many ms.
@@ -55,9 +56,9 @@ struct Silence {
     limit: u32,
 }
 
-impl Ears {
+impl Detectors {
     /// Listens for this from now on.
-    pub fn set(&mut self, what: &Listen) {
+    pub fn set(&mut self, what: &DetectorConfig) {
         keep(&mut self.dtmf, what.dtmf, DtmfDetector::new);
         keep(&mut self.caller_id, what.caller_id, FskReceiver::new);
         keep(&mut self.voice, what.voice, VoiceDetector::default);
@@ -72,14 +73,14 @@ impl Ears {
     }
 
     /// Keys that the other end is to be given, since this was last asked.
-    pub fn edges(&mut self) -> Vec<Edge> {
+    pub fn edges(&mut self) -> Vec<KeyEdge> {
         std::mem::take(&mut self.edges)
     }
 
-    /// Hears these samples. `own` is the key that we play here ourselves: its echo is no key of the line's.
-    pub fn hear(
+    /// Looks at these samples. `own` is the key that we play here ourselves: its echo is no key of the line's.
+    pub fn process(
         &mut self,
-        end: &End,
+        endpoint: &Endpoint,
         samples: &[i16],
         across: Across,
         own: Option<char>,
@@ -89,7 +90,7 @@ impl Ears {
             let (untold, is_own, edges) = (&mut self.untold, &mut self.own, &mut self.edges);
             let mut say = |key, ms, form| {
                 if let Some(key) = Key::new(key) {
-                    tell(MediaEvent::Digit { end: end.clone(), key, ms, form });
+                    tell(MediaEvent::Digit { endpoint: endpoint.clone(), key, ms, form });
                 }
             };
             dtmf.push(samples, |heard| match (heard, across) {
@@ -97,7 +98,7 @@ impl Ears {
                 // A key counts when it goes down: waiting for its end would make the dial plan late.
                 (Heard::Down { key, .. }, Across::Nothing) => say(key, 100, KeyForm::Signalled),
                 (Heard::Down { key, .. }, Across::Edges) => {
-                    edges.push(Edge::Down(key));
+                    edges.push(KeyEdge::Down(key));
                     say(key, 100, KeyForm::Carried);
                 }
                 // A peer that is told in words is told how long it was.
@@ -107,7 +108,7 @@ impl Ears {
                     if untold.take().is_some() {
                         say(key, ms, KeyForm::InBand);
                     } else if across == Across::Edges {
-                        edges.push(Edge::Up(ms));
+                        edges.push(KeyEdge::Up(ms));
                     }
                 }
             });
@@ -115,33 +116,32 @@ impl Ears {
         if let Some(fsk) = &mut self.caller_id
             && let Some(Received::Caller(caller)) = fsk.push(samples)
         {
-            tell(MediaEvent::CallerId { end: end.clone(), caller: caller_id(caller) });
+            tell(MediaEvent::CallerId { endpoint: endpoint.clone(), caller: caller_id(caller) });
         }
-        // All of them hear all of it, whichever is first.
         // Each of them hears all samples, whichever is found first.
         let mut heard = false;
         for tone in &mut self.disconnect {
             heard |= tone.push(samples);
         }
         if heard {
-            tell(MediaEvent::DisconnectTone { end: end.clone() });
+            tell(MediaEvent::DisconnectTone { endpoint: endpoint.clone() });
         }
         if let Some(dial) = &mut self.dial
             && dial.push(samples)
         {
             self.dial = None;
-            tell(MediaEvent::DialTone { end: end.clone() });
+            tell(MediaEvent::DialTone { endpoint: endpoint.clone() });
         }
         if let Some(voice) = &mut self.voice
             && voice.push(samples)
         {
             self.voice = None;
-            tell(MediaEvent::Voice { end: end.clone() });
+            tell(MediaEvent::Voice { endpoint: endpoint.clone() });
         }
         if let Some(silence) = &mut self.silence
             && silence.push(samples)
         {
-            tell(MediaEvent::Silence { end: end.clone() });
+            tell(MediaEvent::Silence { endpoint: endpoint.clone() });
         }
     }
 }

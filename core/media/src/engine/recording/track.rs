@@ -1,8 +1,8 @@
 //! One side of a recording between two RTP ends: each packet stands where its timestamp says, so that nothing slips; what
 //! never came is concealed.
 
-use ringtrip_media::plc::Concealer;
-use ringtrip_media::rtp::Header;
+use crate::plc::Concealer;
+use crate::rtp::Header;
 
 /// Samples that are remembered: one second. A power of two.
 const RING: usize = 8192;

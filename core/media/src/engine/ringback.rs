@@ -1,7 +1,7 @@
 //! Ringback for a telephone whose far side rings and has promised sound of its own before the answer. Some providers send
 //! that sound, some send nothing: the caller hears theirs where it comes, and ours where it does not.
 
-use ringtrip_media::tone::{Tone, ToneGen};
+use crate::tone::{Tone, ToneGen};
 
 /// Below this nothing is heard: about −45 dBm0.
 const LOUD: u16 = 256;

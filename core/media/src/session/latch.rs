@@ -42,7 +42,7 @@ const MOVES_AFTER: Duration = Duration::from_secs(3);
 
 /// The announced address, and the port learned within it.
 #[derive(Debug, Clone)]
-pub(super) struct Lock {
+pub(super) struct SourceLatch {
     announced: Announced,
     /// When that was agreed.
     since: Option<Instant>,
@@ -66,9 +66,9 @@ struct Stream {
     last: Instant,
 }
 
-/// May a packet from an address be the peer's?
+/// Admission a packet from an address be the peer's?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum May {
+pub(super) enum Admission {
     /// Yes.
     Yes,
     /// If it is one of a stream, and nobody else speaks.
@@ -77,10 +77,10 @@ pub(super) enum May {
     No,
 }
 
-impl Default for Lock {
-    fn default() -> Lock {
+impl Default for SourceLatch {
+    fn default() -> SourceLatch {
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        Lock {
+        SourceLatch {
             announced: Announced { sdp: nowhere, signalling: None, unreachable: false },
             since: None,
             learned: None,
@@ -92,7 +92,7 @@ impl Default for Lock {
     }
 }
 
-impl Lock {
+impl SourceLatch {
     /// A new agreement with the peer.
     pub fn agree(&mut self, now: Instant, announced: Announced) {
         let announced = Announced {
@@ -124,9 +124,9 @@ impl Lock {
         self.stranger = None;
     }
 
-    /// May a packet from here be looked at?
+    /// Admission a packet from here be looked at?
     #[inline]
-    pub fn may(&self, now: Instant, from: SocketAddr) -> May {
+    pub fn may(&self, now: Instant, from: SocketAddr) -> Admission {
         let from = canonical(from);
         let may = match self.learned {
             Some((learned, _)) if learned == from => true,
@@ -138,9 +138,9 @@ impl Lock {
             }
         };
         match may {
-            true => May::Yes,
-            false if self.listens_anywhere(now) => May::InStream,
-            false => May::No,
+            true => Admission::Yes,
+            false if self.listens_anywhere(now) => Admission::InStream,
+            false => Admission::No,
         }
     }
 
@@ -150,7 +150,7 @@ impl Lock {
             && self.since.is_some_and(|since| now < since + ANYWHERE)
     }
 
-    /// May what was learned have moved to here? Its stream must go on (see [`Lock::is_stream`]): only who has heard the
+    /// Admission what was learned have moved to here? Its stream must go on (see [`SourceLatch::is_stream`]): only who has heard the
     /// peer's sound can know its SSRC.
     #[inline]
     pub fn may_have_moved(&self, now: Instant, from: SocketAddr) -> bool {
@@ -197,7 +197,7 @@ impl Lock {
         true
     }
 
-    /// May RTCP from here be believed: from the peer's address, and its RTP port or the next, or the announced one?
+    /// Admission RTCP from here be believed: from the peer's address, and its RTP port or the next, or the announced one?
     pub fn may_report(&self, from: SocketAddr, announced: Option<SocketAddr>) -> bool {
         let from = canonical(from);
         if announced.is_some_and(|a| canonical(a) == from) {

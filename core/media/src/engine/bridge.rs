@@ -1,0 +1,204 @@
+//! Bridges: who hears whom.
+
+use std::time::Instant;
+
+use ringtrip_model::ids::{BoardId, CallId};
+
+use super::mixer::{Clock, LONGEST, Mixer};
+use super::output::Output;
+use super::rtp_endpoint::Link;
+use super::{Endpoint, Engine};
+
+/// Endpoints that hear one another.
+#[derive(Debug, Default)]
+pub(super) struct Bridge {
+    members: Vec<Endpoint>,
+    /// More than two are mixed.
+    pub mixer: Option<Mixer>,
+}
+
+impl Bridge {
+    /// Is it a member?
+    pub fn has(&self, endpoint: &Endpoint) -> bool {
+        self.members.contains(endpoint)
+    }
+}
+
+impl Engine {
+    /// These and no others are members from now on.
+    pub(super) fn bridge(&mut self, now: Instant, call: CallId, mut members: Vec<Endpoint>) {
+        let mut seen = Vec::with_capacity(members.len());
+        members.retain(|member| {
+            let is_new = !seen.contains(member);
+            seen.push(member.clone());
+            is_new
+        });
+        for member in &members {
+            if self.bridge_of(member).is_some_and(|other| other != call) {
+                self.leave(now, member);
+            }
+        }
+        let old = std::mem::replace(&mut self.bridges.entry(call).or_default().members, members);
+        for member in old {
+            let stays = self.bridges.get(&call).is_some_and(|bridge| bridge.members.contains(&member));
+            if !stays {
+                self.unlink(&member, call);
+            }
+        }
+        self.relink(now, call);
+    }
+
+    pub(super) fn unbridge(&mut self, call: CallId) {
+        let Some(bridge) = self.bridges.remove(&call) else { return };
+        for member in &bridge.members {
+            self.unlink(member, call);
+        }
+    }
+
+    fn bridge_of(&self, endpoint: &Endpoint) -> Option<CallId> {
+        match endpoint {
+            Endpoint::Rtp(port) => self.rtp.get(usize::from(port / 2))?.as_ref()?.bridge,
+            Endpoint::Port(port) => self.ports.get(port)?.call(),
+        }
+    }
+
+    /// Takes an endpoint out of its bridge; the others there go on without it.
+    pub(super) fn leave(&mut self, now: Instant, endpoint: &Endpoint) {
+        let Some(call) = self.bridge_of(endpoint) else { return };
+        if let Some(bridge) = self.bridges.get_mut(&call) {
+            bridge.members.retain(|member| member != endpoint);
+        }
+        self.unlink(endpoint, call);
+        self.relink(now, call);
+    }
+
+    fn unlink(&mut self, endpoint: &Endpoint, call: CallId) {
+        match endpoint {
+            Endpoint::Rtp(port) => {
+                if let Some(endpoint) = self.rtp_mut(*port).filter(|endpoint| endpoint.bridge == Some(call)) {
+                    endpoint.set_link(None, Link::Alone);
+                }
+            }
+            Endpoint::Port(port) => {
+                if let Some(port) = self.ports.get_mut(port)
+                    && port.call() == Some(call)
+                {
+                    port.unlink();
+                }
+            }
+        }
+    }
+
+    /// Links the members of a bridge as their number demands.
+    pub(super) fn relink(&mut self, now: Instant, call: CallId) {
+        let Some(mut bridge) = self.bridges.remove(&call) else { return };
+        let link = |peer: &Endpoint| match peer {
+            Endpoint::Rtp(port) => Link::Rtp(usize::from(port / 2)),
+            Endpoint::Port(port) => Link::Port(port.clone()),
+        };
+        match bridge.members.as_slice() {
+            [] => return,
+            [one] => self.set_link(call, one, Link::Alone),
+            [a, b] => {
+                self.set_link(call, a, link(b));
+                self.set_link(call, b, link(a));
+            }
+            members => {
+                for member in members {
+                    self.set_link(call, member, Link::Mixer(call));
+                }
+            }
+        }
+        if bridge.members.len() > 2 {
+            let clock = self.clock_of(&bridge.members);
+            bridge.mixer.get_or_insert_with(Mixer::new).set(&bridge.members, clock);
+            self.start_ticks(now);
+        } else {
+            bridge.mixer = None;
+        }
+        self.bridges.insert(call, bridge);
+    }
+
+    fn set_link(&mut self, call: CallId, endpoint: &Endpoint, link: Link) {
+        match endpoint {
+            Endpoint::Rtp(port) => {
+                if let Some(endpoint) = self.rtp_mut(*port) {
+                    endpoint.set_link(Some(call), link);
+                }
+            }
+            Endpoint::Port(port) => self.port_mut(port).set_link(call, link),
+        }
+    }
+
+    /// The board of the first telephone whose board runs is the clock.
+    fn clock_of(&self, members: &[Endpoint]) -> Clock {
+        let runs = |board: &BoardId| self.boards.iter().flatten().any(|running| running.id == *board);
+        let boards = members.iter().filter_map(|member| match member {
+            Endpoint::Port(port) => Some(&port.board),
+            Endpoint::Rtp(_) => None,
+        });
+        boards.into_iter().find(|board| runs(board)).cloned().map_or(Clock::Ticks, Clock::Board)
+    }
+
+    /// A board has come or gone: mixers may have another clock.
+    pub(super) fn set_clocks(&mut self, now: Instant) {
+        let calls: Vec<CallId> = self.bridges.keys().copied().collect();
+        for call in calls {
+            let Some(bridge) = self.bridges.get(&call) else { continue };
+            let clock = self.clock_of(&bridge.members);
+            if let Some(Bridge { members, mixer: Some(mixer) }) = self.bridges.get_mut(&call)
+                && mixer.clock != clock
+            {
+                mixer.set(members, clock);
+                self.start_ticks(now);
+            }
+        }
+    }
+
+    /// Mixes what has no board for a clock. Answers whether anything has.
+    pub(super) fn mix_ticks(&mut self, now: Instant, out: &mut Output) -> bool {
+        self.mix(now, &Clock::Ticks, LONGEST, out)
+    }
+
+    /// Mixes what has this clock. Answers whether anything has.
+    pub(super) fn mix(&mut self, now: Instant, clock: &Clock, samples: usize, out: &mut Output) -> bool {
+        let Engine { bridges, rtp, ports, .. } = self;
+        let mut some = false;
+        for mixer in bridges.values_mut().filter_map(|bridge| bridge.mixer.as_mut()) {
+            if mixer.clock != *clock {
+                continue;
+            }
+            some = true;
+            let mut heard: Vec<(u16, [i16; LONGEST])> = Vec::new();
+            mixer.mix(
+                samples,
+                |member, sound| {
+                    if let Endpoint::Rtp(port) = member
+                        && let Some(Some(endpoint)) = rtp.get_mut(usize::from(port / 2))
+                        && let Some(playout) = &mut endpoint.playout
+                    {
+                        playout.pull(now, sound);
+                    }
+                },
+                |member, sound| match member {
+                    Endpoint::Rtp(port) => {
+                        let mut samples = [0; LONGEST];
+                        samples[..sound.len()].copy_from_slice(sound);
+                        heard.push((*port, samples));
+                    }
+                    Endpoint::Port(port) => {
+                        if let Some(port) = ports.get_mut(port) {
+                            port.queue(sound);
+                        }
+                    }
+                },
+            );
+            for (port, sound) in heard {
+                if let Some(Some(endpoint)) = rtp.get_mut(usize::from(port / 2)) {
+                    endpoint.write_audio(now, &sound[..samples], out);
+                }
+            }
+        }
+        some
+    }
+}
