@@ -42,6 +42,13 @@ fn main() {
             println!("cargo::rustc-cfg={flag}");
         }
     }
+    // A library that tests call by python3.
+    println!("cargo::rustc-check-cfg=cfg(has_spandsp)");
+    let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|e| e.path());
+    let spandsp = libraries.map(|folder| folder.join("libspandsp.so.2")).find(|path| path.exists());
+    if must || spandsp.is_some() {
+        println!("cargo::rustc-cfg=has_spandsp");
+    }
     // What other commands build: the console, and the Wasm plugins beside the programs.
     let console = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/console");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ringtrip_config::{Config, Inbound, LineKind};
 use ringtrip_dialplan::Plan;
 use ringtrip_exchange::route::Target;
+use ringtrip_media::sound::{Codec, CodecKind};
 use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::Cause;
 use ringtrip_sip::message::Method;
@@ -148,7 +149,10 @@ fn plain(text: String) -> Option<(String, String)> {
 #[test]
 fn another_codec_in_the_200_is_told_to_the_caller() {
     let mut world = world(|_| {});
-    world.phone("acme").early = plain(sdp("9", 40_000));
+    // What cannot be transcoded.
+    let opus = Codec { kind: CodecKind::Opus, pt: 96, fmtp: None };
+    world.phone("201").codecs(&[opus, Codec::PCMA]);
+    world.phone("acme").early = plain(sdp("96", 40_000) + "a=rtpmap:96 opus/48000/2\r\n");
     world.phone("acme").says = plain(sdp("8", 40_010));
     world.phone("201").dial("902079460123");
     world.run(4_000);

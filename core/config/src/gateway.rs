@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::nat::IpNet;
@@ -55,6 +56,8 @@ pub struct Gateway {
     pub emergency: bool,
     /// The only codecs to speak with it, best first; none: all, in the order of the other side.
     pub codecs: Vec<CodecKind>,
+    /// Is its sound encrypted?
+    pub srtp: SrtpPolicy,
     /// The number shown to it when a caller's own is not; `None`: `user`.
     pub caller_id: Option<String>,
     /// The plugin that prepares calls by it.
@@ -133,6 +136,7 @@ impl Gateway {
             trusted: true,
             emergency: false,
             codecs: Vec::new(),
+            srtp: SrtpPolicy::Off,
             caller_id: None,
             plugin: None,
             inbound_plan: None,

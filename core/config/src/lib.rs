@@ -38,6 +38,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::nat::IpNet;
 
@@ -156,6 +157,8 @@ pub struct Extension {
     pub line: Option<LineId>,
     /// How many SIP phones may register at once.
     pub max_contacts: u8,
+    /// Is the sound of its SIP phones encrypted?
+    pub srtp: SrtpPolicy,
     /// How long it rings before the caller is told "no answer".
     pub ring_time: Duration,
 }
@@ -493,6 +496,7 @@ impl Extension {
             script: None,
             line: None,
             max_contacts: 5,
+            srtp: SrtpPolicy::Off,
             ring_time: Duration::from_secs(60),
         }
     }

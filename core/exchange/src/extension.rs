@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_sip::digest;
 use ringtrip_sip::next_hop::{self, NextHop, Reach};
 use ringtrip_sip::registrar::{Binding, Change, Rules};
@@ -70,6 +71,7 @@ pub(crate) fn way(config: &Config, ext: &ExtId, binding: &Binding) -> Arc<SipWay
         // A phone shows what it is told: a withheld number stays away from it.
         trusted: false,
         codecs: Vec::new(),
+        srtp: config.extension(ext.as_str()).map_or(SrtpPolicy::Off, |e| e.srtp),
         headers: Vec::new(),
         name: ext.to_string(),
         gateway: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_rating::rate::Price;
 pub use ringtrip_rating::time::Date;
@@ -207,6 +208,8 @@ pub struct SipWay {
     pub trusted: bool,
     /// The only codecs to speak with it, best first; none: all.
     pub codecs: Vec<CodecKind>,
+    /// Is its sound encrypted?
+    pub srtp: SrtpPolicy,
     /// Headers that go with the INVITE as they stand: who diverted the call before us.
     pub headers: Vec<(HeaderName, Bytes)>,
     /// The target's name for events and CDRs: `101`, `gw1`, `example.com`.

@@ -1,6 +1,7 @@
 //! The codec pair of an RTP session: what decodes its peer's packets and what encodes ours, at the rate that whoever is at
 //! the other side works with. A codec is a variant of [`Decoding`] and of [`Encoding`].
 
+use crate::codec::g722;
 use crate::g711::Law;
 use crate::resample::{Downsampler, Upsampler};
 use crate::sound::CodecKind;
@@ -48,12 +49,14 @@ pub struct Encoder {
 #[derive(Debug, Clone)]
 enum Decoding {
     G711(Law),
+    G722(Box<g722::Decoder>),
 }
 
 /// The encoders there are.
 #[derive(Debug, Clone)]
 enum Encoding {
     G711(Law),
+    G722(Box<g722::Encoder>),
 }
 
 /// Between the rate of a codec and that which is wanted.
@@ -90,13 +93,15 @@ impl Decoding {
     fn new(kind: CodecKind) -> Option<Decoding> {
         match kind {
             CodecKind::Pcmu | CodecKind::Pcma => kind.law().map(Decoding::G711),
-            CodecKind::G722 | CodecKind::Opus => None,
+            CodecKind::G722 => Some(Decoding::G722(Box::default())),
+            CodecKind::Opus => None,
         }
     }
 
     fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {
         match self {
             Decoding::G711(law) => law.decode(payload, out),
+            Decoding::G722(decoder) => decoder.decode(payload, out),
         }
     }
 }
@@ -105,13 +110,15 @@ impl Encoding {
     fn new(kind: CodecKind) -> Option<Encoding> {
         match kind {
             CodecKind::Pcmu | CodecKind::Pcma => kind.law().map(Encoding::G711),
-            CodecKind::G722 | CodecKind::Opus => None,
+            CodecKind::G722 => Some(Encoding::G722(Box::default())),
+            CodecKind::Opus => None,
         }
     }
 
     fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> usize {
         match self {
             Encoding::G711(law) => law.encode(samples, out),
+            Encoding::G722(encoder) => encoder.encode(samples, out),
         }
     }
 }
@@ -191,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_tone_keeps_its_level_through_a_pair_at_either_rate() {
-        for kind in [CodecKind::Pcmu, CodecKind::Pcma].into_iter().filter(|kind| kind.can_be_coded()) {
+        for kind in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722].into_iter().filter(|kind| kind.can_be_coded()) {
             for rate in [Rate::Narrow, Rate::Wide] {
                 let (mut encoder, mut decoder) = (
                     Encoder::new(kind, rate).expect("codes"),

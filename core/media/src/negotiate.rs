@@ -1,71 +1,52 @@
-//! Which codecs two ends of a call use: pass sound through when they share a codec, else translate between the laws
-//! of G.711. Payload types of an offer are kept in its answer (RFC 3264 §6.1).
+//! Which codecs two ends of a call use. Sound passes through where they share one; else it is transcoded between those
+//! that can be (`CodecKind::can_be_coded`). Payload types of an offer are kept in its answer (RFC 3264 §6.1).
 
-use crate::g711::Law;
-use crate::sound::{Codec, CodecKind, RtcpPort, Sound};
+use crate::sound::{Codec, CodecKind, Sound};
 
-/// Payload type for events when the peer has named none (SPA `AVT_Dynamic_Payload`).
-pub const TELEPHONE_EVENT: u8 = 101;
+/// Codecs that any peer is offered, after those of the far side: they can be transcoded into each other. G.711 comes first,
+/// since whoever speaks it needs no other.
+const TRANSCODABLE: [Codec; 3] = [Codec::PCMA, Codec::PCMU, Codec::G722];
 
-/// How sound goes between the two ends of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    /// The codec towards and from the offerer, with its payload type there.
-    pub a: Codec,
-    /// The codec towards and from the answerer, with its payload type there.
-    pub b: Codec,
-}
-
-impl Path {
-    /// Do the ends speak different laws of G.711?
-    pub fn transcodes(&self) -> bool {
-        self.a.kind != self.b.kind
-    }
-
-    /// Laws of both ends, when both are G.711.
-    pub fn laws(&self) -> Option<(Law, Law)> {
-        Some((self.a.law()?, self.b.law()?))
-    }
-}
-
-/// What to offer to B for a caller that offered `a`: its codecs that are allowed, with its payload types, then the law
-/// of G.711 that it lacks, which is translated. Without an offer from A everything allowed is offered.
-pub fn offer(a: Option<&Sound>, allowed: &[CodecKind]) -> Sound {
-    let mut codecs: Vec<Codec> = Vec::with_capacity(allowed.len());
-    let offered = a.map_or(&[][..], |s| &s.codecs);
-    for c in offered.iter().filter(|c| allowed.contains(&c.kind)) {
-        if codecs.iter().all(|have| have.kind != c.kind) {
-            codecs.push(c.clone());
+/// What to offer to a peer: what the far side speaks, and all that can be transcoded. `None`: it has said nothing yet.
+pub fn offer(far: Option<&Sound>) -> Vec<Codec> {
+    let mut codecs = far.map(|far| far.codecs.clone()).unwrap_or_default();
+    for ours in TRANSCODABLE {
+        if !codecs.iter().any(|c| c.kind == ours.kind) {
+            codecs.push(ours);
         }
     }
-    let translatable = codecs.iter().any(|c| c.law().is_some());
-    for &kind in allowed {
-        let wanted = a.is_none()
-            || kind.law().is_some() && (translatable || offered.iter().any(|c| c.law().is_some()));
-        if wanted && codecs.iter().all(|c| c.kind != kind) {
-            codecs.push(Codec { kind, pt: free(&codecs, static_pt(kind)), fmtp: None });
-        }
+    codecs
+}
+
+/// The codec of an offer that suits the far side best: the far side's own if it was offered, else G.711, else another that
+/// can be transcoded. `None`: nothing fits (488).
+pub fn choose<'a>(offer: &'a Sound, far: &Sound) -> Option<&'a Codec> {
+    let of = |kind: CodecKind| offer.codecs.iter().find(|c| c.kind == kind);
+    // A far side that has agreed on one codec is passed that one. Where it takes several, the peer's order counts.
+    let passed = far.codecs.first().filter(|c| !c.kind.can_be_coded()).and_then(|c| of(c.kind));
+    let same = || offer.codecs.iter().find(|o| o.kind.can_be_coded() && far.codecs.iter().any(|f| f.kind == o.kind));
+    let cheap = || offer.codecs.iter().find(|o| o.law().is_some());
+    let other = || offer.codecs.iter().find(|o| o.kind.can_be_coded());
+    passed.or_else(same).or_else(cheap).or_else(other)
+}
+
+/// Can sound of this codec reach a side that speaks `sound`?
+pub fn reaches(kind: CodecKind, sound: &Sound) -> bool {
+    sound.codecs.iter().any(|c| c.kind == kind || (kind.can_be_coded() && c.kind.can_be_coded()))
+}
+
+/// Leaves the codecs that are allowed, in that order; none: all are.
+pub fn restrict(codecs: &mut Vec<Codec>, allowed: &[CodecKind]) {
+    if allowed.is_empty() {
+        return;
     }
-    let event = a.map_or(Some(TELEPHONE_EVENT), |s| s.telephone_event).unwrap_or(TELEPHONE_EVENT);
-    let telephone_event = Some(free(&codecs, event));
-    Sound { addr: None, codecs, telephone_event, ptime: a.and_then(|s| s.ptime), ..Sound::default() }
+    let rank = |codec: &Codec| allowed.iter().position(|kind| *kind == codec.kind);
+    codecs.retain(|codec| rank(codec).is_some());
+    codecs.sort_by_key(rank);
 }
 
-/// The path between an offer and the answer that B gave to ours. B's first codec that A shares passes through; else
-/// both laws of G.711 meet. `None`: nothing in common (488).
-pub fn path(a_offer: &Sound, b_answer: &Sound) -> Option<Path> {
-    let shared = b_answer.codecs.iter().find_map(|b| {
-        let a = a_offer.codecs.iter().find(|a| a.kind == b.kind)?;
-        Some(Path { a: a.clone(), b: b.clone() })
-    });
-    shared.or_else(|| {
-        let g711 = |s: &Sound| s.codecs.iter().find(|c| c.law().is_some()).cloned();
-        Some(Path { a: g711(a_offer)?, b: g711(b_answer)? })
-    })
-}
-
-/// Our answer to an offer when this codec of it was chosen: that codec first, with the offer's payload type, and
-/// events if they were offered. One codec only: the peer then never changes in mid-call.
+/// Our answer to an offer when this codec of it was chosen, with the offer's payload type, and events if they were
+/// offered. One codec only: the peer then never changes in mid-call.
 pub fn answer(offer: &Sound, chosen: &Codec) -> Sound {
     Sound {
         addr: None,
@@ -73,36 +54,8 @@ pub fn answer(offer: &Sound, chosen: &Codec) -> Sound {
         telephone_event: offer.telephone_event,
         ptime: offer.ptime,
         direction: offer.direction.seen_from_afar(),
-        // The offerer would share its port: we do too (RFC 5761 §5.1.1). Where it has another port we keep ours.
-        rtcp: if offer.rtcp == RtcpPort::Shared { RtcpPort::Shared } else { RtcpPort::Next },
+        ..Sound::default()
     }
-}
-
-/// The codec to use with an offer or answer when the other end is a telephone on a board: the first G.711, in the order
-/// of whoever `prefers` one, else of the peer.
-pub fn analog(peer: &Sound, prefers: Option<CodecKind>) -> Option<Codec> {
-    let of = |kind| peer.codecs.iter().find(|c| c.kind == kind && c.law().is_some());
-    let chosen = prefers.and_then(of).or_else(|| peer.codecs.iter().find(|c| c.law().is_some()));
-    chosen.cloned()
-}
-
-fn static_pt(kind: CodecKind) -> u8 {
-    match kind {
-        CodecKind::Pcmu => 0,
-        CodecKind::Pcma => 8,
-        CodecKind::G722 => 9,
-        CodecKind::Opus => 107,
-    }
-}
-
-/// `wanted`, or the next dynamic payload type that no codec uses.
-fn free(codecs: &[Codec], wanted: u8) -> u8 {
-    let taken = |pt: u8| codecs.iter().any(|c| c.pt == pt);
-    if !taken(wanted) {
-        return wanted;
-    }
-    // There are 32 dynamic types and at most a handful of codecs.
-    (96..=127).find(|&pt| !taken(pt)).unwrap_or(wanted)
 }
 
 #[cfg(test)]
@@ -117,36 +70,59 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_on() {
-        let check = |a: &[(CodecKind, u8)], allowed: &[CodecKind], expected: &[(CodecKind, u8)]| {
-            let offered = offer(Some(&sound(a)), allowed);
-            let codecs: Vec<_> = offered.codecs.iter().map(|c| (c.kind, c.pt)).collect();
-            assert_eq!(codecs, expected, "{a:?} with {allowed:?}");
+    fn what_is_offered() {
+        let check = |far: &[(CodecKind, u8)], expected: &[(CodecKind, u8)]| {
+            let codecs: Vec<_> = offer(Some(&sound(far))).iter().map(|c| (c.kind, c.pt)).collect();
+            assert_eq!(codecs, expected, "{far:?}");
         };
-        check(&[(Pcmu, 0)], &[Pcma, Pcmu], &[(Pcmu, 0), (Pcma, 8)]);
-        check(&[(Opus, 96), (Pcma, 8)], &[Pcma, Pcmu, Opus], &[(Opus, 96), (Pcma, 8), (Pcmu, 0)]);
-        check(&[(G722, 9)], &[Pcma, G722], &[(G722, 9)]);
-        check(&[(G722, 9), (Pcma, 8)], &[Pcmu], &[(Pcmu, 0)]);
-        check(&[(Opus, 0), (Pcma, 8)], &[Opus, Pcma, Pcmu], &[(Opus, 0), (Pcma, 8), (Pcmu, 96)]);
-        let all = offer(None, &[Pcma, Pcmu, G722]);
-        assert_eq!(all.codecs, [Codec::PCMA, Codec::PCMU, Codec::G722]);
-        let clash = offer(Some(&Sound { telephone_event: None, ..sound(&[(Opus, 101)]) }), &[Opus]);
-        assert_eq!(clash.telephone_event, Some(96));
+        check(&[(Pcmu, 0)], &[(Pcmu, 0), (Pcma, 8), (G722, 9)]);
+        check(&[(G722, 9)], &[(G722, 9), (Pcma, 8), (Pcmu, 0)]);
+        check(&[(Opus, 96), (Pcma, 8)], &[(Opus, 96), (Pcma, 8), (Pcmu, 0), (G722, 9)]);
+        assert_eq!(offer(None), TRANSCODABLE);
     }
 
     #[test]
-    fn paths() {
-        let check = |a: &[(CodecKind, u8)],
-                     b: &[(CodecKind, u8)],
-                     expected: Option<((CodecKind, u8), (CodecKind, u8))>| {
-            let p = path(&sound(a), &sound(b));
-            assert_eq!(p.map(|p| ((p.a.kind, p.a.pt), (p.b.kind, p.b.pt))), expected, "{a:?} and {b:?}");
+    fn what_is_chosen() {
+        let check = |offered: &[(CodecKind, u8)], far: &[(CodecKind, u8)], expected: Option<(CodecKind, u8)>| {
+            let chosen = choose(&sound(offered), &sound(far)).map(|c| (c.kind, c.pt));
+            assert_eq!(chosen, expected, "{far:?} for {offered:?}");
         };
-        check(&[(Pcmu, 0), (Pcma, 8)], &[(Pcma, 8)], Some(((Pcma, 8), (Pcma, 8))));
-        check(&[(Opus, 96)], &[(Opus, 111)], Some(((Opus, 96), (Opus, 111))));
-        check(&[(G722, 9), (Pcmu, 0)], &[(Pcma, 8)], Some(((Pcmu, 0), (Pcma, 8))));
-        check(&[(G722, 9)], &[(Pcma, 8)], None);
+        // Shared: nothing is transcoded.
+        check(&[(Pcmu, 0), (Pcma, 8)], &[(Pcma, 8)], Some((Pcma, 8)));
+        check(&[(Pcma, 8), (G722, 9)], &[(G722, 9)], Some((G722, 9)));
+        check(&[(G722, 9), (Pcma, 8)], &[(Pcma, 8)], Some((Pcma, 8)));
+        check(&[(Opus, 96), (Pcma, 8)], &[(Opus, 111)], Some((Opus, 96)));
+        // A telephone on a board takes both laws: the peer's order counts.
+        check(&[(G722, 9), (Pcmu, 0), (Pcma, 8)], &[(Pcma, 8), (Pcmu, 0)], Some((Pcmu, 0)));
+        // Transcoded.
+        check(&[(G722, 9)], &[(Pcma, 8)], Some((G722, 9)));
+        check(&[(Pcmu, 0)], &[(G722, 9)], Some((Pcmu, 0)));
+        check(&[(G722, 9), (Pcmu, 0)], &[(Pcma, 8)], Some((Pcmu, 0)));
+        check(&[(Pcmu, 0)], &[(Pcma, 8)], Some((Pcmu, 0)));
+        // Nothing fits.
+        check(&[(Opus, 96)], &[(Pcma, 8)], None);
         check(&[], &[(Pcma, 8)], None);
+    }
+
+    #[test]
+    fn what_reaches_whom() {
+        let check = |kind, far: &[(CodecKind, u8)], expected| {
+            assert_eq!(reaches(kind, &sound(far)), expected, "{kind:?} to {far:?}");
+        };
+        check(G722, &[(Pcma, 8)], true);
+        check(Pcmu, &[(G722, 9)], true);
+        check(Opus, &[(Opus, 96)], true);
+        check(Opus, &[(Pcma, 8)], false);
+        check(Pcma, &[(Opus, 96)], false);
+    }
+
+    #[test]
+    fn what_is_allowed() {
+        let mut codecs = sound(&[(Opus, 96), (Pcma, 8), (G722, 9)]).codecs;
+        restrict(&mut codecs, &[]);
+        assert_eq!(codecs.len(), 3);
+        restrict(&mut codecs, &[G722, Pcmu, Pcma]);
+        assert_eq!(codecs.iter().map(|c| c.kind).collect::<Vec<_>>(), [G722, Pcma]);
     }
 
     #[test]
@@ -161,8 +137,5 @@ mod tests {
             (ours.codecs[0].pt, ours.telephone_event, ours.direction),
             (120, Some(97), Direction::RecvOnly)
         );
-        assert_eq!(analog(&offered, Some(Pcmu)).map(|c| c.kind), Some(Pcma));
-        assert_eq!(analog(&sound(&[(Pcmu, 0), (Pcma, 8)]), Some(Pcma)).map(|c| c.kind), Some(Pcma));
-        assert_eq!(analog(&sound(&[(Opus, 96)]), None), None);
     }
 }

@@ -228,7 +228,7 @@ impl RtpSession {
             self.agreed = now;
         }
         if self.parameters.as_ref().is_none_or(|old| old.protection != parameters.protection) {
-            self.transform = Transform::new(&parameters.protection);
+            self.transform.set(&parameters.protection);
         }
         self.clock = parameters.receive.first().map_or(8000, |c| c.kind.clock());
         self.parameters = Some(parameters);

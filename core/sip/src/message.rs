@@ -157,7 +157,7 @@ impl Headers {
 }
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -170,7 +170,7 @@ pub struct Request {
 }
 
 /// A response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// Status code, 100–699.
     pub code: u16,
@@ -180,6 +180,38 @@ pub struct Response {
     pub headers: Headers,
     /// The body, octet for octet.
     pub body: Bytes,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("uri", &self.uri)
+            .field("headers", &self.headers)
+            .field("body", &without_keys(&self.body))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("code", &self.code)
+            .field("reason", &self.reason)
+            .field("headers", &self.headers)
+            .field("body", &without_keys(&self.body))
+            .finish()
+    }
+}
+
+/// A body as logs may show it: without the keys of SRTP (RFC 4568 §9.2).
+fn without_keys(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let mut lines = text.split_inclusive('\n').map(|line| match line.to_ascii_lowercase().find("inline:") {
+        Some(at) if line.starts_with("a=crypto") => format!("{}inline:***\n", &line[..at]),
+        _ => line.to_owned(),
+    });
+    lines.by_ref().collect()
 }
 
 /// Either kind.

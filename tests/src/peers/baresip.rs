@@ -53,12 +53,15 @@ impl Baresip {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (sip, control, rtp) = (free_port(), free_port(), free_port());
         let home = dir.path().display();
+        // What an account asks for; all others keep to the usual codecs.
+        let more = [("G722", "module g722.so\n"), ("mediaenc", "module srtp.so\n")];
+        let more: String = more.iter().filter(|(word, _)| account.more.contains(word)).map(|(_, line)| *line).collect();
         let config = format!(
             "poll_method epoll\nsip_listen {ip}:{sip}\ncall_local_timeout 120\ncall_max_calls 4\n\
              audio_player aubridge,ear\naudio_source aufile,{home}/mouth.wav\naudio_alert aubridge,bell\n\
              audio_path {home}\nausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
              audio_level no\nrtp_ports {rtp}-{}\njitter_buffer_delay 5-10\n\
-             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {home}\n\
+             module_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {home}\n{more}\
              module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
              ctrl_tcp_listen 127.0.0.1:{control}\n",
             rtp.saturating_add(40)

@@ -12,6 +12,7 @@ use ringtrip_config::{
 };
 use ringtrip_dialplan::{Bar, Dialling, Incomplete, Plan};
 use ringtrip_exchange::route::{AdHoc, PlanRoute, Target};
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_media::sound::CodecKind;
 use ringtrip_model::ids::{BoardId, ExtId, GatewayId, LineId};
 use ringtrip_model::party::Digits;
@@ -138,6 +139,7 @@ fn extensions(root: &Section<'_, '_>, names: &Names) -> Vec<Extension> {
         e.script = routing::script(&s, "script", names);
         e.line = s.parsed::<LineId>("line", "name a line of this document, such as \"fxs1\"");
         s.number("max_contacts", 0..=20, &mut e.max_contacts);
+        srtp(&s, &mut e.srtp);
         s.time("ring_time", &mut e.ring_time);
         s.done();
         list.push(e);
@@ -242,6 +244,7 @@ fn gateways(root: &Section<'_, '_>, names: &Names, config: &mut Config) {
             }
             g.codecs = codecs;
         }
+        srtp(&s, &mut g.srtp);
         g.caller_id = s.text("caller_id");
         g.inbound_plan = s.text("inbound_plan");
         g.inbound_prefixes =
@@ -541,6 +544,14 @@ fn codec(text: &str) -> Result<CodecKind, String> {
         "g722" => Ok(CodecKind::G722),
         "opus" => Ok(CodecKind::Opus),
         _ => Err(format!("codec \"{text}\" is not known")),
+    }
+}
+
+/// Is sound encrypted?
+fn srtp(s: &Section<'_, '_>, to: &mut SrtpPolicy) {
+    let words = [("off", SrtpPolicy::Off), ("offer", SrtpPolicy::Offer), ("require", SrtpPolicy::Require)];
+    if let Some(policy) = s.choice("srtp", &words) {
+        *to = policy;
     }
 }
 

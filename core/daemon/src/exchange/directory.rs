@@ -16,7 +16,7 @@ use ringtrip_exchange::desk::DeskInput;
 use ringtrip_exchange::directory::{self, Admission};
 use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::overload::Admitter;
-use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaCommand, MediaEvent, Post};
+use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaEvent, Post};
 use ringtrip_exchange::prompt;
 use ringtrip_exchange::supervise::{Decision, Ending, Exit, Rule, Supervisor};
 use ringtrip_model::event::Event;

@@ -7,6 +7,7 @@ use ringtrip_config::{ANSWER_WITHIN, HostPort};
 use ringtrip_exchange::directory::{Located, Wanted};
 use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, Post};
 use ringtrip_exchange::route::{AdHoc, Credentials, Found, Identity, SipWay, Target};
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_model::ids::{CallId, GatewayId, LegId, LineId};
 use ringtrip_model::party::Cause;
 use ringtrip_sip::endpoint::{Flow, Transport};
@@ -77,6 +78,7 @@ async fn ways(dir: &Directory, to: &AdHoc) -> Result<Vec<Found>, Cause> {
         routes: Vec::new(),
         trusted: false,
         codecs: Vec::new(),
+        srtp: SrtpPolicy::Off,
         headers: Vec::new(),
         name: host.to_string(),
         gateway: None,

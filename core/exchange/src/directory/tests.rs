@@ -189,6 +189,7 @@ fn way(uri: &str) -> SipWay {
         routes: Vec::new(),
         trusted: false,
         codecs: Vec::new(),
+        srtp: ringtrip_media::sdp::SrtpPolicy::Off,
         headers: Vec::new(),
         name: uri.to_owned(),
         gateway: None,

@@ -63,6 +63,7 @@ impl Gateway {
             routes: self.call_routes(),
             trusted: settings.trusted,
             codecs: settings.codecs.clone(),
+            srtp: settings.srtp,
             headers: Vec::new(),
             name: settings.id.to_string(),
             gateway: Some(settings.id.clone()),

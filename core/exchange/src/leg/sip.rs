@@ -2,7 +2,7 @@
 //! provider calls us) or as client (we call it).
 //!
 //! * `codes`: status codes ↔ causes. * `identity`: who calls, in headers. * `info`: keys and flash in INFO.
-//! * `offer`: sounds ↔ SDP (RFC 3264).
+//! * `offer`: sounds ↔ SDP (RFC 3264). * `srtp`: keys in it (RFC 4568).
 //! * `uas`, `uac`: the INVITE that makes the dialog. * `within`: all that follows in it. * `refresh`: the session
 //!   timer (RFC 4028). * `hops`: where requests go.
 //!
@@ -16,6 +16,7 @@ mod network;
 mod offer;
 mod refer;
 mod refresh;
+mod srtp;
 pub(crate) mod uac;
 mod uas;
 mod within;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_media::sound::{CodecKind, Sound};
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::digest;
@@ -78,6 +80,8 @@ pub(crate) struct SipLeg {
     reach: Reach,
     hops: Hops,
     talk: Talk,
+    /// Is the sound of one that called us encrypted?
+    srtp: SrtpPolicy,
     phase: Phase,
     refresh: Refresh,
     /// What the peer has asked for by REFER.
@@ -160,6 +164,7 @@ impl SipLeg {
             reach,
             hops: Hops::default(),
             talk: Talk::new(port, flow.remote.ip()),
+            srtp: SrtpPolicy::Off,
             peer: Peer::of(&request.headers),
             phase: Phase::Invited(Box::new(Invited::new(tx, request))),
             refresh: Refresh::default(),
@@ -193,6 +198,7 @@ impl SipLeg {
             reach: way.reach,
             hops: Hops::default(),
             talk,
+            srtp: SrtpPolicy::Off,
             phase: Phase::Gone,
             refresh: Refresh::default(),
             refer: None,
@@ -211,6 +217,11 @@ impl SipLeg {
     /// Speaks these codecs alone, best first; none: all. Before [`SipLeg::begin`].
     pub(crate) fn allow(&mut self, codecs: Vec<CodecKind>) {
         self.talk.allow(codecs);
+    }
+
+    /// Encrypts the sound of one that called us by this policy. Before [`SipLeg::begin`].
+    pub(crate) fn secure(&mut self, srtp: SrtpPolicy) {
+        self.srtp = srtp;
     }
 
     /// Who diverted the call before it came to us.

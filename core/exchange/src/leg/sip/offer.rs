@@ -1,16 +1,18 @@
 //! Offer and answer (RFC 3264) between the peer and the far side of the call. Sound passes through where both speak
-//! the same codec, and is transcoded between PCMU, PCMA and linear where they do not; G.722 and Opus only pass.
+//! the same codec, and is transcoded between PCMU, PCMA, G.722 and linear where they do not; Opus only passes.
 
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use ringtrip_media::sdp::{Sdp, SdpSession};
-use ringtrip_media::sound::{Codec, CodecKind, Direction, RtcpPort, Sound};
-use ringtrip_media::transform::Protection;
+use ringtrip_media::negotiate;
+use ringtrip_media::sdp::sdes::Crypto;
+use ringtrip_media::sdp::{Audio, NoAudio, Sdp, SdpSession, SrtpPolicy};
+use ringtrip_media::sound::{CodecKind, Direction, RtcpPort, Sound};
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::next_hop::HostName;
 use ringtrip_sip::{Headers, body};
 
+use crate::leg::sip::srtp::Keying;
 use crate::post::MediaParameters;
 
 /// The talk of one leg with its peer about sound.
@@ -18,8 +20,9 @@ use crate::post::MediaParameters;
 pub(super) struct Talk {
     /// Our leased RTP port.
     port: u16,
-    /// Our name and version of it in `o=`.
+    /// Our name and version of it in `o=`, and our keys.
     session: SdpSession,
+    keying: Keying,
     /// The sections of the peer's last body, and which of them is the sound: every later body has as many.
     shape: Option<(Sdp, usize)>,
     /// What we said last: offer or answer.
@@ -63,6 +66,7 @@ impl Talk {
         Talk {
             port,
             session: SdpSession::default(),
+            keying: Keying::default(),
             shape: None,
             local: None,
             remote: None,
@@ -88,7 +92,7 @@ impl Talk {
     pub(super) fn allow(&mut self, codecs: Vec<CodecKind>) {
         self.allowed = codecs;
         if let Some(remote) = &mut self.remote {
-            fit(&mut remote.codecs, &self.allowed);
+            negotiate::restrict(&mut remote.codecs, &self.allowed);
         }
     }
 
@@ -105,6 +109,21 @@ impl Talk {
 
     pub(super) fn show_face_again(&mut self) {
         self.dirty = true;
+    }
+
+    /// Speaks SRTP by this policy, with keys from this seed.
+    pub(super) fn secure(&mut self, policy: SrtpPolicy, seed: [u8; 32]) {
+        self.keying = Keying::new(policy, seed);
+    }
+
+    /// It is a call for help: no policy of SRTP stops it.
+    pub(super) fn help(&mut self) {
+        self.keying.help();
+    }
+
+    /// By which policy a body of the peer is read: as an offer, or as the answer to ours.
+    pub(super) fn policy(&self) -> SrtpPolicy {
+        self.keying.policy(&self.session, self.offering)
     }
 
     /// Our RTP port.
@@ -134,24 +153,19 @@ impl Talk {
     /// The peer offers; what it can hear and say is known from now on, our answer follows.
     pub(super) fn offered(&mut self, mut offer: Heard) {
         self.place(&mut offer);
-        fit(&mut offer.sound.codecs, &self.allowed);
+        negotiate::restrict(&mut offer.sound.codecs, &self.allowed);
         self.address = offer.sound.addr.or(self.address);
+        self.keying.theirs = offer.crypto;
         self.remote = Some(offer.sound);
         self.shape = Some((offer.sdp, offer.at));
     }
 
-    /// Our offer to a peer: what the far side speaks, and G.711 whatever it speaks, since that can be transcoded. A
-    /// far side that has said nothing yet gets G.711 alone.
+    /// Our offer to a peer: what the far side speaks, and all that can be transcoded, whatever it speaks.
     pub(super) fn offer(&mut self, far: Option<&Sound>, me: SocketAddr) -> Bytes {
         if let Some(far) = far {
             self.far = far.clone();
         }
-        let mut codecs: Vec<Codec> = far.map(|far| far.codecs.clone()).unwrap_or_default();
-        for ours in [Codec::PCMA, Codec::PCMU] {
-            if !codecs.iter().any(|c| c.kind == ours.kind) {
-                codecs.push(ours);
-            }
-        }
+        let mut codecs = negotiate::offer(far);
         // A payload type means the same for the whole session (RFC 3264 §8.3.2).
         for codec in &mut codecs {
             let known = self.remote.iter().flat_map(|r| &r.codecs).find(|c| c.kind == codec.kind);
@@ -159,7 +173,7 @@ impl Talk {
                 *codec = known.clone();
             }
         }
-        fit(&mut codecs, &self.allowed);
+        negotiate::restrict(&mut codecs, &self.allowed);
         let taken = |pt| codecs.iter().any(|c| c.pt == pt);
         let events = far.and_then(|far| far.telephone_event).filter(|pt| !taken(*pt));
         let events = events.or_else(|| [EVENTS, 102, 103, 127].into_iter().find(|pt| !taken(*pt)));
@@ -172,6 +186,7 @@ impl Talk {
             rtcp: self.own_rtcp(),
         };
         self.offering = true;
+        self.keying.offer(&mut self.session);
         self.say(sound)
     }
 
@@ -179,7 +194,7 @@ impl Talk {
     pub(super) fn answer(&mut self, far: &Sound, me: SocketAddr) -> Option<Bytes> {
         self.far = far.clone();
         let offer = self.remote.as_ref()?;
-        let codec = common(offer, far)?.clone();
+        let codec = negotiate::choose(offer, far)?.clone();
         let sound = Sound {
             addr: Some(SocketAddr::new(me.ip(), self.port)),
             codecs: vec![codec],
@@ -192,6 +207,7 @@ impl Talk {
         self.offering = false;
         self.dirty = true;
         self.agreement = self.agreement.wrapping_add(1);
+        self.keying.answer(&mut self.session);
         Some(self.say(sound))
     }
 
@@ -199,7 +215,8 @@ impl Talk {
     pub(super) fn accept(&mut self, mut answer: Heard) -> bool {
         self.place(&mut answer);
         let Some(local) = &self.local else { return false };
-        let fits = answer.sound.codecs.iter().any(|c| local.codecs.iter().any(|ours| ours.kind == c.kind));
+        let fits = answer.sound.codecs.iter().any(|c| local.codecs.iter().any(|ours| ours.kind == c.kind))
+            && self.keying.accept(&mut self.session, answer.crypto.as_ref());
         if fits {
             self.address = answer.sound.addr.or(self.address);
             self.remote = Some(answer.sound);
@@ -252,11 +269,13 @@ impl Talk {
     /// A new offer within the dialog; our answer for the far side as it is, or `None`, and all stays as it was.
     pub(super) fn reoffered(&mut self, offer: Heard, me: SocketAddr) -> Option<Bytes> {
         let (remote, address, shape) = (self.remote.clone(), self.address, self.shape.clone());
+        let theirs = self.keying.theirs.clone();
         self.offered(offer);
         let far = self.far.clone();
         let answer = self.answer(&far, me);
         if answer.is_none() {
             (self.remote, self.address, self.shape) = (remote, address, shape);
+            self.keying.theirs = theirs;
         }
         answer
     }
@@ -276,6 +295,8 @@ impl Talk {
     pub(super) fn offer_anew(&mut self, me: SocketAddr) -> Bytes {
         let far = Sound { direction: Direction::SendRecv, ..self.far.clone() };
         let kept = self.far.clone();
+        // Who will answer may be another, who cannot know how far our packets have counted.
+        self.keying.renew();
         let sdp = self.offer(Some(&far), me);
         // What the far side wants has not changed.
         self.far = kept;
@@ -313,7 +334,7 @@ impl Talk {
         let Some(local) = &self.local else { return false };
         let heard = self.heard();
         let agreed = heard.codecs.first().map(|c| c.kind);
-        let passes = agreed.is_none_or(|kind| speaks(far, kind));
+        let passes = agreed.is_none_or(|kind| negotiate::reaches(kind, far));
         local.direction != far.direction || !passes
     }
 
@@ -329,7 +350,7 @@ impl Talk {
             unreachable: false,
             local: None,
             rtcp: rtcp(local, remote),
-            protection: Protection::None,
+            protection: self.keying.protection(),
             send: remote.codecs.iter().find(|c| local.codecs.iter().any(|l| l.kind == c.kind))?.clone(),
             receive: local.codecs.clone(),
             telephone_event: remote.telephone_event.filter(|_| local.telephone_event.is_some()),
@@ -366,6 +387,7 @@ pub(super) struct Heard {
     sdp: Sdp,
     at: usize,
     sound: Sound,
+    crypto: Option<Crypto>,
 }
 
 /// Why an SDP body is of no use.
@@ -373,51 +395,26 @@ pub(super) struct Heard {
 pub(super) enum Unfit {
     /// It is not SDP (400).
     Broken,
-    /// It has no sound over plain RTP in a codec that we know (488).
-    NoAudio,
+    /// It has no sound that may be taken (488).
+    NoAudio(NoAudio),
 }
 
 /// Reads the session description of a message, if it has one.
-pub(super) fn of(headers: &Headers, body: &Bytes) -> Option<Result<Heard, Unfit>> {
-    body::find(headers, body).sdp.map(|sdp| read(&sdp))
+pub(super) fn of(headers: &Headers, body: &Bytes, policy: SrtpPolicy) -> Option<Result<Heard, Unfit>> {
+    body::find(headers, body).sdp.map(|sdp| read(&sdp, policy))
 }
 
 /// Reads a session description.
-pub(super) fn read(body: &[u8]) -> Result<Heard, Unfit> {
+pub(super) fn read(body: &[u8], policy: SrtpPolicy) -> Result<Heard, Unfit> {
     let sdp = Sdp::parse(body).map_err(|_| Unfit::Broken)?;
-    let (at, sound) = sdp.sound().ok_or(Unfit::NoAudio)?;
-    Ok(Heard { sdp, at, sound })
+    let Audio { at, sound, crypto } = sdp.audio(policy).map_err(Unfit::NoAudio)?;
+    Ok(Heard { sdp, at, sound, crypto })
 }
 
-/// The codec of `offer` that suits the far side best: its own if it was offered, else one that can be transcoded.
-fn common<'a>(offer: &'a Sound, far: &Sound) -> Option<&'a Codec> {
-    let first = far.codecs.first();
-    let passed =
-        first.filter(|c| !transcodes(c.kind)).and_then(|c| offer.codecs.iter().find(|o| o.kind == c.kind));
-    let same =
-        || offer.codecs.iter().find(|o| transcodes(o.kind) && far.codecs.iter().any(|f| f.kind == o.kind));
-    let other = || offer.codecs.iter().find(|o| transcodes(o.kind));
-    passed.or_else(same).or_else(other)
-}
-
-/// Leaves what is allowed, in that order.
-fn fit(codecs: &mut Vec<Codec>, allowed: &[CodecKind]) {
-    if allowed.is_empty() {
-        return;
-    }
-    let rank = |codec: &Codec| allowed.iter().position(|kind| *kind == codec.kind);
-    codecs.retain(|codec| rank(codec).is_some());
-    codecs.sort_by_key(rank);
-}
-
-/// Can we turn this codec into linear samples and back?
-fn transcodes(kind: CodecKind) -> bool {
-    matches!(kind, CodecKind::Pcmu | CodecKind::Pcma)
-}
-
-/// Can sound of this codec reach a side that speaks `sound`?
-fn speaks(sound: &Sound, kind: CodecKind) -> bool {
-    sound.codecs.iter().any(|c| c.kind == kind || (transcodes(kind) && transcodes(c.kind)))
+/// What a 488 says of it (RFC 3261 §20.43).
+pub(super) fn warning(why: NoAudio) -> String {
+    let code = if why == NoAudio::NoCodec { 305 } else { 399 };
+    format!("{code} ringtrip \"{why}\"")
 }
 
 /// Where the peer's RTCP is: shared only if both sides said so (RFC 5761 §5.1.1).

@@ -92,6 +92,10 @@ impl SipLeg {
         }
         self.tag = format!("{}-{}", self.id, room.rand.hex());
         self.talk.name(room.rand.number());
+        self.talk.secure(way.srtp, room.rand.seed());
+        if placement.emergency {
+            self.talk.help();
+        }
         let number = identity::escape_user(placement.number.as_str());
         let target: Bytes = way.uri.replace("{number}", &number).into();
         let mut headers = Headers::with_capacity(20);
@@ -288,7 +292,7 @@ impl SipLeg {
             }
             Taken::Ignore => return,
         }
-        let accepted = match offer::of(&response.headers, &response.body) {
+        let accepted = match offer::of(&response.headers, &response.body, self.talk.policy()) {
             Some(Ok(answer)) => self.talk.accept(answer),
             _ => false,
         };
@@ -326,7 +330,7 @@ impl SipLeg {
         if let Some(auth) = &mut self.auth {
             auth.accepted();
         }
-        let fits = match offer::of(&response.headers, &response.body) {
+        let fits = match offer::of(&response.headers, &response.body, self.talk.policy()) {
             Some(Ok(answer)) => self.talk.accept(answer),
             // What a reliable 183 has said stands.
             _ => self.talk.settled(),

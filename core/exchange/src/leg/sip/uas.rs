@@ -76,6 +76,10 @@ impl SipLeg {
         self.hops.step(now);
         let tag = format!("{}-{}", self.id, room.rand.hex());
         self.talk.name(room.rand.number());
+        self.talk.secure(self.srtp, room.rand.seed());
+        if help {
+            self.talk.help();
+        }
         let Phase::Invited(invited) = &self.phase else { return };
         let request = Arc::clone(&invited.request);
         let dialog = Dialog::of_request(&request, &tag, self.flow);
@@ -101,7 +105,7 @@ impl SipLeg {
                 r.headers.push(Name::Accept, body::ACCEPT);
             });
         }
-        match found.sdp.as_deref().map(offer::read) {
+        match found.sdp.as_deref().map(|sdp| offer::read(sdp, self.talk.policy())) {
             None => {}
             Some(Ok(offer)) => {
                 self.talk.offered(offer);
@@ -111,7 +115,9 @@ impl SipLeg {
                 }
             }
             Some(Err(offer::Unfit::Broken)) => self.refuse_and_say(400, Cause::Incompatible, room),
-            Some(Err(offer::Unfit::NoAudio)) => self.refuse_and_say(488, Cause::Incompatible, room),
+            Some(Err(offer::Unfit::NoAudio(why))) => {
+                self.refuse_with(488, Cause::Incompatible, room, |r| r.headers.push(Name::Warning, offer::warning(why)));
+            }
         }
     }
 

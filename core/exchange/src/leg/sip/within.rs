@@ -120,7 +120,8 @@ impl SipLeg {
             return self.bye(cause, room);
         }
         if self.talk.offering() {
-            let answer = offer::of(&request.headers, &request.body).and_then(Result::ok);
+            let answer =
+                offer::of(&request.headers, &request.body, self.talk.policy()).and_then(Result::ok);
             if !answer.is_some_and(|answer| self.talk.accept(answer)) {
                 self.bye(Cause::Incompatible, room);
                 return room.said.push(LegEvent::Ended(Cause::Incompatible));
@@ -199,7 +200,8 @@ impl SipLeg {
                 }
                 self.refresh.agree(now, &response.headers, &room.setup.config.sip);
                 if ours.offered {
-                    let answer = offer::of(&response.headers, &response.body).and_then(Result::ok);
+                    let answer =
+                        offer::of(&response.headers, &response.body, self.talk.policy()).and_then(Result::ok);
                     if !answer.is_some_and(|answer| self.talk.accept(answer)) {
                         self.talk.withdraw(ours.before);
                     }
@@ -419,7 +421,7 @@ impl SipLeg {
             return true;
         };
         let before = self.talk.heard();
-        let answer = match offer::read(&sdp) {
+        let answer = match offer::read(&sdp, self.talk.policy()) {
             Ok(offer) => self.talk.reoffered(offer, self.address(room.setup)),
             Err(_) => None,
         };
@@ -462,7 +464,7 @@ impl SipLeg {
         // The answer to the offer that our reliable answer brought (RFC 3262 §5).
         if self.talk.offering()
             && matches!(self.phase, Phase::Invited(_))
-            && let Some(Ok(answer)) = offer::of(&request.headers, &request.body)
+            && let Some(Ok(answer)) = offer::of(&request.headers, &request.body, self.talk.policy())
         {
             self.talk.accept(answer);
         }
