@@ -124,10 +124,12 @@ impl Audio {
         self.happened(exchange, &[])
     }
 
-    /// A phone was sent this body: if it is SDP it knows where its sound goes.
-    pub(crate) fn learn(&mut self, rtp: SocketAddr, body: &[u8], ssrc: u32) {
+    /// A phone that knows these codecs was sent this body: if it is SDP it knows where its sound goes, and in which codec.
+    pub(crate) fn learn(&mut self, rtp: SocketAddr, known: &[Codec], body: &[u8], ssrc: u32) {
         let Some((_, theirs)) = Sdp::parse(body).ok().and_then(|sdp| sdp.sound()) else { return };
-        let (Some(exchange), Some(codec)) = (theirs.addr, theirs.codecs.into_iter().next()) else { return };
+        let is_known = |codec: &Codec| known.iter().any(|own| own.kind == codec.kind);
+        let codec = theirs.codecs.into_iter().find(is_known);
+        let (Some(exchange), Some(codec)) = (theirs.addr, codec) else { return };
         let phone = self.phones.entry(rtp).or_insert_with(|| SoftPhone {
             person: Person::default(),
             exchange,

@@ -1,16 +1,16 @@
 //! The media engine's stand-in: it plays nothing, but says what the real one would say, at the time it would.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use ringtrip_exchange::post::{Endpoint, MediaCommand, MediaEvent, RtpStats};
+use ringtrip_exchange::post::{BridgeId, Endpoint, MediaCommand, MediaEvent, RtpStats};
 use ringtrip_model::ids::CallId;
 
 /// Which ends each call has.
 #[derive(Debug, Default)]
 pub(crate) struct Media {
     ends: BTreeMap<CallId, Vec<Endpoint>>,
-    bridges: BTreeSet<CallId>,
+    bridges: HashSet<BridgeId>,
     /// Whose each RTP port is.
     owners: BTreeMap<u16, CallId>,
 }
@@ -49,7 +49,11 @@ impl Media {
                 }
                 Vec::new()
             }
-            MediaCommand::Assign { port, call } => {
+            MediaCommand::Assign { endpoint: endpoint @ Endpoint::Port(_), call } => {
+                self.add(*call, endpoint.clone());
+                Vec::new()
+            }
+            MediaCommand::Assign { endpoint: Endpoint::Rtp(port), call } => {
                 let endpoint = Endpoint::Rtp(*port);
                 if let Some(before) = self.owners.insert(*port, *call)
                     && let Some(ends) = self.ends.get_mut(&before)
@@ -61,8 +65,8 @@ impl Media {
                 Vec::new()
             }
             MediaCommand::Bridge { bridge, members } => {
-                for member in members {
-                    self.add(*bridge, member.clone());
+                if let BridgeId::Call(call) = bridge {
+                    members.iter().for_each(|member| self.add(*call, member.clone()));
                 }
                 self.bridges.insert(*bridge);
                 Vec::new()
@@ -97,7 +101,7 @@ impl Media {
                 vec![Later { after: Duration::from_millis(300), to: To::Port(port.clone()), event }]
             }
             MediaCommand::Close { call } => {
-                self.bridges.remove(call);
+                self.bridges.remove(&BridgeId::Call(*call));
                 self.owners.retain(|_, owner| owner != call);
                 let ends = self.ends.remove(call).unwrap_or_default();
                 let figures = RtpStats::default();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ringtrip_media::negotiate;
 use ringtrip_media::sdp::{Sdp, SdpSession};
-use ringtrip_media::sound::{Codec, CodecKind, Direction, Sound};
+use ringtrip_media::sound::{Codec, Direction, Sound};
 use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::build;
 use ringtrip_sip::cseq::CSeq;
@@ -48,6 +48,8 @@ pub struct Phone {
     pub name: String,
     /// What it does when it is called.
     pub manners: Manners,
+    /// What it speaks, best first.
+    codecs: Vec<Codec>,
     addr: SocketAddr,
     /// Where it is seen from outside of its network, if a router translates its address.
     router: Option<SocketAddr>,
@@ -123,6 +125,7 @@ impl Phone {
         Phone {
             name: name.to_owned(),
             manners: Manners::Answer(Duration::from_secs(2)),
+            codecs: vec![Codec::G722, Codec::PCMU, Codec::PCMA],
             addr,
             router: None,
             exchange,
@@ -192,6 +195,17 @@ impl Phone {
     /// Sets what it does when it is called.
     pub fn manners(&mut self, manners: Manners) -> &mut Phone {
         self.manners = manners;
+        self
+    }
+
+    /// What it speaks, best first.
+    pub(crate) fn known(&self) -> &[Codec] {
+        &self.codecs
+    }
+
+    /// It speaks these codecs alone, best first.
+    pub fn codecs(&mut self, codecs: &[Codec]) -> &mut Phone {
+        self.codecs = codecs.to_vec();
         self
     }
 
@@ -774,19 +788,14 @@ impl Phone {
     }
 
     fn speaks(&self) -> Sound {
-        Sound {
-            codecs: vec![Codec::G722, Codec::PCMU, Codec::PCMA],
-            telephone_event: Some(101),
-            ptime: Some(20),
-            ..Sound::default()
-        }
+        Sound { codecs: self.codecs.clone(), telephone_event: Some(101), ptime: Some(20), ..Sound::default() }
     }
 
     fn answer_to(&mut self, offer: &Bytes) -> Bytes {
         let Ok(sdp) = Sdp::parse(offer) else { return Bytes::new() };
         let Some((at, sound)) = sdp.sound() else { return Bytes::new() };
-        let known = [CodecKind::G722, CodecKind::Pcmu, CodecKind::Pcma];
-        let Some(codec) = sound.codecs.iter().find(|c| known.contains(&c.kind)) else { return Bytes::new() };
+        let known = |codec: &&Codec| self.codecs.iter().any(|own| own.kind == codec.kind);
+        let Some(codec) = sound.codecs.iter().find(known) else { return Bytes::new() };
         let ours = negotiate::answer(&sound, codec);
         self.sdp.answer(&sdp, self.rtp(), Some((at, &ours))).into()
     }

@@ -254,7 +254,12 @@ impl World {
     /// The demonstration with sound: the media engine runs in virtual time with a board, and telephones and phones hear.
     /// Ladders say what they hear.
     pub fn with_sound(seed: u64) -> World {
-        let mut world = World::demo(seed);
+        World::with_sound_and(seed, |_| {})
+    }
+
+    /// The same with changes.
+    pub fn with_sound_and(seed: u64, change: impl FnOnce(&mut Config)) -> World {
+        let mut world = World::with(seed, change);
         let ports = world.config.lines.iter().map(|line| line.port.port + 1).max().unwrap_or(1);
         let board =
             world.config.lines.first().map(|line| line.port.board.clone()).expect("the world has lines");
@@ -394,13 +399,6 @@ impl World {
         let located = self.directory.locate(self.now, wanted);
         let Located::Here(found) = located else { unreachable!("an extension is found here") };
         let found = found.map(|all| self.rooted(all)).unwrap_or_default();
-        let (mut ways, mut line) = (Vec::new(), None);
-        for leg in found {
-            match leg {
-                Found::Sip(way) => ways.push(way),
-                Found::Line(found) => line = Some(found),
-            }
-        }
         let birth = Birth {
             id: self.ids.call(),
             at: WallTime::default(),
@@ -409,7 +407,7 @@ impl World {
             dialled: Digits::new(number),
             planned: None,
             hops: MAX_FORWARDS,
-            a: Caller::Operator { ways, line },
+            a: Caller::Operator { found },
             ports: [0, 0],
         };
         self.posts.push_back(Post::NewCall(Box::new(birth)));
@@ -596,7 +594,7 @@ impl World {
             && let Some(at) = transmit.bytes.windows(4).position(|w| w == b"\r\n\r\n")
         {
             let ssrc = u32::from(phone.addr().port()) << 16 | u32::from(phone.rtp().port());
-            audio.learn(phone.rtp(), &transmit.bytes[at + 4..], ssrc);
+            audio.learn(phone.rtp(), phone.known(), &transmit.bytes[at + 4..], ssrc);
         }
         let lost = if arrives.is_some() { "" } else { "   (lost)" };
         self.say(format_args!("{from} → {to}  {}{lost}", first_line(&transmit.bytes)));
@@ -701,6 +699,7 @@ impl World {
                 None => self.leg_absent(input),
             },
             Post::Owns { call, leg } => self.legs.put(call, leg),
+            Post::Conference { call, input } => self.directory.on_conference_input(call, input, &mut out),
             Post::Line { line, input } => {
                 self.directory.on_line_input(&line, &input);
                 match self.lines.get_mut(&line) {

@@ -29,8 +29,8 @@ fn call(seed: u64, weather: Weather) -> World {
     world.run(200);
     let quiet = world.heard("fxs1");
     assert!(level(last(&quiet, 100)) < -60.0, "dial tone ends with the first key\n{}", world.ladder());
-    world.press("fxs1", "01");
     let dialled = world.heard("fxs1").len();
+    world.press("fxs1", "01");
     world.run(6_000);
     let ringback = world.heard("fxs1");
     let rings = cadence(&ringback[dialled..], &[400.0, 450.0]);

@@ -130,7 +130,11 @@ fn what_a_policy_refuses() {
             let far = (*code == 200).then(|| {
                 let invite = called.called();
                 // Whoever is called is not offered what was agreed with the caller.
-                assert!(invite.body.contains("RTP/AVP ") && !invite.body.contains("crypto"), "{}", invite.text);
+                assert!(
+                    invite.body.contains("RTP/AVP ") && !invite.body.contains("crypto"),
+                    "{}",
+                    invite.text
+                );
                 called.pick_up(&invite, &plain)
             });
             let answer = caller.put_through(&mut talk);

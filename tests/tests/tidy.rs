@@ -343,6 +343,20 @@ fn conflict(text: &str) -> Option<usize> {
 }
 
 #[test]
+fn the_files_that_contributors_are_sent_to_exist() {
+    let text = read(&root().join("CONTRIBUTING.md"));
+    let (_, rest) = text.split_once("## Ten questions").expect("a section of that name");
+    let (section, _) = rest.split_once("\n## ").expect("another one after it");
+    let named = section.split('`').skip(1).step_by(2).filter(|word| word.contains('/'));
+    let missing = named.clone().filter(|path| !root().join(path).exists());
+    none(
+        missing.map(|path| format!("CONTRIBUTING.md sends people to {path}, which does not exist")).collect(),
+    );
+    assert_eq!(section.lines().filter(|line| line.contains("? |")).count(), 10);
+    assert!(named.count() > 10);
+}
+
+#[test]
 fn no_file_has_conflict_markers() {
     let (ours, theirs) = ("<".repeat(7) + " HEAD", ">".repeat(7) + " 01e5892 (a commit)");
     assert_eq!(conflict(&format!("one\n{ours}\ntwo\n=======\nthree\n{theirs}\n")), Some(2));

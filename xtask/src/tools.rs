@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{answers, cargo, on_path, run, run_with};
 
-/// A program and the Debian package that brings it.
+/// A program, or a library by its file name, and the Debian package that brings it.
 pub struct Tool {
     program: &'static str,
     package: &'static str,
@@ -29,12 +29,14 @@ pub const PEERS: &[Tool] = &[
     tool("minimodem", "minimodem"),
     tool("sox", "sox"),
     tool("chromium", "chromium"),
-    tool("kamailio", "kamailio"),
     tool("curl", "curl"),
     // Networks of several hosts on one machine.
     tool("ip", "iproute2"),
     tool("nft", "nftables"),
     tool("conntrack", "conntrack"),
+    // A second opinion on G.722.
+    tool("python3", "python3"),
+    tool("libspandsp.so.2", "libspandsp2"),
 ];
 
 /// What fuzzing needs beside a nightly compiler.
@@ -49,9 +51,17 @@ pub const WASM: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev", "ru
 
 /// Installs the packages of those tools that are missing.
 pub fn need(tools: &[Tool]) -> Result<()> {
-    let mut missing: Vec<&str> = tools.iter().filter(|t| !on_path(t.program)).map(|t| t.package).collect();
+    let mut missing: Vec<&str> = tools.iter().filter(|t| !is_there(t.program)).map(|t| t.package).collect();
     missing.dedup();
     packages(&missing)
+}
+
+fn is_there(program: &str) -> bool {
+    if !program.contains(".so.") {
+        return on_path(program);
+    }
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    folders.map(|folder| folder.path().join(program)).any(|library| library.exists())
 }
 
 /// Installs packages of the system.

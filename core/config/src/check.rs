@@ -96,7 +96,16 @@ impl Found<'_> {
                     }
                 }
             }
-            if e.secret.is_none() && e.line.is_none() {
+            if e.conference.is_some() {
+                for (key, is_set) in [("password", e.secret.is_some()), ("line", e.line.is_some())] {
+                    if is_set {
+                        let what = format!("extension {} is a conference room, which has no phones", e.id);
+                        let hint = "remove this, or `conference`; callers dial the number of the room";
+                        self.error(format!("{at}.{key}"), what, hint);
+                    }
+                }
+            }
+            if e.secret.is_none() && e.line.is_none() && e.conference.is_none() {
                 let what = format!("extension {} cannot be used: it has neither a password nor a line", e.id);
                 self.warn(&at, what, "set `password` for SIP phones or `line` for a telephone on a jack");
             }

@@ -159,6 +159,8 @@ pub struct Extension {
     pub max_contacts: u8,
     /// Is the sound of its SIP phones encrypted?
     pub srtp: SrtpPolicy,
+    /// It is a conference room for at most so many parties, 2–100, and has no phones.
+    pub conference: Option<u8>,
     /// How long it rings before the caller is told "no answer".
     pub ring_time: Duration,
 }
@@ -497,6 +499,7 @@ impl Extension {
             line: None,
             max_contacts: 5,
             srtp: SrtpPolicy::Off,
+            conference: None,
             ring_time: Duration::from_secs(60),
         }
     }

@@ -37,6 +37,9 @@ pub struct ExtensionView {
     pub contacts: Vec<ContactView>,
     /// How many calls it is in.
     pub calls: u32,
+    /// The calls in the room in the order in which they came, where it is a conference room.
+    #[serde(default)]
+    pub conference: Option<Vec<String>>,
 }
 
 /// A registered phone.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use ringtrip_media::engine::{DetectorConfig, Endpoint, MediaCommand, MediaEvent};
+pub use ringtrip_media::engine::{BridgeId, DetectorConfig, Endpoint, MediaCommand, MediaEvent};
 pub use ringtrip_media::session::{MediaParameters, RtpStats};
 use ringtrip_sip::endpoint::{Flow, ServerTx, Transport};
 use ringtrip_sip::message::{Method, Request};
@@ -49,6 +49,13 @@ pub enum Post {
         call: CallId,
         /// Its leg.
         leg: LegId,
+    },
+    /// To the directory: the far end of a call joins a conference room, or leaves it.
+    Conference {
+        /// The call.
+        call: CallId,
+        /// What it wants.
+        input: ConferenceInput,
     },
     /// To a line.
     Line {
@@ -171,6 +178,7 @@ impl Post {
             Post::Call { .. } => "to a call",
             Post::Leg { .. } => "to a leg",
             Post::Owns { .. } => "leg of a call",
+            Post::Conference { .. } => "conference",
             Post::Line { .. } => "to a line",
             Post::Gateway { .. } => "to a gateway",
             Post::Ask(_) => "route",
@@ -209,6 +217,20 @@ impl Post {
             _ => false,
         }
     }
+}
+
+/// What a call wants of a conference room.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConferenceInput {
+    /// Its far end hears and is heard in this room from now on, and in no other.
+    Join {
+        /// The extension of the room.
+        room: ExtId,
+        /// The far end.
+        endpoint: Endpoint,
+    },
+    /// It is in no room any more.
+    Leave,
 }
 
 /// What a call is told.

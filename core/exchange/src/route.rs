@@ -14,7 +14,7 @@ pub use ringtrip_sip::name::Name as HeaderName;
 use ringtrip_sip::next_hop::{HostName, Reach};
 
 use crate::emergency::EmergencyCall;
-use ringtrip_model::ids::{GatewayId, LineId};
+use ringtrip_model::ids::{ExtId, GatewayId, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits};
 pub use ringtrip_model::route::{
     AdHoc, Credentials, Keys, PlanRoute, Planned, Provenance, RouteQuery, Step, StepKind, Target, WallTime,
@@ -182,6 +182,8 @@ pub enum Found {
     Sip(Arc<SipWay>),
     /// A line on a board, free a moment ago.
     Line(LineId),
+    /// A place in the conference room with this number.
+    Conference(ExtId),
 }
 
 /// How to place a SIP leg.

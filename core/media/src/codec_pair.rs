@@ -198,7 +198,9 @@ mod tests {
 
     #[test]
     fn a_tone_keeps_its_level_through_a_pair_at_either_rate() {
-        for kind in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722].into_iter().filter(|kind| kind.can_be_coded()) {
+        for kind in
+            [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722].into_iter().filter(|kind| kind.can_be_coded())
+        {
             for rate in [Rate::Narrow, Rate::Wide] {
                 let (mut encoder, mut decoder) = (
                     Encoder::new(kind, rate).expect("codes"),

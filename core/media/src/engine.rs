@@ -13,7 +13,6 @@ mod bridge;
 mod command;
 mod detectors;
 mod event;
-mod handover;
 mod mixer;
 mod output;
 mod pace;
@@ -35,9 +34,8 @@ use ringtrip_model::ids::{BoardId, CallId, PortRef};
 use self::board::Board;
 use self::board_port::BoardPort;
 use self::bridge::Bridge;
-pub use self::command::{DetectorConfig, Endpoint, MediaCommand};
+pub use self::command::{BridgeId, DetectorConfig, Endpoint, MediaCommand};
 pub use self::event::MediaEvent;
-pub use self::handover::Handover;
 pub use self::output::{Channel, Output, Transmit, TransmitData};
 use self::playback::Playback;
 pub use self::recording::RecordingOutput;
@@ -135,7 +133,7 @@ pub struct Engine {
     calls: HashMap<CallId, Vec<u16>>,
     ports: HashMap<PortRef, BoardPort>,
     boards: Vec<Option<Board>>,
-    bridges: HashMap<CallId, Bridge>,
+    bridges: HashMap<BridgeId, Bridge>,
     recordings: Recordings,
     find_prompt: FindPrompt,
     /// When what is generated towards RTP goes on; `None` while nothing is.
@@ -200,7 +198,8 @@ impl Engine {
     }
 
     /// Has any call this RTP port?
-    pub fn has_port(&self, port: u16) -> bool {
+    #[cfg(test)]
+    fn has_port(&self, port: u16) -> bool {
         self.rtp.get(usize::from(port / 2)).is_some_and(Option::is_some)
     }
 
@@ -210,7 +209,8 @@ impl Engine {
     }
 
     /// How many bridges mix their members.
-    pub fn mixers(&self) -> usize {
+    #[cfg(test)]
+    fn mixers(&self) -> usize {
         self.bridges.values().filter(|bridge| bridge.mixer.is_some()).count()
     }
 
@@ -255,7 +255,7 @@ impl Engine {
             }
             MediaCommand::Bridge { bridge, members } => self.bridge(now, bridge, members),
             MediaCommand::Unbridge { bridge } => self.unbridge(bridge),
-            MediaCommand::Assign { port, call } => self.assign(port, call),
+            MediaCommand::Assign { endpoint, call } => self.assign(endpoint, call),
             MediaCommand::PlayTone { endpoint: Endpoint::Rtp(port), tone } => {
                 self.generate(now, port, |endpoint| endpoint.play(&tone));
             }
@@ -330,7 +330,11 @@ impl Engine {
         }
     }
 
-    fn assign(&mut self, port: u16, call: CallId) {
+    fn assign(&mut self, endpoint: Endpoint, call: CallId) {
+        let port = match endpoint {
+            Endpoint::Rtp(port) => port,
+            Endpoint::Port(port) => return self.port_mut(&port).assign(call),
+        };
         let Some(endpoint) = self.rtp_mut(port) else { return };
         let before = std::mem::replace(&mut endpoint.call, call);
         if before != call {
@@ -341,14 +345,17 @@ impl Engine {
 
     fn close(&mut self, now: Instant, call: CallId, out: &mut Output) {
         self.recordings.end(now, call, &mut out.recordings);
+        let mut its = Vec::new();
         for port in self.ports.values_mut() {
-            port.forget(call);
-            if port.call() == Some(call) {
+            if port.forget(call) {
                 let (endpoint, stats) = (port.endpoint.clone(), port.stats());
+                its.push(endpoint.clone());
                 out.tell(Some(call), MediaEvent::Stats { endpoint, stats });
             }
         }
-        self.unbridge(call);
+        self.unbridge(BridgeId::Call(call));
+        // They may stand in the bridge of a conference.
+        its.iter().for_each(|endpoint| self.leave(now, endpoint));
         for port in self.calls.remove(&call).unwrap_or_default() {
             // It may stand in the bridge of another call.
             self.leave(now, &Endpoint::Rtp(port));

@@ -24,7 +24,8 @@ pub fn choose<'a>(offer: &'a Sound, far: &Sound) -> Option<&'a Codec> {
     let of = |kind: CodecKind| offer.codecs.iter().find(|c| c.kind == kind);
     // A far side that has agreed on one codec is passed that one. Where it takes several, the peer's order counts.
     let passed = far.codecs.first().filter(|c| !c.kind.can_be_coded()).and_then(|c| of(c.kind));
-    let same = || offer.codecs.iter().find(|o| o.kind.can_be_coded() && far.codecs.iter().any(|f| f.kind == o.kind));
+    let same =
+        || offer.codecs.iter().find(|o| o.kind.can_be_coded() && far.codecs.iter().any(|f| f.kind == o.kind));
     let cheap = || offer.codecs.iter().find(|o| o.law().is_some());
     let other = || offer.codecs.iter().find(|o| o.kind.can_be_coded());
     passed.or_else(same).or_else(cheap).or_else(other)
@@ -83,10 +84,11 @@ mod tests {
 
     #[test]
     fn what_is_chosen() {
-        let check = |offered: &[(CodecKind, u8)], far: &[(CodecKind, u8)], expected: Option<(CodecKind, u8)>| {
-            let chosen = choose(&sound(offered), &sound(far)).map(|c| (c.kind, c.pt));
-            assert_eq!(chosen, expected, "{far:?} for {offered:?}");
-        };
+        let check =
+            |offered: &[(CodecKind, u8)], far: &[(CodecKind, u8)], expected: Option<(CodecKind, u8)>| {
+                let chosen = choose(&sound(offered), &sound(far)).map(|c| (c.kind, c.pt));
+                assert_eq!(chosen, expected, "{far:?} for {offered:?}");
+            };
         // Shared: nothing is transcoded.
         check(&[(Pcmu, 0), (Pcma, 8)], &[(Pcma, 8)], Some((Pcma, 8)));
         check(&[(Pcma, 8), (G722, 9)], &[(G722, 9)], Some((G722, 9)));

@@ -13,7 +13,7 @@ pub enum KeyForm {
     Signalled,
     /// Its tone is in the sound that the other side hears.
     InBand,
-    /// The media plane has carried it to the other side, for as long as it was held.
+    /// The media engine has carried it to the other side, for as long as it was held.
     Carried,
 }
 

@@ -55,7 +55,8 @@ impl Baresip {
         let home = dir.path().display();
         // What an account asks for; all others keep to the usual codecs.
         let more = [("G722", "module g722.so\n"), ("mediaenc", "module srtp.so\n")];
-        let more: String = more.iter().filter(|(word, _)| account.more.contains(word)).map(|(_, line)| *line).collect();
+        let more: String =
+            more.iter().filter(|(word, _)| account.more.contains(word)).map(|(_, line)| *line).collect();
         let config = format!(
             "poll_method epoll\nsip_listen {ip}:{sip}\ncall_local_timeout 120\ncall_max_calls 4\n\
              audio_player aubridge,ear\naudio_source aufile,{home}/mouth.wav\naudio_alert aubridge,bell\n\

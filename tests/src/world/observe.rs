@@ -68,6 +68,7 @@ impl World {
             ("legs", self.legs.len()),
             ("calls in the directory", self.directory.calls()),
             ("calls that count", self.directory.seats()),
+            ("conferences", self.directory.conferences()),
             ("leases", self.leased.len()),
             ("server transactions", held.servers),
             ("client transactions", held.clients),

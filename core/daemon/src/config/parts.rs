@@ -140,6 +140,9 @@ fn extensions(root: &Section<'_, '_>, names: &Names) -> Vec<Extension> {
         e.line = s.parsed::<LineId>("line", "name a line of this document, such as \"fxs1\"");
         s.number("max_contacts", 0..=20, &mut e.max_contacts);
         srtp(&s, &mut e.srtp);
+        let mut most = 0;
+        s.number("conference", 2..=100, &mut most);
+        e.conference = (most > 0).then_some(most);
         s.time("ring_time", &mut e.ring_time);
         s.done();
         list.push(e);

@@ -301,8 +301,10 @@ impl Directory {
                 view.id = extension.id.to_string();
                 view.name = extension.name.clone();
                 view.line = extension.line.as_ref().map(ToString::to_string);
+                view.conference = None;
             }
         });
+        live::conferences(self);
     }
 
     /// The wall clock moves on; lines are told once a minute.

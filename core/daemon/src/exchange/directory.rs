@@ -158,6 +158,12 @@ impl Directory {
             Post::Call { call, input } => self.to_call(call, input),
             Post::Leg { leg, input } => self.to_leg(leg, input),
             Post::Owns { call, leg } => self.0.legs.borrow_mut().put(call, leg),
+            Post::Conference { call, input } => {
+                let mut out = Vec::new();
+                self.0.index.borrow_mut().on_conference_input(call, input, &mut out);
+                live::conferences(self);
+                self.deliver_all(&mut out);
+            }
             Post::Line { line, input } => self.to_line(line, input),
             Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
             Post::Left { call, seq } => self.money_told(self.0.money.left(call, seq)),
@@ -396,6 +402,7 @@ impl Directory {
     pub fn call_wrecked(&self, call: CallId) {
         let mut out = Vec::new();
         self.0.index.borrow_mut().call_failed(call, &self.0.legs.borrow(), wall::now(), &mut out);
+        live::conferences(self);
         self.deliver_all(&mut out);
         self.call_over(call);
     }

@@ -97,6 +97,22 @@ pub(super) fn routed(dir: &Directory, call: CallId, because: &str) {
     });
 }
 
+/// Somebody came into a conference room, or left it.
+pub(super) fn conferences(dir: &Directory) {
+    let index = dir.0.index.borrow();
+    let rooms = index.config().extensions.iter().filter(|extension| extension.conference.is_some());
+    let members: Vec<(String, Vec<String>)> = rooms
+        .map(|room| (room.id.to_string(), index.conference(&room.id).map(|call| call.to_string()).collect()))
+        .collect();
+    dir.0.exchange.update(|views| {
+        for (room, calls) in members {
+            if let Some(view) = views.extensions.get_mut(&room) {
+                view.conference = Some(calls);
+            }
+        }
+    });
+}
+
 /// A call is over.
 pub(super) fn call_gone(dir: &Directory, call: CallId) {
     dir.0.exchange.update(|views| {

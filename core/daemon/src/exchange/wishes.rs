@@ -6,7 +6,7 @@ use std::time::Instant;
 use ringtrip_exchange::call::{Birth, Caller, MAX_FORWARDS};
 use ringtrip_exchange::directory::{Located, Wanted};
 use ringtrip_exchange::post::{CallInput, Post};
-use ringtrip_exchange::route::{Found, Target};
+use ringtrip_exchange::route::Target;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, GatewayId, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
@@ -102,13 +102,6 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
         // Neither an extension nor a line.
         Located::Gateway(_) | Located::Host(_) => return,
     };
-    let (mut ways, mut line) = (Vec::new(), None);
-    for one in found {
-        match one {
-            Found::Sip(way) => ways.push(way),
-            Found::Line(id) => line = Some(id),
-        }
-    }
     let call = dir.0.ids.call();
     let birth = Birth {
         id: call,
@@ -118,7 +111,7 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
         dialled: number,
         planned: None,
         hops: MAX_FORWARDS,
-        a: Caller::Operator { ways, line },
+        a: Caller::Operator { found },
         ports: [0, 0],
     };
     dir.deliver(Post::NewCall(Box::new(birth)));

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::control::{ControlError, Exchange};
 use crate::rating::Rating;
 use crate::secrets::hide_in_plan;
-use crate::views::Views;
+use crate::views::{ExtensionView, Views};
 
 /// A probe call.
 #[derive(Debug, Clone)]
@@ -262,6 +262,13 @@ fn state(
             (None, None) => ("unknown".to_owned(), true),
         },
         Target::Extension(id) => match views.extensions.get(id.as_str()) {
+            Some(ExtensionView { conference: Some(calls), .. }) => {
+                let most = config.extension(id.as_str()).and_then(|extension| extension.conference);
+                match most.is_some_and(|most| calls.len() >= usize::from(most)) {
+                    true => ("full".to_owned(), false),
+                    false => ("free".to_owned(), true),
+                }
+            }
             Some(view) if !view.contacts.is_empty() => ("registered".to_owned(), true),
             Some(view) => match &view.line {
                 Some(id) => line(id),

@@ -210,7 +210,7 @@ impl Call {
         }
     }
 
-    /// A key of the caller that the media plane heard.
+    /// A key of the caller that the media engine heard.
     pub(super) fn key_in_sound(&mut self, now: Instant, key: Key, out: &mut Vec<Post>) {
         if let State::Asking(asking) = &mut self.state {
             asking.tone = Some((key, now));
@@ -348,6 +348,7 @@ impl Call {
         let leg = self.legs.iter().find(|l| l.id == self.a && l.stage.lives());
         let answered = leg.is_some_and(|leg| match &leg.kind {
             Kind::Sip(_) => leg.stage == LegStage::Up && self.path.attended(),
+            Kind::Application(_) => false,
             Kind::Line(line) => {
                 let fxo = self.setup.config.line(line).is_some_and(|l| l.fxo().is_some());
                 fxo && self.path.attended()
@@ -398,7 +399,7 @@ impl Call {
             self.end_leg(now, n, Cause::Spent, out);
         }
         if self.path.joined().is_some() {
-            out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id() }));
+            self.disconnect(out);
             // Two parties may have agreed on a codec that we do not speak ourselves.
             self.tell(now, self.a, LegCmd::Change(Sound::analog()), out);
         }
@@ -483,6 +484,7 @@ impl Call {
                 leg.stage = LegStage::Up;
                 Some(LegCmd::Attend)
             }
+            Kind::Application(_) => return None,
             Kind::Line(_) if leg.stage == LegStage::Up => None,
             Kind::Line(_) => (!self.path.attended()).then_some(LegCmd::Attend),
         };

@@ -27,8 +27,9 @@ impl Call {
         self.transfer_ends(now, cause, out);
         self.end_all(now, cause, None, out);
         self.close_record(now, talked.unwrap_or(now), cause, by, out);
+        self.leave_room(out);
+        out.push(Post::Media(MediaCommand::Close { call: self.id() }));
         let figures = if self.path.used() {
-            out.push(Post::Media(MediaCommand::Close { call: self.id() }));
             Awaited::Until(now + FIGURES_WAIT)
         } else {
             out.push(Post::Keep(self.cdr.clone()));
@@ -107,7 +108,7 @@ impl Call {
         out.push(Post::Media(MediaCommand::Record { call: self.id(), a, b, file }));
     }
 
-    /// The media plane says what an end has measured.
+    /// The media engine says what an end has measured.
     pub(super) fn measured(&mut self, end: &Endpoint, figures: RtpStats, out: &mut Vec<Post>) {
         let b = self.path.end_b();
         if b == Some(end) {
@@ -115,7 +116,9 @@ impl Call {
         } else {
             self.cdr.a = Some(figures)
         }
-        let whole = self.cdr.a.is_some() && (b.is_none() || self.cdr.b.is_some());
+        let is_measured = |end: bool, of: &Option<RtpStats>| !end || of.is_some();
+        let whole =
+            is_measured(self.end_of(self.a).is_some(), &self.cdr.a) && is_measured(b.is_some(), &self.cdr.b);
         if let State::Closing { figures, .. } = &mut self.state
             && *figures != Awaited::Done
             && whole

@@ -17,7 +17,7 @@ use crate::call::machine::State;
 use crate::call::setup::{CallSetup, FIND_WAIT};
 use crate::call::transfer::Transfer;
 use crate::leg::{LegCmd, Random, TransferStatus};
-use crate::post::{CallInput, MediaCommand, Post, TakeOver};
+use crate::post::{CallInput, Post, TakeOver};
 use crate::route::Target;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, LegId};
@@ -94,7 +94,7 @@ impl Call {
         let name = self.party_name(other);
         let Some(at) = self.legs.iter().position(|l| l.id == other) else { return };
         self.party_leaves(now, other);
-        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id }));
+        self.disconnect(out);
         self.path.lost(other);
         let side = self.side(by);
         let moved = MovedLeg { leg: Box::new(self.legs.remove(at)), name };
@@ -122,7 +122,7 @@ impl Call {
         };
         self.transfer = None;
         self.tell(now, instead_of, LegCmd::Transfer(TransferStatus::Done), out);
-        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id }));
+        self.disconnect(out);
         self.path.restart();
         let port = self.leg(instead_of).and_then(|l| l.port);
         let by = self.party_name(instead_of);

@@ -14,7 +14,7 @@ use crate::call::setup::{EMERGENCY_FIND, EMERGENCY_WAIT, FIND_WAIT};
 use crate::cdr::Failed;
 use crate::emergency::EmergencyCall;
 use crate::leg::Placement;
-use crate::post::{MediaCommand, Post};
+use crate::post::Post;
 use crate::route::{Attempt, Found, Provenance, Stage, Target};
 use ringtrip_config::{Config, Rule};
 use ringtrip_model::event::Event;
@@ -281,7 +281,7 @@ impl Call {
         {
             let lines = legs.iter().filter_map(|found| match found {
                 Found::Line(line) => Some(line.clone()),
-                Found::Sip(_) => None,
+                Found::Sip(_) | Found::Conference(_) => None,
             });
             hunt.landlines.extend(lines);
         }
@@ -334,7 +334,7 @@ impl Call {
         hunt.ended(cause, attempt, &self.setup.config);
         self.note_failed(now, n, cause);
         self.path.lost(n);
-        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id() }));
+        self.disconnect(out);
         self.cdr.answered_after = None;
         self.state = State::Hunting(hunt);
         out.push(Post::Keep(self.cdr.clone()));

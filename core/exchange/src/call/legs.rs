@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ringtrip_sip::nat::Topology;
 use smallvec::SmallVec;
 
+use crate::call::application::Application;
 use crate::call::machine::{Call, State};
 use crate::call::setup::CallSetup;
 use crate::leg::sip::{Room, SipLeg};
@@ -42,6 +43,7 @@ pub(super) struct Leg {
 pub(super) enum Kind {
     Sip(Box<SipLeg>),
     Line(LineId),
+    Application(Application),
 }
 
 /// How far a leg has come, as the call sees it.
@@ -111,6 +113,10 @@ impl Call {
             Found::Line(line) => {
                 let name = line.as_str().into();
                 (Kind::Line(line), name)
+            }
+            Found::Conference(room) => {
+                let name = room.as_str().into();
+                (Kind::Application(Application::Conference(room)), name)
             }
         };
         // A plugin's gateway is who was called; what carries the call there is another matter.
@@ -255,12 +261,13 @@ impl Call {
         }
     }
 
-    /// The media end of a leg; a line that the configuration does not know has none.
+    /// The media end of a leg; a line that the configuration does not know has none, nor has a service of the exchange.
     pub(super) fn end_of(&self, n: LegId) -> Option<Endpoint> {
         let leg = self.leg(n)?;
         match &leg.kind {
             Kind::Sip(_) => leg.port.map(Endpoint::Rtp),
             Kind::Line(line) => self.setup.port(line).cloned().map(Endpoint::Port),
+            Kind::Application(_) => None,
         }
     }
 }
@@ -280,6 +287,7 @@ impl Leg {
             Kind::Line(line) => {
                 out.push(Post::Line { line: line.clone(), input: LineInput::Leg { leg: self.id, cmd } })
             }
+            Kind::Application(application) => application.tell(self.id, &cmd, inbox),
             Kind::Sip(sip) => {
                 let mut said = SmallVec::new();
                 sip.cmd(now, cmd, &mut Room { setup, rand, said: &mut said, out });

@@ -86,7 +86,7 @@ pub(super) enum State {
     Over,
 }
 
-/// Final figures that the media plane has still to say.
+/// Final figures that the media engine has still to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
     Until(Instant),
@@ -190,10 +190,7 @@ impl Call {
                 call.add(now, leg, Kind::Line(line), None, "".into(), None, None);
                 call.ask_route(now, None, None, out);
             }
-            Caller::Operator { ways, line } => {
-                let found = ways.into_iter().map(Found::Sip).chain(line.map(Found::Line)).collect();
-                call.summon(now, found, out);
-            }
+            Caller::Operator { found } => call.summon(now, found, out),
         }
         call.settle(now, out);
         call
@@ -248,7 +245,7 @@ impl Call {
         };
         let legs = self.legs.iter().filter_map(|leg| match &leg.kind {
             Kind::Sip(sip) => sip.deadline(),
-            Kind::Line(_) => None,
+            Kind::Line(_) | Kind::Application(_) => None,
         });
         let transfer = self.transfer.as_ref().and_then(|transfer| transfer.deadline());
         legs.chain(own).chain(transfer).min()
@@ -274,7 +271,7 @@ impl Call {
     pub fn lines(&self) -> impl Iterator<Item = &LineId> {
         self.legs.iter().filter(|l| l.stage.lives()).filter_map(|l| match &l.kind {
             Kind::Line(line) => Some(line),
-            Kind::Sip(_) => None,
+            Kind::Sip(_) | Kind::Application(_) => None,
         })
     }
 
@@ -496,9 +493,11 @@ impl Call {
                 self.answered(now, n, sound, out);
             }
             (State::Up { .. }, LegEvent::Changed(sound)) => {
-                if let Some(other) = self.other(n) {
-                    self.tell(now, other, LegCmd::Change(sound), out);
+                let Some(other) = self.other(n) else { return };
+                if self.room_of(other).is_some() {
+                    return self.changed_in_room(n, other, &sound, out);
                 }
+                self.tell(now, other, LegCmd::Change(sound), out);
             }
             (State::Asking(_), LegEvent::Digit { key, .. }) if n == self.a => {
                 self.key_in_words(now, key, out)

@@ -12,9 +12,11 @@
 //! * `attend`: what the exchange says to the caller and asks of him. * `after`: what is sent after the answer.
 //! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
 //! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's parties and end, its cost, the recording.
+//! * `application`: a service of the exchange as a leg.
 //! * `transfer`, `handover`: a call is handed on, and a leg moves. * `replace`: another phone takes a leg's place.
 
 mod after;
+mod application;
 mod attend;
 mod close;
 mod handover;
@@ -36,7 +38,7 @@ use ringtrip_sip::endpoint::{Flow, ServerTx};
 use ringtrip_sip::message::Request;
 use ringtrip_sip::next_hop::Reach;
 
-use crate::route::{Planned, SipWay, WallTime};
+use crate::route::{Found, Planned, WallTime};
 use ringtrip_model::ids::{CallId, LegId, LineId};
 use ringtrip_model::party::{CallerId, Digits, Source};
 
@@ -102,10 +104,8 @@ pub enum Caller {
     },
     /// Click to dial: ring this extension or line first, then call `dialled`.
     Operator {
-        /// The phones to ring first.
-        ways: Vec<Arc<SipWay>>,
-        /// Or the line to ring first.
-        line: Option<LineId>,
+        /// Who is rung first.
+        found: Vec<Found>,
     },
 }
 

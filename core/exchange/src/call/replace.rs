@@ -8,7 +8,7 @@ use crate::call::legs::{Kind, LegStage};
 use crate::call::machine::State;
 use crate::leg::LegCmd;
 use crate::leg::sip::{SipLeg, refusal};
-use crate::post::{MediaCommand, Post, ReplacingInvite};
+use crate::post::{Post, ReplacingInvite};
 use ringtrip_media::sound::Sound;
 use ringtrip_model::ids::LegId;
 use ringtrip_model::party::Cause;
@@ -68,7 +68,7 @@ impl Call {
         if let Some(leg) = self.leg_mut(new) {
             leg.stage = LegStage::Up;
         }
-        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id }));
+        self.disconnect(out);
         self.path.restart();
         self.party_leaves(now, old);
         self.end_leg(now, old, Cause::Normal, out);
@@ -89,7 +89,7 @@ impl Call {
             Some(leg) if leg.stage == LegStage::Up => self.spoken_by(n),
             Some(leg) => match &leg.kind {
                 Kind::Sip(sip) => sip.offer().cloned().unwrap_or_else(Sound::analog),
-                Kind::Line(_) => Sound::analog(),
+                Kind::Line(_) | Kind::Application(_) => Sound::analog(),
             },
             None => Sound::analog(),
         }

@@ -48,7 +48,7 @@ pub(super) const EMERGENCY_WAIT: Duration = Duration::from_millis(1900);
 /// The same for the question who reaches it: a name server that is silent must not hold up a call for help.
 pub(super) const EMERGENCY_FIND: Duration = Duration::from_millis(1500);
 
-/// Final figures come from memory; a media plane that does not say them in a second will not.
+/// Final figures come from memory; a media engine that does not say them in a second will not.
 pub(super) const FIGURES_WAIT: Duration = Duration::from_secs(1);
 
 /// A leg that was told to end is gone when its last transaction is: 64·T1 for the request (timer F) and as much

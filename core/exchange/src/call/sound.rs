@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ringtrip_media::sound::Sound;
+use ringtrip_media::sound::{Direction, Sound};
 
 use crate::call::Call;
 use crate::call::legs::{Kind, LegStage};
@@ -13,12 +13,12 @@ use ringtrip_model::event::Event;
 use ringtrip_model::ids::LegId;
 use ringtrip_model::party::{Cause, Key, KeyForm};
 
-/// What the media plane was asked for so far.
+/// What the media engine was asked for so far.
 #[derive(Debug, Default)]
 pub(super) struct Path {
-    /// The called leg that the caller is joined to, with its end.
-    joined: Option<(LegId, Endpoint)>,
-    /// Was anything asked at all? Then the media plane has figures to say.
+    /// The called leg that the caller is joined to, with its end; a service of the exchange has none.
+    joined: Option<(LegId, Option<Endpoint>)>,
+    /// Was anything asked at all? Then the media engine has figures to say.
     used: bool,
     /// The caller has heard sound before the answer: his phone makes no ringback of its own any more.
     early: bool,
@@ -38,7 +38,7 @@ impl Path {
         self.joined.as_ref().map(|(n, _)| *n)
     }
     pub(super) fn end_b(&self) -> Option<&Endpoint> {
-        self.joined.as_ref().map(|(_, end)| end)
+        self.joined.as_ref().and_then(|(_, end)| end.as_ref())
     }
     pub(super) fn attended(&self) -> bool {
         self.attended
@@ -74,12 +74,16 @@ impl Call {
     pub(super) fn offer(&self) -> Option<Sound> {
         let leg = self.leg(self.a)?;
         match &leg.kind {
-            // He has agreed on a codec with us already: only what can be transcoded into it will do.
-            Kind::Sip(_) if leg.stage == LegStage::Up || self.path.attended => None,
+            // It has agreed on a codec with us already: that one, or what can be transcoded into it.
+            Kind::Sip(sip) if leg.stage == LegStage::Up || self.path.attended => {
+                let spoken = Sound { direction: Direction::SendRecv, ..sip.heard() };
+                let is_fit = spoken.codecs.first().is_some_and(|codec| codec.kind.can_be_coded());
+                is_fit.then_some(spoken)
+            }
             // And only that can be recorded.
             Kind::Sip(_) if self.record => None,
             Kind::Sip(sip) => sip.offer().cloned(),
-            Kind::Line(_) => Some(Sound::analog()),
+            Kind::Line(_) | Kind::Application(_) => Some(Sound::analog()),
         }
     }
 
@@ -128,17 +132,21 @@ impl Call {
         if self.path.joined() == Some(n) {
             return;
         }
-        let (Some(a), Some(b)) = (self.end_of(self.a), self.end_of(n)) else { return };
-        if std::mem::take(&mut self.path.ringback) {
-            out.push(Post::Media(MediaCommand::StopPlayback { endpoint: a.clone() }));
+        let (a, b) = (self.end_of(self.a), self.end_of(n));
+        let has_end = |leg: LegId, end: &Option<Endpoint>| end.is_some() || self.room_of(leg).is_some();
+        if !has_end(self.a, &a) || !has_end(n, &b) {
+            return;
         }
-        self.path.joined = Some((n, b.clone()));
+        if let (true, Some(endpoint)) = (std::mem::take(&mut self.path.ringback), a) {
+            out.push(Post::Media(MediaCommand::StopPlayback { endpoint }));
+        }
+        self.path.joined = Some((n, b));
         self.path.used = true;
         self.sync_parameters(out);
-        out.push(Post::Media(MediaCommand::Bridge { bridge: self.id(), members: vec![a, b] }));
+        self.connect(self.a, n, out);
     }
 
-    /// Tells the media plane how the two legs that talk have negotiated, where that changed.
+    /// Tells the media engine how the two legs that talk have negotiated, where that changed.
     pub(super) fn sync_parameters(&mut self, out: &mut Vec<Post>) {
         if !self.path.used || matches!(self.state, State::Closing { .. } | State::Over) {
             return;
@@ -176,7 +184,7 @@ impl Call {
         }
     }
 
-    /// The media plane took a key out of a stream. Between two RTP ends that both speak RFC 4733 it has passed the
+    /// The media engine took a key out of a stream. Between two RTP ends that both speak RFC 4733 it has passed the
     /// event on itself, with its own timing, and the word is for those who watch.
     pub(super) fn media_digit(
         &mut self,
@@ -206,7 +214,7 @@ impl Call {
     pub(super) fn speaks_events(&self, n: LegId) -> bool {
         self.legs.iter().any(|l| match &l.kind {
             Kind::Sip(sip) => l.id == n && sip.speaks_events(),
-            Kind::Line(_) => false,
+            Kind::Line(_) | Kind::Application(_) => false,
         })
     }
 

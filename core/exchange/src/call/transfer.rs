@@ -91,7 +91,7 @@ impl Call {
 
     /// The other side waits, and hears what we play.
     fn wait_for_target(&mut self, now: Instant, other: LegId, out: &mut Vec<Post>) {
-        out.push(Post::Media(MediaCommand::Unbridge { bridge: self.id }));
+        self.disconnect(out);
         self.path.restart();
         self.a = other;
         // It may have agreed with the transferor on a codec that we cannot speak.
@@ -247,7 +247,7 @@ impl Call {
         let (of_a, of_b) = (self.spoken_by(a), self.spoken_by(b));
         self.join(b, out);
         let kind = |sound: &Sound| sound.codecs.first().map(|codec| codec.kind);
-        let plain = |sound: &Sound| matches!(kind(sound), None | Some(CodecKind::Pcmu | CodecKind::Pcma));
+        let plain = |sound: &Sound| kind(sound).is_none_or(CodecKind::can_be_coded);
         let (for_a, for_b) = match (plain(&of_a), plain(&of_b)) {
             _ if kind(&of_a) == kind(&of_b) => (of_b, of_a),
             (true, true) => (of_b, of_a),

@@ -155,6 +155,7 @@ impl Directory {
     /// A call failed and could not even end its legs: the lines that it spoke with are freed, and its record is closed in
     /// its stead. It is not over for that ([`Directory::call_over`]).
     pub fn call_failed(&mut self, call: CallId, legs: &LegIndex, at: WallTime, out: &mut Vec<Post>) {
+        self.leave_conference(call, out);
         out.push(Post::Media(MediaCommand::Close { call }));
         let its = self.lines.legs().filter(|(_, leg)| legs.call_of(*leg) == Some(call));
         out.extend(its.map(|(line, leg)| {

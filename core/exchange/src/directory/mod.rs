@@ -8,9 +8,11 @@
 //! * `lines`: free, reserved, in use, unfit; emergency calls take what others may not.
 //! * `contacts`: the phones that are registered, as the SIP user agent last reported them.
 //! * `calls`: the index of calls, admission and its limits.
+//! * `conferences`: who is in which conference room.
 //! * `pins`: callers who guess PINs are shut out.
 
 mod calls;
+mod conferences;
 mod contacts;
 mod lines;
 mod pins;
@@ -28,6 +30,7 @@ pub use self::lines::Rested;
 pub use self::pins::PinAttempt;
 
 use self::calls::Calls;
+use self::conferences::Conferences;
 use self::contacts::Contacts;
 use self::lines::Lines;
 use self::pins::PinGuard;
@@ -45,6 +48,7 @@ pub struct Directory {
     lines: Lines,
     contacts: Contacts,
     calls: Calls,
+    conferences: Conferences,
     pins: PinGuard,
 }
 
@@ -79,6 +83,7 @@ impl Directory {
             lines: Lines::default(),
             contacts: Contacts::default(),
             calls: Calls::new(capacity),
+            conferences: Conferences::default(),
             pins: PinGuard::default(),
         }
     }
@@ -113,6 +118,10 @@ impl Directory {
     /// Its telephone on a jack and its SIP phones ring together.
     fn extension(&self, now: Instant, ext: &ExtId) -> Result<Vec<Found>, Cause> {
         let extension = self.config.extension(ext.as_str()).ok_or(Cause::Unallocated)?;
+        if let Some(most) = extension.conference {
+            let is_full = self.conference(ext).count() >= usize::from(most);
+            return if is_full { Err(Cause::Busy) } else { Ok(vec![Found::Conference(ext.clone())]) };
+        }
         let phones = self.contacts.of(now, ext).map(|contact| Found::Sip(Arc::clone(&contact.way)));
         let Some(line) = &extension.line else {
             let phones: Vec<Found> = phones.collect();

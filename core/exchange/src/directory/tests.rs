@@ -101,6 +101,7 @@ impl Bench {
                 let word = |found: &Found| match found {
                     Found::Line(line) => line.to_string(),
                     Found::Sip(way) => way.uri.clone(),
+                    Found::Conference(room) => room.to_string(),
                 };
                 all.iter().map(word).collect::<Vec<_>>().join(" ")
             }),
@@ -130,7 +131,7 @@ impl Bench {
     fn call(&mut self, n: u64, source: Source, dialled: &str) -> Admission {
         let a = match &source {
             Source::Line(line) => Caller::Line { leg: LegId(n), line: line.clone() },
-            _ => Caller::Operator { ways: Vec::new(), line: None },
+            _ => Caller::Operator { found: Vec::new() },
         };
         let birth = Birth {
             id: CallId(n),

@@ -247,7 +247,7 @@ impl SipLeg {
         self.moved |= self.talk.move_to(port);
     }
 
-    /// The media plane shall be told again how to talk to the peer.
+    /// The media engine shall be told again how to talk to the peer.
     pub(crate) fn show_face_again(&mut self) {
         self.talk.show_face_again();
     }
@@ -262,7 +262,7 @@ impl SipLeg {
         self.talk.speaks_events()
     }
 
-    /// How the media plane should talk to the peer, if that changed since it was last asked.
+    /// How the media engine should talk to the peer, if that changed since it was last asked.
     pub(crate) fn take_parameters(&mut self) -> Option<MediaParameters> {
         let parameters = self.talk.take_parameters()?;
         let ip = self.signals_from;

@@ -1,7 +1,7 @@
 //! Lines: one pure machine for each port of a board. [`Fxs`] serves a telephone, [`Fxo`] the landline; [`Line`] is
 //! either.
 //!
-//! A line hears its board ([`ringtrip_model::board::BoardEvent`]), the media plane (keys, caller ID, tones) and the call whose
+//! A line hears its board ([`ringtrip_model::board::BoardEvent`]), the media engine (keys, caller ID, tones) and the call whose
 //! leg it carries ([`crate::leg::LegCmd`]). It plays its own tones and asks its board for ringing and hooks; joining
 //! the sound of two legs is the call's business. A leg is gone when its line says `Ended` or its call says `End`;
 //! neither is answered.

@@ -124,7 +124,7 @@ impl Far {
     }
 }
 
-/// Keys on their way to a port. The media plane lets a later command replace an earlier one, so keys that come while
+/// Keys on their way to a port. The media engine lets a later command replace an earlier one, so keys that come while
 /// others are still sounding wait here.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {

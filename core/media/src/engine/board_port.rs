@@ -6,7 +6,7 @@ use super::detectors::{Across, Detectors, KeyEdge};
 use super::playback::Playback;
 use super::ringback::Ringback;
 use super::rtp_endpoint::Link;
-use super::{DetectorConfig, Endpoint, MediaEvent};
+use super::{BridgeId, DetectorConfig, Endpoint, MediaEvent};
 use crate::callerid::{Burst, BurstGen};
 use crate::dtmf::{DtmfGen, HeldKeys, Sending};
 use crate::jitter::Elastic;
@@ -19,7 +19,9 @@ pub(super) struct BoardPort {
     /// Its name in events.
     pub endpoint: Endpoint,
     /// Its bridge, and how it is linked to the others there.
-    pub bridge: Option<(CallId, Link)>,
+    bridge: Option<(BridgeId, Link)>,
+    /// Whose it is.
+    call: Option<CallId>,
     tone: Option<ToneGen>,
     ringback: Option<Ringback>,
     digits: Option<DtmfGen>,
@@ -44,6 +46,7 @@ impl BoardPort {
         BoardPort {
             endpoint: Endpoint::Port(port),
             bridge: None,
+            call: None,
             tone: None,
             ringback: None,
             digits: None,
@@ -84,14 +87,16 @@ impl BoardPort {
         self.playback = Some((call, playback));
     }
 
-    /// A call is over: what it had said is said no longer, and nothing is kept from the line.
-    pub fn forget(&mut self, call: CallId) {
+    /// A call is over: what it had said is said no longer, and nothing is kept from the line. True if it was that call's.
+    pub fn forget(&mut self, call: CallId) -> bool {
         if self.playback.as_ref().is_some_and(|(of, _)| *of == call) {
             self.playback = None;
         }
-        if self.call() == Some(call) {
-            self.muted = false;
+        let was_its = self.call == Some(call);
+        if was_its {
+            (self.muted, self.call) = (false, None);
         }
+        was_its
     }
 
     /// Keeps what its bridge says from it, or no more.
@@ -145,21 +150,34 @@ impl BoardPort {
         self.bridge.as_ref().map_or(&Link::Alone, |(_, link)| link)
     }
 
-    /// Whose bridge it is in.
+    /// Which bridge it is in.
+    pub fn bridge_id(&self) -> Option<BridgeId> {
+        self.bridge.as_ref().map(|(bridge, _)| *bridge)
+    }
+
+    /// Whose it is.
     pub fn call(&self) -> Option<CallId> {
-        self.bridge.as_ref().map(|(call, _)| *call)
+        self.call
+    }
+
+    /// It is this call's from now on.
+    pub fn assign(&mut self, call: CallId) {
+        if self.call != Some(call) {
+            (self.heard, self.played) = (0, 0);
+            self.call = Some(call);
+        }
     }
 
     /// Links it to others of a bridge, or to nobody there.
-    pub fn set_link(&mut self, call: CallId, link: Link) {
-        if self.call() != Some(call) {
-            (self.heard, self.played) = (0, 0);
+    pub fn set_link(&mut self, bridge: BridgeId, link: Link) {
+        if let BridgeId::Call(call) = bridge {
+            self.assign(call);
         }
         if *self.link() != link {
             self.waiting.clear();
             self.held = None;
         }
-        self.bridge = Some((call, link));
+        self.bridge = Some((bridge, link));
     }
 
     /// It belongs to no bridge any more.

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use ringtrip_model::ids::{BoardId, CallId};
+use ringtrip_model::ids::BoardId;
 
 use super::mixer::{Clock, LONGEST, Mixer};
 use super::output::Output;
 use super::rtp_endpoint::Link;
-use super::{Endpoint, Engine};
+use super::{BridgeId, Endpoint, Engine};
 
 /// Endpoints that hear one another.
 #[derive(Debug, Default)]
@@ -17,16 +17,9 @@ pub(super) struct Bridge {
     pub mixer: Option<Mixer>,
 }
 
-impl Bridge {
-    /// Is it a member?
-    pub fn has(&self, endpoint: &Endpoint) -> bool {
-        self.members.contains(endpoint)
-    }
-}
-
 impl Engine {
     /// These and no others are members from now on.
-    pub(super) fn bridge(&mut self, now: Instant, call: CallId, mut members: Vec<Endpoint>) {
+    pub(super) fn bridge(&mut self, now: Instant, id: BridgeId, mut members: Vec<Endpoint>) {
         let mut seen = Vec::with_capacity(members.len());
         members.retain(|member| {
             let is_new = !seen.contains(member);
@@ -34,54 +27,54 @@ impl Engine {
             is_new
         });
         for member in &members {
-            if self.bridge_of(member).is_some_and(|other| other != call) {
+            if self.bridge_of(member).is_some_and(|other| other != id) {
                 self.leave(now, member);
             }
         }
-        let old = std::mem::replace(&mut self.bridges.entry(call).or_default().members, members);
+        let old = std::mem::replace(&mut self.bridges.entry(id).or_default().members, members);
         for member in old {
-            let stays = self.bridges.get(&call).is_some_and(|bridge| bridge.members.contains(&member));
+            let stays = self.bridges.get(&id).is_some_and(|bridge| bridge.members.contains(&member));
             if !stays {
-                self.unlink(&member, call);
+                self.unlink(&member, id);
             }
         }
-        self.relink(now, call);
+        self.relink(now, id);
     }
 
-    pub(super) fn unbridge(&mut self, call: CallId) {
-        let Some(bridge) = self.bridges.remove(&call) else { return };
+    pub(super) fn unbridge(&mut self, id: BridgeId) {
+        let Some(bridge) = self.bridges.remove(&id) else { return };
         for member in &bridge.members {
-            self.unlink(member, call);
+            self.unlink(member, id);
         }
     }
 
-    fn bridge_of(&self, endpoint: &Endpoint) -> Option<CallId> {
+    fn bridge_of(&self, endpoint: &Endpoint) -> Option<BridgeId> {
         match endpoint {
             Endpoint::Rtp(port) => self.rtp.get(usize::from(port / 2))?.as_ref()?.bridge,
-            Endpoint::Port(port) => self.ports.get(port)?.call(),
+            Endpoint::Port(port) => self.ports.get(port)?.bridge_id(),
         }
     }
 
     /// Takes an endpoint out of its bridge; the others there go on without it.
     pub(super) fn leave(&mut self, now: Instant, endpoint: &Endpoint) {
-        let Some(call) = self.bridge_of(endpoint) else { return };
-        if let Some(bridge) = self.bridges.get_mut(&call) {
+        let Some(id) = self.bridge_of(endpoint) else { return };
+        if let Some(bridge) = self.bridges.get_mut(&id) {
             bridge.members.retain(|member| member != endpoint);
         }
-        self.unlink(endpoint, call);
-        self.relink(now, call);
+        self.unlink(endpoint, id);
+        self.relink(now, id);
     }
 
-    fn unlink(&mut self, endpoint: &Endpoint, call: CallId) {
+    fn unlink(&mut self, endpoint: &Endpoint, id: BridgeId) {
         match endpoint {
             Endpoint::Rtp(port) => {
-                if let Some(endpoint) = self.rtp_mut(*port).filter(|endpoint| endpoint.bridge == Some(call)) {
+                if let Some(endpoint) = self.rtp_mut(*port).filter(|endpoint| endpoint.bridge == Some(id)) {
                     endpoint.set_link(None, Link::Alone);
                 }
             }
             Endpoint::Port(port) => {
                 if let Some(port) = self.ports.get_mut(port)
-                    && port.call() == Some(call)
+                    && port.bridge_id() == Some(id)
                 {
                     port.unlink();
                 }
@@ -90,22 +83,22 @@ impl Engine {
     }
 
     /// Links the members of a bridge as their number demands.
-    pub(super) fn relink(&mut self, now: Instant, call: CallId) {
-        let Some(mut bridge) = self.bridges.remove(&call) else { return };
+    pub(super) fn relink(&mut self, now: Instant, id: BridgeId) {
+        let Some(mut bridge) = self.bridges.remove(&id) else { return };
         let link = |peer: &Endpoint| match peer {
             Endpoint::Rtp(port) => Link::Rtp(usize::from(port / 2)),
             Endpoint::Port(port) => Link::Port(port.clone()),
         };
         match bridge.members.as_slice() {
             [] => return,
-            [one] => self.set_link(call, one, Link::Alone),
+            [one] => self.set_link(id, one, Link::Alone),
             [a, b] => {
-                self.set_link(call, a, link(b));
-                self.set_link(call, b, link(a));
+                self.set_link(id, a, link(b));
+                self.set_link(id, b, link(a));
             }
             members => {
                 for member in members {
-                    self.set_link(call, member, Link::Mixer(call));
+                    self.set_link(id, member, Link::Mixer(id));
                 }
             }
         }
@@ -116,17 +109,17 @@ impl Engine {
         } else {
             bridge.mixer = None;
         }
-        self.bridges.insert(call, bridge);
+        self.bridges.insert(id, bridge);
     }
 
-    fn set_link(&mut self, call: CallId, endpoint: &Endpoint, link: Link) {
+    fn set_link(&mut self, id: BridgeId, endpoint: &Endpoint, link: Link) {
         match endpoint {
             Endpoint::Rtp(port) => {
                 if let Some(endpoint) = self.rtp_mut(*port) {
-                    endpoint.set_link(Some(call), link);
+                    endpoint.set_link(Some(id), link);
                 }
             }
-            Endpoint::Port(port) => self.port_mut(port).set_link(call, link),
+            Endpoint::Port(port) => self.port_mut(port).set_link(id, link),
         }
     }
 
@@ -142,11 +135,11 @@ impl Engine {
 
     /// A board has come or gone: mixers may have another clock.
     pub(super) fn set_clocks(&mut self, now: Instant) {
-        let calls: Vec<CallId> = self.bridges.keys().copied().collect();
-        for call in calls {
-            let Some(bridge) = self.bridges.get(&call) else { continue };
+        let calls: Vec<BridgeId> = self.bridges.keys().copied().collect();
+        for id in calls {
+            let Some(bridge) = self.bridges.get(&id) else { continue };
             let clock = self.clock_of(&bridge.members);
-            if let Some(Bridge { members, mixer: Some(mixer) }) = self.bridges.get_mut(&call)
+            if let Some(Bridge { members, mixer: Some(mixer) }) = self.bridges.get_mut(&id)
                 && mixer.clock != clock
             {
                 mixer.set(members, clock);

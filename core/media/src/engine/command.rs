@@ -19,6 +19,15 @@ pub enum Endpoint {
     Port(PortRef),
 }
 
+/// The name of a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BridgeId {
+    /// That of a call.
+    Call(CallId),
+    /// That of a conference room; its members belong to calls of their own.
+    Conference(u32),
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -43,21 +52,21 @@ pub enum MediaCommand {
     /// by packet, anything else is mixed. An endpoint is in one bridge at most: it leaves the one that it was in. With fewer
     /// than two members nothing is heard.
     Bridge {
-        /// The bridge; it has the name of its call. Events of board ports that concern the call go there.
-        bridge: CallId,
+        /// The bridge. A board port in the bridge of a call is that call's.
+        bridge: BridgeId,
         /// Its members.
         members: Vec<Endpoint>,
     },
     /// Takes a bridge apart; RTP endpoints fall silent, tones go on.
     Unbridge {
         /// The bridge.
-        bridge: CallId,
+        bridge: BridgeId,
     },
-    /// From now on this RTP endpoint is another call's: its events go there, and it is forgotten with that call. Its peer
-    /// notices nothing.
+    /// From now on this endpoint is this call's: its events go there, and it leaves its bridge with that call. Its peer
+    /// notices nothing. Who joins the bridge of a conference needs this first.
     Assign {
-        /// Our leased port.
-        port: u16,
+        /// Which.
+        endpoint: Endpoint,
         /// Whose it is.
         call: CallId,
     },

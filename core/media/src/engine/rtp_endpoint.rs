@@ -11,7 +11,7 @@ use super::detectors::KeyEdge;
 use super::output::{Channel, Output};
 use super::playback::Playback;
 use super::playout::Playout;
-use super::{Endpoint, MediaEvent};
+use super::{BridgeId, Endpoint, MediaEvent};
 use crate::codec_pair::{Decoder, Encoder, LONGEST, Rate};
 use crate::dtmf::{DtmfDetector, DtmfGen, Heard, Sending};
 use crate::rtp::Header;
@@ -38,7 +38,7 @@ pub(super) enum Link {
     /// A port of a board, and nobody else.
     Port(PortRef),
     /// The mixer of this bridge.
-    Mixer(CallId),
+    Mixer(BridgeId),
 }
 
 /// One RTP endpoint.
@@ -49,7 +49,7 @@ pub(super) struct RtpEndpoint {
     /// Whose it is.
     pub call: CallId,
     /// The bridge that it is in, and how it is linked to the others there.
-    pub bridge: Option<CallId>,
+    pub bridge: Option<BridgeId>,
     pub link: Link,
     /// Its sound for whoever takes samples.
     pub playout: Option<Playout>,
@@ -114,7 +114,7 @@ impl RtpEndpoint {
     }
 
     /// Links it to others, or to nobody.
-    pub fn set_link(&mut self, bridge: Option<CallId>, link: Link) {
+    pub fn set_link(&mut self, bridge: Option<BridgeId>, link: Link) {
         self.bridge = bridge;
         if self.link == link {
             return;

@@ -128,7 +128,7 @@ impl Bench {
     }
 
     fn bridge(&mut self, members: &[Endpoint]) {
-        self.command(MediaCommand::Bridge { bridge: CALL, members: members.to_vec() });
+        self.command(MediaCommand::Bridge { bridge: BridgeId::Call(CALL), members: members.to_vec() });
     }
 
     fn perform(&mut self, received: Option<&[u8]>) {
@@ -350,8 +350,8 @@ fn an_endpoint_is_in_one_bridge_and_keeps_its_stream_when_it_moves() {
     bench.run(1_000);
     check(bench.phone_hears(0), [false, true, false, false]);
     // The second is handed to another call, which talks to the third.
-    bench.command(MediaCommand::Assign { port: PORTS[1], call: OTHER });
-    bench.command(MediaCommand::Bridge { bridge: OTHER, members: vec![b, c] });
+    bench.command(MediaCommand::Assign { endpoint: Endpoint::Rtp(PORTS[1]), call: OTHER });
+    bench.command(MediaCommand::Bridge { bridge: BridgeId::Call(OTHER), members: vec![b, c] });
     bench.run(1_000);
     check(bench.phone_hears(1), [false, false, true, false]);
     check(bench.phone_hears(2), [false, true, false, false]);
@@ -380,7 +380,7 @@ fn an_endpoint_is_in_one_bridge_and_keeps_its_stream_when_it_moves() {
 fn a_closed_endpoint_leaves_the_bridge_of_another_call() {
     let mut bench = Bench::new(&[Law::A, Law::A, Law::A]);
     let [a, b, c] = [0, 1, 2].map(|n| Endpoint::Rtp(PORTS[n]));
-    bench.command(MediaCommand::Assign { port: PORTS[2], call: OTHER });
+    bench.command(MediaCommand::Assign { endpoint: Endpoint::Rtp(PORTS[2]), call: OTHER });
     bench.bridge(&[a, b, c]);
     assert_eq!(bench.engine.mixers(), 1);
     bench.command(MediaCommand::Close { call: OTHER });

@@ -15,7 +15,7 @@ const USUAL: u16 = 160;
 const SHORTEST: u16 = 40;
 const LONGEST: u16 = 6000;
 
-/// Pause after a key that the media plane sends, ms.
+/// Pause after a key that the media engine sends, ms.
 const PAUSE: u16 = 50;
 
 /// What an INFO says.

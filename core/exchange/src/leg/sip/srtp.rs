@@ -70,7 +70,8 @@ impl Keying {
         if self.settled {
             return;
         }
-        let lines = |random: &mut Random| (1..).zip(SUITES).map(|(tag, suite)| line(random, tag, suite)).collect();
+        let lines =
+            |random: &mut Random| (1..).zip(SUITES).map(|(tag, suite)| line(random, tag, suite)).collect();
         session.secure(match self.policy {
             SrtpPolicy::Off => Security::Plain,
             SrtpPolicy::Offer => Security::Opportunistic(lines(&mut self.random)),

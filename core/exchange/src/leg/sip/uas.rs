@@ -116,7 +116,9 @@ impl SipLeg {
             }
             Some(Err(offer::Unfit::Broken)) => self.refuse_and_say(400, Cause::Incompatible, room),
             Some(Err(offer::Unfit::NoAudio(why))) => {
-                self.refuse_with(488, Cause::Incompatible, room, |r| r.headers.push(Name::Warning, offer::warning(why)));
+                self.refuse_with(488, Cause::Incompatible, room, |r| {
+                    r.headers.push(Name::Warning, offer::warning(why))
+                });
             }
         }
     }

@@ -120,8 +120,7 @@ impl SipLeg {
             return self.bye(cause, room);
         }
         if self.talk.offering() {
-            let answer =
-                offer::of(&request.headers, &request.body, self.talk.policy()).and_then(Result::ok);
+            let answer = offer::of(&request.headers, &request.body, self.talk.policy()).and_then(Result::ok);
             if !answer.is_some_and(|answer| self.talk.accept(answer)) {
                 self.bye(Cause::Incompatible, room);
                 return room.said.push(LegEvent::Ended(Cause::Incompatible));

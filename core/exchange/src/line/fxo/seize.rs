@@ -451,7 +451,7 @@ fn dialable(number: &Digits) -> String {
     number.as_str().chars().filter(|&c| c == ',' || Key::new(c).is_some()).collect()
 }
 
-/// What a gateway plugin sends after the number, as the media plane reads it: `,` is a pause of one second, `p` of a tenth.
+/// What a gateway plugin sends after the number, as the media engine reads it: `,` is a pause of one second, `p` of a tenth.
 fn after(placement: &Placement) -> String {
     let mut keys = String::new();
     for part in placement.prepared.iter().flat_map(|prepared| &prepared.after_answer) {

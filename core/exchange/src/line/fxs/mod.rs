@@ -288,7 +288,7 @@ impl Fxs {
                 state
             }
             MediaEvent::CallerIdSent { .. } => self.caller_id_sent(state, now, out),
-            // Tones have their time in the ladder, which does not depend on the media plane.
+            // Tones have their time in the ladder, which does not depend on the media engine.
             _ => state,
         }
     }
