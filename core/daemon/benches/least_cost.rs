@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use common::{Site, caller, figure, import, list, query};
 use cpu::Cpu;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ringtrip_exchange::route::Verdict;
 use ringtrip_model::ids::CallId;
 
@@ -53,4 +53,9 @@ criterion_group! {
     config = Criterion::default().with_measurement(Cpu);
     targets = least_cost
 }
-criterion_main!(benches);
+
+fn main() {
+    // Decisions with a script are made on threads with such a stack.
+    ringtrip_routing::script::on_deep_stack(benches);
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cpu::Cpu;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ringtrip_config::{Config, DemoSecrets, Gateway, Region};
 use ringtrip_exchange::route::{Extras, Provenance, RoutePlan, RouteQuery, Verdict, WallTime};
 use ringtrip_model::ids::CallId;
@@ -147,4 +147,9 @@ criterion_group! {
     config = Criterion::default().with_measurement(Cpu);
     targets = policy, decision
 }
-criterion_main!(benches);
+
+fn main() {
+    // Decisions with a script are made on threads with such a stack.
+    ringtrip_routing::script::on_deep_stack(benches);
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -6,6 +6,7 @@ use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{CallerId, Digits, Source};
 
 use crate::decide::{Decision, Engine};
+use crate::script;
 
 /// A call of the past, as its record tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,18 +92,20 @@ pub fn replay(
     draft: &Engine,
     mut go_on: impl FnMut() -> bool,
 ) -> Replayed {
-    let mut found = Replayed::default();
-    for call in calls {
-        if !go_on() {
-            found.cut = true;
-            break;
+    script::on_deep_stack(|| {
+        let mut found = Replayed::default();
+        for call in calls {
+            if !go_on() {
+                found.cut = true;
+                break;
+            }
+            let query = call.query();
+            let before = live.decide(query.clone());
+            let after = draft.decide(query);
+            found.compare(&call, &before, &after);
         }
-        let query = call.query();
-        let before = live.decide(query.clone());
-        let after = draft.decide(query);
-        found.compare(&call, &before, &after);
-    }
-    found
+        found
+    })
 }
 
 impl PastCall {

@@ -13,6 +13,7 @@ use ringtrip_exchange::route::WallTime;
 
 use crate::coverage::{Known, Probe, Probes};
 use crate::decide::Engine;
+use crate::script;
 
 /// What is proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,21 +96,25 @@ impl Proof {
 
 /// All rules: for drafts.
 pub fn prove(engine: &Engine, given: ProofInput<'_>) -> Proof {
-    let mut work = Prover::new(engine, given);
-    work.emergency(&work.all_hours());
-    work.shadowed();
-    work.paths(true);
-    work.done()
+    script::on_deep_stack(|| {
+        let mut work = Prover::new(engine, given);
+        work.emergency(&work.all_hours());
+        work.shadowed();
+        work.paths(true);
+        work.done()
+    })
 }
 
 /// The rules that guard every change, quickly: emergency, and that every number is decided.
 pub fn guard(engine: &Engine, given: ProofInput<'_>) -> Proof {
-    let mut work = Prover::new(engine, given);
-    // Night, morning, afternoon, evening, on different days.
-    let hours: Vec<WallTime> = work.all_hours().into_iter().step_by(41).collect();
-    work.emergency(&hours);
-    work.paths(false);
-    work.done()
+    script::on_deep_stack(|| {
+        let mut work = Prover::new(engine, given);
+        // Night, morning, afternoon, evening, on different days.
+        let hours: Vec<WallTime> = work.all_hours().into_iter().step_by(41).collect();
+        work.emergency(&hours);
+        work.paths(false);
+        work.done()
+    })
 }
 
 /// A proof that is being made.

@@ -189,12 +189,13 @@ impl Spent {
 /// Runs this with limits, and gives what it noted.
 pub(super) fn metered<T>(run: Run, until: Duration, what: impl FnOnce() -> T) -> (T, Run) {
     RUN.set(Run { deadline: Some(until), held: held(), ..run });
-    let value = deep(what);
+    let value = on_deep_stack(what);
     (value, RUN.take())
 }
 
-/// Runs this on a stack that is deep enough for all that a script may nest.
-pub(super) fn deep<T>(what: impl FnOnce() -> T) -> T {
+/// Runs this on a stack that is deep enough for all that a script may nest. A thread whose own stack is not makes one and
+/// gives it back, which takes longer than a short script: whoever decides many calls in a row does it once, around them all.
+pub fn on_deep_stack<T>(what: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(STACK_LEFT, STACK, what)
 }
 

@@ -19,7 +19,7 @@ mod script_tests;
 mod table;
 mod verbs;
 
-pub use engine::{Clock, STACK};
+pub use engine::{Clock, STACK, on_deep_stack};
 pub use error::{ScriptError, ScriptFault, nearest};
 pub use format::{Unbalanced, format};
 pub use library::{Library, decoded};
@@ -36,7 +36,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
 use ringtrip_exchange::route::{Step, StepKind};
 
 use call::CallView;
-use engine::{Constants, RUN, Run, deep, metered};
+use engine::{Constants, RUN, Run, metered};
 use verbs::ScriptDecision;
 
 /// A compiled policy. Cheap to share; runs on any thread.
@@ -111,7 +111,7 @@ impl Script {
     /// The script failed, exceeded one of its limits, or returned something that is not a decision.
     pub fn run(&self, call: &PolicyCall) -> Result<PolicyAnswer, ScriptFault> {
         let (result, run) = self.enter(&self.with.ast, call);
-        let value = result.map_err(|e| deep(|| ScriptFault::of(&self.name, &e, &run.printed)))?;
+        let value = result.map_err(|e| on_deep_stack(|| ScriptFault::of(&self.name, &e, &run.printed)))?;
         let decision = if value.is_unit() {
             run.last
         } else {
@@ -155,7 +155,7 @@ impl Script {
         }
         let noting = self.noting.get_or_init(|| {
             let (scope, noting) = (pool::scope_of(&self.text), lines::noting(&self.text));
-            let mut ast = deep(|| self.with.engine.compile_with_scope(&scope, noting)).ok()?;
+            let mut ast = on_deep_stack(|| self.with.engine.compile_with_scope(&scope, noting)).ok()?;
             ast.set_source(self.name.as_str());
             Some(ast)
         });

@@ -7,7 +7,7 @@ use rhai::module_resolvers::StaticModuleResolver;
 use rhai::{AST, Engine, Module, Scope};
 
 use super::builtins::{self, Exports};
-use super::engine::{Clock, Constants, OfModules, Run, deep, engine, metered};
+use super::engine::{Clock, Constants, OfModules, Run, engine, metered, on_deep_stack};
 use super::error::{ScriptError, ScriptFault, nearest};
 use super::lex::{Kind, tokens};
 use super::library::Library;
@@ -262,7 +262,7 @@ fn compiled(
         let what = format!("the script has {} bytes", text.len());
         return Err(vec![ScriptError::new(0, 0, what, format!("at most {MAX_TEXT} are allowed"))]);
     }
-    let ast = deep(|| engine.compile_with_scope(&scope_of(text), text))
+    let ast = on_deep_stack(|| engine.compile_with_scope(&scope_of(text), text))
         .map_err(|e| vec![ScriptError::syntax(&e, text)])?;
     let unknown = builtins::unknown(&tokens(text), exports);
     if unknown.is_empty() { Ok(ast) } else { Err(unknown) }
