@@ -21,7 +21,6 @@ use crate::leg::{LegCmd, LegEvent, Placement, Random};
 use crate::number;
 use crate::post::{CallInput, LegInput, MediaCommand, MediaEvent, Post};
 use crate::route::{Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};
-use ringtrip_media::sdp::SrtpPolicy;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, LegId, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
@@ -167,18 +166,7 @@ impl Call {
             Caller::Sip { leg: id, tx, request, flow, reach } => {
                 let port = call.ports[0];
                 let mut leg = SipLeg::incoming(id, tx, request, (flow, reach), port);
-                match &call.cdr.source {
-                    Source::Gateway(id) => {
-                        if let Some(gateway) = setup.config.gateway(id) {
-                            leg.allow(gateway.codecs.clone());
-                            leg.secure(gateway.srtp);
-                        }
-                    }
-                    Source::Extension(id) => {
-                        leg.secure(setup.config.extension(id.as_str()).map_or(SrtpPolicy::Off, |e| e.srtp));
-                    }
-                    _ => {}
-                }
+                leg.configure(&setup.config, &call.cdr.source);
                 call.add(now, id, Kind::Sip(Box::new(leg)), Some(port), "".into(), None, None);
                 let (source, dialled) = (&call.cdr.source, &call.cdr.dialled);
                 let help =

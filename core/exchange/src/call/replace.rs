@@ -11,7 +11,7 @@ use crate::leg::sip::{SipLeg, refusal};
 use crate::post::{Post, ReplacingInvite};
 use ringtrip_media::sound::Sound;
 use ringtrip_model::ids::LegId;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, Source};
 
 impl Call {
     /// A phone wants to take the place of this leg.
@@ -24,7 +24,8 @@ impl Call {
         let (target, other) = (ask.ext.as_str().into(), if was_up { self.other(id) } else { Some(self.a) });
         let (Some(port), Some(other)) = (port, other) else { return };
         out.push(Post::Owns { call: self.id, leg: ask.leg });
-        let leg = SipLeg::incoming(ask.leg, ask.tx, ask.request, (ask.flow, ask.reach), port);
+        let mut leg = SipLeg::incoming(ask.leg, ask.tx, ask.request, (ask.flow, ask.reach), port);
+        leg.configure(&self.setup.config, &Source::Extension(ask.ext.clone()));
         self.add(now, ask.leg, Kind::Sip(Box::new(leg)), Some(port), target, None, attempt);
         if let Some(leg) = self.legs.last_mut() {
             leg.ext = Some(ask.ext);

@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ringtrip_media::sdp::SrtpPolicy;
-use ringtrip_media::sound::{CodecKind, Sound};
+use ringtrip_media::sound::Sound;
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::digest;
 use ringtrip_sip::endpoint::{Flow, ServerTx, Transport};
@@ -43,8 +43,9 @@ use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, ClientTx, Owner, Told};
 use crate::post::{MediaParameters, Post};
 use crate::route::SipWay;
+use ringtrip_config::Config;
 use ringtrip_model::ids::LegId;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, Source};
 
 use hops::{Hops, Outgoing};
 use offer::Talk;
@@ -214,14 +215,20 @@ impl SipLeg {
         }
     }
 
-    /// Speaks these codecs alone, best first; none: all. Before [`SipLeg::begin`].
-    pub(crate) fn allow(&mut self, codecs: Vec<CodecKind>) {
-        self.talk.allow(codecs);
-    }
-
-    /// Encrypts the sound of one that called us by this policy. Before [`SipLeg::begin`].
-    pub(crate) fn secure(&mut self, srtp: SrtpPolicy) {
-        self.srtp = srtp;
+    /// Which codecs a caller from there may speak, and whether its sound is encrypted. Before [`SipLeg::begin`].
+    pub(crate) fn configure(&mut self, config: &Config, source: &Source) {
+        match source {
+            Source::Gateway(id) => {
+                if let Some(gateway) = config.gateway(id) {
+                    self.talk.allow(gateway.codecs.clone());
+                    self.srtp = gateway.srtp;
+                }
+            }
+            Source::Extension(id) => {
+                self.srtp = config.extension(id.as_str()).map_or(SrtpPolicy::Off, |extension| extension.srtp);
+            }
+            Source::Line(_) | Source::Operator => {}
+        }
     }
 
     /// Who diverted the call before it came to us.
