@@ -1,5 +1,5 @@
 //! The codec pair of an RTP session: what decodes its peer's packets and what encodes ours, at the rate that whoever is at
-//! the other side works with. A codec is a variant of [`Decoding`] and of [`Encoding`].
+//! the other side works with. A codec is a variant of `Decoding` and of `Encoding`.
 
 use crate::codec::g722;
 use crate::g711::Law;

@@ -28,7 +28,7 @@ pub enum BadParams {
     /// A quoted string that does not end, or is followed by more.
     #[error("a quoted string that does not end where it should")]
     Quote,
-    /// More than [`MOST`].
+    /// More than 256.
     #[error("more than 256 parameters")]
     Many,
 }

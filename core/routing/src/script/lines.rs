@@ -1,4 +1,4 @@
-//! A script that notes the lines it runs: the same text with a call of [`NOTE`] before each statement, on the same line.
+//! A script that notes the lines it runs: the same text with a call of `NOTE` before each statement, on the same line.
 //! Only `route explain` runs it; live calls run the text as written.
 
 use super::lex::{Kind, Token, tokens};

@@ -2,7 +2,7 @@
 //! paper.
 //!
 //! Who removes a plugin throws away what it kept. Who takes it out by an exchange of plugins may undo that: its values
-//! stay for [`STAY`], and it finds them again if it comes back. One that is installed anew begins with nothing.
+//! stay for `STAY`, and it finds them again if it comes back. One that is installed anew begins with nothing.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -19,7 +19,7 @@
 //! | Calling | – | – | refused | – | Idle | Ended, Idle |
 //! | Talking | – | – | refused | – | Idle | Ended, Idle |
 //!
-//! An emergency call is never refused for a call that is none: it takes the line (see [`seize`]).
+//! An emergency call is never refused for a call that is none: it takes the line (see `seize`).
 
 mod check;
 mod hangup;

@@ -16,7 +16,7 @@
 //! | Ladder | – | Idle | Dialling anew | – | busy | – |
 //!
 //! Call waiting will stand where `Place` is refused in Talking, three-way calls where Calling ignores the flash, and
-//! the exchange's own services where a star code ends in reorder ([`dialling`]).
+//! the exchange's own services where a star code ends in reorder (`dialling`).
 
 mod dialling;
 mod ladder;
