@@ -33,9 +33,9 @@ use ringtrip_model::ids::{BoardId, CallId, PortRef};
 
 use self::board::Board;
 use self::board_port::BoardPort;
-use self::bridge::Bridge;
 pub use self::command::{BridgeId, DetectorConfig, Endpoint, MediaCommand};
 pub use self::event::MediaEvent;
+use self::mixer::Mixer;
 pub use self::output::{Channel, Output, Transmit, TransmitData};
 use self::playback::Playback;
 pub use self::recording::RecordingOutput;
@@ -133,7 +133,10 @@ pub struct Engine {
     calls: HashMap<CallId, Vec<u16>>,
     ports: HashMap<PortRef, BoardPort>,
     boards: Vec<Option<Board>>,
-    bridges: HashMap<BridgeId, Bridge>,
+    /// The members of each.
+    bridges: HashMap<BridgeId, Vec<Endpoint>>,
+    /// Those of bridges with more than two members: few, and looked at with each frame of a board.
+    mixers: HashMap<BridgeId, Mixer>,
     recordings: Recordings,
     find_prompt: FindPrompt,
     /// When what is generated towards RTP goes on; `None` while nothing is.
@@ -154,6 +157,7 @@ impl Engine {
             ports: HashMap::new(),
             boards: Vec::new(),
             bridges: HashMap::new(),
+            mixers: HashMap::new(),
             recordings: Recordings::default(),
             find_prompt,
             next_tick: None,
@@ -211,7 +215,7 @@ impl Engine {
     /// How many bridges mix their members.
     #[cfg(test)]
     fn mixers(&self) -> usize {
-        self.bridges.values().filter(|bridge| bridge.mixer.is_some()).count()
+        self.mixers.len()
     }
 
     fn rtp_mut(&mut self, port: u16) -> Option<&mut RtpEndpoint> {

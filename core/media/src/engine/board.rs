@@ -64,9 +64,7 @@ impl Engine {
         let (names, samples, id) = (board.names.clone(), board.samples, board.id.clone());
         out.leave_out = board.pace.leave_out(queued, late);
         self.frame_heard(now, &names, samples, heard, out);
-        if !self.bridges.is_empty() {
-            self.mix(now, &Clock::Board(id), samples, out);
-        }
+        self.mix(now, &Clock::Board(id), samples, out);
         if out.leave_out {
             self.frame_left_out(&names, samples, out);
         } else {
@@ -126,9 +124,7 @@ impl Engine {
                     }
                 }
                 Link::Mixer(bridge) => {
-                    if let Some(mixer) =
-                        self.bridges.get_mut(&bridge).and_then(|bridge| bridge.mixer.as_mut())
-                    {
+                    if let Some(mixer) = self.mixers.get_mut(&bridge) {
                         mixer.give(&port.endpoint, heard);
                     }
                 }

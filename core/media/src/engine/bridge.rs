@@ -1,4 +1,4 @@
-//! Bridges: who hears whom.
+//! Bridges: who hears whom. Two members are linked to each other; more are given a mixer.
 
 use std::time::Instant;
 
@@ -8,14 +8,6 @@ use super::mixer::{Clock, LONGEST, Mixer};
 use super::output::Output;
 use super::rtp_endpoint::Link;
 use super::{BridgeId, Endpoint, Engine};
-
-/// Endpoints that hear one another.
-#[derive(Debug, Default)]
-pub(super) struct Bridge {
-    members: Vec<Endpoint>,
-    /// More than two are mixed.
-    pub mixer: Option<Mixer>,
-}
 
 impl Engine {
     /// These and no others are members from now on.
@@ -31,9 +23,9 @@ impl Engine {
                 self.leave(now, member);
             }
         }
-        let old = std::mem::replace(&mut self.bridges.entry(id).or_default().members, members);
+        let old = std::mem::replace(self.bridges.entry(id).or_default(), members);
         for member in old {
-            let stays = self.bridges.get(&id).is_some_and(|bridge| bridge.members.contains(&member));
+            let stays = self.bridges.get(&id).is_some_and(|members| members.contains(&member));
             if !stays {
                 self.unlink(&member, id);
             }
@@ -42,9 +34,9 @@ impl Engine {
     }
 
     pub(super) fn unbridge(&mut self, id: BridgeId) {
-        let Some(bridge) = self.bridges.remove(&id) else { return };
-        for member in &bridge.members {
-            self.unlink(member, id);
+        self.mixers.remove(&id);
+        for member in self.bridges.remove(&id).unwrap_or_default() {
+            self.unlink(&member, id);
         }
     }
 
@@ -58,8 +50,8 @@ impl Engine {
     /// Takes an endpoint out of its bridge; the others there go on without it.
     pub(super) fn leave(&mut self, now: Instant, endpoint: &Endpoint) {
         let Some(id) = self.bridge_of(endpoint) else { return };
-        if let Some(bridge) = self.bridges.get_mut(&id) {
-            bridge.members.retain(|member| member != endpoint);
+        if let Some(members) = self.bridges.get_mut(&id) {
+            members.retain(|member| member != endpoint);
         }
         self.unlink(endpoint, id);
         self.relink(now, id);
@@ -84,13 +76,13 @@ impl Engine {
 
     /// Links the members of a bridge as their number demands.
     pub(super) fn relink(&mut self, now: Instant, id: BridgeId) {
-        let Some(mut bridge) = self.bridges.remove(&id) else { return };
+        let Some(members) = self.bridges.remove(&id) else { return };
         let link = |peer: &Endpoint| match peer {
             Endpoint::Rtp(port) => Link::Rtp(usize::from(port / 2)),
             Endpoint::Port(port) => Link::Port(port.clone()),
         };
-        match bridge.members.as_slice() {
-            [] => return,
+        match members.as_slice() {
+            [] => {}
             [one] => self.set_link(id, one, Link::Alone),
             [a, b] => {
                 self.set_link(id, a, link(b));
@@ -100,16 +92,17 @@ impl Engine {
                 for member in members {
                     self.set_link(id, member, Link::Mixer(id));
                 }
+                let clock = self.clock_of(members);
+                self.mixers.entry(id).or_insert_with(Mixer::new).set(members, clock);
+                self.start_ticks(now);
             }
         }
-        if bridge.members.len() > 2 {
-            let clock = self.clock_of(&bridge.members);
-            bridge.mixer.get_or_insert_with(Mixer::new).set(&bridge.members, clock);
-            self.start_ticks(now);
-        } else {
-            bridge.mixer = None;
+        if members.len() < 3 {
+            self.mixers.remove(&id);
         }
-        self.bridges.insert(id, bridge);
+        if !members.is_empty() {
+            self.bridges.insert(id, members);
+        }
     }
 
     fn set_link(&mut self, id: BridgeId, endpoint: &Endpoint, link: Link) {
@@ -135,13 +128,11 @@ impl Engine {
 
     /// A board has come or gone: mixers may have another clock.
     pub(super) fn set_clocks(&mut self, now: Instant) {
-        let calls: Vec<BridgeId> = self.bridges.keys().copied().collect();
-        for id in calls {
-            let Some(bridge) = self.bridges.get(&id) else { continue };
-            let clock = self.clock_of(&bridge.members);
-            if let Some(Bridge { members, mixer: Some(mixer) }) = self.bridges.get_mut(&id)
-                && mixer.clock != clock
-            {
+        let ids: Vec<BridgeId> = self.mixers.keys().copied().collect();
+        for id in ids {
+            let Some(members) = self.bridges.get(&id) else { continue };
+            let clock = self.clock_of(members);
+            if let Some(mixer) = self.mixers.get_mut(&id).filter(|mixer| mixer.clock != clock) {
                 mixer.set(members, clock);
                 self.start_ticks(now);
             }
@@ -155,12 +146,9 @@ impl Engine {
 
     /// Mixes what has this clock. Answers whether anything has.
     pub(super) fn mix(&mut self, now: Instant, clock: &Clock, samples: usize, out: &mut Output) -> bool {
-        let Engine { bridges, rtp, ports, .. } = self;
+        let Engine { mixers, rtp, ports, .. } = self;
         let mut some = false;
-        for mixer in bridges.values_mut().filter_map(|bridge| bridge.mixer.as_mut()) {
-            if mixer.clock != *clock {
-                continue;
-            }
+        for mixer in mixers.values_mut().filter(|mixer| mixer.clock == *clock) {
             some = true;
             let mut heard: Vec<(u16, [i16; LONGEST])> = Vec::new();
             mixer.mix(
