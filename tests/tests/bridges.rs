@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::Daemon;
+use ringtrip_tests::live::{Daemon, measured};
 use ringtrip_tests::peers::{Peer, Talk, Ua, sdp};
 use ringtrip_tests::rtp::{Fate, Rtp};
 use ringtrip_tests::sound;
@@ -92,112 +92,120 @@ fn call_out(exchange: &Daemon, phone: &Ua, rtp: &Rtp) -> (Talk, std::net::Socket
 
 #[test]
 fn a_sip_phone_calls_out_on_the_landline() {
-    let exchange = exchange();
-    let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-    let office = Jack::office(&exchange, FXO1);
-    let (talk, to) = call_out(&exchange, &phone, &rtp);
-    both_ways(&mut rtp, to, &office, -16.0);
-    phone.hang_up(&talk);
-    office.until("the release", LONG, |state| (state["office"] == "idle").then_some(()));
-    let cdr = exchange.last_cdr();
-    assert_eq!(
-        (&cdr["cause"], &cdr["ended_by"], &cdr["target"]),
-        (&json!("normal"), &json!("a"), &json!("fxo1"))
-    );
-    for end in ["a", "b"] {
-        assert!(cdr[end]["received"].as_u64().is_some_and(|n| n > 100), "{cdr}");
-        assert!(cdr[end]["sent"].as_u64().is_some_and(|n| n > 100), "{cdr}");
-    }
+    measured(|| {
+        let exchange = exchange();
+        let (phone, mut rtp) = (phone(&exchange), Rtp::open());
+        let office = Jack::office(&exchange, FXO1);
+        let (talk, to) = call_out(&exchange, &phone, &rtp);
+        both_ways(&mut rtp, to, &office, -16.0);
+        phone.hang_up(&talk);
+        office.until("the release", LONG, |state| (state["office"] == "idle").then_some(()));
+        let cdr = exchange.last_cdr();
+        assert_eq!(
+            (&cdr["cause"], &cdr["ended_by"], &cdr["target"]),
+            (&json!("normal"), &json!("a"), &json!("fxo1"))
+        );
+        for end in ["a", "b"] {
+            assert!(cdr[end]["received"].as_u64().is_some_and(|n| n > 100), "{cdr}");
+            assert!(cdr[end]["sent"].as_u64().is_some_and(|n| n > 100), "{cdr}");
+        }
+    });
 }
 
 #[test]
 fn the_landline_calls_a_sip_phone() {
-    let exchange = exchange();
-    let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-    let office = Jack::office(&exchange, FXO1);
-    office.act("office.call", json!({ "number": "2025550123", "name": "ADA LOVELACE" }));
-    let invite = phone.called();
-    let from = invite.header("from");
-    assert!(from.contains("2025550123") && from.contains("ADA LOVELACE"), "{from}");
-    let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
-    exchange.line_is("fxo1", "talking", LONG);
-    office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
-    both_ways(&mut rtp, invite.rtp().expect("where the sound goes"), &office, -16.0);
-    // The far end goes.
-    office.act("office.hangup", json!({ "how": "cpc" }));
-    phone.is_hung_up(&talk);
-    exchange.line_is("fxo1", "idle", LONG);
-    let cdr = exchange.last_cdr();
-    assert_eq!(
-        (&cdr["cause"], &cdr["ended_by"], &cdr["target"]),
-        (&json!("cpc"), &json!("a"), &json!("201"))
-    );
+    measured(|| {
+        let exchange = exchange();
+        let (phone, mut rtp) = (phone(&exchange), Rtp::open());
+        let office = Jack::office(&exchange, FXO1);
+        office.act("office.call", json!({ "number": "2025550123", "name": "ADA LOVELACE" }));
+        let invite = phone.called();
+        let from = invite.header("from");
+        assert!(from.contains("2025550123") && from.contains("ADA LOVELACE"), "{from}");
+        let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
+        exchange.line_is("fxo1", "talking", LONG);
+        office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
+        both_ways(&mut rtp, invite.rtp().expect("where the sound goes"), &office, -16.0);
+        // The far end goes.
+        office.act("office.hangup", json!({ "how": "cpc" }));
+        phone.is_hung_up(&talk);
+        exchange.line_is("fxo1", "idle", LONG);
+        let cdr = exchange.last_cdr();
+        assert_eq!(
+            (&cdr["cause"], &cdr["ended_by"], &cdr["target"]),
+            (&json!("cpc"), &json!("a"), &json!("201"))
+        );
+    });
 }
 
 #[test]
 fn a_sip_phone_and_a_telephone() {
-    let exchange = exchange();
-    let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-    let hall = Jack::telephone(&exchange, 0);
-    let mut talk = phone.dial("101", "", &sdp(rtp.at, "sendrecv", 1));
-    hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
-    hall.lift();
-    let answer = phone.put_through(&mut talk);
-    both_ways(&mut rtp, answer.rtp().expect("where the sound goes"), &hall, -19.0);
-    hall.hang_up();
-    phone.is_hung_up(&talk);
-    // And the other way round.
-    exchange.line_is("fxs1", "idle", LONG);
-    hall.lift();
-    hall.until_tone(&[350.0, 440.0], LONG);
-    hall.press("201");
-    let invite = phone.called();
-    let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
-    exchange.line_is("fxs1", "talking", LONG);
-    both_ways(&mut rtp, invite.rtp().expect("where the sound goes"), &hall, -19.0);
-    phone.hang_up(&talk);
+    measured(|| {
+        let exchange = exchange();
+        let (phone, mut rtp) = (phone(&exchange), Rtp::open());
+        let hall = Jack::telephone(&exchange, 0);
+        let mut talk = phone.dial("101", "", &sdp(rtp.at, "sendrecv", 1));
+        hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+        hall.lift();
+        let answer = phone.put_through(&mut talk);
+        both_ways(&mut rtp, answer.rtp().expect("where the sound goes"), &hall, -19.0);
+        hall.hang_up();
+        phone.is_hung_up(&talk);
+        // And the other way round.
+        exchange.line_is("fxs1", "idle", LONG);
+        hall.lift();
+        hall.until_tone(&[350.0, 440.0], LONG);
+        hall.press("201");
+        let invite = phone.called();
+        let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
+        exchange.line_is("fxs1", "talking", LONG);
+        both_ways(&mut rtp, invite.rtp().expect("where the sound goes"), &hall, -19.0);
+        phone.hang_up(&talk);
+    });
 }
 
 #[test]
 fn a_bad_network_is_mended() {
-    let exchange = exchange();
-    let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-    let office = Jack::office(&exchange, FXO1);
-    let (talk, to) = call_out(&exchange, &phone, &rtp);
-    // 5 % are lost, one in seven comes after the next.
-    let weather = |n: u32| match n {
-        n if n % 20 == 13 => Fate::Lost,
-        n if n % 7 == 3 => Fate::Late(Duration::from_millis(30)),
-        _ => Fate::Arrives,
-    };
-    let mut rounds = 0;
-    loop {
-        let since = office.now();
-        let said = rtp.talk(to, &sound::sine(1000.0, 6000, -16.0), weather);
-        rounds += 1;
-        let tone = office.hear(since, 5500);
-        let begin = sound::tone_begins(&tone, &[1000.0], -20.0);
-        let begin = begin.unwrap_or_else(|| panic!("the line hears {}", sound::describe(&tone)));
-        let tone = &tone[begin + 800..begin + 4800 * 8];
-        let (gap, level) = (sound::longest_gap_ms(tone), sound::level_of(tone, 1000.0));
-        // What was lost is made up for by more of the same: nearly all of the tone is there.
-        let good = tone.chunks_exact(160).filter(|part| sound::level(part) > -22.0).count();
-        let all = tone.len() / 160;
-        println!(
-            "with loss and reorder the longest hole is {gap:.1} ms, {good} of {all} pieces of 20 ms are loud, the tone has \
+    measured(|| {
+        let exchange = exchange();
+        let (phone, mut rtp) = (phone(&exchange), Rtp::open());
+        let office = Jack::office(&exchange, FXO1);
+        let (talk, to) = call_out(&exchange, &phone, &rtp);
+        // 5 % are lost, one in seven comes after the next.
+        let weather = |n: u32| match n {
+            n if n % 20 == 13 => Fate::Lost,
+            n if n % 7 == 3 => Fate::Late(Duration::from_millis(30)),
+            _ => Fate::Arrives,
+        };
+        let mut rounds = 0;
+        loop {
+            let since = office.now();
+            let said = rtp.talk(to, &sound::sine(1000.0, 6000, -16.0), weather);
+            rounds += 1;
+            let tone = office.hear(since, 5500);
+            let begin = sound::tone_begins(&tone, &[1000.0], -20.0);
+            let begin = begin.unwrap_or_else(|| panic!("the line hears {}", sound::describe(&tone)));
+            let tone = &tone[begin + 800..begin + 4800 * 8];
+            let (gap, level) = (sound::longest_gap_ms(tone), sound::level_of(tone, 1000.0));
+            // What was lost is made up for by more of the same: nearly all of the tone is there.
+            let good = tone.chunks_exact(160).filter(|part| sound::level(part) > -22.0).count();
+            let all = tone.len() / 160;
+            println!(
+                "with loss and reorder the longest hole is {gap:.1} ms, {good} of {all} pieces of 20 ms are loud, the tone has \
              {level:.1} dBm0; we were {:?} late",
-            said.held_up
-        );
-        if gap <= 60.0 && good * 100 >= all * 97 {
-            break;
+                said.held_up
+            );
+            if gap <= 60.0 && good * 100 >= all * 97 {
+                break;
+            }
+            // A machine that holds up the speaker makes holes that no exchange can mend.
+            let held_up = said.held_up > Duration::from_millis(25);
+            assert!(held_up && rounds < 3, "a hole of {gap:.1} ms: {}", sound::describe(tone));
         }
-        // A machine that holds up the speaker makes holes that no exchange can mend.
-        let held_up = said.held_up > Duration::from_millis(25);
-        assert!(held_up && rounds < 3, "a hole of {gap:.1} ms: {}", sound::describe(tone));
-    }
-    phone.hang_up(&talk);
-    let cdr = exchange.last_cdr();
-    let lost = cdr["a"]["lost"].as_u64().unwrap_or_default();
-    let all = 15 * rounds;
-    assert!(lost.abs_diff(all) <= 5, "{all} packets were lost, the record says {lost}: {cdr}");
+        phone.hang_up(&talk);
+        let cdr = exchange.last_cdr();
+        let lost = cdr["a"]["lost"].as_u64().unwrap_or_default();
+        let all = 15 * rounds;
+        assert!(lost.abs_diff(all) <= 5, "{all} packets were lost, the record says {lost}: {cdr}");
+    });
 }

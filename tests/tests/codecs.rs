@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ringtrip_media::codec::g722;
 use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::{Daemon, has, wait};
+use ringtrip_tests::live::{Daemon, has, measured, wait};
 use ringtrip_tests::peers::{Account, Baresip};
 use ringtrip_tests::sound;
 
@@ -55,25 +55,31 @@ fn octets(samples: &[i16]) -> Vec<u8> {
 #[test]
 #[cfg_attr(not(all(has_spandsp, has_python)), ignore = "needs libspandsp2 and python3")]
 fn g722_is_that_of_spandsp() {
-    let noise = |seed: u32, shift: u32| {
-        let numbers = std::iter::successors(Some(seed), |x| Some(x.wrapping_mul(1_664_525).wrapping_add(1)));
-        numbers.take(32_000).map(move |x| ((x >> 16) as i16) >> shift).collect::<Vec<_>>()
-    };
-    let tones = [300.0, 1000.0, 3400.0].map(|hz| sound::sine(hz, 2000, -3.0));
-    let quiet = vec![0; 32_000];
-    for (n, samples) in tones.into_iter().chain([noise(1, 0), noise(2, 4), noise(3, 9), quiet]).enumerate() {
-        let mut ours = vec![0; samples.len() / 2];
-        g722::Encoder::default().encode(&samples, &mut ours);
-        assert!(ours == spandsp("encode", &octets(&samples)), "sound {n} is encoded otherwise");
-        let mut heard = vec![0; samples.len()];
-        g722::Decoder::default().decode(&ours, &mut heard);
-        // Where sound is louder than samples can be, ours stays at the limit; spandsp's wraps.
-        let theirs = spandsp("decode", &ours);
-        let theirs = theirs.chunks_exact(2).map(|octets| i16::from_le_bytes([octets[0], octets[1]]));
-        let differ: Vec<i16> = heard.iter().zip(theirs).filter(|(a, b)| *a != b).map(|(a, _)| *a).collect();
-        let is_limit = |sample: &i16| matches!(*sample, i16::MIN | i16::MAX);
-        assert!(differ.iter().all(is_limit), "sound {n} is decoded otherwise: {differ:?}");
-    }
+    measured(|| {
+        let noise = |seed: u32, shift: u32| {
+            let numbers =
+                std::iter::successors(Some(seed), |x| Some(x.wrapping_mul(1_664_525).wrapping_add(1)));
+            numbers.take(32_000).map(move |x| ((x >> 16) as i16) >> shift).collect::<Vec<_>>()
+        };
+        let tones = [300.0, 1000.0, 3400.0].map(|hz| sound::sine(hz, 2000, -3.0));
+        let quiet = vec![0; 32_000];
+        for (n, samples) in
+            tones.into_iter().chain([noise(1, 0), noise(2, 4), noise(3, 9), quiet]).enumerate()
+        {
+            let mut ours = vec![0; samples.len() / 2];
+            g722::Encoder::default().encode(&samples, &mut ours);
+            assert!(ours == spandsp("encode", &octets(&samples)), "sound {n} is encoded otherwise");
+            let mut heard = vec![0; samples.len()];
+            g722::Decoder::default().decode(&ours, &mut heard);
+            // Where sound is louder than samples can be, ours stays at the limit; spandsp's wraps.
+            let theirs = spandsp("decode", &ours);
+            let theirs = theirs.chunks_exact(2).map(|octets| i16::from_le_bytes([octets[0], octets[1]]));
+            let differ: Vec<i16> =
+                heard.iter().zip(theirs).filter(|(a, b)| *a != b).map(|(a, _)| *a).collect();
+            let is_limit = |sample: &i16| matches!(*sample, i16::MIN | i16::MAX);
+            assert!(differ.iter().all(is_limit), "sound {n} is decoded otherwise: {differ:?}");
+        }
+    });
 }
 
 const CONFIG: &str = r#"
@@ -121,52 +127,56 @@ fn level(phone: &Baresip, hz: f64) -> f64 {
 #[test]
 #[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn a_phone_with_g722_alone_and_one_with_g711_alone_talk_both_ways() {
-    if !has("baresip") {
-        return;
-    }
-    let daemon = Daemon::start(CONFIG);
-    // How loud each hears the other.
-    let talk = |first: &str, second: &str| {
-        let a = phone(&daemon, "201", 440, first);
-        let b = phone(&daemon, "202", 1000, &format!("{second};answermode=auto"));
-        a.command("dial", &format!("sip:202@127.0.0.1:{}", daemon.sip));
-        let (at_a, at_b) = (level(&a, 1000.0), level(&b, 440.0));
-        println!("{first} hears 1000 Hz at {at_a:.2} dBm0, {second} hears 440 Hz at {at_b:.2} dBm0");
-        a.command("hangup", "");
-        assert_eq!(daemon.last_cdr()["cause"], "normal");
-        (at_a, at_b)
-    };
-    // Passed through: the phones resample what they say, and that changes its level a little.
-    let wide = talk(G722_ALONE, G722_ALONE);
-    let narrow = talk(G711_ALONE, G711_ALONE);
-    for (heard, said) in [
-        (talk(G722_ALONE, G711_ALONE), (narrow.0, wide.1)),
-        (talk(G711_ALONE, G722_ALONE), (wide.0, narrow.1)),
-    ] {
-        assert!((heard.0 - said.0).abs() < 0.5, "{heard:?} dBm0 for {said:?}");
-        assert!((heard.1 - said.1).abs() < 0.5, "{heard:?} dBm0 for {said:?}");
-    }
+    measured(|| {
+        if !has("baresip") {
+            return;
+        }
+        let daemon = Daemon::start(CONFIG);
+        // How loud each hears the other.
+        let talk = |first: &str, second: &str| {
+            let a = phone(&daemon, "201", 440, first);
+            let b = phone(&daemon, "202", 1000, &format!("{second};answermode=auto"));
+            a.command("dial", &format!("sip:202@127.0.0.1:{}", daemon.sip));
+            let (at_a, at_b) = (level(&a, 1000.0), level(&b, 440.0));
+            println!("{first} hears 1000 Hz at {at_a:.2} dBm0, {second} hears 440 Hz at {at_b:.2} dBm0");
+            a.command("hangup", "");
+            assert_eq!(daemon.last_cdr()["cause"], "normal");
+            (at_a, at_b)
+        };
+        // Passed through: the phones resample what they say, and that changes its level a little.
+        let wide = talk(G722_ALONE, G722_ALONE);
+        let narrow = talk(G711_ALONE, G711_ALONE);
+        for (heard, said) in [
+            (talk(G722_ALONE, G711_ALONE), (narrow.0, wide.1)),
+            (talk(G711_ALONE, G722_ALONE), (wide.0, narrow.1)),
+        ] {
+            assert!((heard.0 - said.0).abs() < 0.5, "{heard:?} dBm0 for {said:?}");
+            assert!((heard.1 - said.1).abs() < 0.5, "{heard:?} dBm0 for {said:?}");
+        }
+    });
 }
 
 #[test]
 #[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn a_phone_with_g722_alone_and_a_telephone_talk_both_ways() {
-    if !has("baresip") {
-        return;
-    }
-    let daemon = Daemon::start(CONFIG);
-    let phone = phone(&daemon, "201", 700, G722_ALONE);
-    let telephone = Jack::telephone(&daemon, 0);
-    phone.command("dial", &format!("sip:101@127.0.0.1:{}", daemon.sip));
-    daemon.line_is("fxs1", "ringing", Duration::from_secs(15));
-    telephone.lift();
-    telephone.until_tone(&[700.0], Duration::from_secs(15));
-    let heard = sound::level_of(&telephone.listen(1000), 700.0);
-    telephone.speak(1300.0, 8000);
-    let said = level(&phone, 1300.0);
-    println!("the telephone hears 700 Hz at {heard:.2} dBm0, the phone hears 1300 Hz at {said:.2} dBm0");
-    assert!((heard + 9.0).abs() < 4.0, "{heard} dBm0");
-    assert!(said > -20.0, "{said} dBm0");
-    telephone.hang_up();
-    assert_eq!(daemon.last_cdr()["cause"], "normal");
+    measured(|| {
+        if !has("baresip") {
+            return;
+        }
+        let daemon = Daemon::start(CONFIG);
+        let phone = phone(&daemon, "201", 700, G722_ALONE);
+        let telephone = Jack::telephone(&daemon, 0);
+        phone.command("dial", &format!("sip:101@127.0.0.1:{}", daemon.sip));
+        daemon.line_is("fxs1", "ringing", Duration::from_secs(15));
+        telephone.lift();
+        telephone.until_tone(&[700.0], Duration::from_secs(15));
+        let heard = sound::level_of(&telephone.listen(1000), 700.0);
+        telephone.speak(1300.0, 8000);
+        let said = level(&phone, 1300.0);
+        println!("the telephone hears 700 Hz at {heard:.2} dBm0, the phone hears 1300 Hz at {said:.2} dBm0");
+        assert!((heard + 9.0).abs() < 4.0, "{heard} dBm0");
+        assert!(said > -20.0, "{said} dBm0");
+        telephone.hang_up();
+        assert_eq!(daemon.last_cdr()["cause"], "normal");
+    });
 }

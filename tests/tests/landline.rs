@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringtrip_tests::jack::{Jack, minimodem, multimon, speaks_to};
-use ringtrip_tests::live::{Daemon, has, wait};
+use ringtrip_tests::live::{Daemon, has, measured, wait};
 use ringtrip_tests::sound;
 use serde_json::{Value, json};
 
@@ -82,59 +82,63 @@ fn last_disconnect(exchange: &Daemon, line: &str) -> String {
 #[test]
 #[cfg_attr(not(has_multimon), ignore = "needs multimon-ng")]
 fn a_telephone_calls_out() {
-    let exchange = exchange("us", "");
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
-    let number = "2125550147";
-    subscriber(&exchange, number);
-    dial_out(&hall, &office, number);
-    if has("multimon-ng") {
-        let since_seized = office.hear(0, u32::try_from(office.now() / 8).expect("seconds"));
-        assert_eq!(
-            multimon(&since_seized, exchange.dir.path()),
-            number,
-            "{}",
-            sound::describe(&since_seized)
-        );
-    }
-    hall.until_tone(&[440.0, 480.0], LONG);
-    office.act("office.answer", json!({}));
-    exchange.line_is("fxo1", "talking", LONG);
-    exchange.line_is("fxs1", "talking", LONG);
-    let line = exchange.get("/lines/fxo1");
-    let shown = (&line["call_type"], &line["pstn_state"], &line["last_number"]);
-    assert_eq!(shown, (&json!("Line 1 To PSTN Gateway"), &json!("Connected"), &json!(number)), "{line}");
-    // The last of the ringback.
-    hall.listen(500);
-    speaks_to(&hall, &office, -19.0);
-    speaks_to(&office, &hall, -19.0);
-    // What is pressed in the conversation reaches the office as it is.
-    hall.press("159");
-    office.until("keys", LONG, |state| (state["keys"] == "159").then_some(()));
-    hall.hang_up();
-    office.until("the release", LONG, |state| (state["office"] == "idle").then_some(()));
-    exchange.line_is("fxo1", "idle", LONG);
-    let cdr = exchange.last_cdr();
-    assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!("normal"), &json!("a")), "{cdr}");
-    assert_eq!((&cdr["target"], &cdr["sent"]), (&json!("fxo1"), &json!(number)), "{cdr}");
-    assert_eq!(last_disconnect(&exchange, "fxo1"), "VoIP Call Ended");
+    measured(|| {
+        let exchange = exchange("us", "");
+        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let number = "2125550147";
+        subscriber(&exchange, number);
+        dial_out(&hall, &office, number);
+        if has("multimon-ng") {
+            let since_seized = office.hear(0, u32::try_from(office.now() / 8).expect("seconds"));
+            assert_eq!(
+                multimon(&since_seized, exchange.dir.path()),
+                number,
+                "{}",
+                sound::describe(&since_seized)
+            );
+        }
+        hall.until_tone(&[440.0, 480.0], LONG);
+        office.act("office.answer", json!({}));
+        exchange.line_is("fxo1", "talking", LONG);
+        exchange.line_is("fxs1", "talking", LONG);
+        let line = exchange.get("/lines/fxo1");
+        let shown = (&line["call_type"], &line["pstn_state"], &line["last_number"]);
+        assert_eq!(shown, (&json!("Line 1 To PSTN Gateway"), &json!("Connected"), &json!(number)), "{line}");
+        // The last of the ringback.
+        hall.listen(500);
+        speaks_to(&hall, &office, -19.0);
+        speaks_to(&office, &hall, -19.0);
+        // What is pressed in the conversation reaches the office as it is.
+        hall.press("159");
+        office.until("keys", LONG, |state| (state["keys"] == "159").then_some(()));
+        hall.hang_up();
+        office.until("the release", LONG, |state| (state["office"] == "idle").then_some(()));
+        exchange.line_is("fxo1", "idle", LONG);
+        let cdr = exchange.last_cdr();
+        assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!("normal"), &json!("a")), "{cdr}");
+        assert_eq!((&cdr["target"], &cdr["sent"]), (&json!("fxo1"), &json!(number)), "{cdr}");
+        assert_eq!(last_disconnect(&exchange, "fxo1"), "VoIP Call Ended");
+    });
 }
 
 #[test]
 #[cfg_attr(not(has_multimon), ignore = "needs multimon-ng")]
 fn a_telephone_calls_out_by_pulses() {
-    let exchange = exchange("uk", "dial_by = \"pulse\"");
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
-    subscriber(&exchange, "1307");
-    dial_out(&hall, &office, "1307");
-    assert_eq!(office.state()["office"], "ringback");
-    if has("multimon-ng") {
-        let since_seized = office.hear(0, u32::try_from(office.now() / 8).expect("seconds"));
-        assert_eq!(
-            multimon(&since_seized, exchange.dir.path()),
-            "",
-            "tones were heard where pulses were asked for"
-        );
-    }
+    measured(|| {
+        let exchange = exchange("uk", "dial_by = \"pulse\"");
+        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        subscriber(&exchange, "1307");
+        dial_out(&hall, &office, "1307");
+        assert_eq!(office.state()["office"], "ringback");
+        if has("multimon-ng") {
+            let since_seized = office.hear(0, u32::try_from(office.now() / 8).expect("seconds"));
+            assert_eq!(
+                multimon(&since_seized, exchange.dir.path()),
+                "",
+                "tones were heard where pulses were asked for"
+            );
+        }
+    });
 }
 
 /// The office calls, the hall rings and shows who it is, and lifts.
@@ -200,111 +204,128 @@ fn calls_in(region: &str) {
 #[test]
 #[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_comes_in_and_ends_by_battery_and_polarity_in_the_us() {
-    calls_in("us");
+    measured(|| {
+        calls_in("us");
+    });
 }
 
 #[test]
 #[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_comes_in_and_ends_by_battery_and_polarity_in_the_uk() {
-    calls_in("uk");
+    measured(|| {
+        calls_in("uk");
+    });
 }
 
 #[test]
 #[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_that_came_in_ends_by_tone() {
-    for region in ["us", "uk"] {
-        let exchange = exchange(region, "");
-        call_in(&exchange, region);
-        ends(&exchange, "tone", "PSTN Disconnect Tone");
-    }
+    measured(|| {
+        for region in ["us", "uk"] {
+            let exchange = exchange(region, "");
+            call_in(&exchange, region);
+            ends(&exchange, "tone", "PSTN Disconnect Tone");
+        }
+    });
 }
 
 #[test]
 #[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_that_came_in_ends_by_silence() {
-    let exchange = exchange("us", "long_silence = \"3s\"");
-    call_in(&exchange, "us");
-    // As long as somebody speaks nothing ends.
-    Jack::office(&exchange, FXO1).speak(700.0, 5000);
-    Jack::telephone(&exchange, 0).listen(4500);
-    assert_eq!(exchange.get("/lines/fxo1")["state"], "talking");
-    ends(&exchange, "silence", "PSTN Activity Timeout");
+    measured(|| {
+        let exchange = exchange("us", "long_silence = \"3s\"");
+        call_in(&exchange, "us");
+        // As long as somebody speaks nothing ends.
+        Jack::office(&exchange, FXO1).speak(700.0, 5000);
+        Jack::telephone(&exchange, 0).listen(4500);
+        assert_eq!(exchange.get("/lines/fxo1")["state"], "talking");
+        ends(&exchange, "silence", "PSTN Activity Timeout");
+    });
 }
 
 #[test]
 fn the_far_end_of_a_call_out_goes() {
-    let exchange = exchange("us", "");
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
-    subscriber(&exchange, "5550199");
-    for how in ["cpc", "tone"] {
-        dial_out(&hall, &office, "5550199");
-        office.act("office.answer", json!({}));
-        exchange.line_is("fxo1", "talking", LONG);
-        office.act("office.hangup", json!({ "how": how }));
-        exchange.line_is("fxo1", "idle", LONG);
-        let cdr = exchange.last_cdr();
-        assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!(how), &json!("b")), "{cdr}");
-        // The telephone is told after `reorder_delay`.
-        hall.until_tone(&[480.0, 620.0], LONG);
-        hall.hang_up();
-        exchange.line_is("fxs1", "idle", LONG);
-        office.until("the release", LONG, |state| (state["office"] == "idle").then_some(()));
-    }
+    measured(|| {
+        let exchange = exchange("us", "");
+        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        subscriber(&exchange, "5550199");
+        for how in ["cpc", "tone"] {
+            dial_out(&hall, &office, "5550199");
+            office.act("office.answer", json!({}));
+            exchange.line_is("fxo1", "talking", LONG);
+            office.act("office.hangup", json!({ "how": how }));
+            exchange.line_is("fxo1", "idle", LONG);
+            let cdr = exchange.last_cdr();
+            assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!(how), &json!("b")), "{cdr}");
+            // The telephone is told after `reorder_delay`.
+            hall.until_tone(&[480.0, 620.0], LONG);
+            hall.hang_up();
+            exchange.line_is("fxs1", "idle", LONG);
+            office.until("the release", LONG, |state| (state["office"] == "idle").then_some(()));
+        }
+    });
 }
 
 #[test]
 fn a_caller_gives_up() {
-    let exchange = exchange("us", "");
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
-    office.act("office.call", json!({ "number": "2025550123" }));
-    hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
-    office.act("office.hangup", json!({ "how": "silence" }));
-    exchange.line_is("fxo1", "idle", LONG);
-    exchange.line_is("fxs1", "idle", LONG);
-    let cdr = exchange.last_cdr();
-    assert_eq!((&cdr["cause"], &cdr["answered_after_us"]), (&json!("cancelled"), &Value::Null), "{cdr}");
-    assert_eq!(last_disconnect(&exchange, "fxo1"), "Caller Gave Up");
-    hall.until("a silent bell", LONG, |state| (state["bell"]["sounding"] == false).then_some(()));
+    measured(|| {
+        let exchange = exchange("us", "");
+        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        office.act("office.call", json!({ "number": "2025550123" }));
+        hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+        office.act("office.hangup", json!({ "how": "silence" }));
+        exchange.line_is("fxo1", "idle", LONG);
+        exchange.line_is("fxs1", "idle", LONG);
+        let cdr = exchange.last_cdr();
+        assert_eq!((&cdr["cause"], &cdr["answered_after_us"]), (&json!("cancelled"), &Value::Null), "{cdr}");
+        assert_eq!(last_disconnect(&exchange, "fxo1"), "Caller Gave Up");
+        hall.until("a silent bell", LONG, |state| (state["bell"]["sounding"] == false).then_some(()));
+    });
 }
 
 #[test]
 fn all_landlines_are_busy() {
-    let exchange = exchange("us", "");
-    let telephones = [0, 1, 2].map(|port| Jack::telephone(&exchange, port));
-    subscriber(&exchange, "5550199");
-    dial_out(&telephones[0], &Jack::office(&exchange, FXO1), "5550199");
-    dial_out(&telephones[1], &Jack::office(&exchange, FXO2), "5550199");
-    telephones[2].lift();
-    telephones[2].until_tone(&DIAL, LONG);
-    telephones[2].press("95550199#");
-    exchange.line_is("fxs3", "congestion", LONG);
-    telephones[2].until_tone(&[480.0, 620.0], LONG);
-    let heard = telephones[2].listen(2500);
-    let cadence = sound::cadence(&heard, &[480.0, 620.0]);
-    let inner = cadence.get(1..).unwrap_or_default();
-    assert!(inner.len() >= 4 && inner.iter().all(|ms| ms.abs_diff(250) <= 30), "{cadence:?}");
-    assert_eq!(exchange.last_cdr()["cause"], "congestion");
+    measured(|| {
+        let exchange = exchange("us", "");
+        let telephones = [0, 1, 2].map(|port| Jack::telephone(&exchange, port));
+        subscriber(&exchange, "5550199");
+        dial_out(&telephones[0], &Jack::office(&exchange, FXO1), "5550199");
+        dial_out(&telephones[1], &Jack::office(&exchange, FXO2), "5550199");
+        telephones[2].lift();
+        telephones[2].until_tone(&DIAL, LONG);
+        telephones[2].press("95550199#");
+        exchange.line_is("fxs3", "congestion", LONG);
+        telephones[2].until_tone(&[480.0, 620.0], LONG);
+        let heard = telephones[2].listen(2500);
+        let cadence = sound::cadence(&heard, &[480.0, 620.0]);
+        let inner = cadence.get(1..).unwrap_or_default();
+        assert!(inner.len() >= 4 && inner.iter().all(|ms| ms.abs_diff(250) <= 30), "{cadence:?}");
+        assert_eq!(exchange.last_cdr()["cause"], "congestion");
+    });
 }
 
 #[test]
 fn a_landline_is_unplugged_and_plugged_in_again() {
-    let exchange = exchange("us", "");
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
-    subscriber(&exchange, "5550199");
-    office.act("office.battery", json!({ "on": false }));
-    exchange.line_is("fxo1", "no-battery", LONG);
-    // A call out takes the other line meanwhile.
-    dial_out(&hall, &Jack::office(&exchange, FXO2), "5550199");
-    hall.hang_up();
-    exchange.line_is("fxo2", "idle", LONG);
-    office.act("office.battery", json!({ "on": true }));
-    exchange.line_is("fxo1", "idle", LONG);
-    dial_out(&hall, &office, "5550199");
-    // Cut off in the middle of a call: that ends it.
-    office.act("office.answer", json!({}));
-    exchange.line_is("fxo1", "talking", LONG);
-    office.act("office.battery", json!({ "on": false }));
-    exchange.line_is("fxo1", "no-battery", LONG);
-    let cdr = wait("the end of the call", LONG, || Some(exchange.last_cdr()).filter(|c| c["cause"] == "cpc"));
-    assert_eq!(cdr["target"], "fxo1", "{cdr}");
+    measured(|| {
+        let exchange = exchange("us", "");
+        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        subscriber(&exchange, "5550199");
+        office.act("office.battery", json!({ "on": false }));
+        exchange.line_is("fxo1", "no-battery", LONG);
+        // A call out takes the other line meanwhile.
+        dial_out(&hall, &Jack::office(&exchange, FXO2), "5550199");
+        hall.hang_up();
+        exchange.line_is("fxo2", "idle", LONG);
+        office.act("office.battery", json!({ "on": true }));
+        exchange.line_is("fxo1", "idle", LONG);
+        dial_out(&hall, &office, "5550199");
+        // Cut off in the middle of a call: that ends it.
+        office.act("office.answer", json!({}));
+        exchange.line_is("fxo1", "talking", LONG);
+        office.act("office.battery", json!({ "on": false }));
+        exchange.line_is("fxo1", "no-battery", LONG);
+        let cdr =
+            wait("the end of the call", LONG, || Some(exchange.last_cdr()).filter(|c| c["cause"] == "cpc"));
+        assert_eq!(cdr["target"], "fxo1", "{cdr}");
+    });
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::{Daemon, has, wait};
+use ringtrip_tests::live::{Daemon, has, measured, wait};
 use ringtrip_tests::peers::{Account, Baresip};
 use ringtrip_tests::sound;
 
@@ -63,36 +63,38 @@ fn hears(phone: &Baresip, hz: &[f64]) {
 #[test]
 #[cfg_attr(not(has_baresip), ignore = "needs baresip")]
 fn two_phones_and_a_telephone_hear_one_another() {
-    if !has("baresip") {
-        return;
-    }
-    let daemon = Daemon::start(CONFIG);
-    let a = phone(&daemon, "201", 440, "G722/16000/1");
-    let b = phone(&daemon, "202", 1000, "PCMA/8000/1");
-    let telephone = Jack::telephone(&daemon, 0);
-    assert_eq!(members(&daemon), 0);
-    for phone in [&a, &b] {
-        phone.command("dial", &format!("sip:600@127.0.0.1:{}", daemon.sip));
-    }
-    has_members(&daemon, 2);
-    telephone.lift();
-    telephone.until_tone(&[350.0, 440.0], Duration::from_secs(5));
-    telephone.press("600");
-    has_members(&daemon, 3);
-    // The telephone hears both phones at once.
-    telephone.until_tone(&[440.0, 1000.0], Duration::from_secs(10));
-    telephone.speak(1700.0, 10_000);
-    hears(&a, &[1000.0, 1700.0]);
-    hears(&b, &[440.0, 1700.0]);
-    let [of_a, of_b] = [&a, &b].map(Baresip::heard);
-    let last = |heard: &[i16]| heard[heard.len().saturating_sub(2 * sound::RATE)..].to_vec();
-    assert!(sound::level_of(&last(&of_a), 440.0) < -45.0, "201 hears itself");
-    assert!(sound::level_of(&last(&of_b), 1000.0) < -45.0, "202 hears itself");
-    a.command("hangup", "");
-    has_members(&daemon, 2);
-    telephone.hang_up();
-    b.command("hangup", "");
-    has_members(&daemon, 0);
-    let cdr = daemon.last_cdr();
-    assert_eq!((&cdr["cause"], &cdr["target"]), (&"normal".into(), &"600".into()), "{cdr}");
+    measured(|| {
+        if !has("baresip") {
+            return;
+        }
+        let daemon = Daemon::start(CONFIG);
+        let a = phone(&daemon, "201", 440, "G722/16000/1");
+        let b = phone(&daemon, "202", 1000, "PCMA/8000/1");
+        let telephone = Jack::telephone(&daemon, 0);
+        assert_eq!(members(&daemon), 0);
+        for phone in [&a, &b] {
+            phone.command("dial", &format!("sip:600@127.0.0.1:{}", daemon.sip));
+        }
+        has_members(&daemon, 2);
+        telephone.lift();
+        telephone.until_tone(&[350.0, 440.0], Duration::from_secs(5));
+        telephone.press("600");
+        has_members(&daemon, 3);
+        // The telephone hears both phones at once.
+        telephone.until_tone(&[440.0, 1000.0], Duration::from_secs(10));
+        telephone.speak(1700.0, 10_000);
+        hears(&a, &[1000.0, 1700.0]);
+        hears(&b, &[440.0, 1700.0]);
+        let [of_a, of_b] = [&a, &b].map(Baresip::heard);
+        let last = |heard: &[i16]| heard[heard.len().saturating_sub(2 * sound::RATE)..].to_vec();
+        assert!(sound::level_of(&last(&of_a), 440.0) < -45.0, "201 hears itself");
+        assert!(sound::level_of(&last(&of_b), 1000.0) < -45.0, "202 hears itself");
+        a.command("hangup", "");
+        has_members(&daemon, 2);
+        telephone.hang_up();
+        b.command("hangup", "");
+        has_members(&daemon, 0);
+        let cdr = daemon.last_cdr();
+        assert_eq!((&cdr["cause"], &cdr["target"]), (&"normal".into(), &"600".into()), "{cdr}");
+    });
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::{Daemon, wait};
+use ringtrip_tests::live::{Daemon, measured, wait};
 use ringtrip_tests::sound;
 use serde_json::{Value, json};
 
@@ -78,16 +78,18 @@ fn speech(heard: &[i16]) -> bool {
 
 #[test]
 fn what_is_no_speech_is_not_taken_for_it() {
-    assert!(!speech(&sound::sine(700.0, 4000, -16.0)));
-    assert!(!speech(&[0; 32_000]));
-    let mut x = 1u32;
-    let hiss: Vec<i16> = (0..32_000)
-        .map(|_| {
-            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (x >> 20) as i16 - 2048
-        })
-        .collect();
-    assert!(!speech(&hiss));
+    measured(|| {
+        assert!(!speech(&sound::sine(700.0, 4000, -16.0)));
+        assert!(!speech(&[0; 32_000]));
+        let mut x = 1u32;
+        let hiss: Vec<i16> = (0..32_000)
+            .map(|_| {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (x >> 20) as i16 - 2048
+            })
+            .collect();
+        assert!(!speech(&hiss));
+    });
 }
 
 /// Waits until something was said here and half a second of quiet followed: a wire carries both ways at once, and keys
@@ -108,22 +110,25 @@ fn far_keys(exchange: &Daemon, keys: &str) {
 
 #[test]
 fn a_refusal_is_spoken() {
-    let exchange = exchange(
-        r#"fn route(c) { if c.number != "102" { return pass(); } say("closed"); block("nobody is here") }"#,
-    );
-    let hall = Jack::telephone(&exchange, 0);
-    dial(&hall, "102");
-    let since = hall.now();
-    let end = hall.until_tone(&REORDER, LONG);
-    let heard = hall.hear(since, u32::try_from(end.saturating_sub(since) / 8).expect("seconds"));
-    assert!(speech(&heard), "{}", sound::describe(&heard));
-    let cdr = exchange.last_cdr();
-    assert_eq!((&cdr["cause"], &cdr["answered_after_us"]), (&json!("barred"), &Value::Null), "{cdr}");
+    measured(|| {
+        let exchange = exchange(
+            r#"fn route(c) { if c.number != "102" { return pass(); } say("closed"); block("nobody is here") }"#,
+        );
+        let hall = Jack::telephone(&exchange, 0);
+        dial(&hall, "102");
+        let since = hall.now();
+        let end = hall.until_tone(&REORDER, LONG);
+        let heard = hall.hear(since, u32::try_from(end.saturating_sub(since) / 8).expect("seconds"));
+        assert!(speech(&heard), "{}", sound::describe(&heard));
+        let cdr = exchange.last_cdr();
+        assert_eq!((&cdr["cause"], &cdr["answered_after_us"]), (&json!("barred"), &Value::Null), "{cdr}");
+    });
 }
 
 #[test]
 fn a_pin_opens_the_landline_and_is_written_nowhere() {
-    let script = r#"
+    measured(|| {
+        let script = r#"
 fn route(c) {
     if c.from != "fxo1" { return pass(); }
     if c.pin == "" { return ask_pin("enter-pin"); }
@@ -131,67 +136,70 @@ fn route(c) {
     pass()
 }
 "#;
-    let exchange = exchange(script);
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
-    let since = office.now();
-    office.act("office.call", json!({ "number": "2025550123" }));
-    office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
-    said_whole(&office, since);
-    // A wrong one is told apart, and asked for again.
-    far_keys(&exchange, "1234#");
-    let since = office.now();
-    said_whole(&office, since);
-    far_keys(&exchange, "4711#");
-    // The prompt tone asks for the number.
-    office.until_tone(&[520.0, 620.0], LONG);
-    far_keys(&exchange, "101#");
-    hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
-    hall.lift();
-    exchange.line_is("fxo1", "talking", LONG);
-    hall.hang_up();
-    let cdr = exchange.last_cdr();
-    assert_eq!((&cdr["pin"], &cdr["dialled"]), (&json!("anna"), &json!("101")), "{cdr}");
-    assert!(!cdr.to_string().contains("4711"), "{cdr}");
-    assert!(!exchange.log().contains("4711"), "{}", exchange.log());
+        let exchange = exchange(script);
+        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let since = office.now();
+        office.act("office.call", json!({ "number": "2025550123" }));
+        office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
+        said_whole(&office, since);
+        // A wrong one is told apart, and asked for again.
+        far_keys(&exchange, "1234#");
+        let since = office.now();
+        said_whole(&office, since);
+        far_keys(&exchange, "4711#");
+        // The prompt tone asks for the number.
+        office.until_tone(&[520.0, 620.0], LONG);
+        far_keys(&exchange, "101#");
+        hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+        hall.lift();
+        exchange.line_is("fxo1", "talking", LONG);
+        hall.hang_up();
+        let cdr = exchange.last_cdr();
+        assert_eq!((&cdr["pin"], &cdr["dialled"]), (&json!("anna"), &json!("101")), "{cdr}");
+        assert!(!cdr.to_string().contains("4711"), "{cdr}");
+        assert!(!exchange.log().contains("4711"), "{}", exchange.log());
+    });
 }
 
 #[test]
 fn both_sides_are_recorded() {
-    let exchange = exchange("fn route(c) { record(); pass() }");
-    let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
-    dial(&hall, "102");
-    kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
-    kitchen.lift();
-    exchange.line_is("fxs1", "talking", LONG);
-    hall.speak(700.0, 3000);
-    kitchen.speak(1100.0, 3000);
-    hall.listen(3500);
-    hall.hang_up();
-    kitchen.hang_up();
-    let cdr = exchange.last_cdr();
-    let call = cdr["call"].as_str().expect("a call").to_owned();
-    assert_eq!(cdr["recording"], json!(format!("{call}.wav")), "{cdr}");
-    // The file is closed a moment after the call.
-    let stereo = wait("the recording", LONG, || {
-        let (status, _) = exchange.try_get(&format!("/cdrs/{call}"));
-        let bytes = exchange.get_bytes(&format!("/cdrs/{call}/recording"));
-        let at = bytes.windows(4).position(|w| w == b"data")? + 8;
-        let samples: Vec<i16> =
-            bytes.get(at..)?.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-        (status == 200 && samples.len() >= 2 * 3 * sound::RATE).then_some(samples)
+    measured(|| {
+        let exchange = exchange("fn route(c) { record(); pass() }");
+        let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+        dial(&hall, "102");
+        kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+        kitchen.lift();
+        exchange.line_is("fxs1", "talking", LONG);
+        hall.speak(700.0, 3000);
+        kitchen.speak(1100.0, 3000);
+        hall.listen(3500);
+        hall.hang_up();
+        kitchen.hang_up();
+        let cdr = exchange.last_cdr();
+        let call = cdr["call"].as_str().expect("a call").to_owned();
+        assert_eq!(cdr["recording"], json!(format!("{call}.wav")), "{cdr}");
+        // The file is closed a moment after the call.
+        let stereo = wait("the recording", LONG, || {
+            let (status, _) = exchange.try_get(&format!("/cdrs/{call}"));
+            let bytes = exchange.get_bytes(&format!("/cdrs/{call}/recording"));
+            let at = bytes.windows(4).position(|w| w == b"data")? + 8;
+            let samples: Vec<i16> =
+                bytes.get(at..)?.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+            (status == 200 && samples.len() >= 2 * 3 * sound::RATE).then_some(samples)
+        });
+        let side = |n: usize| -> Vec<i16> { stereo.chunks_exact(2).map(|pair| pair[n]).collect() };
+        let heard = |samples: &[i16], hz: f64| {
+            samples.chunks(1600).map(|part| sound::level_of(part, hz)).fold(-120.0, f64::max)
+        };
+        let (left, right) = (side(0), side(1));
+        assert!(heard(&left, 700.0) > -20.0 && heard(&right, 1100.0) > -20.0, "{}", sound::describe(&left));
+        assert!(heard(&left, 1100.0) < -35.0 && heard(&right, 700.0) < -35.0, "{}", sound::describe(&right));
+        // Nobody but an administrator.
+        let reader = exchange.post("/tokens", json!({ "name": "reader", "scope": "read" }));
+        let bearer = format!("Bearer {}", reader["token"].as_str().expect("a token"));
+        let path = format!("/cdrs/{call}/recording");
+        let (status, _) = exchange.request("GET", &path, &[("Authorization", &bearer)], b"");
+        assert_eq!(status, 403);
+        assert_eq!(exchange.try_get("/cdrs/00000000000000ff/recording").0, 404);
     });
-    let side = |n: usize| -> Vec<i16> { stereo.chunks_exact(2).map(|pair| pair[n]).collect() };
-    let heard = |samples: &[i16], hz: f64| {
-        samples.chunks(1600).map(|part| sound::level_of(part, hz)).fold(-120.0, f64::max)
-    };
-    let (left, right) = (side(0), side(1));
-    assert!(heard(&left, 700.0) > -20.0 && heard(&right, 1100.0) > -20.0, "{}", sound::describe(&left));
-    assert!(heard(&left, 1100.0) < -35.0 && heard(&right, 700.0) < -35.0, "{}", sound::describe(&right));
-    // Nobody but an administrator.
-    let reader = exchange.post("/tokens", json!({ "name": "reader", "scope": "read" }));
-    let bearer = format!("Bearer {}", reader["token"].as_str().expect("a token"));
-    let path = format!("/cdrs/{call}/recording");
-    let (status, _) = exchange.request("GET", &path, &[("Authorization", &bearer)], b"");
-    assert_eq!(status, 403);
-    assert_eq!(exchange.try_get("/cdrs/00000000000000ff/recording").0, 404);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringtrip_tests::jack::{Jack, minimodem, speaks_to};
-use ringtrip_tests::live::{Daemon, has};
+use ringtrip_tests::live::{Daemon, has, measured};
 use ringtrip_tests::sound;
 use serde_json::json;
 
@@ -110,12 +110,16 @@ fn dial_tone(region: &str) {
 
 #[test]
 fn dial_tone_in_the_us() {
-    dial_tone("us");
+    measured(|| {
+        dial_tone("us");
+    });
 }
 
 #[test]
 fn dial_tone_in_the_uk() {
-    dial_tone("uk");
+    measured(|| {
+        dial_tone("uk");
+    });
 }
 
 /// On and off times of the bell in ms, by the board's own clock, until it has sounded so often.
@@ -197,13 +201,17 @@ fn call(region: &str, sounds: &Sounds, how: &str) {
 #[test]
 #[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_by_dtmf_in_the_us() {
-    call("us", &US, "dtmf");
+    measured(|| {
+        call("us", &US, "dtmf");
+    });
 }
 
 #[test]
 #[cfg_attr(not(has_minimodem), ignore = "needs minimodem")]
 fn a_call_by_pulses_in_the_uk() {
-    call("uk", &UK, "pulse");
+    measured(|| {
+        call("uk", &UK, "pulse");
+    });
 }
 
 /// These tones and this rhythm are heard.
@@ -246,49 +254,57 @@ fn refusals(region: &str, sounds: &Sounds) {
 
 #[test]
 fn busy_and_reorder_in_the_us() {
-    refusals("us", &US);
+    measured(|| {
+        refusals("us", &US);
+    });
 }
 
 #[test]
 fn busy_and_reorder_in_the_uk() {
-    refusals("uk", &UK);
+    measured(|| {
+        refusals("uk", &UK);
+    });
 }
 
 #[test]
 fn a_handset_left_off_is_warned_in_the_end() {
-    let exchange = exchange("us", "", "");
-    let hall = Jack::telephone(&exchange, 0);
-    hall.lift();
-    let began = hall.until_tone(&DIAL, LONG);
-    let reorder = hall.until_tone(&[480.0, 620.0], LONG);
-    near("dial tone, ms,", (reorder - began) as f64 / 8.0, 10_000.0, 500.0);
-    exchange.line_is("fxs1", "off-hook-warning", LONG);
-    let warning = hall.listen(1500);
-    // GR-506: four tones, 0.1 s on and off.
-    let roh = [1400.0, 2060.0, 2450.0, 2600.0];
-    let cadence = sound::cadence(&warning, &roh);
-    assert!(cadence.iter().skip(1).all(|ms| ms.abs_diff(100) <= 30) && cadence.len() > 5, "{cadence:?}");
-    let loudest = warning.chunks(800).max_by(|a, b| sound::level(a).total_cmp(&sound::level(b)));
-    for hz in roh {
-        let level = sound::level_of(loudest.unwrap_or_default(), hz);
-        assert!(level > -16.0, "{hz} Hz of {level:.1} dBm0: {}", sound::describe(&warning));
-    }
-    assert!(sound::level(&warning) > -10.0, "it is too quiet: {:.1} dBm0", sound::level(&warning));
+    measured(|| {
+        let exchange = exchange("us", "", "");
+        let hall = Jack::telephone(&exchange, 0);
+        hall.lift();
+        let began = hall.until_tone(&DIAL, LONG);
+        let reorder = hall.until_tone(&[480.0, 620.0], LONG);
+        near("dial tone, ms,", (reorder - began) as f64 / 8.0, 10_000.0, 500.0);
+        exchange.line_is("fxs1", "off-hook-warning", LONG);
+        let warning = hall.listen(1500);
+        // GR-506: four tones, 0.1 s on and off.
+        let roh = [1400.0, 2060.0, 2450.0, 2600.0];
+        let cadence = sound::cadence(&warning, &roh);
+        assert!(cadence.iter().skip(1).all(|ms| ms.abs_diff(100) <= 30) && cadence.len() > 5, "{cadence:?}");
+        let loudest = warning.chunks(800).max_by(|a, b| sound::level(a).total_cmp(&sound::level(b)));
+        for hz in roh {
+            let level = sound::level_of(loudest.unwrap_or_default(), hz);
+            assert!(level > -16.0, "{hz} Hz of {level:.1} dBm0: {}", sound::describe(&warning));
+        }
+        assert!(sound::level(&warning) > -10.0, "it is too quiet: {:.1} dBm0", sound::level(&warning));
+    });
 }
 
 #[test]
 fn a_hot_line_calls_when_lifted() {
-    let exchange = exchange("us", "", "");
-    let (hot, kitchen) = (Jack::telephone(&exchange, 2), Jack::telephone(&exchange, 1));
-    hot.lift();
-    kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
-    kitchen.lift();
-    exchange.line_is("fxs3", "talking", LONG);
-    let since = kitchen.now();
-    hot.speak(1000.0, 1000);
-    let heard = kitchen.hear(since, 2000);
-    assert!(sound::tone_begins(&heard, &[1000.0], -25.0).is_some(), "{}", sound::describe(&heard));
-    hot.hang_up();
-    let cdr = exchange.last_cdr();
-    assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!("normal"), &json!("a")), "{cdr}");
+    measured(|| {
+        let exchange = exchange("us", "", "");
+        let (hot, kitchen) = (Jack::telephone(&exchange, 2), Jack::telephone(&exchange, 1));
+        hot.lift();
+        kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
+        kitchen.lift();
+        exchange.line_is("fxs3", "talking", LONG);
+        let since = kitchen.now();
+        hot.speak(1000.0, 1000);
+        let heard = kitchen.hear(since, 2000);
+        assert!(sound::tone_begins(&heard, &[1000.0], -25.0).is_some(), "{}", sound::describe(&heard));
+        hot.hang_up();
+        let cdr = exchange.last_cdr();
+        assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!("normal"), &json!("a")), "{cdr}");
+    });
 }

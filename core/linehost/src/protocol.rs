@@ -217,7 +217,7 @@ impl PortCaps {
 pub struct Figures {
     /// Frames since the start.
     pub frames: u64,
-    /// Frames that had nothing to play.
+    /// Frames that had nothing to play, since the daemon answered the first.
     pub tx_underruns: u64,
     /// Frames to play that came too late or too many and were left out.
     pub tx_dropped: u64,

@@ -121,6 +121,7 @@ pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
         clock: Clock::default(),
         spare: Spare::default(),
         answer: Answer::default(),
+        is_answered: false,
     });
     board.audio_start(frame_us)?;
     Loop { socket, board, callbacks, buf, joiner: Joiner::default(), outbox: VecDeque::new(), beat_at: 0 }
@@ -152,6 +153,8 @@ struct Sound {
     clock: Clock,
     spare: Spare,
     answer: Answer,
+    /// The daemon has answered a frame: until it does there is nothing to play, and nothing is missing.
+    is_answered: bool,
 }
 
 /// Waits for the daemon's answer to the frame that it was just given: taken at once, it is heard one frame sooner.
@@ -249,13 +252,14 @@ impl DriverCallbacks for Talk {
             figures.tx_dropped += sound.tx.skip_to(TX_KEEP) as u64;
         }
         let taken = sound.tx.pop(tx);
+        sound.is_answered |= taken.is_some();
         if let Some(stamp) = taken {
             let samples = sound.tx.geometry().samples as u64;
             sound.tx.tell_age(sample.wrapping_sub(stamp.sample) / samples.max(1));
         }
         if taken.is_none() {
             tx.fill(0);
-            figures.tx_underruns += 1;
+            figures.tx_underruns += u64::from(sound.is_answered);
         } else if sound.spare.look(sound.tx.waiting()) && tx.iter().all(|s| *s == 0) {
             sound.spare = Spare::default();
             if sound.tx.pop(tx).is_some() {

@@ -424,6 +424,7 @@ fn told(dir: &Directory, id: &BoardId, news: Notification) {
             let counters = dir.0.exchange.counters();
             let labels = format!("board=\"{id}\"");
             counters.set("board_tx_underruns_total", &labels, figures.tx_underruns as f64);
+            counters.set("board_tx_dropped_total", &labels, figures.tx_dropped as f64);
             counters.set("board_rx_overruns_total", &labels, figures.rx_overruns as f64);
             counters.set("board_ppm", &labels, f64::from(figures.ppm));
         }
