@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Peer, Ua, sdp};
 
 /// Two calls at once, twelve port pairs, a provider that takes one call.
 const CONFIG: &str = r#"

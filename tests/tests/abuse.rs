@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::ua::{Canary, Stage, Ua, packet};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::ua::{Canary, Stage, Ua, packet};
 use socket2::{Domain, Socket, Type};
 
 const HOUSE: &str = r#"

@@ -21,7 +21,7 @@ use ringtrip_rating::rate::{Steps, Tariff};
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
-use ringtrip_tests::{Manners, World, expect};
+use ringtrip_testkit::{Manners, World, expect};
 
 type Answer = Result<PolicyAnswer, String>;
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, filled, free_port, programs, wait};
-use ringtrip_tests::ua::{Canary, Ua};
-use ringtrip_tests::watch::Watch;
+use ringtrip_testkit::live::{Daemon, filled, free_port, programs, wait};
+use ringtrip_testkit::ua::{Canary, Ua};
+use ringtrip_testkit::watch::Watch;
 use serde_json::{Value, json};
 
 const HOUSE: &str = r#"region = "us"

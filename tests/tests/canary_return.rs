@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Events, Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Events, Peer, Ua, sdp};
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(20);

@@ -3,8 +3,8 @@
 use ringtrip_media::sound::Codec;
 use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::Cause;
-use ringtrip_tests::sound::level_of;
-use ringtrip_tests::{World, expect};
+use ringtrip_testkit::sound::level_of;
+use ringtrip_testkit::{World, expect};
 
 /// What each says, Hz.
 const VOICES: [(&str, f64); 4] = [("201", 300.0), ("202", 620.0), ("203", 1100.0), ("fxs1", 1800.0)];

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ringtrip_tests::live;
+use ringtrip_testkit::live;
 
 #[test]
 #[cfg_attr(

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, filled};
-use ringtrip_tests::ua::Ua;
+use ringtrip_testkit::live::{Daemon, filled};
+use ringtrip_testkit::ua::Ua;
 use serde_json::json;
 
 const HOUSE: &str = r#"

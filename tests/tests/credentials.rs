@@ -8,7 +8,7 @@ use ringtrip_model::event::Event;
 use ringtrip_sip::digest::{Algorithm, Challenge, Client, Credentials};
 use ringtrip_sip::message::{Headers, Method, Request};
 use ringtrip_sip::name::Name;
-use ringtrip_tests::{World, expect};
+use ringtrip_testkit::{World, expect};
 
 /// A phone as text: it registers from the address of a phone of the world, at a port and with a Call-ID of its own.
 struct Text {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ringtrip_config::Config;
 use ringtrip_dialplan::Plan;
-use ringtrip_tests::{World, expect};
+use ringtrip_testkit::{World, expect};
 
 /// Where providers and proxies of these tests hear as well.
 const BEHIND: &str = "192.0.2.134:5080";

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_dialplan::{Dialling, Plan, Timers, read_keys, try_keys};
 use ringtrip_routing::{Library, Limits, Pool};
-use ringtrip_tests::live::programs;
+use ringtrip_testkit::live::programs;
 use serde_json::Value;
 
 /// A fenced block of the book.

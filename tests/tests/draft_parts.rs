@@ -5,8 +5,8 @@
 use std::fs;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::publisher::{Publisher, ready};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::publisher::{Publisher, ready};
 use serde_json::{Value, json};
 
 /// Whoever calls outside goes by whoever is cheaper.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, has, programs, wait};
+use ringtrip_testkit::live::{Daemon, has, programs, wait};
 use serde_json::{Value, json};
 
 /// The house of the page.

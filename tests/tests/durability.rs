@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::ua::{Stage, Ua};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::ua::{Stage, Ua};
 use serde_json::Value;
 
 const HOUSE: &str = r#"

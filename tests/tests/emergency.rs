@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::{Daemon, free_port, wait};
-use ringtrip_tests::peers::{Events, Peer, Ua, sdp};
+use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::live::{Daemon, free_port, wait};
+use ringtrip_testkit::peers::{Events, Peer, Ua, sdp};
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -380,7 +380,7 @@ fn a_landline_on_a_telephones_port() {
     assert!(status == 422 && refused.contains("line fxo1 needs a landline port"), "{status} {refused}");
     // A driver under a name that nobody knows: its ports are looked at when it comes up.
     let copy = exchange.dir.path().join("unheard.so");
-    let driver = ringtrip_tests::live::programs().join("libringtrip_driver_virtual.so");
+    let driver = ringtrip_testkit::live::programs().join("libringtrip_driver_virtual.so");
     std::fs::copy(driver, &copy).expect("the driver is copied");
     let board = format!(
         "{text}\n[board.virtual]\ndriver = \"{}\"\nsettings = {{ fxs = 4, fxo = 0, region = \"uk\" }}\n",

@@ -7,7 +7,7 @@ use ringtrip_model::board::{BoardEvent, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::party::Cause;
 use ringtrip_routing::router::{PolicyAnswer, PolicyCall};
-use ringtrip_tests::{Manners, Wire, World};
+use ringtrip_testkit::{Manners, Wire, World};
 
 /// What the next way may take after each failure.
 const EACH: u64 = 2_000;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::jack::{Jack, multimon};
-use ringtrip_tests::live::{Daemon, has};
-use ringtrip_tests::peers::Peer;
-use ringtrip_tests::sound;
+use ringtrip_testkit::jack::{Jack, multimon};
+use ringtrip_testkit::live::{Daemon, has};
+use ringtrip_testkit::peers::Peer;
+use ringtrip_testkit::sound;
 use serde_json::{Value, json};
 
 /// The table that `core/dialplan` tests the matcher with. Numbers 18 to 51 are the examples.

@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Message, NameServer, Peer, Talk, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Message, NameServer, Peer, Talk, Ua, sdp};
 
 const CONFIG: &str = r#"
 region = "uk"

@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::ua::{Canary, Stage, Ua};
-use ringtrip_tests::watch::{Watch, between};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::ua::{Canary, Stage, Ua};
+use ringtrip_testkit::watch::{Watch, between};
 use serde_json::{Value, json};
 
 /// Five phones, two telephones, a landline, a provider at 127.0.0.9.

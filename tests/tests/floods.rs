@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Peer, Ua as Speaker};
-use ringtrip_tests::ua::{Canary, Ua};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Peer, Ua as Speaker};
+use ringtrip_testkit::ua::{Canary, Ua};
 use socket2::{Domain, Socket, Type};
 
 /// Phones, and a provider at 127.0.0.9 that takes calls for help.

@@ -1,6 +1,6 @@
 //! How often a call passes from one machine to another before the called phone rings: the list in ARCHITECTURE.md.
 
-use ringtrip_tests::World;
+use ringtrip_testkit::World;
 
 #[test]
 fn an_invite_becomes_an_invite_in_few_hand_overs() {

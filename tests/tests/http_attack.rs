@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::Daemon;
+use ringtrip_testkit::live::Daemon;
 use serde_json::{Value, json};
 
 /// Stands in the answers of many operations, so it must never reach a stranger.
@@ -256,7 +256,7 @@ fn half_sent_requests_hold_nobody_up() {
     }
     assert_eq!(open, 0, "of {} half-sent requests so many are still open", many / 2);
     daemon.post("/tokens", json!({ "name": "x", "scope": "read" }));
-    daemon.put_config(&ringtrip_tests::live::filled(CONFIG, daemon.sip), "*");
+    daemon.put_config(&ringtrip_testkit::live::filled(CONFIG, daemon.sip), "*");
     listener.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     assert!(listener.read(&mut first).expect("the listener is still connected") > 0);
 }

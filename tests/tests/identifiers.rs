@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ringtrip_config::{Gateway, HostPort, Password};
-use ringtrip_tests::World;
+use ringtrip_testkit::World;
 
 /// Every tag, Call-ID, branch and cnonce that the exchange has made in three calls and a registration.
 fn identifiers(seed: u64) -> BTreeSet<String> {

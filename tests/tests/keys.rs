@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::{Daemon, measured};
-use ringtrip_tests::peers::{Peer, Talk, Ua, sdp};
-use ringtrip_tests::rtp::{EventPacket, Fate, Rtp};
-use ringtrip_tests::sound;
+use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::live::{Daemon, measured};
+use ringtrip_testkit::peers::{Peer, Talk, Ua, sdp};
+use ringtrip_testkit::rtp::{EventPacket, Fate, Rtp};
+use ringtrip_testkit::sound;
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(20);

@@ -11,7 +11,7 @@ use ringtrip_model::party::Cause;
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
-use ringtrip_tests::{Manners, World, expect};
+use ringtrip_testkit::{Manners, World, expect};
 
 /// Runs out every timer of SIP and looks that nothing is left.
 #[track_caller]
@@ -445,7 +445,7 @@ fn a_bad_network_is_survived() {
     let mut world = World::demo(7);
     world.register(&["201", "202"]);
     world.write();
-    world.weather(ringtrip_tests::Weather { loss: 20, jitter: Duration::from_millis(40) });
+    world.weather(ringtrip_testkit::Weather { loss: 20, jitter: Duration::from_millis(40) });
     world.phone("201").dial("202");
     world.run(20_000);
     assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());

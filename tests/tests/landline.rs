@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use ringtrip_tests::jack::{Jack, minimodem, multimon, speaks_to};
-use ringtrip_tests::live::{Daemon, has, measured, wait};
-use ringtrip_tests::sound;
+use ringtrip_testkit::jack::{Jack, minimodem, multimon, speaks_to};
+use ringtrip_testkit::live::{Daemon, has, measured, wait};
+use ringtrip_testkit::sound;
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(20);

@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, free_port, has, wait};
-use ringtrip_tests::peers::{Peer, Sipp, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, free_port, has, wait};
+use ringtrip_testkit::peers::{Peer, Sipp, Ua, sdp};
 use serde_json::{Value, json};
 
 const CONFIG: &str = r#"

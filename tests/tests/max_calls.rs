@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Message, Peer, Talk, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Message, Peer, Talk, Ua, sdp};
 use serde_json::{Value, json};
 
 const CONFIG: &str = r#"

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Peer, Ua, sdp};
 
 const HOUSE: &str = r#"
 region = "uk"

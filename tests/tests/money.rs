@@ -6,8 +6,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, programs, wait};
-use ringtrip_tests::peers::{Events, Message, Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, programs, wait};
+use ringtrip_testkit::peers::{Events, Message, Peer, Ua, sdp};
 use serde_json::{Value, json};
 
 const CONFIG: &str = r#"

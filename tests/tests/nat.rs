@@ -5,9 +5,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, has, wait};
-use ringtrip_tests::netns::Networks;
-use ringtrip_tests::peers::{Account, Baresip, NameServer, Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, has, wait};
+use ringtrip_testkit::netns::Networks;
+use ringtrip_testkit::peers::{Account, Baresip, NameServer, Peer, Ua, sdp};
 use serde_json::Value;
 
 const DOCUMENT: &str = r#"

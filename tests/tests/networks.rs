@@ -2,7 +2,7 @@
 
 use ringtrip_config::KeepAliveBy;
 use ringtrip_model::board::BoardEvent;
-use ringtrip_tests::{World, expect};
+use ringtrip_testkit::{World, expect};
 
 fn phones(names: &[&str]) -> World {
     let mut world = World::demo(1);
@@ -135,7 +135,7 @@ fn a_phone_that_is_silent_to_options_is_asked_once_each_time() {
     let mut world = World::demo(1);
     world.phone("201").behind("203.0.113.9:31000");
     world.register(&["201"]);
-    world.phone("201").manners(ringtrip_tests::Manners::Dead);
+    world.phone("201").manners(ringtrip_testkit::Manners::Dead);
     world.write();
     world.run(120_000);
     let times = asked(world.ladder(), "201", "OPTIONS");

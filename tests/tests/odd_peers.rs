@@ -11,7 +11,7 @@ use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::Cause;
 use ringtrip_sip::message::Method;
 use ringtrip_sip::name::Name;
-use ringtrip_tests::{Manners, World, expect};
+use ringtrip_testkit::{Manners, World, expect};
 
 #[track_caller]
 fn clean(mut world: World) {

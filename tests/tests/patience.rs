@@ -9,7 +9,7 @@ use ringtrip_model::party::Cause;
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
-use ringtrip_tests::{Manners, World, expect};
+use ringtrip_testkit::{Manners, World, expect};
 
 type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
 

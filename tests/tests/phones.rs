@@ -4,8 +4,8 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, has, wait};
-use ringtrip_tests::peers::{Account, Baresip, Events, Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, has, wait};
+use ringtrip_testkit::peers::{Account, Baresip, Events, Peer, Ua, sdp};
 use serde_json::json;
 
 const CONFIG: &str = r#"

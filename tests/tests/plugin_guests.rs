@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ringtrip_tests::live::{has, programs};
+use ringtrip_testkit::live::{has, programs};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the workspace").to_path_buf()
@@ -24,7 +24,7 @@ fn component(name: &str) -> Option<PathBuf> {
     if file.is_file() {
         return Some(file);
     }
-    assert!(!ringtrip_tests::live::must(), "{} is not built: run `cargo xtask plugins`", file.display());
+    assert!(!ringtrip_testkit::live::must(), "{} is not built: run `cargo xtask plugins`", file.display());
     println!("skipped: {name} is not built; `cargo xtask plugins` builds it");
     None
 }

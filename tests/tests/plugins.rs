@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ringtrip_tests::jack::{Jack, multimon};
-use ringtrip_tests::live::{Daemon, free_port, has, wait};
-use ringtrip_tests::publisher::{Publisher, install, ready};
-use ringtrip_tests::ua::{Canary, Stage, Ua};
-use ringtrip_tests::watch::Watch;
+use ringtrip_testkit::jack::{Jack, multimon};
+use ringtrip_testkit::live::{Daemon, free_port, has, wait};
+use ringtrip_testkit::publisher::{Publisher, install, ready};
+use ringtrip_testkit::ua::{Canary, Stage, Ua};
+use ringtrip_testkit::watch::Watch;
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(30);

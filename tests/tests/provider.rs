@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, free_port, has, wait};
-use ringtrip_tests::peers::{Events, Message, Peer, Sipp, Talk, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, free_port, has, wait};
+use ringtrip_testkit::peers::{Events, Message, Peer, Sipp, Talk, Ua, sdp};
 
 const CONFIG: &str = r#"
 region = "uk"

@@ -7,7 +7,7 @@ use ringtrip_config::{Config, Gateway, HostPort, Inbound, Password};
 use ringtrip_dialplan::Plan;
 use ringtrip_exchange::route::Target;
 use ringtrip_model::party::{Cause, Digits};
-use ringtrip_tests::{Manners, World, expect};
+use ringtrip_testkit::{Manners, World, expect};
 
 fn ring(ext: &str) -> Inbound {
     Inbound::Ring(vec![Target::Extension(ext.parse().expect("a name"))])

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, free_port, has, wait};
-use ringtrip_tests::peers::{Message, Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, free_port, has, wait};
+use ringtrip_testkit::peers::{Message, Peer, Ua, sdp};
 use tempfile::TempDir;
 
 const CONFIG: &str = r#"

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use ringtrip_tests::jack::Jack;
-use ringtrip_tests::live::{Daemon, has, measured, wait};
-use ringtrip_tests::peers::{Account, Baresip};
-use ringtrip_tests::sound;
+use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::live::{Daemon, has, measured, wait};
+use ringtrip_testkit::peers::{Account, Baresip};
+use ringtrip_testkit::sound;
 
 const CONFIG: &str = r#"
 region = "uk"

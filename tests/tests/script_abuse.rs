@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::Daemon;
+use ringtrip_testkit::live::Daemon;
 use serde_json::json;
 
 const HOUSE: &str = r#"

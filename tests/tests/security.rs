@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use ringtrip_tests::live::Daemon;
-use ringtrip_tests::peers::{Events, Message, Peer, Ua, sdp};
+use ringtrip_testkit::live::Daemon;
+use ringtrip_testkit::peers::{Events, Message, Peer, Ua, sdp};
 
 const CONFIG: &str = r#"
 region = "uk"

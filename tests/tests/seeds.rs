@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ringtrip_model::board::BoardEvent;
-use ringtrip_tests::{Manners, Weather, World};
+use ringtrip_testkit::{Manners, Weather, World};
 
 /// Something that people, providers and mishaps do.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use ringtrip_tests::live::Daemon;
-use ringtrip_tests::peers::{Peer, Ua, sdp};
+use ringtrip_testkit::live::Daemon;
+use ringtrip_testkit::peers::{Peer, Ua, sdp};
 
 const CONFIG: &str = r#"
 region = "uk"
@@ -109,7 +109,7 @@ fn a_session_is_refreshed_at_half_its_time() {
     let far = second.pick_up(&invite, &sdp(rtp(), "sendrecv", 1));
     let answer = first.put_through(&mut talk);
     assert_eq!(answer.header("session-expires").replace(' ', ""), "90;refresher=uas", "{}", answer.text);
-    let refresh = first.peer.within(Duration::from_secs(50), &|m: &ringtrip_tests::peers::Message| {
+    let refresh = first.peer.within(Duration::from_secs(50), &|m: &ringtrip_testkit::peers::Message| {
         m.asks("INVITE") || m.asks("UPDATE")
     });
     let refresh = refresh.expect("a refresh within fifty seconds");

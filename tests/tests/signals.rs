@@ -4,9 +4,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::ua::{Canary, Ua};
-use ringtrip_tests::watch::Watch;
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::ua::{Canary, Ua};
+use ringtrip_testkit::watch::Watch;
 
 const HOUSE: &str = r#"
 region = "us"

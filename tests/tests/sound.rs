@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::Cause;
-use ringtrip_tests::sound::{cadence, is_tone, level, level_of};
-use ringtrip_tests::{Manners, Weather, World, expect};
+use ringtrip_testkit::sound::{cadence, is_tone, level, level_of};
+use ringtrip_testkit::{Manners, Weather, World, expect};
 
 /// The last so many milliseconds of what was heard.
 fn last(heard: &[i16], ms: usize) -> &[i16] {

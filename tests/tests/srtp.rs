@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, has, wait};
-use ringtrip_tests::peers::{Account, Baresip, Peer, Ua, sdp};
-use ringtrip_tests::sound;
+use ringtrip_testkit::live::{Daemon, has, wait};
+use ringtrip_testkit::peers::{Account, Baresip, Peer, Ua, sdp};
+use ringtrip_testkit::sound;
 
 const CONFIG: &str = r#"
 region = "uk"

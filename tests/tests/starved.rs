@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, filled, free_port, wait};
-use ringtrip_tests::ua::{Stage, Ua, packet};
+use ringtrip_testkit::live::{Daemon, filled, free_port, wait};
+use ringtrip_testkit::ua::{Stage, Ua, packet};
 use socket2::{Domain, Socket, Type};
 
 /// Phones, and a provider at 127.0.0.9 that takes calls for help.
@@ -257,7 +257,7 @@ fn a_journal_that_is_gone_is_said_and_nothing_is_made_in_its_place() {
     let House { mut daemon, .. } = house;
     daemon.kill();
     std::fs::remove_dir_all(data.join("journal")).expect("it is there");
-    let program = ringtrip_tests::live::programs().join("ringtrip");
+    let program = ringtrip_testkit::live::programs().join("ringtrip");
     let port = free_port();
     let sip = format!("127.0.0.1:{port}");
     let ended = Command::new(program)

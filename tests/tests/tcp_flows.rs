@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Message, Peer, Ua, sdp};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Message, Peer, Ua, sdp};
 
 const CONFIG: &str = r#"
 region = "uk"

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ringtrip_tests::jack::{Jack, minimodem, speaks_to};
-use ringtrip_tests::live::{Daemon, has, measured};
-use ringtrip_tests::sound;
+use ringtrip_testkit::jack::{Jack, minimodem, speaks_to};
+use ringtrip_testkit::live::{Daemon, has, measured};
+use ringtrip_testkit::sound;
 use serde_json::json;
 
 /// Three telephones, 101 to 103, and settings of the first two.

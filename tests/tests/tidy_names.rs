@@ -84,6 +84,7 @@ const NOT_CONVERTED: &[&str] = &[
     "core/exchange",
     "core/media",
     "core/sip",
+    "core/testkit",
     "core/wasm",
     "tests",
     "xtask",

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ringtrip_tests::live::{Daemon, wait};
-use ringtrip_tests::peers::{Message, Peer};
+use ringtrip_testkit::live::{Daemon, wait};
+use ringtrip_testkit::peers::{Message, Peer};
 
 use table::{CASES, Case, Stream, Wire};
 

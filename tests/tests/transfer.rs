@@ -4,7 +4,7 @@ use ringtrip_exchange::cdr::Cdr;
 use ringtrip_media::sound::Direction;
 use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::Cause;
-use ringtrip_tests::{Manners, World, expect};
+use ringtrip_testkit::{Manners, World, expect};
 
 /// Runs out every timer of SIP and looks that nothing is left.
 #[track_caller]

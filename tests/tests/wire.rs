@@ -1,6 +1,6 @@
 //! The SIP of one leg, message by message: a provider that sends what we write, and what it gets back.
 
-use ringtrip_tests::{Manners, World};
+use ringtrip_testkit::{Manners, World};
 
 /// A provider (`acme`, admitted by its address) that calls extension 201.
 struct Peer {

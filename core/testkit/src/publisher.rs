@@ -39,7 +39,7 @@ impl Publisher {
 
     /// The package of this plugin in this version.
     pub fn pack(&self, plugin: &str, version: &str) -> Vec<u8> {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/wasm").join(plugin);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/wasm").join(plugin);
         let folder = self.dir.path().join(format!("{plugin}-{version}"));
         fs::create_dir_all(&folder).expect("a folder");
         for entry in

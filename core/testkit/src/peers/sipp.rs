@@ -32,7 +32,7 @@ impl Sipp {
 
     fn run(scenario: &str, at: SocketAddr, more: &[&str], exchange: Option<SocketAddr>) -> Sipp {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(scenario);
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios").join(scenario);
         let out = fs::File::create(dir.path().join("screen")).expect("a file");
         let mut command = Command::new("sipp");
         command.arg("-sf").arg(file).args(["-i", &at.ip().to_string(), "-p", &at.port().to_string()]);

@@ -42,7 +42,7 @@ pub fn programs() -> PathBuf {
 }
 
 /// Is this program installed? A test that needs one says so to its runner as well, which counts it as skipped where it is
-/// missing (`cfg_attr(not(has_sipp), ignore = "…")`, see `build.rs`). Where peers must be there (`CI=true` or
+/// missing (`cfg_attr(not(has_sipp), ignore = "…")`, see `tests/build.rs`). Where peers must be there (`CI=true` or
 /// `RINGTRIP_PEERS=must`) it fails.
 #[track_caller]
 pub fn has(program: &str) -> bool {

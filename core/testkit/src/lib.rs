@@ -2,7 +2,7 @@
 //! network that loses and reorders, and a ladder that writes down what was said. Same seed, same ladder.
 //!
 //! ```no_run
-//! use ringtrip_tests::World;
+//! use ringtrip_testkit::World;
 //! let mut world = World::demo(1);
 //! world.phone("201").register();
 //! world.run(1_000);
@@ -27,10 +27,10 @@ pub use net::Weather;
 pub use phone::{Manners, Phone};
 pub use world::{Wire, World};
 
-/// Compares a ladder with the one in `ladders/<name>.txt`; `UPDATE_EXPECT=1` writes it anew.
+/// Compares a ladder with the one in `tests/ladders/<name>.txt`; `UPDATE_EXPECT=1` writes it anew.
 #[track_caller]
 pub fn expect(name: &str, ladder: &str) {
-    let path = format!("{}/ladders/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../tests/ladders/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, ladder).expect("the ladders folder can be written");
         return;
