@@ -58,6 +58,10 @@ impl NameAddr {
     }
 
     /// Reads one value; see [`list::split`] for lines that hold several.
+    ///
+    /// # Errors
+    /// What is wrong with the value: a quote or bracket that does not end, a display name that must be quoted, a bad URI
+    /// or bad parameters.
     pub fn read(raw: &Bytes) -> Result<NameAddr, BadAddress> {
         let text = trim(raw);
         if text.first() == Some(&b'"') {
@@ -79,6 +83,10 @@ impl NameAddr {
     }
 
     /// Reads every value of every line of this name, in order.
+    ///
+    /// # Errors
+    /// Those of [`NameAddr::read`] for the first value that cannot be read, or [`BadAddress::Many`] for more than 64
+    /// values.
     pub fn list(headers: &Headers, name: &Name) -> Result<Vec<NameAddr>, BadAddress> {
         let mut each = Vec::new();
         for value in headers.all(name).flat_map(list::split) {
@@ -151,6 +159,9 @@ pub enum Contacts {
 
 impl Contacts {
     /// Reads every Contact header.
+    ///
+    /// # Errors
+    /// [`BadAddress::Star`] if `*` is not the only value; else those of [`NameAddr::list`].
     pub fn read(headers: &Headers) -> Result<Contacts, BadAddress> {
         let mut lines = headers.all(&Name::Contact);
         if let (Some(line), None) = (lines.next(), lines.next())

@@ -28,6 +28,9 @@ pub enum BadCSeq {
 
 impl CSeq {
     /// Reads `number LWS method`.
+    ///
+    /// # Errors
+    /// The number is missing or does not fit 32 bits, or the method is missing or not a token.
     pub fn read(raw: &Bytes) -> Result<CSeq, BadCSeq> {
         let text = chars::trim(raw);
         let cut = text.iter().position(|b| chars::blank(*b)).unwrap_or(text.len());

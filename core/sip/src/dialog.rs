@@ -87,6 +87,9 @@ impl Unfit {
 impl Dialog {
     /// The called side (§12.1.1): from the INVITE that came by `flow` and the tag that we answer with. It is early until
     /// [`Dialog::confirm`].
+    ///
+    /// # Errors
+    /// A header that the dialog needs (From, To, CSeq, Call-ID, Contact) is missing or cannot be read.
     pub fn of_request(invite: &Request, local_tag: &str, flow: Flow) -> Result<Dialog, NoDialog> {
         let headers = &invite.headers;
         let remote = need(headers, &Name::From, "From")?;
@@ -110,6 +113,9 @@ impl Dialog {
     }
 
     /// The calling side (§12.1.2): from the INVITE that we sent and a 101–299 to it with a To tag.
+    ///
+    /// # Errors
+    /// A header that the dialog needs is missing or cannot be read, or a provisional response has no To tag.
     pub fn of_answer(invite: &Request, answer: &Response, flow: Flow) -> Result<Dialog, NoDialog> {
         let remote = need(&answer.headers, &Name::To, "To")?;
         let local = need(&invite.headers, &Name::From, "From")?;
@@ -179,6 +185,10 @@ impl Dialog {
 
     /// Takes a request of the far end, or says how to refuse it (§12.2.2). An ACK has the number of its INVITE and is always
     /// in order. `flow` is the way it came: where it differs, the phone has moved and we follow.
+    ///
+    /// # Errors
+    /// [`Unfit`] names the response to refuse the request with: another dialog, a CSeq that cannot be read, or one lower
+    /// than the last.
     pub fn receive(&mut self, request: &Request, flow: Flow) -> Result<(), Unfit> {
         if !self.has(request) {
             return Err(Unfit::Stranger);

@@ -143,6 +143,9 @@ impl Broken {
 }
 
 /// Reads a datagram: its body is what Content-Length says, or all that is left if there is none.
+///
+/// # Errors
+/// [`Broken`] has the first flaw, and of a request what could be read of it, so that it can be answered with 400.
 pub fn message(bytes: Bytes, limits: &Limits) -> Result<Parsed, Broken> {
     let mut head = Head::read(&bytes, limits);
     let rest = bytes.len() - head.end;

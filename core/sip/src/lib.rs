@@ -3,6 +3,8 @@
 //! Pure: no clock, no socket, no thread, no unseeded randomness. Bodies are bytes here; SDP belongs to
 //! `ringtrip-media`. rsip gives the vocabulary (methods, status codes); its parser never sees the network.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod address;
 pub mod body;
 pub mod build;

@@ -72,6 +72,9 @@ pub fn can_reach(local: IpAddr, remote: IpAddr) -> bool {
 }
 
 /// A network such as `192.0.2.0/24`, or one address.
+///
+/// # Errors
+/// The text is neither an address nor a network in CIDR notation.
 pub fn network(text: &str) -> Result<IpNet, BadNetwork> {
     let bad = || BadNetwork(text.to_owned());
     if let Ok(ip) = text.parse::<IpAddr>() {

@@ -70,6 +70,9 @@ impl Nonces {
 
     /// Uses a nonce whose digest proved right. `nc` is the nonce count, or `None` where the client speaks the old form
     /// without `qop`: then the nonce is good for one request.
+    ///
+    /// # Errors
+    /// The nonce is not one of ours, has expired, or was used with this `nc` before.
     pub fn consume(&mut self, now: Instant, nonce: &[u8], nc: Option<u32>) -> Result<(), Unusable> {
         let (serial, made_ms) = self.open(nonce).ok_or(Unusable::Foreign)?;
         let now_ms = self.millis(now);

@@ -38,6 +38,9 @@ const MOST: usize = 256;
 
 impl Params {
     /// Reads the parameters of a header value: the part from its first `;` on. Blanks may stand around `;` and `=`.
+    ///
+    /// # Errors
+    /// The first parameter without a valid name or value, or more than 256 of them.
     pub fn read(raw: &Bytes) -> Result<Params, BadParams> {
         Params::read_part(raw, raw)
     }

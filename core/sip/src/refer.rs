@@ -56,6 +56,9 @@ impl Unfit {
 
 impl Replaces {
     /// Reads a value: `call-id;to-tag=x;from-tag=y`, with `;early-only` perhaps. Tags must be there once each.
+    ///
+    /// # Errors
+    /// [`Unfit::Malformed`]: there is no Call-ID, or a tag is missing, empty or there twice.
     pub fn read(value: &Bytes) -> Result<Replaces, Unfit> {
         let end = value.iter().position(|b| *b == b';').ok_or(Unfit::Malformed)?;
         let call_id = value.slice(..end);
@@ -82,6 +85,10 @@ impl Replaces {
 
 impl ReferTo {
     /// The Refer-To of a REFER, which must have one (RFC 3515 §2.4.2).
+    ///
+    /// # Errors
+    /// [`Unfit::Malformed`] if there is not exactly one value that can be read; [`Unfit::Method`] if it asks for another
+    /// request than INVITE.
     pub fn of(headers: &Headers) -> Result<ReferTo, Unfit> {
         let mut values = headers.all(&Name::ReferTo).flat_map(list::split);
         let value = values.next().ok_or(Unfit::Malformed)?;

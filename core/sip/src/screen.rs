@@ -140,6 +140,9 @@ impl Refusal {
 }
 
 /// Judges a request before any transaction.
+///
+/// # Errors
+/// The response to refuse the request with, or why it is dropped.
 pub fn request(request: &Request, can: &Abilities) -> Result<Passed, Refusal> {
     judge(request, can).map_err(|refusal| match refusal {
         // An ACK is never answered (§17).
@@ -185,6 +188,9 @@ fn judge(request: &Request, can: &Abilities) -> Result<Passed, Refusal> {
 
 impl Envelope {
     /// Reads the headers that every message has; each of them exactly once, Via at least once.
+    ///
+    /// # Errors
+    /// The reason phrase for the first header that is missing, there twice or malformed.
     pub fn read(headers: &Headers) -> Result<Envelope, &'static str> {
         let (mut from, mut to, mut call_id, mut cseq) = (None, None, None, None);
         for (name, value) in headers.iter() {
@@ -215,6 +221,9 @@ impl Envelope {
 }
 
 /// Judges a response: one that does not pass is dropped, and the error says why.
+///
+/// # Errors
+/// Those of [`Envelope::read`].
 pub fn response(response: &Response) -> Result<Envelope, &'static str> {
     Envelope::read(&response.headers)
 }
@@ -282,6 +291,10 @@ fn required(request: &Request, can: &Abilities) -> Result<(), Refusal> {
 
 /// Judges the body, and whether the sender would understand ours. For those who passed [`request`] and, if they must,
 /// proved who they are.
+///
+/// # Errors
+/// The response to refuse the request with: 413 (body too large), 415 (body that cannot be read), or 406 (the sender does
+/// not accept SDP).
 pub fn content(request: &Request, can: &Abilities) -> Result<(), Refusal> {
     if request.body.len() > can.body {
         return Err(refuse(413, "Request Entity Too Large", []));

@@ -75,6 +75,9 @@ pub fn ask(headers: &mut Headers, wishes: Wishes, min: Option<u32>) {
 }
 
 /// The called side (§9): agrees with the headers of an INVITE or UPDATE.
+///
+/// # Errors
+/// [`TooSmall`]: the interval asked for is below our minimum; answer 422 with that minimum in Min-SE.
 pub fn answer(request: &Headers, wishes: Wishes) -> Result<Agreed, TooSmall> {
     let far_knows = lists(request, &Name::Supported, b"timer") || lists(request, &Name::Require, b"timer");
     let far_min = number(request, &Name::MinSe).unwrap_or(0).max(FLOOR);

@@ -92,6 +92,9 @@ pub enum BadUri {
 
 impl Uri {
     /// Reads a URI that fills `raw` from end to end.
+    ///
+    /// # Errors
+    /// The text is not a URI, or a part of it (scheme, user, host, port, parameters) is malformed.
     pub fn read(raw: &Bytes) -> Result<Uri, BadUri> {
         Uri::read_part(raw, raw)
     }

@@ -57,6 +57,9 @@ impl Via {
     }
 
     /// Reads one value. Blanks may stand around every separator.
+    ///
+    /// # Errors
+    /// The protocol is not SIP/2.0, or the transport, the sent-by host or port, or a parameter is malformed.
     pub fn read(raw: &Bytes) -> Result<Via, BadVia> {
         let mut parts = raw.splitn(3, |b| *b == b'/');
         let (Some(protocol), Some(version), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
@@ -83,6 +86,9 @@ impl Via {
     }
 
     /// The first value of the first Via line: the one that counts here.
+    ///
+    /// # Errors
+    /// [`BadVia::Missing`] if there is no Via line; else those of [`Via::read`].
     pub fn top(headers: &Headers) -> Result<Via, BadVia> {
         let line = headers.get(&Name::Via).ok_or(BadVia::Missing)?;
         Via::read(&list::split(line).next().unwrap_or_default())

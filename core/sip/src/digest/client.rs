@@ -152,6 +152,10 @@ impl Client {
 
     /// Takes the challenges of a 401 or 407: of each header and realm the strongest that can be answered (RFC 8760 §2.4).
     /// After `Ok`, [`Client::sign`] the request, with its CSeq one higher, and send it again.
+    ///
+    /// # Errors
+    /// No challenge can be answered, all of them are for another realm than the credentials, or the credentials were
+    /// refused twice.
     pub fn challenged(&mut self, headers: &Headers) -> Result<(), Unanswered> {
         let mut best: Vec<(Challenge, Name)> = Vec::new();
         for (name, line) in headers.iter() {
