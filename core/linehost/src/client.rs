@@ -183,6 +183,9 @@ enum Life {
 const SLOTS: u32 = 32;
 
 /// Starts a board process and opens its board. Blocks until the board is open.
+///
+/// # Errors
+/// The program does not start, ends, refuses to open the board, or does not open it in time.
 pub fn spawn(spec: &Spec) -> Result<Host, SpawnError> {
     let (ours, theirs) = pair()?;
     let mut command = Command::new(&spec.program);
@@ -194,6 +197,9 @@ pub fn spawn(spec: &Spec) -> Result<Host, SpawnError> {
 }
 
 /// Runs a linked driver on a thread of this process: for tests, and for debugging a driver.
+///
+/// # Errors
+/// The thread cannot be started, or the driver cannot open the board.
 pub fn in_process(spec: &Spec, table: &'static LineDriverV1) -> Result<Host, SpawnError> {
     let (ours, theirs) = pair()?;
     let thread = std::thread::Builder::new()
@@ -204,6 +210,9 @@ pub fn in_process(spec: &Spec, table: &'static LineDriverV1) -> Result<Host, Spa
 }
 
 /// Talks to a board process that somebody else started, over its `SOCK_SEQPACKET` socket.
+///
+/// # Errors
+/// The process ends, refuses to open the board, or does not open it in time.
 pub fn attach(spec: &Spec, socket: OwnedFd) -> Result<Host, SpawnError> {
     opened(spec, socket, Life::Foreign)
 }
@@ -328,16 +337,25 @@ impl Host {
     }
 
     /// Does something on a port.
+    ///
+    /// # Errors
+    /// Those of [`Host::send`].
     pub fn command(&self, port: u16, cmd: PortCmd) -> Result<(), Gone> {
         self.send(&ToBoard::Cmd { port, cmd })
     }
 
     /// Configures a port.
+    ///
+    /// # Errors
+    /// Those of [`Host::send`].
     pub fn configure(&self, port: u16, cfg: PortCfg) -> Result<(), Gone> {
         self.send(&ToBoard::Configure { port, cfg })
     }
 
     /// Asks the driver; [`Received::Answer`] with the returned id follows.
+    ///
+    /// # Errors
+    /// Those of [`Host::send`].
     pub fn ask(&self, name: &str, request: &[u8]) -> Result<u64, Gone> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let request = request.get(..wire::MAX_BLOB).unwrap_or(request);
@@ -348,6 +366,9 @@ impl Host {
     }
 
     /// Says something.
+    ///
+    /// # Errors
+    /// The board process has ended, or takes no more messages.
     pub fn send(&self, msg: &ToBoard) -> Result<(), Gone> {
         self.put(&wire::packet(msg, &[]))
     }
@@ -360,6 +381,9 @@ impl Host {
     }
 
     /// The next thing that the board says; `None` when there is nothing now. Never blocks.
+    ///
+    /// # Errors
+    /// The board process has ended, has broken the protocol, or has sent nothing for too long.
     pub fn recv(&self) -> Result<Option<Received>, Gone> {
         loop {
             let Some((msg, blob)) = self.packet()? else { return Ok(None) };
@@ -393,6 +417,9 @@ impl Host {
     }
 
     /// Waits for the next thing that the board says, at most so long.
+    ///
+    /// # Errors
+    /// Those of [`Host::recv`].
     pub fn recv_within(&self, wait: Duration) -> Result<Option<Received>, Gone> {
         let deadline = Instant::now() + wait;
         loop {

@@ -6,6 +6,7 @@
 //! * [`protocol`] defines the messages, [`wire`] their framing, [`ring`] the shared-memory audio rings.
 //!
 //! A board process is restarted by the daemon's supervision, not from here.
+#![warn(clippy::missing_errors_doc)]
 #![allow(unsafe_code, reason = "calls a C ABI and maps shared memory; each use says why it is sound")]
 #![allow(
     clippy::disallowed_methods,

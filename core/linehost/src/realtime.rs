@@ -10,6 +10,9 @@ const PRIORITY: libc::c_int = 5;
 /// Runs the calling thread before all ordinary ones (`SCHED_RR`). Processes and threads that it starts are ordinary
 /// again. Needs `CAP_SYS_NICE` or a limit for it (`LimitRTPRIO=` of systemd); without it sound runs as well as
 /// the machine's load allows.
+///
+/// # Errors
+/// `EPERM`: the process may not use real-time priorities.
 pub fn first() -> io::Result<()> {
     let param = libc::sched_param { sched_priority: PRIORITY };
     // SAFETY: 0 is the calling thread, and the parameter outlives the call.
@@ -20,6 +23,9 @@ pub fn first() -> io::Result<()> {
 
 /// Ends this process when it computes for so long without once waiting: at a real-time priority a driver that
 /// spins would take a processor away from everybody.
+///
+/// # Errors
+/// The error of `setrlimit`, as when a lower hard limit is set already.
 pub fn spin_at_most(time: std::time::Duration) -> io::Result<()> {
     let most = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_RTTIME, most, most)?;

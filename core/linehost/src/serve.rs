@@ -71,6 +71,10 @@ const OUTBOX_MOST: usize = 4096;
 const FAILS_MOST: u32 = 50;
 
 /// Serves one board on the socket until the daemon stops it or goes away.
+///
+/// # Errors
+/// Why it ended before the daemon stopped it: the driver cannot be used, the board is gone, the daemon went away, broke the
+/// protocol or stopped reading, or a system call failed.
 pub fn serve(socket: OwnedFd, source: Source) -> Result<(), Ended> {
     let mut buf = vec![0; wire::MAX_PACKET];
     let (first, _) = next(&socket, &mut buf)?;
@@ -418,6 +422,9 @@ impl Loop {
 }
 
 /// Watches for the daemon's end from a second thread, for the time when the driver hangs and the board thread sees nothing.
+///
+/// # Errors
+/// The descriptor cannot be duplicated, or the thread cannot be started.
 pub fn watch_daemon(socket: &OwnedFd) -> std::io::Result<()> {
     let watched = socket.try_clone()?;
     std::thread::Builder::new().name("daemon-watch".into()).spawn(move || {

@@ -21,6 +21,9 @@ const IGNORED: [Signal; 13] = [
 ];
 
 /// Keeps these signals from the calling thread and from those that it starts: called first, that is the whole process.
+///
+/// # Errors
+/// The error of `pthread_sigmask`.
 pub fn ignore() -> nix::Result<()> {
     IGNORED.into_iter().collect::<SigSet>().thread_block()
 }

@@ -63,6 +63,9 @@ pub fn packet(msg: &impl Serialize, blob: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a packet.
+///
+/// # Errors
+/// The packet is shorter than it says, or holds no message of this type.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), BadPacket> {
     let cut = || BadPacket::Cut(bytes.len());
     let (len, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
@@ -88,6 +91,9 @@ pub struct Joiner {
 
 impl Joiner {
     /// Takes a piece; answers the whole when it was the last.
+    ///
+    /// # Errors
+    /// [`BadPacket::Flood`]: too many joins are open, or the whole exceeds [`MAX_BLOB`].
     pub fn take(&mut self, id: u64, piece: &[u8], more: bool) -> Result<Option<Vec<u8>>, BadPacket> {
         if more && !self.open.contains_key(&id) && self.open.len() >= MAX_OPEN {
             return Err(BadPacket::Flood);
@@ -106,6 +112,9 @@ impl Joiner {
 }
 
 /// Sends one packet with descriptors. `EAGAIN` when the socket is full.
+///
+/// # Errors
+/// The error of `sendmsg`.
 pub fn send(fd: BorrowedFd<'_>, bytes: &[u8], fds: &[RawFd], flags: MsgFlags) -> Result<(), Errno> {
     let rights = [ControlMessage::ScmRights(fds)];
     let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
@@ -120,6 +129,9 @@ pub fn send(fd: BorrowedFd<'_>, bytes: &[u8], fds: &[RawFd], flags: MsgFlags) ->
 }
 
 /// Reads one packet into `buf`.
+///
+/// # Errors
+/// The error of `recvmsg`. An empty or closed socket is not an error; see [`Read`].
 pub fn receive(fd: BorrowedFd<'_>, buf: &mut [u8], flags: MsgFlags) -> Result<Read, Errno> {
     let mut control = nix::cmsg_space!([RawFd; 4]);
     loop {
