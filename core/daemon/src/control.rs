@@ -206,6 +206,10 @@ impl Exchange {
     }
 
     /// Sends a command and waits a bounded time for the reply.
+    ///
+    /// # Errors
+    /// [`ControlError::Busy`] if too many commands wait, [`ControlError::Silent`] if there was no reply in time, or the
+    /// reply itself was an error.
     pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> AdminCommand) -> Result<T, ControlError> {
         let (reply, answer) = oneshot::channel();
         let command = command(reply);
@@ -220,6 +224,9 @@ impl Exchange {
 
     /// Puts a configuration in force. When the exchange does not begin in time, the change is withdrawn and will never be in
     /// force; when it has begun, its end is awaited. So whoever asks knows what is active.
+    ///
+    /// # Errors
+    /// The configuration is not active: the exchange is busy, did not begin in time, or refused it.
     pub async fn deploy(
         &self,
         deployment: Deployment,

@@ -80,6 +80,9 @@ impl Budget {
 }
 
 /// Raises the limit of open files to the highest that this process may have, and answers what it is now.
+///
+/// # Errors
+/// The limit cannot be read. One that cannot be raised is not an error.
 pub fn raise() -> io::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {

@@ -1,4 +1,5 @@
 //! The exchange as a program: actors, sockets, store, HTTP API, command line. The shell around the pure machines.
+#![warn(clippy::missing_errors_doc)]
 #![allow(clippy::disallowed_methods)]
 
 pub mod cli;

@@ -101,6 +101,9 @@ pub enum LogError {
 }
 
 /// Sets up logging for the process. A second call changes nothing.
+///
+/// # Errors
+/// `RUST_LOG` is invalid, or the journal or syslog cannot be reached.
 pub fn init(to: LogTo) -> Result<(), LogError> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => {

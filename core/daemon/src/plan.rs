@@ -125,6 +125,9 @@ pub enum CannotTry {
 }
 
 /// Presses the keys in a dry run.
+///
+/// # Errors
+/// The plan, the keys or a timer is invalid.
 pub fn run(ask: &PlanTry) -> Result<PlanAnswer, CannotTry> {
     let star_codes: Vec<Digits> =
         if ask.vsc { star::SPA3102.iter().map(|c| Digits::new(c.code)).collect() } else { Vec::new() };

@@ -135,6 +135,9 @@ impl Plugins {
     }
 
     /// The installed plugins.
+    ///
+    /// # Errors
+    /// They are still being opened, or could not be opened.
     pub fn installed(&self) -> Result<Installed, NoPlugins> {
         match self.0.opened.get() {
             Some(Ok(installed)) => Ok(installed.clone()),

@@ -49,6 +49,9 @@ pub enum StartError {
 
 /// The configuration to start with: `import` if it is named and differs from the newest version, else the newest
 /// version that reads, else a first document.
+///
+/// # Errors
+/// The file to import cannot be read or has faults, or the store cannot be read or written.
 pub async fn configuration(
     store: &Store,
     region: Region,
@@ -111,6 +114,9 @@ pub struct LocalAccess {
 pub const LOCAL_ACCESS_FILE: &str = "door.json";
 
 /// Opens the door for the command line, with a fresh token in place of the one before.
+///
+/// # Errors
+/// The token cannot be kept, or its file not be written.
 pub async fn open_door(store: &Store, data: &Path, listen: SocketAddr) -> Result<(), StartError> {
     let before: Vec<_> = store.tokens().into_iter().filter(|t| t.name == "command line").collect();
     let (record, token) = auth::new_token("command line", Scope::Admin);
@@ -150,6 +156,9 @@ pub fn default_data() -> PathBuf {
 }
 
 /// The admin secret of a first start, to be printed once; `None` at later starts.
+///
+/// # Errors
+/// The store cannot keep the hash.
 pub async fn first_secret(store: &Store) -> Result<Option<Secret>, StartError> {
     Ok(auth::first_secret(store).await?)
 }

@@ -33,6 +33,9 @@ pub const MAX: usize = 1 << 20;
 
 /// Reads a document. On success the faults are warnings only; on failure at least one is an error, and nothing of the
 /// document may be used.
+///
+/// # Errors
+/// Every fault that was found, each with its place; warnings are among them.
 pub fn read(text: &str) -> Result<(Config, Vec<Fault>), Vec<Fault>> {
     takes_time("a document is read");
     if text.len() > MAX {

@@ -14,6 +14,9 @@ const LOOK: Duration = Duration::from_millis(250);
 const LOOKS: usize = 1200;
 
 /// A wish as meaning.
+///
+/// # Errors
+/// The settings name no extension and no valid share, or both, or an extension that is not valid.
 pub fn share_and_rule(settings: &CanarySettings) -> Result<(Share, Rule), String> {
     let share = match (&settings.extension, settings.share) {
         (Some(extension), None) => {
@@ -35,6 +38,9 @@ pub fn share_and_rule(settings: &CanarySettings) -> Result<(Share, Rule), String
 
 impl Drafts {
     /// The canary of this draft is over: the next start does not begin it again.
+    ///
+    /// # Errors
+    /// The record of the draft cannot be kept.
     pub async fn canary_over(&self, name: &str) -> Result<(), StoreError> {
         let _one = self.one_change().await;
         match self.store.draft(name).filter(|draft| draft.canary.is_some()) {

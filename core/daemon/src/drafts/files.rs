@@ -81,6 +81,9 @@ fn file_of(config: &Config, folder: &Path, name: &str) -> PathBuf {
 }
 
 /// Writes these texts to their files. On failure those written already are put back.
+///
+/// # Errors
+/// The first file or folder that cannot be written.
 pub fn write(config: &Config, folder: &Path, scripts: &BTreeMap<String, String>) -> io::Result<()> {
     let mut done: Vec<(PathBuf, Option<String>)> = Vec::new();
     for (name, text) in scripts {

@@ -95,6 +95,9 @@ impl Drafts {
     }
 
     /// The draft as meaning; with everything that is wrong with it if that cannot be.
+    ///
+    /// # Errors
+    /// All faults of the document, the decks, the plugins or the scripts, whichever of these comes first.
     pub fn build(&self, draft: &DraftRecord) -> Result<Built, Vec<Fault>> {
         let (config, warnings) = read(&draft.config)?;
         let config = Arc::new(config);

@@ -47,6 +47,9 @@ impl Drafts {
     }
 
     /// Keeps the files of what stands, so that it can be put back.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its copy not be written.
     pub fn save_current_parts(&self, current_parts: &Parts) -> std::io::Result<()> {
         for (name, mark) in &current_parts.decks {
             if mark.is_some() {
@@ -57,6 +60,9 @@ impl Drafts {
     }
 
     /// Reads a price list into a draft; what it changes against the active deck.
+    ///
+    /// # Errors
+    /// The price list cannot be imported, or its file not be kept.
     pub fn put_deck(
         &self,
         draft: &mut DraftRecord,
@@ -93,6 +99,9 @@ impl Drafts {
     }
 
     /// Activates decks and plugins as `to` says; on failure what stood before is put back, as `back` says.
+    ///
+    /// # Errors
+    /// Why `to` was not activated: with [`NotTaken::Torn`], what stood before could not be put back either.
     pub fn exchange(&self, config: &Config, to: &Parts, back: &Parts, by: &str) -> Result<(), NotTaken> {
         let decks = |parts: &Parts| {
             self.draft_decks(config, parts).map_err(|f| NotTaken::Other(format!("{}: {}", f.path, f.what)))

@@ -20,6 +20,9 @@ type Records = BTreeMap<String, Option<PluginRecord>>;
 
 impl Drafts {
     /// Installs or updates a plugin in a draft, after all checks that an install makes. Nothing is active.
+    ///
+    /// # Errors
+    /// The package fails a check, is another plugin's, or cannot be kept; or plugins are not ready.
     pub fn put_plugin(
         &self,
         draft: &mut DraftRecord,
@@ -44,6 +47,10 @@ impl Drafts {
     }
 
     /// Switches, sets or grants in a draft.
+    ///
+    /// # Errors
+    /// There is no such plugin in the draft, the change is invalid, its package cannot be read or kept; or plugins are
+    /// not ready.
     pub fn change_plugin(
         &self,
         draft: &mut DraftRecord,

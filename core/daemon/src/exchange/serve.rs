@@ -59,6 +59,10 @@ pub enum ServeError {
 }
 
 /// Runs the exchange until it is told to stop.
+///
+/// # Errors
+/// The exchange cannot start: the store, the configuration, a socket or a board. Or it ended by a failure of what all
+/// parts share.
 pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
     panics::install();
     Ok(actix_rt::System::new().block_on(run(options))?)

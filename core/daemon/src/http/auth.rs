@@ -127,6 +127,9 @@ impl Auth {
     }
 
     /// Checks the admin secret and opens a session. `Err` has how many wrong attempts there were from this address.
+    ///
+    /// # Errors
+    /// The secret is wrong, or too many attempts are waiting.
     pub async fn login(&self, from: IpAddr, secret: String, store: &Store) -> Result<Secret, LoginError> {
         let hash = store.secret("admin").unwrap_or_default();
         let is_right = self.is_right(from, secret, hash).await?;
@@ -270,6 +273,9 @@ fn session_of(request: &HttpRequest) -> Option<&str> {
 }
 
 /// Makes a token and keeps its hash. The token itself is shown once, here.
+///
+/// # Errors
+/// The store cannot keep it.
 pub async fn create_token(
     store: &Store,
     name: &str,
@@ -295,6 +301,9 @@ pub fn new_token(name: &str, scope: Scope) -> (TokenRecord, Secret) {
 }
 
 /// At the first start: makes the admin secret, keeps its hash and answers it, to be printed once.
+///
+/// # Errors
+/// The store cannot keep the hash.
 pub async fn first_secret(store: &Store) -> Result<Option<Secret>, StoreError> {
     if store.secret("admin").is_some() {
         return Ok(None);
@@ -305,6 +314,9 @@ pub async fn first_secret(store: &Store) -> Result<Option<Secret>, StoreError> {
 }
 
 /// Makes a new admin secret; the one before is worth nothing from now on.
+///
+/// # Errors
+/// The store cannot keep the hash; the secret before stays valid.
 pub async fn new_secret(store: &Store) -> Result<Secret, StoreError> {
     let secret = secrets::new_admin_secret();
     store.put_secret("admin", &secrets::hash(&secret)).await?;

@@ -48,6 +48,9 @@ impl ServerHandle {
 }
 
 /// Opens the sockets and serves them.
+///
+/// # Errors
+/// The first address that cannot be listened on.
 pub fn server(api: web::Data<Api>, listen: &[SocketAddr]) -> io::Result<(ServerHandle, Vec<SocketAddr>)> {
     let mut sockets = Vec::new();
     let mut bound = Vec::new();

@@ -162,6 +162,9 @@ impl Rating {
     }
 
     /// Removes a deck and its file; `false`: there is none of that name.
+    ///
+    /// # Errors
+    /// The file cannot be removed; the deck stays.
     pub fn remove_deck(&self, name: &str) -> io::Result<bool> {
         let _one = self.one_import();
         if !is_deck_name(name) || !self.decks().contains_key(name) {

@@ -49,6 +49,9 @@ pub type DraftDecks = BTreeMap<String, Option<DraftDeck>>;
 
 impl DraftDeck {
     /// Reads back a file that an import has made.
+    ///
+    /// # Errors
+    /// The file cannot be read as a deck in the currency of the configuration.
     pub fn read(name: &str, text: Vec<u8>, config: &Config) -> Result<DraftDeck, String> {
         let deck = read_back(name, &text, config.rates.settings.currency)?;
         Ok(DraftDeck::new(deck, text))
@@ -62,6 +65,9 @@ impl DraftDeck {
 
 impl Rating {
     /// Imports a price list into a draft of this configuration. The active decks do not change.
+    ///
+    /// # Errors
+    /// The price list cannot be read, has errors that were not to be skipped, or its reader panicked.
     pub fn draft_deck(
         &self,
         config: &Config,
@@ -93,6 +99,9 @@ impl Rating {
     }
 
     /// The file of an active deck.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn deck_file(&self, name: &str) -> io::Result<Vec<u8>> {
         fs::read(self.file_of(name))
     }
@@ -130,6 +139,9 @@ impl Rating {
 
     /// Activates these decks together, their files first. All or none, but for a disk that fails between two renames.
     /// Those that stand so already are left alone.
+    ///
+    /// # Errors
+    /// The first file that cannot be written, renamed or removed.
     pub fn exchange_decks(&self, draft_decks: &DraftDecks) -> Result<(), ImportError> {
         let _one = self.one_import();
         let mark = |deck: &DraftDeck| deck.mark.clone();
@@ -173,6 +185,9 @@ impl Rating {
 }
 
 /// Gives the decks of a data folder these files again, by the SHA-256 of what they hold (`None`: none), before any is read.
+///
+/// # Errors
+/// The first file that cannot be read, written or removed.
 pub fn restore_files(
     data: &Path,
     decks: &BTreeMap<String, Option<String>>,

@@ -186,6 +186,9 @@ pub struct BundleView {
 
 impl Rating {
     /// Reads a price list, and says what it changes; activates it if that is asked.
+    ///
+    /// # Errors
+    /// The price list cannot be read, has errors that were not to be skipped, or cannot be written.
     pub fn import(&self, file: &[u8], ask: &ImportAsk) -> Result<ImportView, ImportError> {
         self.read(file, ask).map(import)
     }

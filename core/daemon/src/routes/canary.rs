@@ -63,6 +63,9 @@ pub struct SideView {
 
 impl Routes {
     /// Lets a draft decide about these calls. What runs beside routes (lines, providers, extensions) must be the same.
+    ///
+    /// # Errors
+    /// The draft changes more than routes, the extension does not exist, or another draft has a canary.
     pub fn start_canary(
         &self,
         draft: &str,

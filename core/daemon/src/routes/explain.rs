@@ -115,6 +115,9 @@ pub struct TargetExplained {
 }
 
 /// The party of this name: an extension, a line or a gateway.
+///
+/// # Errors
+/// [`ControlError::Missing`]: there is none of that name.
 pub fn source_of(config: &Config, name: &str) -> Result<Source, ControlError> {
     if let Some(extension) = config.extension(name) {
         return Ok(Source::Extension(extension.id.clone()));

@@ -248,11 +248,17 @@ impl Routes {
 
     /// What would be active with this configuration and these texts in place of the files of those names. Nothing
     /// changes. A script that is missing or broken refuses the whole.
+    ///
+    /// # Errors
+    /// Every script that is missing or does not compile.
     pub fn prepare(&self, config: Arc<Config>, texts: &[Text]) -> Result<ActiveRouting, Refused> {
         self.prepare_with(config, texts, ServiceOverrides::default())
     }
 
     /// The same with other services.
+    ///
+    /// # Errors
+    /// Those of [`Routes::prepare`].
     pub fn prepare_with(
         &self,
         config: Arc<Config>,
@@ -280,6 +286,10 @@ impl Routes {
     }
 
     /// Makes a script's new text active, its file first, so that a restart runs what runs now. `name` is the file's name.
+    ///
+    /// # Errors
+    /// There is no such script; its text does not compile, fails its tests or the guard; or its file cannot be written.
+    /// The text before stays active.
     pub fn reload(&self, name: &str, text: &str) -> Result<(), ControlError> {
         let _one = self.0.saving.lock().unwrap_or_else(|e| e.into_inner());
         let file = self.file_of(name)?;
@@ -304,6 +314,9 @@ impl Routes {
     }
 
     /// Compiles a text and changes nothing.
+    ///
+    /// # Errors
+    /// [`ControlError::Script`] with every mistake in it.
     pub fn check(&self, name: &str, text: &str) -> Result<(), ControlError> {
         let now = self.now();
         let config = now.engine.router().config();
@@ -313,12 +326,18 @@ impl Routes {
     }
 
     /// The running text of a script.
+    ///
+    /// # Errors
+    /// [`ControlError::Missing`]: the configuration has no such script.
     pub fn read(&self, name: &str) -> Result<String, ControlError> {
         self.file_of(name)?;
         Ok(self.now().scripts.text_of(name).cloned().unwrap_or_default())
     }
 
     /// The file of a script of the configuration.
+    ///
+    /// # Errors
+    /// [`ControlError::Missing`]: the configuration has no such script.
     pub fn file_of(&self, name: &str) -> Result<PathBuf, ControlError> {
         let config = self.engine().router().config().clone();
         let found = scripts::files(&config, &self.0.folder).into_iter().find(|f| f.name == name);

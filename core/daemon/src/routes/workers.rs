@@ -44,6 +44,9 @@ enum Job {
 
 impl Workers {
     /// Starts the threads; each answer goes to `answer`, which must not block.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
     pub fn start(answer: impl Fn(CallId, Answered) + Send + Sync + 'static) -> std::io::Result<Workers> {
         let (queue, jobs) = sync_channel(WAITING);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -57,6 +60,9 @@ impl Workers {
     }
 
     /// Asks; the question comes back when too many wait.
+    ///
+    /// # Errors
+    /// The question itself, when the queue is full or the threads have ended.
     pub fn ask(&self, engine: Arc<Engine>, call: Box<PolicyCall>) -> Result<(), Box<PolicyCall>> {
         let job = Job::Ask { engine, call, since: Instant::now() };
         self.0.try_send(job).map_err(|refused| match refused {

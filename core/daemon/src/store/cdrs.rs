@@ -54,6 +54,9 @@ impl Store {
     }
 
     /// One CDR. Waits until what was kept before can be seen, and reads the disk.
+    ///
+    /// # Errors
+    /// There is no CDR of this call, the index is being rebuilt, or the disk cannot be read.
     pub fn cdr(&self, call: u64) -> Result<CdrRecord, StoreError> {
         self.catch_up();
         let at = self.index()?.find(&key::cdr(call))?;
@@ -62,6 +65,9 @@ impl Store {
     }
 
     /// A page of CDRs, newest first. Waits until what was kept before can be seen, and reads the disk.
+    ///
+    /// # Errors
+    /// The index is being rebuilt, or cannot be read. A damaged record is counted, and not an error.
     pub fn cdrs(&self, query: &CdrQuery) -> Result<CdrPage, StoreError> {
         self.catch_up();
         let limit = query.limit.clamp(1, 500);

@@ -19,6 +19,9 @@ pub enum Mode {
 
 /// Writes until killed, or until `rounds` are done. Every acknowledged record is one line: `cdr CALL SHA256` or
 /// `config VERSION SHA256`.
+///
+/// # Errors
+/// The store or its index fails.
 pub async fn write(dir: &Path, mode: Mode, seed: u64, rounds: u64) -> Result<(), StoreError> {
     match mode {
         Mode::Durable => write_durable(dir, seed, rounds).await,
@@ -57,6 +60,9 @@ async fn write_durable(dir: &Path, seed: u64, rounds: u64) -> Result<(), StoreEr
 }
 
 /// How many acknowledged records are missing or differ, and how many there were.
+///
+/// # Errors
+/// The store or its index cannot be opened or read.
 pub fn missing(dir: &Path, mode: Mode, acknowledged: &str) -> Result<(u64, u64), StoreError> {
     let mut options = StoreOptions::new(dir);
     options.segment_limit = 64 << 10;

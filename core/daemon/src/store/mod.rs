@@ -235,6 +235,9 @@ impl Store {
 
     /// Opens the store: replays the journal, rebuilds the index if it cannot be trusted, closes CDRs whose calls died
     /// with the process.
+    ///
+    /// # Errors
+    /// The folder cannot be used or is in use, its journal is that of a newer program, or what was kept in it is gone.
     pub fn open(options: StoreOptions) -> Result<Store, StoreError> {
         let dir = options.dir.clone();
         if !dir.exists()
@@ -319,6 +322,9 @@ impl Store {
     }
 
     /// A version with its text. Reads the disk.
+    ///
+    /// # Errors
+    /// There is no such version, or the disk cannot be read.
     pub fn config(&self, version: u64) -> Result<ConfigVersion, StoreError> {
         if let Some(unsaved) = self.memory().unsaved.get(&version) {
             return Ok(unsaved.clone());
@@ -329,6 +335,9 @@ impl Store {
     }
 
     /// Keeps the document that the exchange starts with. It counts, even when the disk takes it later.
+    ///
+    /// # Errors
+    /// The store is closed or behind. A full or read-only disk is not an error here.
     pub async fn start_with(&self, author: &str, note: &str, text: &str) -> Result<ConfigMeta, StoreError> {
         let meta = ConfigMeta {
             version: self.config_head() + 1,
@@ -343,11 +352,17 @@ impl Store {
     }
 
     /// Keeps a token that a start makes, for the command line. It counts, even when the disk takes it later.
+    ///
+    /// # Errors
+    /// Those of [`Store::start_with`].
     pub async fn start_token(&self, record: &TokenRecord) -> Result<(), StoreError> {
         self.at_start(Kind::Token, record).await
     }
 
     /// Keeps the hash of a secret that the first start makes. It counts, even when the disk takes it later.
+    ///
+    /// # Errors
+    /// Those of [`Store::start_with`].
     pub async fn start_secret(&self, name: &str, hash: &str) -> Result<(), StoreError> {
         self.at_start(Kind::Secret, &SecretRecord { name: name.to_owned(), hash: hash.to_owned() }).await
     }
