@@ -98,6 +98,8 @@ pub struct Config {
     pub holidays: Holidays,
     /// The zone of wall-clock times, `Europe/London`; `None`: the machine's own.
     pub time_zone: Option<String>,
+    /// How sound is moved.
+    pub media: Media,
     /// How much of everything is allowed.
     pub limits: Limits,
     /// Where the log goes, unless the command line says otherwise.
@@ -278,6 +280,18 @@ pub struct Expires {
     pub default: Duration,
 }
 
+/// How sound is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Media {
+    /// Threads that move sound, 1 to [`Media::MOST_WORKERS`]; `None`: one for each processor core.
+    pub workers: Option<u16>,
+}
+
+impl Media {
+    /// The most threads that move sound.
+    pub const MOST_WORKERS: u16 = 64;
+}
+
 /// How much is allowed, so that no peer can take the box down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -428,6 +442,7 @@ impl Default for Config {
             scripts: BTreeMap::new(),
             holidays: Holidays::default(),
             time_zone: None,
+            media: Media::default(),
             limits: Limits::default(),
             log: Log::default(),
         }

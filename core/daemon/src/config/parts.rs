@@ -8,7 +8,7 @@ use std::time::Duration;
 use ringtrip_config::Country;
 use ringtrip_config::{
     Algorithm, Board, Config, Emergency, Extension, ExtraNumber, Failover, Gateway, HostPort, Inbound,
-    Limits, Log, Password, PluginGateway, Region, Rule, Secret, Sip,
+    Limits, Log, Media, Password, PluginGateway, Region, Rule, Secret, Sip,
 };
 use ringtrip_dialplan::{Bar, Dialling, Incomplete, Plan};
 use ringtrip_exchange::route::{AdHoc, PlanRoute, Target};
@@ -49,6 +49,7 @@ pub(super) fn document(reader: &Reader<'_>, table: &DeTable<'_>, names: &Names) 
     config.plans = plans(&root, &config.dialling);
     config.emergency = emergency(&root, config.region);
     config.sip = sip(&root);
+    config.media = media(&root);
     config.limits = limits(&root);
     failover(&root, &mut config.failover);
     if let Some(plugins) = root.section("plugins") {
@@ -403,6 +404,16 @@ fn sip(root: &Section<'_, '_>) -> Sip {
     }
     s.done();
     sip
+}
+
+fn media(root: &Section<'_, '_>) -> Media {
+    let mut media = Media::default();
+    let Some(s) = root.section("media") else { return media };
+    let mut workers = 0;
+    s.number("workers", 1..=Media::MOST_WORKERS.into(), &mut workers);
+    media.workers = Some(workers).filter(|n| *n > 0);
+    s.done();
+    media
 }
 
 fn limits(root: &Section<'_, '_>) -> Limits {

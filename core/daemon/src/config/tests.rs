@@ -100,6 +100,7 @@ fn faults_have_a_place_and_a_way_out() {
         &["3:31: error: sip.listen: transport \"sctp\" is not known"],
     );
     check("\n[sip]\nrtp_ports = \"all\"\n", &["3:13: error: sip.rtp_ports: invalid range \"all\""]);
+    check("\n[media]\nworkers = 0\n", &["3:11: error: media.workers: 0 is out of range"]);
     check("\n[emergency]\ncountry = \"XX\"\n", &["3:11: error: emergency.country: unknown country \"XX\""]);
     check("\nwithhold = true\n", &["2:1: error: withhold: unknown setting \"withhold\"; known here: "]);
     check("\n[line]\nfxs1 = 3\n", &["3:1: error: line.fxs1: expected a section, found a number"]);

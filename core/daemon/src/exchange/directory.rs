@@ -32,7 +32,7 @@ use super::{boards, find, live, registrations, route, wall};
 use crate::control::Exchange;
 use crate::dns::Dns;
 use crate::events::EventHub;
-use crate::media::{Media, Pool, Prompts};
+use crate::media::{Media, Pool, PreferredWorker, Prompts};
 use crate::net::Net;
 use crate::panics::caught;
 use crate::rating::{Rating, RatingEffects};
@@ -337,9 +337,15 @@ impl Directory {
     /// A call is born: leases its ports, opens its actor. Without ports or room it is refused, and told so.
     fn born(&self, mut birth: Birth) {
         let admission = self.0.index.borrow().admit(&birth);
+        // Who is called is not known yet; a telephone or landline that takes the call fetches its sound to the first worker.
+        let worker = match (&birth.a, self.0.config.borrow().boards.is_empty()) {
+            (_, true) => PreferredWorker::Any,
+            (Caller::Line { .. }, _) => PreferredWorker::First,
+            _ => PreferredWorker::Others,
+        };
         let lease = match admission {
-            Admission::Emergency => self.0.pool.lease_for_help(),
-            Admission::Admitted => self.0.pool.lease(),
+            Admission::Emergency => self.0.pool.lease_for_help(worker),
+            Admission::Admitted => self.0.pool.lease(worker),
             Admission::Full => None,
         };
         let mut out = Vec::new();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use ringtrip_config::Config;
+use ringtrip_config::{Config, Media as MediaConfig};
 use ringtrip_exchange::desk::DeskInput;
 use ringtrip_exchange::directory;
 use ringtrip_model::event::Event;
@@ -33,7 +33,7 @@ use crate::dns::Dns;
 use crate::drafts::Drafts;
 use crate::events::EventHub;
 use crate::http::{self, Api};
-use crate::media::{Media, Pool, Prompts, Recorder};
+use crate::media::{Media, Pool, Prompts, Recorder, Tell};
 use crate::net::{Arrival, Net, NetEvent};
 use crate::panics::{self, vital_task};
 use crate::rating::Rating;
@@ -68,6 +68,12 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
     Ok(actix_rt::System::new().block_on(run(options))?)
 }
 
+/// Threads that move sound.
+fn media_workers(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    config.media.workers.map_or_else(cores, usize::from).clamp(1, usize::from(MediaConfig::MOST_WORKERS))
+}
+
 async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let mut signals = Signals::take()?;
     let limit = descriptors::raise()?;
@@ -91,7 +97,8 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let wanted = Wanted { calls: config.limits.calls as usize, boards: config.boards.len() };
     let budget = Budget::of(limit, wanted);
     // Before anything else is opened: emergency calls have these, whatever comes.
-    let (pool, kept) = Pool::new(config.sip.rtp_ports, &budget);
+    let workers = media_workers(&config);
+    let (pool, kept) = Pool::new(config.sip.rtp_ports, &budget, workers);
     let events = EventHub::new(store.boot());
     let (exchange, waiting) = Exchange::new();
     // What is wrong with files in the folder is told when the configuration is applied.
@@ -104,12 +111,12 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
                 let _ = complaints.try_send(Knock::Tell(Event::Alarm { what: "recording", text }));
             }),
         )?;
-        let door = door.clone();
-        let tell = Box::new(move |call, event| {
+        let tell = || -> Tell {
+            let door = door.clone();
             // A media worker must not wait; what does not fit is lost with the call that nobody hears any more.
-            let _ = door.try_send(Knock::Media { call, event });
-        });
-        Media::start(tell, prompts.clone(), recorder)?
+            Box::new(move |call, event| drop(door.try_send(Knock::Media { call, event })))
+        };
+        Media::start(workers, tell, &prompts, &recorder)?
     };
     let programs = programs(&options);
     let shipped = scripts(&options.data);

@@ -2,6 +2,9 @@
 //! happened to the call. Some sockets stay bound between calls, as many as the limit of open files carries; the one that
 //! rested longest is leased next, so that late packets of one call do not meet the next. The pairs that are kept for
 //! emergency calls are bound at the start and stay so: nothing that others open can take them away.
+//!
+//! The range of ports is shared out among the media workers, a stretch each: the pairs of a lease belong to one of them while
+//! it has any.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,6 +22,8 @@ use crate::net;
 pub struct Pair {
     /// The even port.
     pub port: u16,
+    /// The media worker that it belongs to.
+    pub worker: usize,
     /// RTP.
     pub rtp: UdpSocket,
     /// RTCP.
@@ -36,18 +41,27 @@ pub struct Lease {
     pool: Pool,
 }
 
+/// Whose ports a call is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreferredWorker {
+    /// Those of worker 0, where the boards are: a telephone or landline takes part.
+    First,
+    /// Those of whoever has lent the fewest.
+    Any,
+    /// The same, but worker 0 last: it has boards, and must not be late for them.
+    Others,
+}
+
 /// All ports of the exchange.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Mutex<Ports>>);
 
 #[derive(Debug)]
 struct Ports {
-    /// Bound and not on loan, the one that rested longest first.
-    idle: VecDeque<Arc<Pair>>,
+    /// What each worker has.
+    stretches: Vec<Stretch>,
     /// Bound, and given to emergency calls alone.
     kept: VecDeque<Arc<Pair>>,
-    /// Even ports that are not bound, the one that rested longest first.
-    unbound: VecDeque<u16>,
     leased: usize,
     /// How many pairs are kept.
     keep: usize,
@@ -55,6 +69,17 @@ struct Ports {
     most_open: usize,
     /// How many pairs stay bound between calls.
     most_idle: usize,
+}
+
+/// The ports of one worker.
+#[derive(Debug, Default)]
+struct Stretch {
+    /// Bound and not on loan, the one that rested longest first.
+    idle: VecDeque<Arc<Pair>>,
+    /// Even ports that are not bound, the one that rested longest first.
+    unbound: VecDeque<u16>,
+    /// How many pairs are on loan.
+    on_loan: usize,
 }
 
 /// Pairs that are kept for emergency calls: two calls at once. A range of few ports keeps fewer.
@@ -65,14 +90,24 @@ const QUIET: usize = 8;
 const DRAINED: usize = 64;
 
 impl Pool {
-    /// A pool over this range of ports, inclusive; the first is rounded up to even. The pairs for emergency calls are
-    /// bound now: `Err` says how many of how many could not be.
-    pub fn new((first, last): (u16, u16), budget: &Budget) -> (Pool, Result<(), (usize, usize)>) {
+    /// A pool over this range of ports, inclusive; the first is rounded up to even. So many workers, at least one, share it.
+    /// The pairs for emergency calls are bound now: `Err` says how many of how many could not be.
+    pub fn new(
+        (first, last): (u16, u16),
+        budget: &Budget,
+        workers: usize,
+    ) -> (Pool, Result<(), (usize, usize)>) {
         let first = first.saturating_add(first % 2);
+        let all: Vec<u16> = (first..last).step_by(2).collect();
+        // Two pairs at least: a lease.
+        let each = all.len().div_ceil(workers.max(1)).next_multiple_of(2).max(2);
+        let stretch =
+            |ports: &[u16]| Stretch { unbound: ports.iter().copied().collect(), ..Stretch::default() };
+        let mut stretches: Vec<Stretch> = all.chunks(each).map(stretch).collect();
+        stretches.resize_with(workers.max(1), Stretch::default);
         let mut ports = Ports {
-            idle: VecDeque::new(),
+            stretches,
             kept: VecDeque::new(),
-            unbound: (first..last).step_by(2).collect(),
             leased: 0,
             keep: 0,
             most_open: 2 * budget.calls,
@@ -81,7 +116,8 @@ impl Pool {
         // A call has two.
         ports.keep = KEPT.min((ports.left() / 8).next_multiple_of(2));
         for _ in 0..ports.keep {
-            let pair = ports.bind();
+            // With the telephones.
+            let pair = ports.bind(0);
             ports.kept.extend(pair);
         }
         let missing = ports.keep - ports.kept.len();
@@ -89,23 +125,32 @@ impl Pool {
         (Pool(Arc::new(Mutex::new(ports))), told)
     }
 
-    /// Two pairs, or `None` when all ports are in use, but for those that are kept.
-    pub fn lease(&self) -> Option<Lease> {
-        self.take(|ports| ports.take())
+    /// Two pairs, or `None` when all ports are in use, but for those that are kept. Of the worker that is meant, while it has
+    /// any.
+    pub fn lease(&self, worker: PreferredWorker) -> Option<Lease> {
+        self.take(worker, |ports, worker| ports.take(worker))
     }
 
     /// The same for an emergency call: it is given the pairs that are kept when there are no others.
-    pub fn lease_for_help(&self) -> Option<Lease> {
-        self.take(|ports| ports.take().or_else(|| ports.kept.pop_front()))
+    pub fn lease_for_help(&self, worker: PreferredWorker) -> Option<Lease> {
+        self.take(worker, |ports, worker| ports.take(worker).or_else(|| ports.kept.pop_front()))
     }
 
-    fn take(&self, pair: impl Fn(&mut Ports) -> Option<Arc<Pair>>) -> Option<Lease> {
+    fn take(
+        &self,
+        worker: PreferredWorker,
+        pair: impl Fn(&mut Ports, usize) -> Option<Arc<Pair>>,
+    ) -> Option<Lease> {
         let mut ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let a = pair(&mut ports)?;
-        let Some(b) = pair(&mut ports) else {
+        let worker = ports.preferred(worker);
+        let a = pair(&mut ports, worker)?;
+        let Some(b) = pair(&mut ports, a.worker) else {
             ports.give_back(a);
             return None;
         };
+        for taken in [&a, &b] {
+            ports.stretches[taken.worker].on_loan += 1;
+        }
         ports.leased += 1;
         Some(Lease { pairs: Some([a, b]), pool: self.clone() })
     }
@@ -114,10 +159,8 @@ impl Pool {
     /// the busy hour.
     pub fn tidy(&self) {
         let mut ports = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let surplus = ports.idle.len().saturating_sub(QUIET).div_ceil(2);
-        for pair in ports.idle.drain(..surplus).collect::<Vec<_>>() {
-            ports.unbound.push_back(pair.port);
-        }
+        let surplus = ports.idle().saturating_sub(QUIET).div_ceil(2);
+        (0..surplus).for_each(|_| ports.unbind_one());
     }
 
     /// How many leases are out.
@@ -130,31 +173,64 @@ impl Pool {
 impl Ports {
     /// Pairs that are not on loan.
     fn left(&self) -> usize {
-        self.idle.len() + self.kept.len() + self.unbound.len()
+        let of = |stretch: &Stretch| stretch.idle.len() + stretch.unbound.len();
+        self.kept.len() + self.stretches.iter().map(of).sum::<usize>()
     }
 
-    fn take(&mut self) -> Option<Arc<Pair>> {
+    fn preferred(&self, worker: PreferredWorker) -> usize {
+        let first = match worker {
+            PreferredWorker::First => return 0,
+            PreferredWorker::Any => 0,
+            PreferredWorker::Others => 1,
+        };
+        (first..self.stretches.len()).min_by_key(|n| self.stretches[*n].on_loan).unwrap_or(0)
+    }
+
+    /// Pairs that are bound and not on loan.
+    fn idle(&self) -> usize {
+        self.stretches.iter().map(|stretch| stretch.idle.len()).sum()
+    }
+
+    /// Closes the pair that rested longest where most rest.
+    fn unbind_one(&mut self) {
+        let most = self.stretches.iter_mut().max_by_key(|stretch| stretch.idle.len());
+        if let Some(stretch) = most
+            && let Some(oldest) = stretch.idle.pop_front()
+        {
+            stretch.unbound.push_back(oldest.port);
+        }
+    }
+
+    /// A pair of this worker, or of the others when it has none.
+    fn take(&mut self, worker: usize) -> Option<Arc<Pair>> {
+        let others = (0..self.stretches.len()).filter(move |n| *n != worker);
+        std::iter::once(worker).chain(others).find_map(|n| self.take_of(n))
+    }
+
+    fn take_of(&mut self, worker: usize) -> Option<Arc<Pair>> {
         // New ports first while few are open: the longer a port rests the better.
-        let open = 2 * self.leased + self.idle.len();
-        if self.idle.len() < self.most_idle
+        let idle = self.idle();
+        let open = 2 * self.leased + idle;
+        if idle < self.most_idle
             && open < self.most_open
-            && let Some(pair) = self.bind()
+            && let Some(pair) = self.bind(worker)
         {
             return Some(pair);
         }
-        self.idle.pop_front().or_else(|| self.bind())
+        self.stretches.get_mut(worker)?.idle.pop_front().or_else(|| self.bind(worker))
     }
 
-    /// Binds the next pair that nobody else has.
-    fn bind(&mut self) -> Option<Arc<Pair>> {
+    /// Binds the next pair of this worker that nobody else has.
+    fn bind(&mut self, worker: usize) -> Option<Arc<Pair>> {
+        let stretch = self.stretches.get_mut(worker)?;
         // Each is tried once: a port that another program has may be free later.
-        for _ in 0..self.unbound.len() {
-            let port = self.unbound.pop_front()?;
-            match Pair::bind(port) {
+        for _ in 0..stretch.unbound.len() {
+            let port = stretch.unbound.pop_front()?;
+            match Pair::bind(port, worker) {
                 Ok(pair) => return Some(Arc::new(pair)),
-                Err(e) if e.kind() == io::ErrorKind::AddrInUse => self.unbound.push_back(port),
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => stretch.unbound.push_back(port),
                 Err(e) => {
-                    self.unbound.push_back(port);
+                    stretch.unbound.push_back(port);
                     crate::logging::warn_counted("rtp-bind", || format!("cannot bind RTP port {port}: {e}"));
                     return None;
                 }
@@ -168,11 +244,11 @@ impl Ports {
             self.kept.push_back(pair);
             return;
         }
-        self.idle.push_back(pair);
-        while self.idle.len() > self.most_idle
-            && let Some(oldest) = self.idle.pop_front()
-        {
-            self.unbound.push_back(oldest.port);
+        if let Some(stretch) = self.stretches.get_mut(pair.worker) {
+            stretch.idle.push_back(pair);
+        }
+        while self.idle() > self.most_idle {
+            self.unbind_one();
         }
     }
 }
@@ -193,16 +269,19 @@ impl Drop for Lease {
         let mut ports = self.pool.0.lock().unwrap_or_else(|e| e.into_inner());
         ports.leased = ports.leased.saturating_sub(1);
         for pair in self.pairs.take().into_iter().flatten() {
+            if let Some(stretch) = ports.stretches.get_mut(pair.worker) {
+                stretch.on_loan = stretch.on_loan.saturating_sub(1);
+            }
             ports.give_back(pair);
         }
     }
 }
 
 impl Pair {
-    fn bind(port: u16) -> io::Result<Pair> {
+    fn bind(port: u16, worker: usize) -> io::Result<Pair> {
         let (rtp, rtcp) = (bound(port)?, bound(port + 1)?);
         let dual = rtp.local_addr()?.is_ipv6();
-        Ok(Pair { port, rtp, rtcp, dual, new: AtomicBool::new(true) })
+        Ok(Pair { port, worker, rtp, rtcp, dual, new: AtomicBool::new(true) })
     }
 
     /// Is this its first call? Says so once.
@@ -284,7 +363,7 @@ mod tests {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let first = 20_000 + 1_500 * NEXT.fetch_add(1, Ordering::Relaxed);
         let mut starts = (first..first + 1_400).step_by(16);
-        let free = |start: &u16| (0..pairs).all(|n| Pair::bind(start + 2 * n).is_ok());
+        let free = |start: &u16| (0..pairs).all(|n| Pair::bind(start + 2 * n, 0).is_ok());
         let start = starts.find(free).expect("a stretch of free ports");
         (start, start + 2 * pairs - 1)
     }
@@ -294,26 +373,26 @@ mod tests {
     }
 
     fn pool(pairs: u16) -> Pool {
-        let (pool, bound) = Pool::new(stretch(pairs), &budget(256));
+        let (pool, bound) = Pool::new(stretch(pairs), &budget(256), 1);
         assert_eq!(bound, Ok(()));
         pool
     }
 
     /// Is this port free for others?
     fn is_free(port: u16) -> bool {
-        Pair::bind(port).is_ok()
+        Pair::bind(port, 0).is_ok()
     }
 
     #[test]
     fn ports_come_back_and_run_out() {
         let pool = pool(4);
-        let one = pool.lease().expect("four ports are two pairs each for two leases");
-        let two = pool.lease().expect("the second half");
-        assert!(pool.lease().is_none(), "all ports are out");
+        let one = pool.lease(PreferredWorker::Any).expect("four ports are two pairs each for two leases");
+        let two = pool.lease(PreferredWorker::Any).expect("the second half");
+        assert!(pool.lease(PreferredWorker::Any).is_none(), "all ports are out");
         assert_eq!(pool.leased(), 2);
         let ports = one.ports();
         drop(one);
-        assert_eq!(pool.lease().expect("they came back").ports(), ports);
+        assert_eq!(pool.lease(PreferredWorker::Any).expect("they came back").ports(), ports);
         drop(two);
         assert_eq!(pool.leased(), 0);
     }
@@ -321,23 +400,25 @@ mod tests {
     #[test]
     fn the_last_ports_are_for_help() {
         let pool = pool(16);
-        let ordinary: Vec<Lease> = std::iter::from_fn(|| pool.lease()).collect();
+        let ordinary: Vec<Lease> = std::iter::from_fn(|| pool.lease(PreferredWorker::Any)).collect();
         assert_eq!(ordinary.len(), 7, "one lease of eight is kept");
-        let help = pool.lease_for_help().expect("the one that is kept");
-        assert!(pool.lease_for_help().is_none() && pool.lease().is_none());
+        let help = pool.lease_for_help(PreferredWorker::Any).expect("the one that is kept");
+        assert!(
+            pool.lease_for_help(PreferredWorker::Any).is_none() && pool.lease(PreferredWorker::Any).is_none()
+        );
         drop(ordinary);
-        assert!(pool.lease().is_some());
+        assert!(pool.lease(PreferredWorker::Any).is_some());
         drop(help);
     }
 
     #[test]
     fn the_pairs_for_help_are_bound_at_the_start_and_stay_so() {
         let (first, last) = stretch(34);
-        let (pool, bound) = Pool::new((first, last), &budget(0));
+        let (pool, bound) = Pool::new((first, last), &budget(0), 1);
         assert_eq!(bound, Ok(()));
         let kept = [first, first + 2, first + 4];
         assert_eq!(kept.map(is_free), [false, false, false]);
-        let all: Vec<Lease> = std::iter::from_fn(|| pool.lease_for_help()).collect();
+        let all: Vec<Lease> = std::iter::from_fn(|| pool.lease_for_help(PreferredWorker::Any)).collect();
         assert_eq!(all.len(), 17);
         drop(all);
         // Whichever came back first are kept now; with none that may stay idle, all others are free.
@@ -348,8 +429,8 @@ mod tests {
     #[test]
     fn pairs_at_rest_are_given_back_with_time() {
         let (first, last) = stretch(38);
-        let (pool, _) = Pool::new((first, last), &budget(12));
-        let leases: Vec<Lease> = std::iter::from_fn(|| pool.lease()).collect();
+        let (pool, _) = Pool::new((first, last), &budget(12), 1);
+        let leases: Vec<Lease> = std::iter::from_fn(|| pool.lease(PreferredWorker::Any)).collect();
         assert_eq!(leases.len(), 17);
         drop(leases);
         let bound = || (0..38).filter(|n| !is_free(first + 2 * n)).count();
@@ -357,22 +438,49 @@ mod tests {
         (0..5).for_each(|_| pool.tidy());
         assert_eq!(bound(), KEPT + QUIET);
         // Held: a lease that is dropped comes back at once.
-        let again: Vec<Lease> = std::iter::from_fn(|| pool.lease()).collect();
+        let again: Vec<Lease> = std::iter::from_fn(|| pool.lease(PreferredWorker::Any)).collect();
         assert_eq!(again.len(), 17, "all can be had again");
     }
 
     #[test]
     fn pairs_that_cannot_be_kept_are_told() {
         let (first, last) = stretch(24);
-        let _others: Vec<Pair> = (0..23).map(|n| Pair::bind(first + 2 * n).unwrap()).collect();
-        let (_pool, bound) = Pool::new((first, last), &budget(0));
+        let _others: Vec<Pair> = (0..23).map(|n| Pair::bind(first + 2 * n, 0).unwrap()).collect();
+        let (_pool, bound) = Pool::new((first, last), &budget(0), 1);
         assert_eq!(bound, Err((3, 4)));
+    }
+
+    #[test]
+    fn workers_share_the_range_and_a_lease_is_with_one_of_them() {
+        let (first, last) = stretch(24);
+        let (pool, bound) = Pool::new((first, last), &budget(256), 3);
+        assert_eq!(bound, Ok(()));
+        let workers = |lease: &Lease| lease.pairs().map(|pair| pair.worker).collect::<Vec<_>>();
+        let leases: Vec<Lease> = (0..3).filter_map(|_| pool.lease(PreferredWorker::Any)).collect();
+        let mut each: Vec<Vec<usize>> = leases.iter().map(workers).collect();
+        each.sort();
+        assert_eq!(each, [[0, 0], [1, 1], [2, 2]], "whoever has lent the fewest");
+        for lease in &leases {
+            let worker = workers(lease)[0] as u16;
+            let own = first + 16 * worker..first + 16 * (worker + 1);
+            assert!(lease.ports().iter().all(|port| own.contains(port)), "{:?} of {worker}", lease.ports());
+        }
+        let first = pool.lease(PreferredWorker::First).expect("one more of worker 0");
+        assert_eq!(workers(&first), [0, 0]);
+        drop(first);
+        let others: Vec<Lease> = (0..6).filter_map(|_| pool.lease(PreferredWorker::Others)).collect();
+        let of = |n: usize| others.iter().filter(|lease| workers(lease) == [n, n]).count();
+        assert_eq!((of(0), of(1), of(2)), (0, 3, 3));
+        // All can be had, whoever has them.
+        let last = pool.lease(PreferredWorker::Others).expect("worker 0 has some");
+        assert_eq!(workers(&last), [0, 0]);
+        assert!(pool.lease(PreferredWorker::Any).is_none(), "four pairs of 24 are kept for emergency calls");
     }
 
     #[test]
     fn a_lease_comes_back_from_a_panic() {
         let pool = pool(2);
-        let lease = pool.lease().expect("two pairs");
+        let lease = pool.lease(PreferredWorker::Any).expect("two pairs");
         let fell = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
             let _held = lease;
             panic!("the call fell");

@@ -4,6 +4,7 @@
 //! their own (`record`), announcements are read beforehand (`prompts`).
 
 mod lease;
+mod placement;
 mod prompts;
 mod record;
 #[cfg(test)]
@@ -11,17 +12,18 @@ mod tests;
 mod worker;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use ringtrip_linehost::Host;
-use ringtrip_media::engine::{MediaCommand, MediaEvent};
+use ringtrip_media::engine::{Handover, MediaCommand, MediaEvent};
 use ringtrip_model::ids::{BoardId, CallId, PortRef};
 
-pub use self::lease::{KEPT, Lease, Pair, Pool};
+pub use self::lease::{KEPT, Lease, Pair, Pool, PreferredWorker};
+use self::placement::{Placement, Step};
 pub use self::prompts::Prompts;
 pub use self::record::Recorder;
 use crate::panics;
@@ -29,10 +31,31 @@ use crate::panics;
 /// What a worker is told.
 enum EngineCommand {
     Media(MediaCommand),
-    Open { call: CallId, pairs: Vec<Arc<Pair>> },
-    Board { board: BoardId, host: Arc<Host> },
-    BoardGone { board: BoardId },
-    Gain { port: PortRef, rx_db: f32, tx_db: f32 },
+    /// Give this endpoint to worker 0.
+    Give {
+        port: u16,
+    },
+    /// An endpoint of another worker, with its sockets.
+    Take {
+        endpoint: Handover,
+        pair: Arc<Pair>,
+    },
+    Open {
+        call: CallId,
+        pairs: Vec<Arc<Pair>>,
+    },
+    Board {
+        board: BoardId,
+        host: Arc<Host>,
+    },
+    BoardGone {
+        board: BoardId,
+    },
+    Gain {
+        port: PortRef,
+        rx_db: f32,
+        tx_db: f32,
+    },
     Panic(&'static str),
 }
 
@@ -40,8 +63,22 @@ enum EngineCommand {
 pub type Tell = Box<dyn FnMut(Option<CallId>, MediaEvent) + Send>;
 
 /// A handle on the workers. Cheap to clone.
+///
+/// Each worker has a stretch of the RTP ports. Worker 0 has the boards too, all conferences, and each call whose endpoints
+/// are not all with one other worker: such endpoints are handed to it and stay there (`placement.rs`). A command about one
+/// endpoint always goes to the worker of its port, which passes it on where it has handed the endpoint over: so no command
+/// overtakes the endpoint.
 #[derive(Clone)]
-pub struct Media {
+pub struct Media(Arc<Inner>);
+
+struct Inner {
+    workers: Vec<WorkerHandle>,
+    placement: Mutex<Placement>,
+}
+
+/// A handle on one worker.
+#[derive(Clone)]
+struct WorkerHandle {
     commands: SyncSender<EngineCommand>,
     waker: Arc<Waker>,
     epoll: Arc<Epoll>,
@@ -97,71 +134,115 @@ impl Waker {
 /// Commands that may wait: a call needs about ten.
 const WAITING: usize = 16_384;
 
+/// The most workers there are: each is a bit of a mask.
+const MOST_WORKERS: usize = ringtrip_config::Media::MOST_WORKERS as usize;
+
 impl Media {
-    /// Starts the thread.
-    pub fn start(tell: Tell, prompts: Prompts, recorder: Recorder) -> io::Result<Media> {
-        let (commands, waiting) = sync_channel(WAITING);
-        let waker = Arc::new(Waker::new()?);
-        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
-        let (woken, watched) = (waker.clone(), epoll.clone());
-        let (ready, is_ready) = sync_channel(1);
-        std::thread::Builder::new().name("media".to_owned()).spawn(move || {
-            // Made on its thread: its receive buffers are full of pointers into themselves.
-            match worker::Worker::new(watched, waiting, woken, tell, prompts, recorder) {
-                Ok(worker) => {
-                    let _ = ready.send(Ok(()));
-                    panics::vital(|| worker.run());
-                }
-                Err(e) => {
-                    let _ = ready.send(Err(e));
-                }
-            }
-        })?;
-        is_ready.recv().map_err(|_| io::Error::other("the media thread fell at once"))??;
-        Ok(Media { commands, waker, epoll })
+    /// Starts so many workers, 1 to 64; `tell` makes what takes the events of one.
+    ///
+    /// # Errors
+    /// When the kernel gives no thread, eventfd or epoll.
+    pub fn start(
+        workers: usize,
+        tell: impl Fn() -> Tell,
+        prompts: &Prompts,
+        recorder: &Recorder,
+    ) -> io::Result<Media> {
+        let (mut links, mut receivers) = (Vec::new(), Vec::new());
+        for _ in 0..workers.clamp(1, MOST_WORKERS) {
+            let (commands, waiting) = sync_channel(WAITING);
+            let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+            links.push(WorkerHandle { commands, waker: Arc::new(Waker::new()?), epoll });
+            receivers.push(waiting);
+        }
+        for (number, waiting) in receivers.into_iter().enumerate() {
+            let WorkerHandle { waker, epoll, .. } = links[number].clone();
+            let place = worker::Place {
+                number,
+                first: (number > 0).then(|| links[0].clone()),
+                epolls: links.iter().map(|link| link.epoll.clone()).collect(),
+            };
+            let (tell, prompts, recorder) = (tell(), prompts.clone(), recorder.clone());
+            let worker = worker::Worker::new(epoll, waiting, waker, place, tell, prompts, recorder)?;
+            let name = if number == 0 { "media".to_owned() } else { format!("media-{number}") };
+            std::thread::Builder::new().name(name).spawn(move || panics::vital(|| worker.run()))?;
+        }
+        Ok(Media(Arc::new(Inner { workers: links, placement: Mutex::default() })))
     }
 
     /// Asks for something.
     pub fn send(&self, command: MediaCommand) {
-        let wake = if command.can_wait() { Waker::wake_if_asleep } else { Waker::wake };
-        self.sent(self.commands.try_send(EngineCommand::Media(command)), wake);
+        let mut steps = Vec::new();
+        self.placement().place(&command, &mut |step| steps.push(step));
+        for step in steps {
+            match step {
+                Step::Give { worker, port } => self.put(worker, EngineCommand::Give { port }),
+                Step::Unbridge { worker, bridge } => {
+                    self.worker(worker, |handle| handle.send(MediaCommand::Unbridge { bridge }));
+                }
+                Step::Also { worker } => self.worker(worker, |handle| handle.send(command.clone())),
+                Step::Send { worker } => return self.worker(worker, |handle| handle.send(command)),
+            }
+        }
     }
 
     /// A call has these ports from now until `MediaCommand::Close`.
     pub fn open(&self, call: CallId, lease: &Lease) {
-        let done =
-            self.commands.try_send(EngineCommand::Open { call, pairs: lease.pairs().cloned().collect() });
-        if done.is_ok() {
-            // Watched from here on and for ever: the first packet wakes the thread, which then sees the command.
-            for pair in lease.pairs().filter(|pair| pair.is_new()) {
-                if let Err(e) = worker::watch(&self.epoll, pair) {
-                    crate::logging::warn_counted("rtp-watch", || {
-                        format!("cannot watch RTP port {}: {e}", pair.port)
-                    });
-                }
+        for (number, handle) in self.0.workers.iter().enumerate() {
+            let pairs: Vec<Arc<Pair>> = lease.pairs().filter(|pair| pair.worker == number).cloned().collect();
+            if pairs.is_empty() {
+                continue;
             }
+            self.placement().open(call, number, pairs.iter().map(|pair| pair.port));
+            let new: Vec<Arc<Pair>> = pairs.iter().filter(|pair| pair.is_new()).cloned().collect();
+            let done = handle.commands.try_send(EngineCommand::Open { call, pairs });
+            if done.is_ok() {
+                // Watched from here on and for ever: the first packet wakes the thread, which then sees the command.
+                new.iter().for_each(|pair| worker::watch(&handle.epoll, pair));
+            }
+            handle.sent(done, Waker::wake_if_asleep);
         }
-        self.sent(done, Waker::wake_if_asleep);
+    }
+
+    fn placement(&self) -> MutexGuard<'_, Placement> {
+        self.0.placement.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn worker(&self, number: usize, what: impl FnOnce(&WorkerHandle)) {
+        if let Some(handle) = self.0.workers.get(number) {
+            what(handle);
+        }
+    }
+
+    fn put(&self, number: usize, command: EngineCommand) {
+        self.worker(number, |handle| handle.put(command));
     }
 
     /// A board's sound runs.
     pub fn board(&self, board: BoardId, host: Arc<Host>) {
-        self.put(EngineCommand::Board { board, host });
+        self.put(0, EngineCommand::Board { board, host });
     }
 
     /// A board is gone.
     pub fn board_gone(&self, board: BoardId) {
-        self.put(EngineCommand::BoardGone { board });
+        self.put(0, EngineCommand::BoardGone { board });
     }
 
     /// From now on what a line says is so much louder for its peer, and what its peer says for the line, dB.
     pub fn gain(&self, port: PortRef, rx_db: f32, tx_db: f32) {
-        self.put(EngineCommand::Gain { port, rx_db, tx_db });
+        self.put(0, EngineCommand::Gain { port, rx_db, tx_db });
     }
 
-    /// A panic in the thread (developer mode): the process must not outlive it.
+    /// A panic in a thread (developer mode): the process must not outlive it.
     pub fn panic(&self, why: &'static str) {
-        self.put(EngineCommand::Panic(why));
+        self.put(0, EngineCommand::Panic(why));
+    }
+}
+
+impl WorkerHandle {
+    fn send(&self, command: MediaCommand) {
+        let wake = if command.can_wait() { Waker::wake_if_asleep } else { Waker::wake };
+        self.sent(self.commands.try_send(EngineCommand::Media(command)), wake);
     }
 
     fn put(&self, command: EngineCommand) {
@@ -172,9 +253,9 @@ impl Media {
         match done {
             Ok(()) => wake(&self.waker),
             Err(TrySendError::Full(_)) => crate::logging::warn_counted("media-full", || {
-                "the media thread is overloaded: a command was dropped".to_owned()
+                "a media thread is overloaded: a command was dropped".to_owned()
             }),
-            Err(TrySendError::Disconnected(_)) => tracing::error!("the media thread is gone"),
+            Err(TrySendError::Disconnected(_)) => tracing::error!("a media thread is gone"),
         }
     }
 }

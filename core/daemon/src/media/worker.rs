@@ -4,29 +4,25 @@
 mod boards;
 
 use std::collections::HashMap;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-use ringtrip_media::engine::{Channel, Engine, Input, MediaCommand, Output, Transmit};
+use ringtrip_media::engine::{Channel, Endpoint, Engine, Handover, Input, MediaCommand, Output, Transmit};
 use ringtrip_media::session::Datagram;
 use ringtrip_model::ids::CallId;
 
 use super::lease::Pair;
 use super::prompts::Prompts;
 use super::record::Recorder;
-use super::{EngineCommand, Tell, Waker};
-use crate::net;
+use super::{EngineCommand, Tell, Waker, WorkerHandle};
 
 use boards::Board;
 
-/// Datagrams taken from a socket at once.
-const BATCH: usize = 8;
 /// The largest RTP packet that is looked at.
 const LARGEST: usize = 2048;
 /// How long commands that can wait may wait for others. The last of a call are its statistics, and its record waits for
@@ -37,6 +33,16 @@ const IDLE_POLL: Duration = Duration::from_millis(50);
 const RTCP: u64 = 1 << 32;
 const BOARD: u64 = 1 << 33;
 const WAKE: u64 = 1 << 34;
+
+/// A worker among the others.
+pub(super) struct Place {
+    /// Which it is.
+    pub number: usize,
+    /// Worker 0, for all others.
+    pub first: Option<WorkerHandle>,
+    /// What each worker waits for, by number.
+    pub epolls: Vec<Arc<Epoll>>,
+}
 
 /// All that the thread owns.
 pub(super) struct Worker {
@@ -53,12 +59,14 @@ pub(super) struct Worker {
     /// nothing while nothing comes.
     idle_pairs: HashMap<u16, Weak<Pair>>,
     boards: Vec<Option<Board>>,
-    buffers: Vec<[u8; LARGEST]>,
-    headers: MultiHeaders<SockaddrStorage>,
+    buffer: Box<[u8; LARGEST]>,
     /// When to look whether commands wait that did not wake the thread.
     next_look: Option<Instant>,
     /// Has it asked for its priority?
     is_first: bool,
+    place: Place,
+    /// Ports whose endpoints were given away, and whose they are.
+    given: HashMap<u16, CallId>,
 }
 
 impl Worker {
@@ -66,6 +74,7 @@ impl Worker {
         epoll: Arc<Epoll>,
         commands: Receiver<EngineCommand>,
         waker: Arc<Waker>,
+        place: Place,
         tell: Tell,
         prompts: Prompts,
         recorder: Recorder,
@@ -89,10 +98,11 @@ impl Worker {
             pairs: (0..=usize::from(u16::MAX) / 2).map(|_| None).collect(),
             idle_pairs: HashMap::new(),
             boards: Vec::new(),
-            buffers: vec![[0; LARGEST]; BATCH],
-            headers: MultiHeaders::preallocate(BATCH, None),
+            buffer: Box::new([0; LARGEST]),
             next_look: None,
             is_first: false,
+            place,
+            given: HashMap::new(),
         })
     }
 
@@ -154,6 +164,8 @@ impl Worker {
         loop {
             match self.commands.try_recv() {
                 Ok(EngineCommand::Media(command)) => self.command(now, command),
+                Ok(EngineCommand::Give { port }) => self.give(now, port),
+                Ok(EngineCommand::Take { endpoint, pair }) => self.take(now, endpoint, pair),
                 Ok(EngineCommand::Open { call, pairs }) => self.open(now, call, pairs),
                 Ok(EngineCommand::Board { board, host }) => self.board(now, board, host),
                 Ok(EngineCommand::BoardGone { board }) => self.board_gone(now, board),
@@ -169,12 +181,78 @@ impl Worker {
     }
 
     fn command(&mut self, now: Instant, mut command: MediaCommand) {
+        if !self.given.is_empty()
+            && let Some(first) = self.place.first.clone()
+        {
+            match self.owner(&command) {
+                Owner::First => return first.send(command),
+                Owner::Both => first.send(command.clone()),
+                Owner::Here => {}
+            }
+        }
         if let MediaCommand::SetParameters { parameters, .. } = &mut command {
             parameters.remote = canonical(parameters.remote);
-            let to = parameters.remote.ip();
-            parameters.local = parameters.local.filter(|local| net::is_not_first_choice(*local, to));
         }
         self.on(now, Input::Command(command));
+    }
+
+    /// Who has what a command is about. Bridges are asked of whoever has them (`placement.rs`).
+    fn owner(&mut self, command: &MediaCommand) -> Owner {
+        let given =
+            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Rtp(port) if self.given.contains_key(port));
+        let is_first = match command {
+            MediaCommand::Close { call } => {
+                let before = self.given.len();
+                self.given.retain(|_, of| of != call);
+                // Worker 0 was asked already, perhaps before it had the endpoint.
+                return if self.given.len() < before { Owner::Both } else { Owner::Here };
+            }
+            MediaCommand::Assign { endpoint: Endpoint::Rtp(port), call } => {
+                let Some(of) = self.given.get_mut(port) else { return Owner::Here };
+                *of = *call;
+                true
+            }
+            MediaCommand::Record { a, b, .. } => given(a) || given(b),
+            MediaCommand::SetParameters { port, .. } | MediaCommand::DetectDtmf { port, .. } => {
+                self.given.contains_key(port)
+            }
+            MediaCommand::PlayTone { endpoint, .. }
+            | MediaCommand::PlayPrompt { endpoint, .. }
+            | MediaCommand::StopPlayback { endpoint }
+            | MediaCommand::SendDigits { endpoint, .. }
+            | MediaCommand::Mute { endpoint, .. } => given(endpoint),
+            MediaCommand::Bridge { .. }
+            | MediaCommand::Unbridge { .. }
+            | MediaCommand::Assign { endpoint: Endpoint::Port(_), .. }
+            | MediaCommand::PlayRingback { .. }
+            | MediaCommand::SendCallerId { .. }
+            | MediaCommand::Detect { .. } => false,
+        };
+        if is_first { Owner::First } else { Owner::Here }
+    }
+
+    /// Gives an endpoint to worker 0, with its sockets.
+    fn give(&mut self, now: Instant, port: u16) {
+        let index = usize::from(port / 2);
+        let Some(first) = &self.place.first else { return };
+        let (Some(Some(pair)), Some(endpoint)) = (self.pairs.get(index), self.engine.give(now, port)) else {
+            return;
+        };
+        let pair = pair.clone();
+        unwatch(&self.epoll, &pair);
+        self.given.insert(port, endpoint.call());
+        first.put(EngineCommand::Take { endpoint, pair: pair.clone() });
+        self.pairs[index] = None;
+        // It comes back when its call is over.
+        self.idle_pairs.insert(port, Arc::downgrade(&pair));
+    }
+
+    /// Takes an endpoint of another worker.
+    fn take(&mut self, now: Instant, endpoint: Handover, pair: Arc<Pair>) {
+        watch(&self.epoll, &pair);
+        let index = usize::from(pair.port / 2);
+        self.pairs[index] = Some(pair);
+        self.engine.take(now, endpoint);
     }
 
     fn open(&mut self, now: Instant, call: CallId, pairs: Vec<Arc<Pair>>) {
@@ -198,23 +276,28 @@ impl Worker {
     fn perform(&mut self, received: &[u8]) {
         perform(&mut self.out, &self.pairs, &mut self.tell, &self.recorder, received);
         for port in self.out.closed.drain(..) {
-            if let Some(pair) = self.pairs.get_mut(usize::from(port / 2)).and_then(Option::take) {
+            let Some(pair) = self.pairs.get_mut(usize::from(port / 2)).and_then(Option::take) else {
+                continue;
+            };
+            if pair.worker == self.place.number {
                 self.idle_pairs.insert(port, Arc::downgrade(&pair));
+            } else if let Some(home) = self.place.epolls.get(pair.worker) {
+                // Its own worker watches it again, and throws away what comes.
+                unwatch(&self.epoll, &pair);
+                watch(home, &pair);
             }
         }
     }
 
-    /// RTP came to this port: usually one packet, under load a batch.
+    /// RTP came to this port. One packet is taken: a call has one every 20 ms, and if more wait, epoll says so again. To ask
+    /// for several at once costs each of them a second look at an empty queue.
     fn rtp(&mut self, now: Instant, port: u16) {
         let Some(Some(pair)) = self.pairs.get(usize::from(port / 2)) else { return self.unmatched(port) };
-        let mut sources = [(0usize, SocketAddr::from(([0, 0, 0, 0], 0))); BATCH];
-        let n = receive(pair, &mut self.buffers, &mut self.headers, &mut sources);
-        for (buffer, (len, from)) in self.buffers.iter_mut().zip(&sources[..n]) {
-            self.out.clear();
-            let packet = Datagram { buffer: &mut buffer[..], len: *len };
-            self.engine.on(now, Input::Packet { port, from: *from, packet }, &mut self.out);
-            perform(&mut self.out, &self.pairs, &mut self.tell, &self.recorder, buffer);
-        }
+        let Ok((len, from)) = pair.rtp.recv_from(&mut self.buffer[..]) else { return };
+        self.out.clear();
+        let packet = Datagram { buffer: &mut self.buffer[..], len };
+        self.engine.on(now, Input::Packet { port, from: canonical(from), packet }, &mut self.out);
+        perform(&mut self.out, &self.pairs, &mut self.tell, &self.recorder, &self.buffer[..]);
     }
 
     /// Something came to a port that no call has.
@@ -226,9 +309,8 @@ impl Worker {
 
     fn rtcp(&mut self, now: Instant, port: u16) {
         let Some(Some(pair)) = self.pairs.get(usize::from(port / 2)) else { return self.unmatched(port) };
-        let buffer = &mut self.buffers[0];
-        if let Ok((len, from)) = pair.rtcp.recv_from(buffer) {
-            let datagram = Datagram { buffer: &mut buffer[..], len };
+        if let Ok((len, from)) = pair.rtcp.recv_from(&mut self.buffer[..]) {
+            let datagram = Datagram { buffer: &mut self.buffer[..], len };
             self.out.clear();
             self.engine.on(now, Input::Rtcp { port, from: canonical(from), datagram }, &mut self.out);
             self.perform(&[]);
@@ -261,37 +343,26 @@ fn perform(
     }
 }
 
-/// Has the thread woken by what comes to these sockets.
-pub(super) fn watch(epoll: &Epoll, pair: &Pair) -> nix::Result<()> {
-    let port = u64::from(pair.port);
-    epoll.add(pair.rtp.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, port))?;
-    epoll.add(pair.rtcp.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, port | RTCP))
+/// Who has what a command is about.
+enum Owner {
+    Here,
+    First,
+    Both,
 }
 
-/// Takes what waits at a socket, at most a batch, with one system call. Answers how many; lengths and sources in `came`.
-fn receive(
-    pair: &Pair,
-    buffers: &mut [[u8; LARGEST]],
-    headers: &mut MultiHeaders<SockaddrStorage>,
-    came: &mut [(usize, SocketAddr); BATCH],
-) -> usize {
-    let mut slices = buffers.iter_mut().map(|b| [IoSliceMut::new(b)]);
-    let mut slices: [_; BATCH] = std::array::from_fn(|_| slices.next().unwrap_or([IoSliceMut::new(&mut [])]));
-    let fd = pair.rtp.as_raw_fd();
-    let Ok(results) = recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) else {
-        return 0;
-    };
-    let mut n = 0;
-    for message in results {
-        let source = message.address.and_then(|a| {
-            let v4 = a.as_sockaddr_in().map(|a| SocketAddr::from(std::net::SocketAddrV4::from(*a)));
-            v4.or_else(|| a.as_sockaddr_in6().map(|a| SocketAddr::from(std::net::SocketAddrV6::from(*a))))
-        });
-        // One without an address is nobody's.
-        came[n] = source.map_or(came[n], |source| (message.bytes, canonical(source)));
-        n += 1;
+/// Has the worker woken by what comes to these sockets.
+pub(super) fn watch(epoll: &Epoll, pair: &Pair) {
+    let port = u64::from(pair.port);
+    let rtp = epoll.add(pair.rtp.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, port));
+    let rtcp = epoll.add(pair.rtcp.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, port | RTCP));
+    if let Err(e) = rtp.and(rtcp) {
+        crate::logging::warn_counted("rtp-watch", || format!("cannot watch RTP port {port}: {e}"));
     }
-    n
+}
+
+fn unwatch(epoll: &Epoll, pair: &Pair) {
+    let _ = epoll.delete(pair.rtp.as_fd());
+    let _ = epoll.delete(pair.rtcp.as_fd());
 }
 
 /// An IPv4 address that came by an IPv6 socket, as IPv4.

@@ -53,7 +53,8 @@ pub(super) struct Recordings {
     open: HashMap<CallId, Recording>,
 }
 
-struct Recording {
+/// One of them.
+pub(super) struct Recording {
     endpoints: [Endpoint; 2],
     clock: Clock,
 }
@@ -83,6 +84,16 @@ impl Recordings {
         };
         self.open.insert(call, Recording { endpoints, clock });
         out.push(RecordingOutput::Begin { call, file });
+    }
+
+    /// A call is recorded by another engine from now on.
+    pub fn give(&mut self, call: CallId) -> Option<Recording> {
+        self.open.remove(&call)
+    }
+
+    /// Goes on with what another engine began.
+    pub fn take(&mut self, call: CallId, recording: Recording) {
+        self.open.insert(call, recording);
     }
 
     /// Is nothing being recorded?

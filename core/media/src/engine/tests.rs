@@ -457,3 +457,48 @@ fn a_board_that_goes_leaves_a_mixer_by_ticks() {
     bench.run(1_000);
     check(bench.phone_hears(0), [false, true, false, false]);
 }
+
+#[test]
+fn an_endpoint_goes_to_another_engine_and_its_peer_notices_nothing() {
+    let (mut one, mut two) = (Bench::new(&[Law::A, Law::A]), Bench::new(&[]));
+    let members = [0, 1].map(|n| Endpoint::Rtp(PORTS[n]));
+    one.bridge(&members);
+    one.command(MediaCommand::Record {
+        call: CALL,
+        a: members[0].clone(),
+        b: members[1].clone(),
+        file: "a.wav".to_owned(),
+    });
+    one.run(1_000);
+    // The bridge is there before its second member has come.
+    let first = one.engine.give(one.now, PORTS[0]).expect("it has that port");
+    assert_eq!(first.call(), CALL);
+    assert!(one.engine.give(one.now, PORTS[0]).is_none(), "it is gone");
+    two.engine.take(one.now, first);
+    two.bridge(&members);
+    let second = one.engine.give(one.now, PORTS[1]).expect("it has that port");
+    two.engine.take(one.now, second);
+    assert!(one.engine.is_idle(), "nothing is left behind");
+    (two.now, two.ms, two.phones) = (one.now, one.ms, std::mem::take(&mut one.phones));
+    two.run(1_000);
+    check(two.phone_hears(0), [false, true, false, false]);
+    check(two.phone_hears(1), [true, false, false, false]);
+    for phone in &two.phones {
+        assert!(phone.packets.len() >= 99, "{}", phone.packets.len());
+        for pair in phone.packets.windows(2) {
+            assert_eq!(
+                (pair[1].ssrc, pair[1].seq),
+                (pair[0].ssrc, pair[0].seq.wrapping_add(1)),
+                "one stream"
+            );
+        }
+    }
+    two.command(MediaCommand::Close { call: CALL });
+    let frames = |bench: &Bench| {
+        bench.recordings.iter().filter(|output| matches!(output, RecordingOutput::Frame { .. })).count()
+    };
+    let (before, after) = (frames(&one), frames(&two));
+    assert!((98..=102).contains(&(before + after)) && after > 40, "{before} and {after} frames of 20 ms");
+    assert!(matches!(two.recordings.last(), Some(RecordingOutput::End { call: CALL })));
+    assert!(two.engine.is_idle());
+}
