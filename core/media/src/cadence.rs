@@ -23,6 +23,9 @@ pub struct CadenceSection {
 
 impl Cadence {
     /// Reads a CadScript.
+    ///
+    /// # Errors
+    /// The place that does not follow the syntax, and what is expected there.
     pub fn parse(script: &str) -> Result<Cadence, ScriptError> {
         let mut c = Cursor::new(script)?;
         let mut sections = Vec::new();

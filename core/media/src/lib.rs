@@ -1,6 +1,7 @@
 //! Sound without IO: SDP, RTP and RTCP, jitter, codecs, tones, DTMF, caller ID.
 //!
 //! Pure: no clock, no socket, no thread. Samples are `i16`, 8,000 a second unless said otherwise.
+#![warn(clippy::missing_errors_doc)]
 
 // What both sides say about sound.
 pub mod negotiate;

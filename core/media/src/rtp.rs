@@ -49,6 +49,9 @@ pub struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// Reads a packet; CSRC list, extension and padding are checked and passed over.
+    ///
+    /// # Errors
+    /// It is cut short, not version 2, or its padding is impossible.
     pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, RtpError> {
         let [b0, b1, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *bytes else {
             return Err(RtpError::Short);

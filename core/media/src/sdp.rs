@@ -137,6 +137,9 @@ pub struct Payload {
 
 impl Sdp {
     /// Reads a body.
+    ///
+    /// # Errors
+    /// It does not begin with `v=0`, or is longer than is read.
     pub fn parse(body: &[u8]) -> Result<Sdp, SdpError> {
         read::parse(body)
     }

@@ -82,6 +82,9 @@ pub struct Segment {
 
 impl Tone {
     /// Reads a ToneScript.
+    ///
+    /// # Errors
+    /// The place that does not follow the syntax, and what is expected there.
     pub fn parse(script: &str) -> Result<Tone, ScriptError> {
         Ok(Tone { script: Arc::new(parse(script)?) })
     }
@@ -156,6 +159,9 @@ pub struct ToneMatch {
 
 impl ToneMatch {
     /// Reads a disconnect tone.
+    ///
+    /// # Errors
+    /// The place that does not follow the syntax, and what is expected there.
     pub fn parse(script: &str) -> Result<ToneMatch, ScriptError> {
         let parts = parse(script)?;
         let after_semicolon = script.find(';').map_or(0, |at| at + 1);

@@ -51,6 +51,9 @@ pub struct Wav {
 
 impl Wav {
     /// Reads a file. A data chunk whose length is wrong (recorders that were killed leave 0 or −1) is read to the end.
+    ///
+    /// # Errors
+    /// It is not WAV, larger than 64 MiB, cut short, or in a format that is not read.
     pub fn parse(bytes: &[u8]) -> Result<Wav, WavError> {
         if bytes.len() > MAX_BYTES {
             return Err(WavError::TooLarge);
