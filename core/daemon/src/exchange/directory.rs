@@ -19,6 +19,7 @@ use ringtrip_exchange::overload::Admitter;
 use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaEvent, Post};
 use ringtrip_exchange::prompt;
 use ringtrip_exchange::supervise::{Decision, Ending, Exit, Rule, Supervisor};
+use ringtrip_media::engine::MediaCommand;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, CallId, GatewayId, Ids, LegId, LineId};
 use ringtrip_model::party::Cause;
@@ -189,7 +190,17 @@ impl Directory {
             }
             Post::Sip(ask) => self.to_desk(DeskInput::Ask(ask)),
             Post::Board { port, cmd } => boards::command(self, &port, cmd),
-            Post::Media(command) => self.0.media.send(command),
+            Post::Media(mut command) => {
+                if let MediaCommand::SetParameters { parameters, .. } = &mut command {
+                    // Packets go out a little faster where the kernel would choose this address by itself.
+                    let (net, remote) = (self.0.net.borrow(), parameters.remote.ip());
+                    let is_not_first = |local: &IpAddr| {
+                        net.as_ref().is_some_and(|net| net.is_not_first_choice(*local, remote))
+                    };
+                    parameters.local = parameters.local.filter(is_not_first);
+                }
+                self.0.media.send(command);
+            }
             Post::Keep(cdr) => self.keep(cdr),
             Post::Tell(event) => self.tell(event),
         }

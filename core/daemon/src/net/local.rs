@@ -78,7 +78,7 @@ impl Sources {
 }
 
 /// The address that the kernel would send from; a connected UDP socket sends nothing.
-pub(crate) fn towards(remote: IpAddr) -> io::Result<IpAddr> {
+fn towards(remote: IpAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match remote {
         IpAddr::V4(_) => [0, 0, 0, 0].into(),
         IpAddr::V6(_) => [0u16; 8].into(),
@@ -86,11 +86,6 @@ pub(crate) fn towards(remote: IpAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
     socket.connect(SocketAddr::new(remote, 9))?;
     Ok(socket.local_addr()?.ip())
-}
-
-/// Would the kernel send to this peer from another address of ours?
-pub(crate) fn is_not_first_choice(local: IpAddr, remote: IpAddr) -> bool {
-    local.is_ipv4() == remote.is_ipv4() && towards(remote).is_ok_and(|ip| ip != local)
 }
 
 /// Sends from this address of ours, on a socket that is bound to all.

@@ -20,7 +20,7 @@ use ringtrip_sip::message::Message;
 use ringtrip_sip::nat;
 
 pub use self::local::Interfaces;
-pub(crate) use self::local::{is_not_first_choice, send_from};
+pub(crate) use self::local::send_from;
 pub use self::watch::watch;
 use crate::panics::vital_task;
 
@@ -172,6 +172,13 @@ impl Net {
             return Some(flow.local);
         }
         self.flow_to(flow.transport, flow.remote).map(|flow| flow.local)
+    }
+
+    /// Would the kernel send to this peer from another address of ours than this?
+    pub fn is_not_first_choice(&self, local: IpAddr, remote: IpAddr) -> bool {
+        let remote = remote.to_canonical();
+        let first = self.inner.sources.towards(Instant::now(), remote);
+        local.is_ipv4() == remote.is_ipv4() && first.is_some_and(|ip| ip != local)
     }
 
     /// The interfaces as last looked at.
