@@ -2,7 +2,7 @@
 
 use ringtrip_media::sound::Codec;
 use ringtrip_model::board::BoardEvent;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_testkit::sound::level_of;
 use ringtrip_testkit::{World, expect};
 
@@ -106,7 +106,7 @@ fn three_phones_and_a_telephone_hear_one_another_and_not_themselves() {
     world.phone("201").hang_up();
     world.run(2_000);
     for cdr in world.records() {
-        assert_eq!((cdr.cause, cdr.ended_by), (Some(Cause::Normal), Some('a')), "{cdr:?}");
+        assert_eq!((cdr.cause, cdr.ended_by), (Some(Cause::Normal), Some(EndedBy::Caller)), "{cdr:?}");
         let figures = cdr.a.expect("the party's end was measured");
         assert!(figures.received > 90 && figures.sent > 40, "{figures:?}");
     }

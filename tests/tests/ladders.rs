@@ -7,7 +7,7 @@ use ringtrip_config::{Config, HostPort, Inbound, LineKind, RingThrough};
 use ringtrip_dialplan::Plan;
 use ringtrip_exchange::route::Target;
 use ringtrip_model::board::BoardEvent;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
@@ -21,8 +21,8 @@ fn clean(mut world: World) -> World {
     world
 }
 
-/// The cause and side of the only call.
-fn verdict(world: &World) -> (Option<Cause>, Option<char>) {
+/// Why the only call ended, and who ended it.
+fn verdict(world: &World) -> (Option<Cause>, Option<EndedBy>) {
     let last = world.cdrs.values().last().expect("a record");
     (last.cause, last.ended_by)
 }
@@ -43,7 +43,7 @@ fn extension_to_extension() {
     world.phone("201").hang_up();
     world.run(2_000);
     expect("extension-to-extension", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('a')));
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some(EndedBy::Caller)));
     clean(world);
 }
 
@@ -54,7 +54,7 @@ fn busy() {
     world.phone("201").dial("202");
     world.run(2_000);
     expect("busy", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Busy), Some('x')));
+    assert_eq!(verdict(&world), (Some(Cause::Busy), Some(EndedBy::Exchange)));
     let record = world.cdrs.values().last().expect("a record");
     assert_eq!((record.target.as_str(), record.sent.as_str()), ("202", "202"), "who was tried last");
     clean(world);
@@ -66,7 +66,7 @@ fn declined() {
     world.phone("202").manners(Manners::Decline);
     world.phone("201").dial("202");
     world.run(2_000);
-    assert_eq!(verdict(&world), (Some(Cause::Declined), Some('x')));
+    assert_eq!(verdict(&world), (Some(Cause::Declined), Some(EndedBy::Exchange)));
     assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("refused 603"));
     clean(world);
 }
@@ -78,7 +78,7 @@ fn no_answer() {
     world.phone("201").dial("202");
     world.run(70_000);
     expect("no-answer", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::NoAnswer), Some('x')));
+    assert_eq!(verdict(&world), (Some(Cause::NoAnswer), Some(EndedBy::Exchange)));
     clean(world);
 }
 
@@ -87,7 +87,7 @@ fn nobody_registered() {
     let mut world = phones(&["201"]);
     world.phone("201").dial("202");
     world.run(2_000);
-    assert_eq!(verdict(&world), (Some(Cause::Unregistered), Some('x')));
+    assert_eq!(verdict(&world), (Some(Cause::Unregistered), Some(EndedBy::Exchange)));
     assert_eq!(world.phone("201").diary.last().map(String::as_str), Some("refused 480"));
     clean(world);
 }
@@ -101,7 +101,7 @@ fn cancel() {
     world.phone("201").hang_up();
     world.run(2_000);
     expect("cancel", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Cancelled), Some('a')));
+    assert_eq!(verdict(&world), (Some(Cause::Cancelled), Some(EndedBy::Caller)));
     clean(world);
 }
 
@@ -160,7 +160,7 @@ fn telephone_to_extension() {
     world.board("fxs1", BoardEvent::OnHook);
     world.run(2_000);
     expect("telephone-to-extension", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('a')));
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some(EndedBy::Caller)));
     clean(world);
 }
 
@@ -173,7 +173,7 @@ fn extension_to_landline() {
     world.board("fxo1", BoardEvent::Cpc);
     world.run(3_000);
     expect("extension-to-landline", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Cpc), Some('b')));
+    assert_eq!(verdict(&world), (Some(Cause::Cpc), Some(EndedBy::Called)));
     clean(world);
 }
 
@@ -209,7 +209,7 @@ fn gateway_out_with_digest() {
     world.phone("acme").hang_up();
     world.run(2_000);
     expect("gateway-out-with-digest", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('b')));
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some(EndedBy::Called)));
     clean(world);
 }
 
@@ -423,7 +423,7 @@ fn click_to_dial_rings_the_operator_first() {
     world.phone("202").hang_up();
     world.run(1_000);
     expect("click-to-dial", world.ladder());
-    assert_eq!(verdict(&world), (Some(Cause::Normal), Some('b')));
+    assert_eq!(verdict(&world), (Some(Cause::Normal), Some(EndedBy::Called)));
     clean(world);
 }
 
@@ -436,7 +436,7 @@ fn a_panic_clears_the_legs() {
     world.run(2_000);
     expect("panic", world.ladder());
     assert!(world.phone("201").is_idle() && world.phone("202").is_idle());
-    assert_eq!(verdict(&world), (Some(Cause::SystemFailure), Some('x')));
+    assert_eq!(verdict(&world), (Some(Cause::SystemFailure), Some(EndedBy::Exchange)));
     clean(world);
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ringtrip_model::board::BoardEvent;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_testkit::sound::{cadence, is_tone, level, level_of};
 use ringtrip_testkit::{Manners, Weather, World, expect};
 
@@ -67,7 +67,7 @@ fn a_telephone_hears_and_is_heard() {
     world.board("fxs1", BoardEvent::OnHook);
     world.run(1_000);
     let record = world.cdrs.values().last().expect("a record");
-    assert_eq!((record.cause, record.ended_by), (Some(Cause::Normal), Some('a')));
+    assert_eq!((record.cause, record.ended_by), (Some(Cause::Normal), Some(EndedBy::Caller)));
     let figures = record.b.expect("the phone's end was measured");
     assert!(figures.received > 300 && figures.lost == 0, "{figures:?}");
     expect("sound", world.ladder());

@@ -3,7 +3,7 @@
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_media::sound::Direction;
 use ringtrip_model::board::BoardEvent;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_testkit::{Manners, World, expect};
 
 /// Runs out every timer of SIP and looks that nothing is left.
@@ -80,7 +80,10 @@ fn blind() {
     assert!(world.phone("202").is_idle(), "{}", world.ladder());
     expect("transfer-blind", world.ladder());
     let cdr = first(&world);
-    assert_eq!((cdr.cause, cdr.ended_by, cdr.target.as_str()), (Some(Cause::Normal), Some('b'), "202"));
+    assert_eq!(
+        (cdr.cause, cdr.ended_by, cdr.target.as_str()),
+        (Some(Cause::Normal), Some(EndedBy::Called), "202")
+    );
     clean(world);
 }
 
@@ -96,7 +99,7 @@ fn blind_by_the_called_party_who_does_not_wait() {
     assert_eq!(parties(&first(&world)), [("201", true), ("202", false), ("203", true)]);
     world.phone("201").hang_up();
     world.run(1_000);
-    assert_eq!(first(&world).ended_by, Some('a'));
+    assert_eq!(first(&world).ended_by, Some(EndedBy::Caller));
     clean(world);
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::post::RtpStats;
 use crate::route::{Provenance, Quote};
 use ringtrip_model::ids::{CallId, LegId};
-use ringtrip_model::party::{CallerId, Cause, Digits, Source};
+use ringtrip_model::party::{CallerId, Cause, Digits, EndedBy, Source};
 
 /// A call detail record. The store replaces the record of the same call by the newer one.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,8 @@ pub struct Cdr {
     pub ended_after: Option<u64>,
     /// Why it ended; `None` while it lives.
     pub cause: Option<Cause>,
-    /// Which side ended it: 'a' the caller, 'b' the called, 'x' the exchange.
-    pub ended_by: Option<char>,
+    /// Who ended it; `None` while it lives.
+    pub ended_by: Option<EndedBy>,
     /// Was it an emergency call?
     pub emergency: bool,
     /// Who decided the route.

@@ -2,7 +2,7 @@
 //! name and the fields that the API shows.
 
 use crate::ids::{BoardId, CallId, ExtId, GatewayId, LegId, LineId};
-use crate::party::Cause;
+use crate::party::{Cause, EndedBy};
 
 /// Something that a person who watches wants to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Event {
     /// The call was answered.
     CallAnswered { call: CallId, leg: LegId, target: String },
     /// The call ended.
-    CallEnded { call: CallId, cause: Cause, by: char },
+    CallEnded { call: CallId, cause: Cause, by: EndedBy },
     /// A call was handed on: `by` is out of it and `to` is in it.
     CallTransferred { call: CallId, by: String, to: String },
     /// A key was passed on within a call.
@@ -138,6 +138,7 @@ as_field! {
     u32 => |v| Field::Number(i64::from(*v));
     u64 => |v| Field::Number(i64::try_from(*v).unwrap_or(i64::MAX));
     Cause => |v| Field::Text(v.word().to_owned());
+    EndedBy => |v| Field::Text(v.word().to_owned());
     CallId => |v| Field::Text(v.to_string());
     LegId => |v| Field::Text(v.to_string());
     ExtId => |v| Field::Text(v.to_string());

@@ -116,6 +116,46 @@ pub struct CallerId {
     pub private: bool,
 }
 
+/// A side of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Who called.
+    Caller,
+    /// Who was called, and whoever took that place.
+    Called,
+}
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    /// The caller.
+    Caller,
+    /// The called party.
+    Called,
+    /// The exchange: no target answered, a limit was reached, a part failed, or an operator asked for it.
+    Exchange,
+}
+
+impl EndedBy {
+    /// The word used in CDRs, events and the API; never changes once released.
+    pub fn word(self) -> &'static str {
+        match self {
+            EndedBy::Caller => "a",
+            EndedBy::Called => "b",
+            EndedBy::Exchange => "x",
+        }
+    }
+}
+
+impl From<Side> for EndedBy {
+    fn from(side: Side) -> EndedBy {
+        match side {
+            Side::Caller => EndedBy::Caller,
+            Side::Called => EndedBy::Called,
+        }
+    }
+}
+
 /// Why a leg or a call ended: Q.850 cause values with what the landline saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::index::{Index, put_without_flush};
-use super::record::{CallerRecord, CdrRecord, ProvenanceRecord, SourceRecord};
+use super::record::{CallerRecord, CdrRecord, EndedByRecord, ProvenanceRecord, SourceRecord};
 use super::{Store, StoreError, StoreOptions, sha256_hex};
 
 /// How to write.
@@ -117,7 +117,7 @@ pub fn sample(call: u64, closed: bool) -> CdrRecord {
         answered_after_us: Some(2_000_000 + call % 1_000_000),
         ended_after_us: closed.then_some(60_000_000 + call % 9_000_000),
         cause: closed.then(|| "normal".to_owned()),
-        ended_by: closed.then_some('a'),
+        ended_by: closed.then_some(EndedByRecord::Caller),
         emergency: false,
         provenance: ProvenanceRecord {
             alternative: Some("0xxxxxxxxx".to_owned()),

@@ -5,7 +5,7 @@ use ringtrip_exchange::cdr::{Cdr, Cost, Failed, Party};
 use ringtrip_exchange::post::RtpStats;
 use ringtrip_exchange::route::{Quote, Step};
 use ringtrip_model::ids::CallId;
-use ringtrip_model::party::{Cause, Source};
+use ringtrip_model::party::{Cause, EndedBy, Source};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -80,7 +80,8 @@ pub struct CdrRecord {
     /// Why it ended; null while it lives.
     pub cause: Option<String>,
     /// Which side ended it: `a` the caller, `b` the called, `x` the exchange.
-    pub ended_by: Option<char>,
+    #[schema(value_type = Option<char>)]
+    pub ended_by: Option<EndedByRecord>,
     /// Was it an emergency call?
     pub emergency: bool,
     /// Who decided the route.
@@ -101,6 +102,20 @@ pub struct CdrRecord {
     pub a: Option<FiguresRecord>,
     /// Statistics of the called end.
     pub b: Option<FiguresRecord>,
+}
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndedByRecord {
+    /// The caller.
+    #[serde(rename = "a")]
+    Caller,
+    /// The called party.
+    #[serde(rename = "b")]
+    Called,
+    /// The exchange.
+    #[serde(rename = "x")]
+    Exchange,
 }
 
 /// Somebody who talked in a call.
@@ -340,7 +355,7 @@ impl From<&Cdr> for CdrRecord {
             answered_after_us: cdr.answered_after,
             ended_after_us: cdr.ended_after,
             cause: cdr.cause.map(|c| c.word().to_owned()),
-            ended_by: cdr.ended_by,
+            ended_by: cdr.ended_by.map(EndedByRecord::from),
             emergency: cdr.emergency,
             provenance: ProvenanceRecord {
                 alternative: cdr.provenance.alternative.as_deref().map(secrets::hide_in_plan),
@@ -378,7 +393,17 @@ impl CdrRecord {
             party.left_after_us = self.ended_after_us;
         }
         self.cause = Some(Cause::SystemFailure.word().to_owned());
-        self.ended_by = Some('x');
+        self.ended_by = Some(EndedByRecord::Exchange);
+    }
+}
+
+impl From<EndedBy> for EndedByRecord {
+    fn from(by: EndedBy) -> EndedByRecord {
+        match by {
+            EndedBy::Caller => EndedByRecord::Caller,
+            EndedBy::Called => EndedByRecord::Called,
+            EndedBy::Exchange => EndedByRecord::Exchange,
+        }
     }
 }
 
@@ -477,10 +502,20 @@ mod tests {
         let record: CdrRecord = serde_json::from_str(OLD).expect("an old record");
         assert_eq!((record.carrier.as_str(), &record.pin, &record.cost), ("", &None, &None));
         assert_eq!((&record.quote, &record.recording), (&None, &None));
+        assert_eq!(record.ended_by, Some(EndedByRecord::Called));
         assert_eq!(record.provenance.steps, []);
         let again: CdrRecord =
             serde_json::from_str(&serde_json::to_string(&record).expect("JSON")).expect("the same again");
         assert_eq!(again, record);
+    }
+
+    /// What is stored and what the API shows is what events show.
+    #[test]
+    fn who_ended_a_call_is_one_letter() {
+        for by in [EndedBy::Caller, EndedBy::Called, EndedBy::Exchange] {
+            let json = serde_json::to_value(EndedByRecord::from(by)).expect("JSON");
+            assert_eq!(json, by.word());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{CallerId, Digits, Source};
 
 use super::crash_test::sample;
-use super::record::Kind;
+use super::record::{EndedByRecord, Kind};
 use super::*;
 
 /// A store in its own folder, with small segments, and the news it told.
@@ -155,7 +155,10 @@ fn calls_that_died_with_the_process_are_closed_at_the_next_start() {
     let store = bench.open();
     let unfinished = store.cdr(1).unwrap();
     assert_eq!(store.unfinished(), 1);
-    assert_eq!((unfinished.cause.as_deref(), unfinished.ended_by), (Some("system-failure"), Some('x')));
+    assert_eq!(
+        (unfinished.cause.as_deref(), unfinished.ended_by),
+        (Some("system-failure"), Some(EndedByRecord::Exchange))
+    );
     assert!(unfinished.ended_after_us >= unfinished.answered_after_us);
     assert_eq!(store.cdr(2).unwrap(), sample(2, true));
     store.close();

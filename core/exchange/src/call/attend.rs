@@ -22,7 +22,7 @@ use crate::post::{Endpoint, MediaCommand, Post};
 use crate::prompt;
 use crate::route::{Keys, Prelude, Question, Stage, Verdict, Wanted};
 use ringtrip_model::event::Event;
-use ringtrip_model::party::{Cause, Digits, Key, Source};
+use ringtrip_model::party::{Cause, Digits, EndedBy, Key, Source};
 
 /// What is done before the first stage.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Call {
     /// Asks the caller for something.
     pub(super) fn ask(&mut self, now: Instant, question: Question, out: &mut Vec<Post>) {
         if self.questions >= MOST_QUESTIONS {
-            return self.finish(now, Cause::Barred, 'x', out);
+            return self.finish(now, Cause::Barred, EndedBy::Exchange, out);
         }
         self.ask_again(now, Asked { question, tries: 0 }, None, out);
     }
@@ -152,7 +152,7 @@ impl Call {
     fn ask_again(&mut self, now: Instant, asked: Asked, wrong: Option<&str>, out: &mut Vec<Post>) {
         self.questions = self.questions.saturating_add(1);
         let Some(end) = self.attend(now, Ear::Talk, out) else {
-            return self.finish(now, Cause::Incompatible, 'x', out);
+            return self.finish(now, Cause::Incompatible, EndedBy::Exchange, out);
         };
         if let (Endpoint::Rtp(port), false) = (&end, self.speaks_events(self.a)) {
             out.push(Post::Media(MediaCommand::DetectDtmf { port: *port, on: true }));
@@ -311,7 +311,7 @@ impl Call {
         }
         match wrong {
             Some(prompt) => self.say_and_finish(now, cause, prompt, out),
-            None => self.finish(now, cause, 'x', out),
+            None => self.finish(now, cause, EndedBy::Exchange, out),
         }
     }
 
@@ -333,9 +333,10 @@ impl Call {
             Some(end) => {
                 let prompt = prompt.to_owned();
                 out.push(Post::Media(MediaCommand::PlayPrompt { call: self.id(), endpoint: end, prompt }));
-                self.state = State::Saying { until: now + REASON_WAIT, cause, by: 'x', talked: None };
+                self.state =
+                    State::Saying { until: now + REASON_WAIT, cause, by: EndedBy::Exchange, talked: None };
             }
-            None => self.finish(now, cause, 'x', out),
+            None => self.finish(now, cause, EndedBy::Exchange, out),
         }
     }
 
@@ -358,14 +359,17 @@ impl Call {
             return self.say_and_finish(now, cause, prompt::TOO_EXPENSIVE, out);
         }
         if !answered {
-            return self.finish(now, cause, 'x', out);
+            return self.finish(now, cause, EndedBy::Exchange, out);
         }
         match cause {
             Cause::Busy | Cause::Declined | Cause::NoAnswer => {
-                let Some(end) = self.end_of(self.a) else { return self.finish(now, cause, 'x', out) };
+                let Some(end) = self.end_of(self.a) else {
+                    return self.finish(now, cause, EndedBy::Exchange, out);
+                };
                 let tone = self.setup.busy.clone();
                 out.push(Post::Media(MediaCommand::PlayTone { endpoint: end, tone }));
-                self.state = State::Saying { until: now + BUSY_TONE, cause, by: 'x', talked: None };
+                self.state =
+                    State::Saying { until: now + BUSY_TONE, cause, by: EndedBy::Exchange, talked: None };
             }
             Cause::Barred => self.say_and_finish(now, cause, prompt::NOT_ALLOWED, out),
             Cause::Congestion => self.say_and_finish(now, cause, prompt::CONGESTION, out),
@@ -377,7 +381,7 @@ impl Call {
     pub(super) fn give_up_silently(&mut self, now: Instant, cause: Cause, out: &mut Vec<Post>) {
         match self.hunts_for_transfer() {
             true => self.transfer_failed(now, cause, out),
-            false => self.finish(now, cause, 'x', out),
+            false => self.finish(now, cause, EndedBy::Exchange, out),
         }
     }
 
@@ -392,7 +396,7 @@ impl Call {
             State::Hunting(_) | State::Before(_) => None,
             State::Saying { .. } | State::Closing { .. } | State::Over => return,
             State::Summoning { .. } | State::Routing { .. } | State::Asking(_) => {
-                return self.finish(now, Cause::Spent, 'x', out);
+                return self.finish(now, Cause::Spent, EndedBy::Exchange, out);
             }
         };
         for n in self.living(|l| l.id != self.a) {

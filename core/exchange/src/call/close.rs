@@ -14,11 +14,11 @@ use crate::post::{Endpoint, MediaCommand, Post, RtpStats};
 use crate::route::Quote;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::LegId;
-use ringtrip_model::party::Cause;
+use ringtrip_model::party::{Cause, EndedBy};
 
 impl Call {
-    /// Ends the call. `by`: 'a' the caller, 'b' the called, 'x' the exchange.
-    pub(super) fn finish(&mut self, now: Instant, cause: Cause, by: char, out: &mut Vec<Post>) {
+    /// Ends the call.
+    pub(super) fn finish(&mut self, now: Instant, cause: Cause, by: EndedBy, out: &mut Vec<Post>) {
         let talked = match &self.state {
             State::Closing { .. } | State::Over => return,
             State::Saying { talked, .. } => *talked,
@@ -44,7 +44,7 @@ impl Call {
         now: Instant,
         talked: Instant,
         cause: Cause,
-        by: char,
+        by: EndedBy,
         out: &mut Vec<Post>,
     ) {
         self.cdr.ended_after = Some(self.age(now));

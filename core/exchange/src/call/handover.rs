@@ -96,7 +96,7 @@ impl Call {
         self.party_leaves(now, other);
         self.disconnect(out);
         self.path.lost(other);
-        let side = self.side(by);
+        let side = self.side(by).into();
         let moved = MovedLeg { leg: Box::new(self.legs.remove(at)), name };
         self.moved.push(other);
         // Whoever looks for the leg after this finds it where it will be by then.

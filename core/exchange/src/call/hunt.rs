@@ -19,7 +19,7 @@ use crate::route::{Attempt, Found, Provenance, Stage, Target};
 use ringtrip_config::{Config, Rule};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{ExtId, LegId, LineId};
-use ringtrip_model::party::{Cause, Source};
+use ringtrip_model::party::{Cause, Side, Source};
 
 /// What is left to try, and how it went so far.
 #[derive(Debug)]
@@ -305,7 +305,7 @@ impl Call {
                         referred_by: referred_by.clone(),
                         prepared: attempt.prepared.clone(),
                     };
-                    self.place(now, leg, placement, 1, Some(Arc::clone(&attempt)), out);
+                    self.place(now, leg, placement, Side::Called, Some(Arc::clone(&attempt)), out);
                 }
             }
             none => {

@@ -16,7 +16,7 @@ use crate::leg::{LegCmd, LegEvent, Placement, Random};
 use crate::post::{Endpoint, LineInput, Post};
 use crate::route::{Attempt, Credentials, Found, HeaderName, Target};
 use ringtrip_model::ids::{ExtId, LegId, LineId};
-use ringtrip_model::party::{Cause, Source};
+use ringtrip_model::party::{Cause, Side, Source};
 
 /// One leg.
 #[derive(Debug)]
@@ -76,13 +76,13 @@ impl Call {
         self.legs.iter_mut().find(|l| l.id == n)
     }
 
-    /// Places a leg. `side` is the media port: 0 the caller's, 1 the called side's.
+    /// Places a leg on a side of the call, whose media port it takes.
     pub(super) fn place(
         &mut self,
         now: Instant,
         found: Found,
         placement: Placement,
-        side: usize,
+        side: Side,
         attempt: Option<Arc<Attempt>>,
         out: &mut Vec<Post>,
     ) {
@@ -126,7 +126,7 @@ impl Call {
         };
         let port = matches!(kind, Kind::Sip(_)).then(|| self.port_of(side));
         self.add(now, id, kind, port, name, carrier, attempt);
-        if side == 1 {
+        if side == Side::Called {
             // Unless somebody answers, the record names who was tried last.
             self.note_target(id);
         }
@@ -144,11 +144,11 @@ impl Call {
         }
     }
 
-    /// The media port of a new leg: 0 the caller's side, 1 the called side. Where a target is looked for in a call that
+    /// The media port of a new leg. Where a target is looked for in a call that
     /// stands, it is the one that the party that waits does not have.
-    fn port_of(&self, side: usize) -> u16 {
+    fn port_of(&self, side: Side) -> u16 {
         let waits = self.leg(self.a).and_then(|l| l.port);
-        let callers = side == 0 || waits == Some(self.ports[1]);
+        let callers = side == Side::Caller || waits == Some(self.ports[1]);
         self.ports[usize::from(!callers)]
     }
 
@@ -160,10 +160,10 @@ impl Call {
         }
     }
 
-    /// Which side of the call a leg is, for the record: 'a' whoever called, 'b' everybody else.
-    pub(super) fn side(&self, n: LegId) -> char {
+    /// Which side of the call a leg is on.
+    pub(super) fn side(&self, n: LegId) -> Side {
         let caller = self.legs.iter().any(|l| l.id == n && l.attempt.is_none());
-        if caller { 'a' } else { 'b' }
+        if caller { Side::Caller } else { Side::Called }
     }
 
     /// The record names this leg as the target.

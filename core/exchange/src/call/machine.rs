@@ -23,7 +23,7 @@ use crate::post::{CallInput, LegInput, MediaCommand, MediaEvent, Post};
 use crate::route::{Found, Keys, Planned, RoutePlan, RouteQuery, Verdict, WallTime, Wanted};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, LegId, LineId};
-use ringtrip_model::party::{CallerId, Cause, Digits, Source};
+use ringtrip_model::party::{CallerId, Cause, Digits, EndedBy, Side, Source};
 
 /// A call. It holds everything by value; a shell hosts it until [`Call::is_over`].
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub(super) enum State {
     /// `hunt`: what an emergency call goes on with when the way that answered breaks.
     Up { b: LegId, until: Option<Instant>, after: Option<Box<After>>, hunt: Option<Box<Hunt>> },
     /// The caller hears why there is no call, or no longer. `talked`: until when two parties talked.
-    Saying { until: Instant, cause: Cause, by: char, talked: Option<Instant> },
+    Saying { until: Instant, cause: Cause, by: EndedBy, talked: Option<Instant> },
     /// Ended. Statistics are awaited for the CDR, and the last transactions of SIP legs.
     Closing { figures: Awaited, legs_by: Instant },
     /// Nothing is left.
@@ -197,7 +197,7 @@ impl Call {
             CallInput::Noted(step) => self.cdr.provenance.steps.push(step),
             CallInput::Media(event) => self.heard(now, event, out),
             CallInput::Hangup(Cause::Spent) => self.spent(now, out),
-            CallInput::Hangup(cause) => self.finish(now, cause, 'x', out),
+            CallInput::Hangup(cause) => self.finish(now, cause, EndedBy::Exchange, out),
             CallInput::Say { prompt } => self.say(prompt, out),
             CallInput::Topology(topology) => self.network_changed(topology, out),
             CallInput::Timeout => self.timeout(now, out),
@@ -290,7 +290,7 @@ impl Call {
         }
         out.push(Post::Media(MediaCommand::Close { call: self.id }));
         if self.cdr.cause.is_none() {
-            self.close_record(now, now, Cause::SystemFailure, 'x', out);
+            self.close_record(now, now, Cause::SystemFailure, EndedBy::Exchange, out);
         }
         out.push(Post::Keep(self.cdr));
     }
@@ -348,10 +348,10 @@ impl Call {
                 referred_by: None,
                 prepared: None,
             };
-            self.place(now, found, placement, 0, None, out);
+            self.place(now, found, placement, Side::Caller, None, out);
         }
         if !self.legs.iter().any(|l| l.stage.lives()) && self.inbox.is_empty() {
-            self.finish(now, Cause::Unregistered, 'x', out);
+            self.finish(now, Cause::Unregistered, EndedBy::Exchange, out);
         }
     }
 
@@ -403,11 +403,13 @@ impl Call {
             self.not_given(now, Cause::SystemFailure, out);
         }
         match &mut self.state {
-            State::Summoning { until } if *until <= now => self.finish(now, Cause::NoAnswer, 'x', out),
+            State::Summoning { until } if *until <= now => {
+                self.finish(now, Cause::NoAnswer, EndedBy::Exchange, out)
+            }
             State::Routing { until, .. } if *until <= now => self.route_is_late(now, out),
             State::Hunting(_) => self.hunt_timeout(now, out),
             State::Up { until: Some(until), .. } if *until <= now => {
-                self.finish(now, Cause::SessionExpired, 'x', out);
+                self.finish(now, Cause::SessionExpired, EndedBy::Exchange, out);
             }
             State::Up { after: Some(_), .. } => self.go_on_after(now, out),
             State::Before(_) | State::Asking(_) | State::Saying { .. } => self.attend_timeout(now, out),
@@ -505,14 +507,14 @@ impl Call {
     fn leg_ended(&mut self, now: Instant, n: LegId, cause: Cause, out: &mut Vec<Post>) {
         match &mut self.state {
             State::Summoning { .. } if !self.legs.iter().any(|l| l.stage.lives()) => {
-                self.finish(now, cause, 'a', out);
+                self.finish(now, cause, EndedBy::Caller, out);
             }
             State::Routing { .. } | State::Before(_) | State::Asking(_) | State::Hunting(_)
                 if n == self.a =>
             {
                 let never_talked = self.cdr.answered_after.is_none();
                 let cause = if cause == Cause::Normal && never_talked { Cause::Cancelled } else { cause };
-                let by = self.side(n);
+                let by = self.side(n).into();
                 self.finish(now, cause, by, out);
             }
             // What was to be said need not be said to the end; the cause stands.
@@ -534,7 +536,7 @@ impl Call {
                 self.help_elsewhere(now, n, cause, hunt, out);
             }
             State::Up { b, .. } if n == self.a || n == *b => {
-                let by = self.side(n);
+                let by = self.side(n).into();
                 self.finish(now, cause, by, out);
             }
             _ => {}

@@ -11,7 +11,7 @@ use crate::leg::LegCmd;
 use crate::post::{Endpoint, MediaCommand, Post};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::LegId;
-use ringtrip_model::party::{Cause, Key, KeyForm};
+use ringtrip_model::party::{Cause, EndedBy, Key, KeyForm};
 
 /// What the media engine was asked for so far.
 #[derive(Debug, Default)]
@@ -223,7 +223,7 @@ impl Call {
         if !matches!(self.state, State::Up { .. }) {
             return;
         }
-        let by = if self.end_of(self.a).as_ref() == Some(end) { 'a' } else { 'b' };
+        let by = if self.end_of(self.a).as_ref() == Some(end) { EndedBy::Caller } else { EndedBy::Called };
         self.finish(now, Cause::MediaTimeout, by, out);
     }
 }

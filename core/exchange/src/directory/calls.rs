@@ -21,7 +21,7 @@ use crate::post::{LineInput, MediaCommand, Post};
 use crate::route::WallTime;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::CallId;
-use ringtrip_model::party::{Cause, Digits, Source};
+use ringtrip_model::party::{Cause, Digits, EndedBy, Source};
 
 /// Calls that may be there for each one that may count: those that have ended wait for the last word of their far ends.
 const LINGERING: usize = 8;
@@ -171,10 +171,10 @@ impl Directory {
                 party.left = cdr.ended_after;
             }
             cdr.cause = Some(Cause::SystemFailure);
-            cdr.ended_by = Some('x');
+            cdr.ended_by = Some(EndedBy::Exchange);
             out.push(Post::Keep(cdr));
         }
-        out.push(Post::Tell(Event::CallEnded { call, cause: Cause::SystemFailure, by: 'x' }));
+        out.push(Post::Tell(Event::CallEnded { call, cause: Cause::SystemFailure, by: EndedBy::Exchange }));
     }
 
     /// A call's record changed. Answers whether the one before was still open.

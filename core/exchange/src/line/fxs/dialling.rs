@@ -16,9 +16,9 @@ use crate::line::words::Disconnect;
 use crate::post::Post;
 use crate::route::Planned;
 use ringtrip_dialplan::{Matcher, Outcome, Step, Timers, Why};
-use ringtrip_model::party::{Digits, Key, Source};
+use ringtrip_model::party::{Digits, Key, Side, Source};
 
-use super::{DialTone, Fxs, KEYS, Side, State, Talk};
+use super::{DialTone, Fxs, KEYS, State, Talk};
 
 /// A number being dialled.
 #[derive(Debug)]

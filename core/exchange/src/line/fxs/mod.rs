@@ -37,7 +37,7 @@ use ringtrip_config::Config;
 use ringtrip_dialplan::Plan;
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use ringtrip_model::ids::LegId;
-use ringtrip_model::party::{CallerId, Cause, Key, KeyForm, Source};
+use ringtrip_model::party::{CallerId, Cause, Key, KeyForm, Side, Source};
 
 use self::dialling::Dialling;
 use self::ladder::Rung;
@@ -104,12 +104,6 @@ struct Talk {
     far: Far,
     emergency: bool,
     keys: Outbox,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Caller,
-    Callee,
 }
 
 impl Fxs {
@@ -395,7 +389,7 @@ impl Fxs {
                 self.wire.say(talk.leg, LegEvent::Ended(Cause::Cancelled), out);
                 self.idle(out)
             }
-            State::Talking(talk) if talk.side == Side::Callee && !delay.is_zero() => {
+            State::Talking(talk) if talk.side == Side::Called && !delay.is_zero() => {
                 self.wire.listen(DetectorConfig::default(), out);
                 State::HungUp { talk, until: now + delay }
             }

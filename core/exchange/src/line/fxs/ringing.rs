@@ -17,9 +17,9 @@ use crate::post::{MediaCommand, Post};
 use ringtrip_config::{CallerIdMethod, FskStandard};
 use ringtrip_model::board::{BoardCmd, Polarity};
 use ringtrip_model::ids::LegId;
-use ringtrip_model::party::{CallerId, Cause};
+use ringtrip_model::party::{CallerId, Cause, Side};
 
-use super::{Fxs, KEYS, Side, State, Talk};
+use super::{Fxs, KEYS, State, Talk};
 
 /// A telephone that rings, or is about to.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl Fxs {
         self.wire.listen(KEYS, out);
         self.wire.say(leg, LegEvent::Answered(Sound::analog()), out);
         let (far, keys) = (ringing.far, Outbox::default());
-        State::Talking(Talk { leg, side: Side::Callee, far, emergency: false, keys })
+        State::Talking(Talk { leg, side: Side::Called, far, emergency: false, keys })
     }
 
     /// Not answered: silent and at rest again.
