@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use ringtrip_exchange::supervise::PartId;
 use ringtrip_model::ids::CallId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -51,6 +52,16 @@ pub enum ControlError {
     Failed(String),
 }
 
+impl ControlError {
+    /// There is no such part, or it cannot be broken in this way.
+    pub fn unbreakable(part: &str, kind: Fault) -> ControlError {
+        let what = format!("{part:?} cannot be broken by {kind:?}");
+        let hint = "parts are `line NAME`, `gateway NAME`, `call ID`, `desk`, `route`, `media` (panic), `board NAME` (kill), \
+                    `store` (panic, disk-full, disk-error, none)";
+        ControlError::Bad { what, hint: hint.to_owned() }
+    }
+}
+
 /// Why a script was refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{script}:{line}:{column}: {what}")]
@@ -92,7 +103,7 @@ pub enum AdminCommand {
     /// Does something to a simulated board: lift, hang up, press keys, speak, listen.
     Sim(SimAsk),
     /// Breaks a part on purpose. Refused without `--developer`.
-    InjectFault { part: String, kind: Fault, reply: Reply<()> },
+    InjectFault { part: PartId, kind: Fault, reply: Reply<()> },
 }
 
 /// Something that only one of two sides may do.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ringtrip_model::line::LineState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -69,7 +70,9 @@ pub struct LineView {
     /// Board and port, `virtual:0`.
     pub port: String,
     /// `idle`, `dialling`, `ringing`, `talking`, `reorder`, `out-of-service`, …
-    pub state: String,
+    #[serde(with = "line_state")]
+    #[schema(value_type = String)]
+    pub state: LineState,
     /// Since when, microseconds since 1970 UTC.
     pub since_micros: i64,
     /// (FXS) the telephone is lifted; (FXO) the line is seized.
@@ -92,6 +95,20 @@ pub struct LineView {
     pub extension: Option<String>,
     /// What is wrong with it and how to correct it; null when nothing is.
     pub fault: Option<String>,
+}
+
+/// The state of a line by its word.
+mod line_state {
+    use ringtrip_model::line::LineState;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(state: &LineState, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(state.word())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<LineState, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// A SIP provider.

@@ -7,7 +7,75 @@
 //! generation: what still holds the old one is talking to the dead and must notice.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
+
+use ringtrip_model::ids::{BoardId, CallId, GatewayId, LineId};
+
+/// A part of the exchange that fails, and comes back, by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PartId {
+    /// A line.
+    Line(LineId),
+    /// A gateway.
+    Gateway(GatewayId),
+    /// A call.
+    Call(CallId),
+    /// The process of a board.
+    Board(BoardId),
+    /// The SIP user agent: `desk`.
+    SipUserAgent,
+    /// The route.
+    Route,
+    /// The media engine.
+    Media,
+    /// The store.
+    Store,
+}
+
+/// Why a text names no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadPart {
+    /// There is no such kind of part.
+    Kind,
+    /// No part of this kind has such a name.
+    Name,
+}
+
+impl fmt::Display for PartId {
+    /// The name in events and the API; never changes once released.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PartId::Line(id) => write!(f, "line {id}"),
+            PartId::Gateway(id) => write!(f, "gateway {id}"),
+            PartId::Call(id) => write!(f, "call {id}"),
+            PartId::Board(id) => write!(f, "board {id}"),
+            PartId::SipUserAgent => f.write_str("desk"),
+            PartId::Route => f.write_str("route"),
+            PartId::Media => f.write_str("media"),
+            PartId::Store => f.write_str("store"),
+        }
+    }
+}
+
+impl FromStr for PartId {
+    type Err = BadPart;
+    fn from_str(text: &str) -> Result<PartId, BadPart> {
+        let bad = |_| BadPart::Name;
+        match text.split_once(' ').unwrap_or((text, "")) {
+            ("line", name) => name.parse().map(PartId::Line).map_err(bad),
+            ("gateway", name) => name.parse().map(PartId::Gateway).map_err(bad),
+            ("call", name) => name.parse().map(PartId::Call).map_err(|_| BadPart::Name),
+            ("board", name) => name.parse().map(PartId::Board).map_err(bad),
+            ("desk", "") => Ok(PartId::SipUserAgent),
+            ("route", "") => Ok(PartId::Route),
+            ("media", "") => Ok(PartId::Media),
+            ("store", "") => Ok(PartId::Store),
+            _ => Err(BadPart::Kind),
+        }
+    }
+}
 
 /// When a part is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +140,8 @@ pub enum Ending {
 /// A part ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
-    /// Its name in the table.
-    pub part: String,
+    /// Which part.
+    pub part: PartId,
     /// Which start of it; an exit of an older generation is old news.
     pub generation: u32,
     /// How it ended.
@@ -101,10 +169,10 @@ pub enum Decision {
 /// The table of all parts.
 #[derive(Debug, Default)]
 pub struct Supervisor {
-    parts: HashMap<String, Part>,
+    parts: HashMap<PartId, Part>,
     /// Generations of permanent parts that were taken off: one that comes back goes on counting, so that an exit of before
     /// is still known to be old.
-    removed: HashMap<String, u32>,
+    removed: HashMap<PartId, u32>,
 }
 
 #[derive(Debug)]
@@ -125,8 +193,8 @@ enum State {
 /// One row of the table as shown to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The part's name.
-    pub part: String,
+    /// The part.
+    pub part: PartId,
     /// Which start of it this is, from 1.
     pub generation: u32,
     /// Why it was given up; `None` while it runs or is about to.
@@ -141,25 +209,25 @@ impl Supervisor {
 
     /// Puts a part on the table and gives the generation to start it with. A part that is there already (given up,
     /// or changed by configuration) starts afresh with the next generation.
-    pub fn add(&mut self, part: &str, rule: Rule) -> u32 {
+    pub fn add(&mut self, part: &PartId, rule: Rule) -> u32 {
         let before = self.parts.get(part).map(|p| p.generation).or_else(|| self.removed.remove(part));
         let generation = before.unwrap_or(0).wrapping_add(1);
         let fresh = Part { rule, generation, state: State::Running, failures: VecDeque::new() };
-        self.parts.insert(part.to_owned(), fresh);
+        self.parts.insert(part.clone(), fresh);
         generation
     }
 
     /// Takes a part off the table: it was stopped on purpose, and its exit is no failure.
-    pub fn remove(&mut self, part: &str) {
+    pub fn remove(&mut self, part: &PartId) {
         if let Some(gone) = self.parts.remove(part)
             && gone.rule.policy == Policy::Permanent
         {
-            self.removed.insert(part.to_owned(), gone.generation);
+            self.removed.insert(part.clone(), gone.generation);
         }
     }
 
     /// The generation of a part that runs now.
-    pub fn generation(&self, part: &str) -> Option<u32> {
+    pub fn generation(&self, part: &PartId) -> Option<u32> {
         self.parts.get(part).filter(|p| p.state == State::Running).map(|p| p.generation)
     }
 
@@ -179,9 +247,9 @@ impl Supervisor {
         }
     }
 
-    /// All parts by name.
+    /// All parts in order.
     pub fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.parts.iter().map(|(name, part)| part.row(name)).collect();
+        let mut rows: Vec<Row> = self.parts.iter().map(|(id, part)| part.row(id)).collect();
         rows.sort_by(|a, b| a.part.cmp(&b.part));
         rows
     }
@@ -208,12 +276,12 @@ impl Part {
         Decision::Restart { after, generation: self.generation }
     }
 
-    fn row(&self, name: &str) -> Row {
+    fn row(&self, part: &PartId) -> Row {
         let given_up = match &self.state {
             State::Running => None,
             State::GivenUp { why } => Some(why.clone()),
         };
-        Row { part: name.to_owned(), generation: self.generation, given_up }
+        Row { part: part.clone(), generation: self.generation, given_up }
     }
 }
 

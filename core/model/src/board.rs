@@ -14,6 +14,16 @@ pub enum PortKind {
     Fxo,
 }
 
+impl PortKind {
+    /// The word used in the configuration and the API; never changes once released.
+    pub fn word(self) -> &'static str {
+        match self {
+            PortKind::Fxs => "fxs",
+            PortKind::Fxo => "fxo",
+        }
+    }
+}
+
 /// Battery polarity on a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Polarity {

@@ -2,6 +2,7 @@
 //! name and the fields that the API shows.
 
 use crate::ids::{BoardId, CallId, ExtId, GatewayId, LegId, LineId};
+use crate::line::LineState;
 use crate::party::{Cause, EndedBy};
 
 /// Something that a person who watches wants to know.
@@ -19,8 +20,8 @@ pub enum Event {
     CallTransferred { call: CallId, by: String, to: String },
     /// A key was passed on within a call.
     CallDigit { call: CallId, from: LegId, key: char },
-    /// A line changed its state: `idle`, `dialling`, `ringing`, `talking`, `reorder`, `out-of-service`, …
-    LineState { line: LineId, state: &'static str },
+    /// A line changed its state.
+    LineState { line: LineId, state: LineState },
     /// A telephone was lifted or hung up, or a landline seized or released.
     LineHook { line: LineId, off_hook: bool },
     /// A phone registered, refreshed or left an extension.
@@ -138,6 +139,7 @@ as_field! {
     u32 => |v| Field::Number(i64::from(*v));
     u64 => |v| Field::Number(i64::try_from(*v).unwrap_or(i64::MAX));
     Cause => |v| Field::Text(v.word().to_owned());
+    LineState => |v| Field::Text(v.word().to_owned());
     EndedBy => |v| Field::Text(v.word().to_owned());
     CallId => |v| Field::Text(v.to_string());
     LegId => |v| Field::Text(v.to_string());

@@ -8,6 +8,7 @@ pub mod dial_string;
 pub mod event;
 pub mod host_port;
 pub mod ids;
+pub mod line;
 pub mod party;
 pub mod route;
 pub mod splitmix;

@@ -36,6 +36,15 @@ pub struct Decision {
     pub events: Vec<Event>,
 }
 
+/// Who has an opinion of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adviser {
+    /// A script, by its name in the configuration.
+    Script(String),
+    /// A policy plugin.
+    Plugin(String),
+}
+
 impl Engine {
     /// An engine of these parts.
     pub fn new(
@@ -108,13 +117,13 @@ impl Engine {
 
     /// The answers of the script that the query names and of each policy plugin, asked directly and independently of what
     /// the router decides first. For proofs.
-    pub fn opinions(&self, call: &PolicyCall) -> Vec<(String, Result<PolicyAnswer, String>)> {
+    pub fn opinions(&self, call: &PolicyCall) -> Vec<(Adviser, Result<PolicyAnswer, String>)> {
         let mut said = Vec::new();
         if let Some(name) = &call.script {
-            said.push((format!("script {name}"), self.script(call)));
+            said.push((Adviser::Script(name.clone()), self.script(call)));
         }
         let plugins = self.plugins.route(call).into_iter();
-        said.extend(plugins.map(|s| (format!("plugin {}", s.plugin), s.answer)));
+        said.extend(plugins.map(|s| (Adviser::Plugin(s.plugin), s.answer)));
         said
     }
 

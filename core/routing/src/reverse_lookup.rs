@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringtrip_exchange::route::{Attempt, RoutePlan, Verdict, WallTime};
+use ringtrip_exchange::route::{Attempt, RoutePlan, Target, Verdict, WallTime};
 
 use crate::coverage::Probes;
 use crate::decide::Engine;
@@ -55,11 +55,11 @@ struct MatchedCalls {
     hours: BTreeSet<usize>,
 }
 
-/// Finds the calls that ring the target of this name: `101`, `fxs1`, `gw0`, `gw1`, a host. Stops when `go_on` is false.
+/// Finds the calls that ring this target. Stops when `go_on` is false.
 pub fn reverse_lookup(
     engine: &Engine,
     probes: &Probes,
-    target: &str,
+    target: &Target,
     go_on: &dyn Fn() -> bool,
 ) -> ReverseLookup {
     let mut found = ReverseLookup::default();
@@ -117,15 +117,21 @@ pub fn reverse_lookup(
 }
 
 /// The stage in which a plan rings this target, from 1.
-fn reaches<'p>(plan: &'p RoutePlan, target: &str) -> Option<(usize, &'p Attempt)> {
+fn reaches<'p>(plan: &'p RoutePlan, target: &Target) -> Option<(usize, &'p Attempt)> {
     let stages = match &plan.verdict {
         Verdict::Stages(stages) => stages.as_slice(),
         Verdict::Emergency(call) => call.ways(),
         Verdict::Refuse(_) | Verdict::Ask(_) => &[],
     };
-    let is_it = |attempt: &&Attempt| {
-        let own = attempt.prepared.as_ref().and_then(|p| p.gateway.as_ref());
-        attempt.target.word() == target || own.is_some_and(|gateway| gateway.as_str() == target)
+    let is_it = |attempt: &&Attempt| match (target, &attempt.target) {
+        // With which credentials is another matter.
+        (Target::Uri(one), Target::Uri(other)) => one.host == other.host,
+        (Target::Gateway(id), _)
+            if attempt.prepared.as_ref().is_some_and(|p| p.gateway.as_ref() == Some(id)) =>
+        {
+            true
+        }
+        (one, other) => one == other,
     };
     stages.iter().enumerate().find_map(|(n, stage)| Some((n + 1, stage.targets.iter().find(is_it)?)))
 }

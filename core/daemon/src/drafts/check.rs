@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use ringtrip_model::party::Source;
 use ringtrip_routing::coverage::Known;
-use ringtrip_routing::proof::{self, Finding, Proof, ProofInput};
+use ringtrip_routing::proof::{self, Finding, Place, Proof, ProofInput};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -96,14 +97,15 @@ fn unused(draft: &DraftRecord, built: &Built) -> Vec<Fault> {
 pub fn checks(document: &str, proof: Proof) -> Checks {
     let ok = proof.holds();
     let (in_document, elsewhere): (Vec<&Finding>, Vec<&Finding>) =
-        proof.findings.iter().partition(|f| !f.path.starts_with("script") && !f.path.starts_with("plugin"));
+        proof.findings.iter().partition(|f| matches!(f.place, Place::Document(_) | Place::Source(_)));
     let severity = |f: &Finding| if f.stops { FaultSeverity::Error } else { FaultSeverity::Warning };
-    let found = in_document.iter().map(|f| (severity(f), path(&f.path), f.what.clone(), f.hint.clone()));
+    let found = in_document.iter().map(|f| (severity(f), path(&f.place), f.what.clone(), f.hint.clone()));
     let mut faults = placed(document, found.collect());
     faults.extend(
-        elsewhere
-            .iter()
-            .map(|f| Fault { severity: severity(f), ..Fault::elsewhere(&f.path, &f.what, &f.hint) }),
+        elsewhere.iter().map(|f| Fault {
+            severity: severity(f),
+            ..Fault::elsewhere(f.place.to_string(), &f.what, &f.hint)
+        }),
     );
     faults.sort_by_key(|f| f.severity != FaultSeverity::Error);
     let example = |f: &Finding| {
@@ -121,11 +123,11 @@ pub fn checks(document: &str, proof: Proof) -> Checks {
     Checks { ok, faults, examples, decisions: proof.decisions, cut: proof.cut }
 }
 
-/// A finding names a source; the document knows it under its section.
-fn path(of: &str) -> String {
-    match of {
-        of if of.starts_with("gw") && !of.contains('.') => format!("gateway.{of}"),
-        of if of.starts_with("fx") && !of.contains('.') => format!("line.{of}"),
-        of => of.to_owned(),
+/// Where the document speaks of it.
+fn path(place: &Place) -> String {
+    match place {
+        Place::Source(Source::Gateway(id)) => format!("gateway.{id}"),
+        Place::Source(Source::Line(id)) => format!("line.{id}"),
+        place => place.to_string(),
     }
 }

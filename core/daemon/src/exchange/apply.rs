@@ -12,7 +12,7 @@ use ringtrip_exchange::desk::{Desk, DeskInput, DeskSetup};
 use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
 use ringtrip_exchange::line::{Line, LineSetup, Wall};
 use ringtrip_exchange::post::{CallInput, LineInput, Post};
-use ringtrip_exchange::supervise::Rule;
+use ringtrip_exchange::supervise::{PartId, Rule};
 use ringtrip_media::region;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{GatewayId, Ids, LineId};
@@ -104,10 +104,10 @@ impl Directory {
     /// Starts the desk with the registrations that the store kept; once, at start.
     pub(super) fn start_desk(&self, kept: Vec<Record>) {
         let now = Instant::now();
-        self.0.supervisor.borrow_mut().add("desk", Rule::VITAL);
-        live::part(self, "desk", true, 1, None);
-        self.0.supervisor.borrow_mut().add("route", Rule::VITAL);
-        live::part(self, "route", true, 1, None);
+        self.0.supervisor.borrow_mut().add(&PartId::SipUserAgent, Rule::VITAL);
+        live::part(self, &PartId::SipUserAgent, true, 1, None);
+        self.0.supervisor.borrow_mut().add(&PartId::Route, Rule::VITAL);
+        live::part(self, &PartId::Route, true, 1, None);
         let desk = self.build_desk(now, kept);
         let addr = parts::start(desk, DeskWorld { directory: self.clone() }, DESK_MAILBOX);
         *self.0.desk.borrow_mut() = Some(addr);
@@ -151,12 +151,13 @@ impl Directory {
                 }
             } else {
                 self.line_lost_its_leg(&id);
-                self.0.supervisor.borrow_mut().remove(&format!("line {id}"));
+                let part = PartId::Line(id.clone());
+                self.0.supervisor.borrow_mut().remove(&part);
                 self.0.lines.borrow_mut().remove(&id);
                 self.0.index.borrow_mut().remove_line(&id);
                 self.0.exchange.update(|views| {
                     views.lines.remove(id.as_str());
-                    views.parts.remove(&format!("line {id}"));
+                    views.parts.remove(&part.to_string());
                 });
             }
         }
@@ -165,7 +166,7 @@ impl Directory {
                 continue;
             }
             let Some(machine) = self.new_line(now, &line.id, &setup) else { continue };
-            let part = format!("line {}", line.id);
+            let part = PartId::Line(line.id.clone());
             let generation = self.0.supervisor.borrow_mut().add(&part, Rule::PERMANENT);
             live::part(self, &part, true, generation, None);
             let status = machine.status(now);
@@ -188,7 +189,7 @@ impl Directory {
         let setup = LineSetup::new(self.0.config.borrow().clone());
         let line = self.new_line(now, id, &setup)?;
         self.greet(id);
-        let part = format!("line {id}");
+        let part = PartId::Line(id.clone());
         let generation = self.0.supervisor.borrow().generation(&part).unwrap_or(0);
         live::part(self, &part, true, generation, None);
         Some(line)
@@ -211,10 +212,11 @@ impl Directory {
             }
             let addr = self.0.gateways.borrow_mut().remove(&id);
             self.0.servers.borrow_mut().remove(&id);
-            self.0.supervisor.borrow_mut().remove(&format!("gateway {id}"));
+            let part = PartId::Gateway(id.clone());
+            self.0.supervisor.borrow_mut().remove(&part);
             self.0.exchange.update(|views| {
                 views.gateways.remove(id.as_str());
-                views.parts.remove(&format!("gateway {id}"));
+                views.parts.remove(&part.to_string());
             });
             if let Some(addr) = addr {
                 let dir = self.clone();
@@ -231,7 +233,7 @@ impl Directory {
             if self.0.gateways.borrow().contains_key(&gateway.id) {
                 continue;
             }
-            let part = format!("gateway {}", gateway.id);
+            let part = PartId::Gateway(gateway.id.clone());
             let generation = self.0.supervisor.borrow_mut().add(&part, Rule::PERMANENT);
             live::part(self, &part, true, generation, None);
             let mut out = Vec::new();
@@ -254,7 +256,7 @@ impl Directory {
         let mut out = Vec::new();
         let gateway = self.new_gateway(now, id, &mut out);
         self.deliver_all(&mut out);
-        let part = format!("gateway {id}");
+        let part = PartId::Gateway(id.clone());
         let generation = self.0.supervisor.borrow().generation(&part).unwrap_or(0);
         live::part(self, &part, true, generation, None);
         gateway

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringtrip_config::{Config, Line, LineKind, Region};
 use ringtrip_exchange::line::Fault;
 use ringtrip_exchange::post::{LineInput, Post};
-use ringtrip_exchange::supervise::Rule;
+use ringtrip_exchange::supervise::{PartId, Rule};
 use ringtrip_linehost::protocol::{self, Asked, PortCaps, PortCfg, PortCmd, PortEvent, ToBoard};
 use ringtrip_linehost::{BoardInfo, Host, Notification, Received, Spec, spawn};
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
@@ -51,9 +51,9 @@ pub struct Board {
     next: Option<(String, String)>,
 }
 
-/// The name in the supervision table.
-fn part(board: &BoardId) -> String {
-    format!("board {board}")
+/// The row in the supervision table.
+fn part(board: &BoardId) -> PartId {
+    PartId::Board(board.clone())
 }
 
 /// Starts every board that the configuration names and that does not run yet; stops those that it names no more. One whose
@@ -189,22 +189,19 @@ fn wanted(config: &Config) -> HashMap<BoardId, (String, String)> {
 
 /// What a board's driver is told of its lines: how many of each kind, what each port is, and the region.
 fn board_cfg(config: &Config, id: &BoardId) -> String {
-    let on_it: BTreeMap<u16, bool> = config
-        .lines
-        .iter()
-        .filter(|l| l.port.board == *id)
-        .map(|l| (l.port.port, l.port_kind() == PortKind::Fxs))
-        .collect();
+    let on_it: BTreeMap<u16, PortKind> =
+        config.lines.iter().filter(|l| l.port.board == *id).map(|l| (l.port.port, l.port_kind())).collect();
     // A port that no line uses is as those before it.
-    let mut is_fxs = on_it.first_key_value().is_none_or(|(_, fxs)| *fxs);
-    let ports: Vec<&str> = (0..=on_it.last_key_value().map_or(0, |(last, _)| *last))
+    let mut kind = on_it.first_key_value().map_or(PortKind::Fxs, |(_, kind)| *kind);
+    let ports: Vec<PortKind> = (0..=on_it.last_key_value().map_or(0, |(last, _)| *last))
         .map(|port| {
-            is_fxs = on_it.get(&port).copied().unwrap_or(is_fxs);
-            if is_fxs { "fxs" } else { "fxo" }
+            kind = on_it.get(&port).copied().unwrap_or(kind);
+            kind
         })
         .collect();
-    let fxs = ports.iter().filter(|kind| **kind == "fxs").count();
+    let fxs = ports.iter().filter(|kind| **kind == PortKind::Fxs).count();
     let fxo = ports.len() - fxs;
+    let ports: Vec<&str> = ports.into_iter().map(PortKind::word).collect();
     let region = match config.region {
         Region::Us => "us",
         Region::Uk => "uk",
@@ -231,7 +228,7 @@ fn start(dir: &Directory, id: &BoardId, after: Duration, before: Option<Arc<Host
         ..Spec::default()
     };
     let (door, id) = (dir.0.door.clone(), id.clone());
-    let name = part(&id);
+    let name = part(&id).to_string();
     let run = move || {
         if let Some(before) = before {
             before.kill();
@@ -585,11 +582,8 @@ pub(super) fn sim(dir: &Directory, ask: SimAsk) {
 }
 
 /// Kills a board's process: what a crashing driver does (developer mode).
-pub(super) fn kill(dir: &Directory, name: &str) -> bool {
-    let host = name
-        .parse::<BoardId>()
-        .ok()
-        .and_then(|id| dir.0.boards.borrow().get(&id).and_then(|board| board.host.clone()));
+pub(super) fn kill(dir: &Directory, id: &BoardId) -> bool {
+    let host = dir.0.boards.borrow().get(id).and_then(|board| board.host.clone());
     let there = host.is_some();
     end(host);
     there

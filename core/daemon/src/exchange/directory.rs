@@ -18,10 +18,11 @@ use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::overload::Admitter;
 use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaEvent, Post};
 use ringtrip_exchange::prompt;
-use ringtrip_exchange::supervise::{Decision, Ending, Exit, Rule, Supervisor};
+use ringtrip_exchange::supervise::{Decision, Ending, Exit, PartId, Rule, Supervisor};
 use ringtrip_media::engine::MediaCommand;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, CallId, GatewayId, Ids, LegId, LineId};
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::Cause;
 use ringtrip_routing::Engine;
 use ringtrip_sip::endpoint::{Transmit, Transport};
@@ -381,7 +382,7 @@ impl Directory {
         let call = match caught(|| Call::new(Instant::now(), birth, &setup, rand::random(), &mut out)) {
             Ok(call) => call,
             Err(why) => {
-                self.fell(&format!("call {id}"), &why);
+                self.fell(&PartId::Call(id), &why);
                 if let Some((tx, request)) = invite {
                     self.deliver(directory::unavailable(tx, &request));
                 }
@@ -440,25 +441,25 @@ impl Directory {
     }
 
     /// A part fell: the table decides. Answers when to build it anew.
-    pub fn fell(&self, part: &str, why: &str) -> Option<Duration> {
+    pub fn fell(&self, part: &PartId, why: &str) -> Option<Duration> {
         let mut supervisor = self.0.supervisor.borrow_mut();
         let generation = match supervisor.generation(part) {
             Some(generation) => generation,
             // Calls are not listed one by one: temporary, never restarted.
-            None if part.starts_with("call ") => supervisor.add(part, Rule::TEMPORARY),
+            None if matches!(part, PartId::Call(_)) => supervisor.add(part, Rule::TEMPORARY),
             None => return None,
         };
-        let exit = Exit { part: part.to_owned(), generation, ending: Ending::Failed(why.to_owned()) };
+        let exit = Exit { part: part.clone(), generation, ending: Ending::Failed(why.to_owned()) };
         let decision = supervisor.on(Instant::now(), &exit);
         drop(supervisor);
-        tracing::error!(part, why, ?decision, "a part fell");
+        tracing::error!(%part, why, ?decision, "a part fell");
         let (after, generation, gave_up) = match decision {
             Decision::Restart { after, generation } => (Some(after), generation, false),
             Decision::GiveUp => (None, generation, true),
             Decision::Forget | Decision::Ignore => (None, generation, false),
         };
         live::part(self, part, after.is_some(), generation, Some(why));
-        self.tell(Event::Restarted { part: part.to_owned(), why: why.to_owned(), generation, gave_up });
+        self.tell(Event::Restarted { part: part.to_string(), why: why.to_owned(), generation, gave_up });
         if gave_up {
             let text =
                 format!("{part} fell too often ({why}) and stays down until the configuration changes");
@@ -481,11 +482,11 @@ impl Directory {
         self.0.index.borrow_mut().remove_line(line);
         self.0.exchange.update(|views| {
             if let Some(view) = views.lines.get_mut(line.as_str()) {
-                view.state = "out-of-service".to_owned();
+                view.state = LineState::OutOfService;
                 view.call = None;
             }
         });
-        self.tell(Event::LineState { line: line.clone(), state: "out-of-service" });
+        self.tell(Event::LineState { line: line.clone(), state: LineState::OutOfService });
     }
 
     /// The same for a gateway.

@@ -1,6 +1,7 @@
 //! The door of the control arbiter for other threads: boards, the media engine, the route's arbiter, the store.
 
 use ringtrip_exchange::post::{MediaEvent, Post};
+use ringtrip_exchange::supervise::PartId;
 use ringtrip_linehost::{BoardInfo, Host, Received};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, CallId};
@@ -25,7 +26,7 @@ pub enum Knock {
     /// A board's process is gone, or could not be started.
     BoardGone { board: BoardId, generation: u32, why: String },
     /// A part on another thread fell and has stood up again, or not.
-    Fell { part: &'static str, why: String },
+    Fell { part: PartId, why: String },
 }
 
 /// The sending end. Cheap to clone.
@@ -52,7 +53,7 @@ pub(super) async fn attend(dir: Directory, mut knocks: mpsc::Receiver<Knock>) {
             Knock::Board { board, generation, heard } => boards::heard(&dir, &board, generation, heard),
             Knock::BoardGone { board, generation, why } => boards::gone(&dir, &board, generation, &why),
             Knock::Fell { part, why } => {
-                dir.fell(part, &why);
+                dir.fell(&part, &why);
             }
         }
     }

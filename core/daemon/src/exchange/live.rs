@@ -5,7 +5,7 @@ use std::time::Instant;
 use ringtrip_exchange::cdr::Cdr;
 use ringtrip_exchange::directory::Rested;
 use ringtrip_exchange::line::LineStatus;
-use ringtrip_model::board::PortKind;
+use ringtrip_exchange::supervise::PartId;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::CallId;
 
@@ -121,11 +121,11 @@ pub(super) fn call_gone(dir: &Directory, call: CallId) {
 }
 
 /// A part of the supervision table changed.
-pub(super) fn part(dir: &Directory, name: &str, up: bool, generation: u32, why: Option<&str>) {
-    if name.starts_with("call ") {
+pub(super) fn part(dir: &Directory, part: &PartId, up: bool, generation: u32, why: Option<&str>) {
+    if matches!(part, PartId::Call(_)) {
         return;
     }
-    let view = PartView { name: name.to_owned(), up, generation, why: why.map(str::to_owned) };
+    let view = PartView { name: part.to_string(), up, generation, why: why.map(str::to_owned) };
     dir.0.exchange.update(|views| {
         views.parts.insert(view.name.clone(), view);
     });
@@ -145,17 +145,14 @@ impl Directory {
         let since = now - i64::try_from(status.for_.as_micros()).unwrap_or(0);
         let extension = self.0.config.borrow().extension_on(line).map(|e| e.id.to_string());
         self.0.exchange.update(|views| {
-            let view = views.lines.entry(line.to_string()).or_default();
             // The moment a state began is computed anew each time; it only moves when the state does.
-            let since_micros = if view.state == state { view.since_micros } else { since };
-            *view = LineView {
+            let before = views.lines.get(line.as_str()).filter(|view| view.state == state);
+            let since_micros = before.map_or(since, |view| view.since_micros);
+            let view = LineView {
                 id: line.to_string(),
-                kind: match status.kind {
-                    PortKind::Fxs => "fxs".to_owned(),
-                    PortKind::Fxo => "fxo".to_owned(),
-                },
+                kind: status.kind.word().to_owned(),
                 port: status.port.to_string(),
-                state: state.to_owned(),
+                state,
                 since_micros,
                 off_hook: status.off_hook,
                 volts: status.volts,
@@ -168,6 +165,7 @@ impl Directory {
                 fault: status.fault.map(|f| f.text(line, &status.port, status.kind)),
                 extension,
             };
+            views.lines.insert(line.to_string(), view);
         });
         if rested == Rested::Now {
             boards::restart_when_idle(self, &board);

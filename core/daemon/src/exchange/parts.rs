@@ -9,6 +9,7 @@ use ringtrip_exchange::desk::{Desk, DeskInput, DeskOut};
 use ringtrip_exchange::gateway::Gateway;
 use ringtrip_exchange::line::Line;
 use ringtrip_exchange::post::{CallInput, GatewayInput, LineInput, MediaCommand, Post};
+use ringtrip_exchange::supervise::PartId;
 use ringtrip_model::ids::{CallId, GatewayId, LineId};
 
 use super::directory::Directory;
@@ -89,7 +90,7 @@ impl World<Call> for CallWorld {
     }
 
     fn fell(&mut self, now: Instant, wreck: Call, why: &str) -> Option<Duration> {
-        self.directory.fell(&format!("call {}", self.call), why);
+        self.directory.fell(&PartId::Call(self.call), why);
         // Its legs still stand at the far ends: a BYE is owed to them. A wreck that cannot even do that is dropped.
         let mut last = Vec::new();
         match caught(|| wreck.wreck(now, &mut last)) {
@@ -140,7 +141,7 @@ impl World<Line> for LineWorld {
 
     fn fell(&mut self, _now: Instant, _wreck: Line, why: &str) -> Option<Duration> {
         self.directory.line_lost_its_leg(&self.line);
-        let after = self.directory.fell(&format!("line {}", self.line), why);
+        let after = self.directory.fell(&PartId::Line(self.line.clone()), why);
         if after.is_none() {
             self.directory.line_given_up(&self.line);
         }
@@ -174,7 +175,7 @@ impl World<Gateway> for GatewayWorld {
     }
 
     fn fell(&mut self, _now: Instant, _wreck: Gateway, why: &str) -> Option<Duration> {
-        let after = self.directory.fell(&format!("gateway {}", self.gateway), why);
+        let after = self.directory.fell(&PartId::Gateway(self.gateway.clone()), why);
         if after.is_none() {
             self.directory.gateway_given_up(&self.gateway);
         }
@@ -220,7 +221,7 @@ impl World<Desk> for DeskWorld {
     }
 
     fn fell(&mut self, _now: Instant, _wreck: Desk, why: &str) -> Option<Duration> {
-        self.directory.fell("desk", why)
+        self.directory.fell(&PartId::SipUserAgent, why)
     }
 
     fn rebuild(&mut self, now: Instant) -> Option<Desk> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_exchange::post::{CallInput, Post};
 use ringtrip_exchange::route::{RoutePlan, RouteQuery};
+use ringtrip_exchange::supervise::PartId;
 use ringtrip_model::event::Event;
 use ringtrip_model::party::Cause;
 use ringtrip_routing::Engine;
@@ -46,7 +47,7 @@ pub(super) fn ask(dir: &Directory, query: Box<RouteQuery>) -> Option<Box<RoutePl
             }
         },
         Err(why) => {
-            dir.fell("route", &why);
+            dir.fell(&PartId::Route, &why);
             Box::new(RoutePlan::refused(Cause::SystemFailure, "the route failed"))
         }
     })
@@ -83,10 +84,10 @@ pub(super) fn workers(door: Door) -> std::io::Result<Workers> {
                 plan
             }
             Answered::Panicked(plan, why) => {
-                knock(Knock::Fell { part: "route", why });
+                knock(Knock::Fell { part: PartId::Route, why });
                 plan
             }
-            Answered::DeliberatePanic(why) => return knock(Knock::Fell { part: "route", why }),
+            Answered::DeliberatePanic(why) => return knock(Knock::Fell { part: PartId::Route, why }),
         };
         knock(Knock::Post(Post::Call { call, input: CallInput::Routed(plan) }));
     })

@@ -14,6 +14,7 @@ use ringtrip_exchange::desk::DeskInput;
 use ringtrip_exchange::directory;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, Ids};
+use ringtrip_model::line::LineState;
 use ringtrip_sip::endpoint::Transport;
 use ringtrip_sip::nat::Topology;
 
@@ -495,7 +496,7 @@ async fn reload(dir: &Directory, deployer: &Deployer, file: Option<&std::path::P
 async fn settled(dir: &Directory) -> io::Result<()> {
     for _ in 0..200 {
         let down = dir.0.exchange.with_views(|views| {
-            let lines = views.lines.values().filter(|l| l.state == "out-of-service").count();
+            let lines = views.lines.values().filter(|l| l.state == LineState::OutOfService).count();
             lines + views.boards.values().filter(|b| !b.up).count()
         });
         if down == 0 {

@@ -7,6 +7,7 @@ use ringtrip_exchange::call::{Birth, Caller, MAX_FORWARDS};
 use ringtrip_exchange::directory::{Located, Wanted};
 use ringtrip_exchange::post::{CallInput, Post};
 use ringtrip_exchange::route::Target;
+use ringtrip_exchange::supervise::PartId;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, GatewayId, LineId};
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
@@ -119,49 +120,45 @@ fn originate(dir: &Directory, from: &str, to: &str, reply: Reply<CallId>) {
 }
 
 /// Breaks a part on purpose, to show that the others do not notice.
-fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError> {
+fn break_it(dir: &Directory, part: &PartId, kind: Fault) -> Result<(), ControlError> {
     if !dir.0.developer {
         return Err(ControlError::Forbidden(
             "only an exchange started with --developer breaks itself".to_owned(),
         ));
     }
-    let missing = || ControlError::Missing { what: "part", name: part.to_owned() };
+    let missing = || ControlError::Missing { what: "part", name: part.to_string() };
     let why = "a fault was injected";
-    let (what, name) = part.split_once(' ').unwrap_or((part, ""));
-    match (what, kind) {
-        ("board", Fault::Kill) => boards::kill(dir, name).then_some(()).ok_or_else(missing),
-        ("line", Fault::Panic) => {
-            let id: LineId = name.parse().map_err(|_| missing())?;
+    match (part, kind) {
+        (PartId::Board(id), Fault::Kill) => boards::kill(dir, id).then_some(()).ok_or_else(missing),
+        (PartId::Line(id), Fault::Panic) => {
             let lines = dir.0.lines.borrow();
-            lines.get(&id).and_then(|line| line.try_send(Fall(why)).ok()).ok_or_else(missing)
+            lines.get(id).and_then(|line| line.try_send(Fall(why)).ok()).ok_or_else(missing)
         }
-        ("gateway", Fault::Panic) => {
-            let id: GatewayId = name.parse().map_err(|_| missing())?;
+        (PartId::Gateway(id), Fault::Panic) => {
             let gateways = dir.0.gateways.borrow();
-            gateways.get(&id).and_then(|g| g.try_send(Fall(why)).ok()).ok_or_else(missing)
+            gateways.get(id).and_then(|g| g.try_send(Fall(why)).ok()).ok_or_else(missing)
         }
-        ("call", Fault::Panic) => {
-            let id: CallId = name.parse().map_err(|_| missing())?;
+        (PartId::Call(id), Fault::Panic) => {
             let calls = dir.0.calls.borrow();
-            calls.get(&id).and_then(|c| c.addr.try_send(Fall(why)).ok()).ok_or_else(missing)
+            calls.get(id).and_then(|c| c.addr.try_send(Fall(why)).ok()).ok_or_else(missing)
         }
-        ("desk", Fault::Panic) => {
+        (PartId::SipUserAgent, Fault::Panic) => {
             let desk = dir.0.desk.borrow();
             desk.as_ref().and_then(|d| d.try_send(Fall(why)).ok()).ok_or_else(missing)
         }
-        ("route", Fault::Panic) => {
+        (PartId::Route, Fault::Panic) => {
             route::fall(dir, why);
             Ok(())
         }
-        ("media", Fault::Panic) => {
+        (PartId::Media, Fault::Panic) => {
             dir.0.media.panic(why);
             Ok(())
         }
-        ("store", Fault::Panic) => {
+        (PartId::Store, Fault::Panic) => {
             dir.0.store.inject_panic();
             Ok(())
         }
-        ("store", Fault::DiskFull | Fault::DiskError | Fault::None) => {
+        (PartId::Store, Fault::DiskFull | Fault::DiskError | Fault::None) => {
             let faults = dir.0.store.faults();
             let full = if kind == Fault::DiskFull { nix::libc::ENOSPC } else { 0 };
             let broken = if kind == Fault::DiskError { nix::libc::EIO } else { 0 };
@@ -169,11 +166,6 @@ fn break_it(dir: &Directory, part: &str, kind: Fault) -> Result<(), ControlError
             faults.sync.store(broken, Ordering::Relaxed);
             Ok(())
         }
-        _ => {
-            let what = format!("{part:?} cannot be broken by {kind:?}");
-            let hint = "parts are `line NAME`, `gateway NAME`, `call ID`, `desk`, `route`, `media` (panic), `board NAME` (kill), \
-                        `store` (panic, disk-full, disk-error, none)";
-            Err(ControlError::Bad { what, hint: hint.to_owned() })
-        }
+        _ => Err(ControlError::unbreakable(&part.to_string(), kind)),
     }
 }

@@ -24,15 +24,12 @@ use super::{Api, Problem};
 use crate::config::read;
 use crate::drafts::Built;
 use crate::exchange::wall;
-use crate::routes::explain::{self, Explained, Question, source_of};
+use crate::routes::explain::{self, AssumedState, Explained, Question, source_of};
 use crate::routes::{Scripts, known};
 use crate::store::{CdrQuery, DraftRecord};
 
 /// A document and scripts in a question.
 const LARGEST: usize = 2 << 20;
-/// States that may be assumed: those in which a call is taken, and those in which it is not.
-const STATES: [&str; 10] =
-    ["free", "idle", "up", "ready", "registered", "busy", "in-use", "down", "unregistered", "full"];
 /// How long faces wait for `who-reaches`.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
@@ -162,10 +159,9 @@ pub(super) async fn who_reaches(
     dry_run(DryRunKind::Long, move || {
         let engine = engine(&api, &ask.instead)?;
         let config = engine.router().config();
-        let exists = ringtrip_routing::router::Router::target_named(config, &ask.target).is_some();
-        if !exists {
+        let Some(target) = ringtrip_routing::router::Router::target_named(config, &ask.target) else {
             return Err(Problem::missing("extension, line, gateway or host", &ask.target));
-        }
+        };
         let now = wall::now();
         let texts: Vec<String> = api.routes.now().scripts.iter().map(|(_, text)| text.clone()).collect();
         let dialled = dialled(&api);
@@ -174,7 +170,7 @@ pub(super) async fn who_reaches(
             ringtrip_routing::coverage::Known { dialled: &dialled, ..known(&now, &texts) },
         );
         let began = Instant::now();
-        let found = reverse_lookup(&engine.dry_run(), &probes, &ask.target, &|| began.elapsed() < TIME_LIMIT);
+        let found = reverse_lookup(&engine.dry_run(), &probes, &target, &|| began.elapsed() < TIME_LIMIT);
         let ways = found.matches.into_iter().map(WayView::from).collect();
         Ok(ReachedView { target: ask.target, ways, decisions: found.decisions, cut: found.cut })
     })
@@ -265,25 +261,27 @@ fn assumed(
     config: &Config,
     lines: BTreeMap<String, String>,
     gateways: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Problem> {
+) -> Result<BTreeMap<String, AssumedState>, Problem> {
     let is_line = |name: &str| name == "gw0" || config.lines.iter().any(|l| l.id.as_str() == name);
     let is_gateway = |name: &str| {
         name == "gw0"
             || name.parse().is_ok_and(|id| config.gateway(&id).is_some() || config.plugin_of(&id).is_some())
     };
+    let mut states = BTreeMap::new();
     for (name, state) in lines.iter().chain(&gateways) {
         let there = if lines.contains_key(name) { is_line(name) } else { is_gateway(name) };
         if !there {
             let what = if lines.contains_key(name) { "line" } else { "gateway" };
             return Err(Problem::missing(what, name));
         }
-        if !STATES.contains(&state.as_str()) {
+        let Some(assumed) = AssumedState::of(state) else {
             return Err(Problem::bad(format!(
                 "invalid state {state:?} of {name}: expected free, busy or down for a line, up or down for a gateway"
             )));
-        }
+        };
+        states.insert(name.clone(), assumed);
     }
-    Ok(lines.into_iter().chain(gateways).collect())
+    Ok(states)
 }
 
 /// A moment as people write it; without a zone of its own by the box's.

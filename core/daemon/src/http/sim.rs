@@ -5,12 +5,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use ringtrip_exchange::supervise::{BadPart, PartId};
 use serde_json::{Map, Value};
 
 use super::access::{Admin, Reader};
 use super::operation::{Operations, path};
 use super::{Api, Problem, SOUND_MAX};
-use crate::control::{AdminCommand, Fault, SimAnswer, SimAsk};
+use crate::control::{AdminCommand, ControlError, Fault, SimAnswer, SimAsk};
 
 pub(super) fn operations() -> Vec<Operations> {
     vec![
@@ -145,7 +146,11 @@ pub(super) async fn inject(
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-a-developer", detail));
     }
     let Break { part, kind } = body.into_inner();
-    if part == "store" && kind != Fault::Panic {
+    let part = part.parse().map_err(|bad| match bad {
+        BadPart::Name => ControlError::Missing { what: "part", name: part },
+        BadPart::Kind => ControlError::unbreakable(&part, kind),
+    })?;
+    if part == PartId::Store && kind != Fault::Panic {
         let (write, sync) = match kind {
             Fault::None => (0, 0),
             Fault::DiskFull => (nix::libc::ENOSPC, 0),

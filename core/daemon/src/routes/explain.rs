@@ -10,6 +10,7 @@ use ringtrip_config::Config;
 use ringtrip_exchange::route::{Attempt, RoutePlan, Stage, StepKind, Target, Verdict, WallTime};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{GatewayId, LineId};
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::{Digits, Source};
 use ringtrip_routing::Engine;
 use ringtrip_routing::coverage::Probe;
@@ -32,7 +33,7 @@ pub struct Question {
     /// When.
     pub at: WallTime,
     /// States of lines and gateways that are assumed, by name.
-    pub assumed: BTreeMap<String, String>,
+    pub assumed: BTreeMap<String, AssumedState>,
 }
 
 /// A decision with all of its steps.
@@ -237,20 +238,21 @@ fn failed(event: &Event) -> String {
 fn state(
     views: &Views,
     config: &Config,
-    assumed: &BTreeMap<String, String>,
+    assumed: &BTreeMap<String, AssumedState>,
     target: &Target,
 ) -> (String, bool) {
     let line = |id: &str| match assumed.get(id) {
-        Some(word) => (word.clone(), free(word)),
-        None => {
-            let word = views.lines.get(id).map_or("unknown", |l| l.state.as_str());
-            (if word == "idle" { "free" } else { word }.to_owned(), word == "idle" || word == "unknown")
-        }
+        Some(state) => state.shown(),
+        None => match views.lines.get(id).map(|line| line.state) {
+            Some(LineState::Idle) => ("free".to_owned(), true),
+            Some(state) => (state.word().to_owned(), false),
+            None => ("unknown".to_owned(), true),
+        },
     };
     match target {
         Target::Line(id) => line(id.as_str()),
         Target::Landline => match assumed.get("gw0") {
-            Some(word) => (word.clone(), free(word)),
+            Some(state) => state.shown(),
             None => {
                 let states: Vec<_> = config.landlines().map(|(l, _)| line(l.id.as_str())).collect();
                 let best = states.iter().find(|(_, ready)| *ready).or(states.first()).cloned();
@@ -258,7 +260,7 @@ fn state(
             }
         },
         Target::Gateway(id) => match (assumed.get(id.as_str()), views.gateways.get(id.as_str())) {
-            (Some(word), _) => (word.clone(), free(word)),
+            (Some(state), _) => state.shown(),
             (None, Some(view)) if view.up => ("up".to_owned(), true),
             (None, Some(_)) => ("down".to_owned(), false),
             // A plugin's gateway is as good as what carries it.
@@ -283,9 +285,46 @@ fn state(
     }
 }
 
-/// Words of people for a line or gateway that can take a call.
-fn free(word: &str) -> bool {
-    matches!(word, "free" | "idle" | "up" | "ready" | "registered")
+/// How a line or gateway is assumed to be. Some are the same in other words: those that the API shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssumedState {
+    /// It takes calls.
+    Ready(&'static str),
+    /// It takes none.
+    Unavailable(&'static str),
+}
+
+impl AssumedState {
+    const ALL: [AssumedState; 10] = [
+        AssumedState::Ready("free"),
+        AssumedState::Ready("idle"),
+        AssumedState::Ready("up"),
+        AssumedState::Ready("ready"),
+        AssumedState::Ready("registered"),
+        AssumedState::Unavailable("busy"),
+        AssumedState::Unavailable("in-use"),
+        AssumedState::Unavailable("down"),
+        AssumedState::Unavailable("unregistered"),
+        AssumedState::Unavailable("full"),
+    ];
+
+    /// The state that this word means.
+    pub fn of(word: &str) -> Option<AssumedState> {
+        AssumedState::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    fn word(self) -> &'static str {
+        let (AssumedState::Ready(word) | AssumedState::Unavailable(word)) = self;
+        word
+    }
+
+    fn takes_calls(self) -> bool {
+        matches!(self, AssumedState::Ready(_))
+    }
+
+    fn shown(self) -> (String, bool) {
+        (self.word().to_owned(), self.takes_calls())
+    }
 }
 
 /// How gateways are: as assumed, else as the exchange sees them.
@@ -293,7 +332,7 @@ pub struct GatewayOverrides {
     /// The exchange.
     pub exchange: Exchange,
     /// By name.
-    pub assumed: BTreeMap<String, String>,
+    pub assumed: BTreeMap<String, AssumedState>,
 }
 
 impl fmt::Debug for GatewayOverrides {
@@ -309,13 +348,13 @@ impl Gateways for GatewayOverrides {
             "gw0" => {
                 let fxo = || views.lines.values().filter(|l| l.kind == "fxo");
                 let busy = fxo().filter(|l| l.call.is_some()).count();
-                let up = fxo().any(|l| l.state == "idle");
+                let up = fxo().any(|l| l.state == LineState::Idle);
                 fxo().next().map(|_| GatewayState { up, calls: u32::try_from(busy).unwrap_or(u32::MAX) })
             }
             name => views.gateways.get(name).map(|g| GatewayState { up: g.up, calls: g.calls }),
         });
         match self.assumed.get(name) {
-            Some(word) => Some(GatewayState { up: free(word), calls: seen.map_or(0, |s| s.calls) }),
+            Some(state) => Some(GatewayState { up: state.takes_calls(), calls: seen.map_or(0, |s| s.calls) }),
             None => seen,
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringtrip_exchange::route::WallTime;
 use ringtrip_routing::coverage::Known;
-use ringtrip_routing::proof::{self, Finding, Proof, ProofInput, Rule};
+use ringtrip_routing::proof::{self, Finding, Place, Proof, ProofInput, Rule};
 
 use super::ActiveRouting;
 use crate::control::ScriptRefused;
@@ -34,17 +34,18 @@ pub fn quick(next: &ActiveRouting, live: &ActiveRouting) -> Proof {
 pub(super) fn first_failure(next: &ActiveRouting, live: &ActiveRouting) -> Option<(String, ScriptRefused)> {
     let proof = quick(next, live);
     proof.findings.iter().filter(|f| f.rule == Rule::Terminates).find_map(|finding| {
-        let word = finding.path.strip_prefix("script ")?;
-        let (named, _) = next.scripts.running().find(|(named, _)| named.word == word)?;
+        let Place::Script(word) = &finding.place else { return None };
+        let (named, _) = next.scripts.running().find(|(named, _)| named.word == *word)?;
         let what = format!("{}; {}", finding.what, finding.hint);
-        Some((word.to_owned(), ScriptRefused { script: named.name.clone(), line: 0, column: 0, what }))
+        Some((word.clone(), ScriptRefused { script: named.name.clone(), line: 0, column: 0, what }))
     })
 }
 
 /// May these scripts run? Only what they themselves do counts: a plan that was wrong before is no fault of a script.
 pub(super) fn scripts(name: &str, next: &ActiveRouting, live: &ActiveRouting) -> Result<(), ScriptRefused> {
     let proof = quick(next, live);
-    let of_scripts = |f: &&Finding| f.stops && (f.rule == Rule::Terminates || f.path.starts_with("script"));
+    let of_scripts =
+        |f: &&Finding| f.stops && (f.rule == Rule::Terminates || matches!(f.place, Place::Script(_)));
     match proof.findings.iter().find(of_scripts) {
         None => Ok(()),
         Some(finding) => Err(ScriptRefused {

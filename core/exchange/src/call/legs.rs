@@ -15,7 +15,7 @@ use crate::leg::sip::{Room, SipLeg};
 use crate::leg::{LegCmd, LegEvent, Placement, Random};
 use crate::post::{Endpoint, LineInput, Post};
 use crate::route::{Attempt, Credentials, Found, HeaderName, Target};
-use ringtrip_model::ids::{ExtId, LegId, LineId};
+use ringtrip_model::ids::{ExtId, GatewayId, LegId, LineId};
 use ringtrip_model::party::{Cause, Side, Source};
 
 /// One leg.
@@ -92,7 +92,7 @@ impl Call {
         let id = self.setup.ids.leg();
         out.push(Post::Owns { call: self.id, leg: id });
         let prepared = placement.prepared.as_deref();
-        let (kind, name): (Kind, Arc<str>) = match found {
+        let (kind, name, by): (Kind, Arc<str>, Option<GatewayId>) = match found {
             Found::Sip(mut way) => {
                 if let Some(credentials) = prepared.and_then(|p| p.credentials.as_ref()) {
                     let way = Arc::make_mut(&mut way);
@@ -107,21 +107,21 @@ impl Call {
                         Arc::make_mut(&mut way).headers = headers;
                     }
                 }
-                let name = way.name.as_str().into();
-                (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.port_of(side)))), name)
+                let (name, by) = (way.name.as_str().into(), way.gateway.clone());
+                (Kind::Sip(Box::new(SipLeg::outgoing(id, way, self.port_of(side)))), name, by)
             }
             Found::Line(line) => {
                 let name = line.as_str().into();
-                (Kind::Line(line), name)
+                (Kind::Line(line), name, None)
             }
             Found::Conference(room) => {
                 let name = room.as_str().into();
-                (Kind::Application(Application::Conference(room)), name)
+                (Kind::Application(Application::Conference(room)), name, None)
             }
         };
         // A plugin's gateway is who was called; what carries the call there is another matter.
         let (name, carrier) = match prepared.and_then(|p| p.gateway.as_ref()) {
-            Some(gateway) if gateway.as_str() != &*name => (gateway.as_str().into(), Some(name)),
+            Some(gateway) if by.as_ref() != Some(gateway) => (gateway.as_str().into(), Some(name)),
             _ => (name, None),
         };
         let port = matches!(kind, Kind::Sip(_)).then(|| self.port_of(side));

@@ -19,6 +19,7 @@ use ringtrip_config::{Config, DemoSecrets, Region};
 use ringtrip_model::board::{Polarity, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, LegId, LineId};
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::{CallerId, Cause, Digits, Source};
 
 /// A directory of the demonstration: telephones 101 and 102 on `fxs1` and `fxs2`, landlines `fxo1` and `fxo2`, SIP phones 201
@@ -61,7 +62,7 @@ impl Bench {
             line,
             port,
             kind: PortKind::Fxo,
-            state: "as it may be called",
+            state: LineState::default(),
             availability,
             off_hook: false,
             volts: None,

@@ -202,7 +202,7 @@ impl Gateway {
     fn is_ours_rewritten(&self, contact: &NameAddr) -> bool {
         let Some(seen) = self.seen else { return false };
         let user = contact.uri.user().is_some_and(|user| user == self.setup.contact_user.as_bytes());
-        let host = contact.uri.host().is_some_and(|host| host.to_string() == seen.ip().to_string());
+        let host = contact.uri.host().is_some_and(|host| host.ip() == Some(seen.ip()));
         let port = contact.uri.sip().and_then(|uri| uri.port).unwrap_or(5060);
         user && host && port == seen.port()
     }

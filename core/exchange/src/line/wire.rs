@@ -12,6 +12,7 @@ use crate::route::Keys;
 use ringtrip_model::board::BoardCmd;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{Ids, LegId, LineId, PortRef};
+use ringtrip_model::line::LineState;
 
 /// A port and what is known about it.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Wire {
     }
 
     /// Tells the people who watch what has changed.
-    pub fn tell(&self, was: (&'static str, bool), is: (&'static str, bool), out: &mut Vec<Post>) {
+    pub fn tell(&self, was: (LineState, bool), is: (LineState, bool), out: &mut Vec<Post>) {
         if was.1 != is.1 {
             out.push(Post::Tell(Event::LineHook { line: self.line.clone(), off_hook: is.1 }));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::line::Fault;
 use ringtrip_model::board::{Polarity, PortKind};
 use ringtrip_model::ids::{LegId, LineId, PortRef};
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::Cause;
 
 /// What a line is doing now, for the API and the console.
@@ -17,8 +18,8 @@ pub struct LineStatus {
     pub port: PortRef,
     /// Telephone or landline.
     pub kind: PortKind,
-    /// The state's word: `idle`, `dialling`, `ringing`, `talking`, `out-of-service`, …
-    pub state: &'static str,
+    /// What it is doing.
+    pub state: LineState,
     /// Can it take a call?
     pub availability: Availability,
     /// Is the telephone lifted, or the landline seized?

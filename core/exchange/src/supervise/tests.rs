@@ -6,10 +6,10 @@ use super::*;
 fn check(rule: Rule, exits: &[(u64, Ending)], expected: &[&str]) {
     let start = origin();
     let mut supervisor = Supervisor::new();
-    let mut generation = supervisor.add("line fxs1", rule);
+    let mut generation = supervisor.add(&part("line fxs1"), rule);
     let mut said = Vec::new();
     for (at, ending) in exits {
-        let exit = Exit { part: "line fxs1".into(), generation, ending: ending.clone() };
+        let exit = Exit { part: part("line fxs1"), generation, ending: ending.clone() };
         let decision = supervisor.on(start + Duration::from_millis(*at), &exit);
         said.push(match &decision {
             Decision::Restart { after, generation } => format!("{}ms #{generation}", after.as_millis()),
@@ -20,6 +20,29 @@ fn check(rule: Rule, exits: &[(u64, Ending)], expected: &[&str]) {
         }
     }
     assert_eq!(said, expected);
+}
+
+fn part(name: &str) -> PartId {
+    name.parse().expect("a part")
+}
+
+#[test]
+fn parts_have_the_names_that_the_api_shows() {
+    let names = [
+        "line fxs1",
+        "gateway gw1",
+        "call 6b030ce800000001",
+        "board virtual",
+        "desk",
+        "route",
+        "media",
+        "store",
+    ];
+    assert_eq!(names.map(|name| part(name).to_string()), names);
+    for (name, why) in [("lines fxs1", BadPart::Kind), ("desk 1", BadPart::Kind), ("line a b", BadPart::Name)]
+    {
+        assert_eq!(name.parse::<PartId>(), Err(why), "{name}");
+    }
 }
 
 /// Any moment will do: only differences count.
@@ -35,17 +58,17 @@ fn panic() -> Ending {
 #[test]
 fn a_part_that_comes_back_goes_on_counting() {
     let mut supervisor = Supervisor::new();
-    assert_eq!(supervisor.add("board virtual", Rule::BOARD), 1);
-    supervisor.remove("board virtual");
-    assert_eq!(supervisor.generation("board virtual"), None);
-    assert_eq!(supervisor.add("board virtual", Rule::BOARD), 2);
+    assert_eq!(supervisor.add(&part("board virtual"), Rule::BOARD), 1);
+    supervisor.remove(&part("board virtual"));
+    assert_eq!(supervisor.generation(&part("board virtual")), None);
+    assert_eq!(supervisor.add(&part("board virtual"), Rule::BOARD), 2);
     // An exit of before it was removed is old news.
-    let exit = Exit { part: "board virtual".into(), generation: 1, ending: panic() };
+    let exit = Exit { part: part("board virtual"), generation: 1, ending: panic() };
     assert_eq!(supervisor.on(origin(), &exit), Decision::Ignore);
     // Calls come and go, and nothing is remembered of them.
-    supervisor.add("call 7", Rule::TEMPORARY);
-    supervisor.remove("call 7");
-    assert_eq!(supervisor.add("call 7", Rule::TEMPORARY), 1);
+    supervisor.add(&part("call 7"), Rule::TEMPORARY);
+    supervisor.remove(&part("call 7"));
+    assert_eq!(supervisor.add(&part("call 7"), Rule::TEMPORARY), 1);
 }
 
 #[test]
@@ -116,23 +139,23 @@ fn a_permanent_part_that_ends_is_started_again() {
 #[test]
 fn an_exit_of_an_older_generation_is_old_news() {
     let mut supervisor = Supervisor::new();
-    let first = supervisor.add("gateway gw1", Rule::PERMANENT);
-    let second = supervisor.add("gateway gw1", Rule::PERMANENT);
+    let first = supervisor.add(&part("gateway gw1"), Rule::PERMANENT);
+    let second = supervisor.add(&part("gateway gw1"), Rule::PERMANENT);
     assert!(second > first);
-    let old = Exit { part: "gateway gw1".into(), generation: first, ending: panic() };
+    let old = Exit { part: part("gateway gw1"), generation: first, ending: panic() };
     assert_eq!(supervisor.on(origin(), &old), Decision::Ignore);
-    assert_eq!(supervisor.generation("gateway gw1"), Some(second));
+    assert_eq!(supervisor.generation(&part("gateway gw1")), Some(second));
 }
 
 #[test]
 fn a_part_given_up_is_shown_with_its_reason_and_can_be_added_again() {
     let rule = Rule { intensity: 0, ..Rule::PERMANENT };
     let mut supervisor = Supervisor::new();
-    let generation = supervisor.add("route", rule);
-    let exit = Exit { part: "route".into(), generation, ending: panic() };
+    let generation = supervisor.add(&part("route"), rule);
+    let exit = Exit { part: part("route"), generation, ending: panic() };
     assert_eq!(supervisor.on(origin(), &exit), Decision::GiveUp);
-    assert_eq!(supervisor.generation("route"), None);
+    assert_eq!(supervisor.generation(&part("route")), None);
     assert_eq!(supervisor.rows()[0].given_up.as_deref(), Some("panic"));
-    let again = supervisor.add("route", rule);
-    assert_eq!(supervisor.generation("route"), Some(again));
+    let again = supervisor.add(&part("route"), rule);
+    assert_eq!(supervisor.generation(&part("route")), Some(again));
 }

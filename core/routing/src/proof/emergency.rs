@@ -8,7 +8,7 @@ use ringtrip_exchange::emergency;
 use ringtrip_exchange::route::{Attempt, Extras, Provenance, RoutePlan, Stage, Target, Verdict, WallTime};
 use ringtrip_model::party::{CallerId, Digits, Source};
 
-use super::{Finding, Prover, Rule};
+use super::{Finding, Place, Prover, Rule};
 use crate::coverage::{Probe, is_outside};
 
 impl Prover<'_> {
@@ -34,7 +34,7 @@ impl Prover<'_> {
             self.found(Finding {
                 rule: Rule::Emergency,
                 stops: had && self.given.live.is_some(),
-                path: "emergency.providers".to_owned(),
+                place: Place::document("emergency.providers"),
                 what: "emergency calls cannot leave the exchange: there is no landline and no provider"
                     .to_owned(),
                 hint: "add an FXO line, or name a provider that carries emergency calls".to_owned(),
@@ -58,7 +58,7 @@ impl Prover<'_> {
                         self.found(Finding {
                             rule: Rule::Emergency,
                             stops: true,
-                            path: "emergency".to_owned(),
+                            place: Place::document("emergency"),
                             what: format!("{number} from {from} does not reach its gateway: {what}"),
                             hint: "look at [emergency], the landlines and the providers".to_owned(),
                             example: Some(probe),
@@ -80,7 +80,7 @@ impl Prover<'_> {
                 self.found(Finding {
                     rule: Rule::Emergency,
                     stops: true,
-                    path: "emergency.extra".to_owned(),
+                    place: Place::document("emergency.extra"),
                     what: format!("{dialled} is an emergency number, and it would be sent as {send}"),
                     hint: format!("remove {dialled} from emergency.extra"),
                     example: None,
@@ -93,7 +93,7 @@ impl Prover<'_> {
                 self.found(Finding {
                     rule: Rule::Emergency,
                     stops: true,
-                    path: format!("extension.{id}"),
+                    place: Place::document(format!("extension.{id}")),
                     what: format!("{id} is an emergency number and cannot be an extension"),
                     hint: "give the extension another number".to_owned(),
                     example: None,
@@ -128,7 +128,7 @@ impl Prover<'_> {
                     self.found(Finding {
                         rule: Rule::Emergency,
                         stops: true,
-                        path: format!("plans.{name}"),
+                        place: Place::document(format!("plans.{name}")),
                         what: format!("{what}, an emergency number"),
                         hint: format!("remove it, or put {number}S0 before it"),
                         example: None,
@@ -154,13 +154,14 @@ impl Prover<'_> {
                     let call = PolicyCall { script: script.clone(), ..question(&probe) };
                     self.proof.decisions += 1;
                     for (who, answer) in self.engine.opinions(&call) {
+                        let who = Place::from(who);
                         let answer = match answer {
                             Ok(answer) => answer,
                             Err(why) => {
                                 self.found(Finding {
                                     rule: Rule::Terminates,
                                     stops: true,
-                                    path: who,
+                                    place: who,
                                     what: format!("it fails when it is asked about {number}: {why}"),
                                     hint: "a call would take the plan's own route; correct it first"
                                         .to_owned(),
@@ -175,7 +176,7 @@ impl Prover<'_> {
                         self.found(Finding {
                             rule: Rule::Emergency,
                             stops: true,
-                            path: who.clone(),
+                            place: who.clone(),
                             what: format!("asked about {number}, an emergency number, it {what}{line}"),
                             hint: hint.clone(),
                             example: Some(probe.clone()),

@@ -9,10 +9,13 @@ mod paths;
 mod shadow;
 mod shrink;
 
-use ringtrip_exchange::route::WallTime;
+use std::fmt;
 
-use crate::coverage::{Known, Probe, Probes};
-use crate::decide::Engine;
+use ringtrip_exchange::route::WallTime;
+use ringtrip_model::party::Source;
+
+use crate::coverage::{self, Known, Probe, Probes};
+use crate::decide::{Adviser, Engine};
 use crate::script;
 
 /// What is proved.
@@ -30,6 +33,46 @@ pub enum Rule {
     Shadowed,
 }
 
+/// Where something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A place of the document, by its path: `plans.home`, `emergency.extra`.
+    Document(String),
+    /// Calls from here.
+    Source(Source),
+    /// A script, by its name in the configuration.
+    Script(String),
+    /// A plugin.
+    Plugin(String),
+}
+
+impl Place {
+    /// A place of the document.
+    fn document(path: impl Into<String>) -> Place {
+        Place::Document(path.into())
+    }
+}
+
+impl From<Adviser> for Place {
+    fn from(who: Adviser) -> Place {
+        match who {
+            Adviser::Script(name) => Place::Script(name),
+            Adviser::Plugin(name) => Place::Plugin(name),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Document(path) => f.write_str(path),
+            Place::Source(source) => f.write_str(&coverage::word(source)),
+            Place::Script(name) => write!(f, "script {name}"),
+            Place::Plugin(name) => write!(f, "plugin {name}"),
+        }
+    }
+}
+
 /// Something that breaks a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -37,8 +80,8 @@ pub struct Finding {
     pub rule: Rule,
     /// It stops an activation; otherwise it is a warning.
     pub stops: bool,
-    /// Where: `plans.home`, `script default.rhai`, `emergency.extra`.
-    pub path: String,
+    /// Where.
+    pub place: Place,
     /// What is wrong.
     pub what: String,
     /// How to correct it.
@@ -144,10 +187,10 @@ impl<'a> Prover<'a> {
 
     fn found(&mut self, finding: Finding) {
         let alike =
-            |f: &&Finding| f.rule == finding.rule && f.path == finding.path && f.stops == finding.stops;
+            |f: &&Finding| f.rule == finding.rule && f.place == finding.place && f.stops == finding.stops;
         let known = self.proof.findings.iter().filter(alike).count();
         if known < EACH
-            && !self.proof.findings.iter().any(|f| f.what == finding.what && f.path == finding.path)
+            && !self.proof.findings.iter().any(|f| f.what == finding.what && f.place == finding.place)
         {
             self.proof.findings.push(finding);
         }

@@ -1,19 +1,24 @@
 //! Where probe calls end: each is decided within limits, none goes round in a circle, and none from outside leaves at
 //! our cost with a number of the caller's choice.
 
-use std::collections::BTreeMap;
-
 use ringtrip_config::{Config, External};
 use ringtrip_exchange::route::{Attempt, RoutePlan, Target, Verdict};
 use ringtrip_model::event::Event;
 use ringtrip_model::party::{Digits, Source};
 
 use super::shrink::shrink;
-use super::{Finding, Prover, Rule};
-use crate::coverage::{Probe, is_outside};
+use super::{Finding, Place, Prover, Rule};
+use crate::coverage::{self, Probe, is_outside};
 
 /// A call that has been passed on so often is in a circle.
 const HOPS: usize = 8;
+
+/// A call from outside that leaves again at our cost: the first of its source and target.
+struct Left {
+    to: Target,
+    number: Digits,
+    probe: Probe,
+}
 
 impl Prover<'_> {
     /// Decides over the probes; with `all`, circles and costs are looked at too.
@@ -23,7 +28,7 @@ impl Prover<'_> {
             self.own_address(&config);
         }
         // The first number that left by each pair of outside source and paid target.
-        let mut left: BTreeMap<(String, String), (Digits, Probe)> = BTreeMap::new();
+        let mut left: Vec<Left> = Vec::new();
         for probe in self.probes.spread(self.given.most, self.given.known.seed) {
             if !self.go_on() {
                 return;
@@ -39,11 +44,13 @@ impl Prover<'_> {
                 self.circle(&probe, &decision.plan);
             }
         }
-        for ((from, to), (number, probe)) in left {
+        left.sort_by_key(|left| (left.probe.from(), left.to.word()));
+        for Left { to, number, probe } in left {
+            let (from, to) = (probe.from(), to.word());
             self.found(Finding {
                 rule: Rule::Toll,
                 stops: false,
-                path: from.clone(),
+                place: Place::Source(probe.source.clone()),
                 what: format!("a call from {from} goes out to {to} with {number}, at your cost"),
                 hint: "this is how calls are forwarded; make sure that it is meant".to_owned(),
                 example: Some(probe),
@@ -53,12 +60,12 @@ impl Prover<'_> {
 
     /// A script or plugin failed on this call.
     fn fails(&mut self, probe: Probe, event: Event) {
-        let (path, why) = match event {
-            Event::ScriptFailed { script, why, .. } => (format!("script {script}"), why),
-            Event::PluginFailed { plugin, why, .. } => (format!("plugin {plugin}"), why),
-            other => (String::new(), format!("{other:?}")),
+        let (place, why) = match event {
+            Event::ScriptFailed { script, why, .. } => (Place::Script(script), why),
+            Event::PluginFailed { plugin, why, .. } => (Place::Plugin(plugin), why),
+            other => (Place::document(""), format!("{other:?}")),
         };
-        if self.proof.findings.iter().any(|f| f.rule == Rule::Terminates && f.path == path) {
+        if self.proof.findings.iter().any(|f| f.rule == Rule::Terminates && f.place == place) {
             return;
         }
         let (engine, go_on) = (self.engine, self.given.go_on);
@@ -66,14 +73,14 @@ impl Prover<'_> {
         // Once more, to hear in which line.
         let again = engine.explaining().decide(probe.query()).events.into_iter();
         let placed = again.filter_map(|event| match event {
-            Event::ScriptFailed { script, why, .. } if path == format!("script {script}") => Some(why),
+            Event::ScriptFailed { script, why, .. } if place == Place::Script(script.clone()) => Some(why),
             _ => None,
         });
         let why = placed.last().unwrap_or(why);
         self.found(Finding {
             rule: Rule::Terminates,
             stops: true,
-            path,
+            place,
             what: format!("it fails when {} dials {:?}: {why}", probe.from(), probe.number.as_str()),
             hint: "a call would take the plan's own route; correct it first".to_owned(),
             example: Some(probe),
@@ -81,33 +88,32 @@ impl Prover<'_> {
     }
 
     /// A call from outside leaves again: with whose number?
-    fn costs(
-        &mut self,
-        probe: &Probe,
-        plan: &RoutePlan,
-        left: &mut BTreeMap<(String, String), (Digits, Probe)>,
-    ) {
+    fn costs(&mut self, probe: &Probe, plan: &RoutePlan, left: &mut Vec<Left>) {
         let config = self.engine.router().config().clone();
         for attempt in paid(&config, plan) {
-            let key = (probe.from(), attempt.target.word());
-            match left.get(&key) {
-                None => {
-                    left.insert(key, (attempt.number.clone(), probe.clone()));
-                }
-                Some((number, _)) if *number == attempt.number => {}
+            let before =
+                left.iter().find(|left| left.probe.source == probe.source && left.to == attempt.target);
+            match before {
+                None => left.push(Left {
+                    to: attempt.target.clone(),
+                    number: attempt.number.clone(),
+                    probe: probe.clone(),
+                }),
+                Some(before) if before.number == attempt.number => {}
                 Some(_) => {
-                    let (from, to) = key.clone();
+                    let (from, to) = (probe.from(), attempt.target.word());
                     let engine = self.engine;
                     let leaves = |p: &Probe| {
                         let decision = engine.decide(p.query());
-                        paid(&config, &decision.plan).any(|a| a.target.word() == to && a.number == p.number)
+                        paid(&config, &decision.plan)
+                            .any(|a| a.target == attempt.target && a.number == p.number)
                     };
                     let follows = attempt.number == probe.number && !probe.number.is_empty();
                     let probe = if follows { shrink(probe.clone(), leaves) } else { probe.clone() };
                     self.found(Finding {
                         rule: Rule::Toll,
                         stops: true,
-                        path: from.clone(),
+                        place: Place::Source(probe.source.clone()),
                         what: format!(
                             "callers from {from} can reach {to} with a number of their choice, such as \
                              {:?}, at your cost and without a PIN",
@@ -123,18 +129,19 @@ impl Prover<'_> {
 
     /// A call that left by a gateway comes in again by it: does it leave again, and again?
     fn circle(&mut self, probe: &Probe, plan: &RoutePlan) {
-        let mut path = vec![probe.from()];
+        let mut path = vec![probe.source.clone()];
         let mut plan = plan.clone();
         for _ in 0..HOPS {
             let Some((gateway, number)) = next_gateway(&plan) else { return };
-            let (source, word) = (Source::Gateway(gateway.clone()), gateway.to_string());
-            let closed = path.contains(&word);
-            path.push(word);
+            let source = Source::Gateway(gateway);
+            let closed = path.contains(&source);
+            path.push(source.clone());
             if closed {
+                let path: Vec<String> = path.iter().map(coverage::word).collect();
                 self.found(Finding {
                     rule: Rule::Loops,
                     stops: true,
-                    path: probe.from(),
+                    place: Place::Source(probe.source.clone()),
                     what: format!("a call to {} loops: {}", probe.number, path.join(" → ")),
                     hint: "let calls from one of these gateways ring an extension".to_owned(),
                     example: Some(probe.clone()),
@@ -165,7 +172,7 @@ impl Prover<'_> {
                 self.found(Finding {
                     rule: Rule::Loops,
                     stops: true,
-                    path: format!("gateway.{}", gateway.id),
+                    place: Place::document(format!("gateway.{}", gateway.id)),
                     what: format!(
                         "gateway {} is this exchange itself: its calls would come back",
                         gateway.id

@@ -2,7 +2,7 @@
 
 use ringtrip_dialplan::Wins;
 
-use super::{Finding, Prover, Rule};
+use super::{Finding, Place, Prover, Rule};
 
 impl Prover<'_> {
     pub(super) fn shadowed(&mut self) {
@@ -16,7 +16,7 @@ impl Prover<'_> {
                     self.found(Finding {
                         rule: Rule::Shadowed,
                         stops: true,
-                        path: format!("plans.{name}"),
+                        place: Place::document(format!("plans.{name}")),
                         what: format!(
                             "{alternative} can never win: another alternative takes all of its numbers first"
                         ),

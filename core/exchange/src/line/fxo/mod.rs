@@ -39,6 +39,7 @@ use crate::post::{DetectorConfig, LineInput, MediaEvent, Post};
 use ringtrip_config::DisconnectTone;
 use ringtrip_model::board::{BoardCmd, BoardEvent, Polarity, PortKind};
 use ringtrip_model::ids::LegId;
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::{CallerId, Cause, Key, KeyForm};
 
 use self::seize::Seizing;
@@ -156,7 +157,7 @@ impl Fxo {
     }
 
     pub(super) fn on(&mut self, now: Instant, input: LineInput, out: &mut Vec<Post>) {
-        let was = (self.word(), self.off_hook());
+        let was = (self.shown_state(), self.off_hook());
         let state = std::mem::replace(&mut self.state, State::Lost);
         self.state = match input {
             LineInput::Board(event) => self.board(state, now, event, out),
@@ -165,7 +166,7 @@ impl Fxo {
             LineInput::Leg { leg, cmd } => self.leg(state, now, leg, cmd, out),
             LineInput::Timeout => self.timeout(state, now, out),
         };
-        let is = (self.word(), self.off_hook());
+        let is = (self.shown_state(), self.off_hook());
         if was.0 != is.0 {
             self.since = now;
         }
@@ -190,7 +191,7 @@ impl Fxo {
             line: self.wire.line.clone(),
             port: self.wire.port.clone(),
             kind: PortKind::Fxo,
-            state: self.word(),
+            state: self.shown_state(),
             availability: self.availability(),
             off_hook: self.off_hook(),
             volts: self.wire.volts,
@@ -221,17 +222,17 @@ impl Fxo {
         }
     }
 
-    fn word(&self) -> &'static str {
+    fn shown_state(&self) -> LineState {
         match &self.state {
-            State::Lost => "out-of-service",
-            State::Idle { .. } | State::Alerted { .. } if !self.pair.battery => "no-battery",
-            State::Idle { .. } | State::Alerted { .. } if self.pair.in_use() => "in-use",
-            State::Idle { .. } if self.faults.fault().is_some() => "faulty",
-            State::Idle { .. } | State::Alerted { .. } => "idle",
-            State::Heard { .. } | State::Ringing { .. } | State::Spent { .. } => "ringing",
-            State::Seizing(seizing) => seizing.word(),
-            State::Calling(_) => "calling",
-            State::Talking(_) => "talking",
+            State::Lost => LineState::OutOfService,
+            State::Idle { .. } | State::Alerted { .. } if !self.pair.battery => LineState::NoBattery,
+            State::Idle { .. } | State::Alerted { .. } if self.pair.in_use() => LineState::InUse,
+            State::Idle { .. } if self.faults.fault().is_some() => LineState::Faulty,
+            State::Idle { .. } | State::Alerted { .. } => LineState::Idle,
+            State::Heard { .. } | State::Ringing { .. } | State::Spent { .. } => LineState::Ringing,
+            State::Seizing(seizing) => seizing.shown_state(),
+            State::Calling(_) => LineState::Calling,
+            State::Talking(_) => LineState::Talking,
         }
     }
 

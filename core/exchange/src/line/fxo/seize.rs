@@ -20,6 +20,7 @@ use crate::route::LONGEST_PAUSE;
 use ringtrip_config::{AnswerOn, DialBy};
 use ringtrip_model::board::BoardCmd;
 use ringtrip_model::ids::LegId;
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::{Cause, Digits, Key};
 
 use super::check::AwaitLoop;
@@ -75,8 +76,8 @@ impl Seizing {
         }
     }
 
-    pub fn word(&self) -> &'static str {
-        if self.dialling() { "dialling" } else { "seizing" }
+    pub fn shown_state(&self) -> LineState {
+        if self.dialling() { LineState::Dialling } else { LineState::Seizing }
     }
 
     pub fn off_hook(&self) -> bool {

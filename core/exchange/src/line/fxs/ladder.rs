@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::post::{DetectorConfig, Post};
 use ringtrip_model::board::BoardCmd;
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::Cause;
 
 use super::{Fxs, State};
@@ -50,14 +51,14 @@ impl Rung {
         }
     }
 
-    pub fn word(&self) -> &'static str {
+    pub fn shown_state(&self) -> LineState {
         match self {
-            Rung::Quiet { .. } | Rung::Cpc { .. } | Rung::Open { .. } => "disconnected",
-            Rung::Tone { which: Told::Busy, .. } => "busy",
-            Rung::Tone { which: Told::Congestion, .. } => "congestion",
-            Rung::Tone { which: Told::Reorder, .. } => "reorder",
-            Rung::Tone { which: Told::Warning, .. } => "off-hook-warning",
-            Rung::LockedOut => "off-hook",
+            Rung::Quiet { .. } | Rung::Cpc { .. } | Rung::Open { .. } => LineState::Disconnected,
+            Rung::Tone { which: Told::Busy, .. } => LineState::Busy,
+            Rung::Tone { which: Told::Congestion, .. } => LineState::Congestion,
+            Rung::Tone { which: Told::Reorder, .. } => LineState::Reorder,
+            Rung::Tone { which: Told::Warning, .. } => LineState::OffHookWarning,
+            Rung::LockedOut => LineState::OffHook,
         }
     }
 }

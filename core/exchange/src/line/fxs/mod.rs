@@ -37,6 +37,7 @@ use ringtrip_config::Config;
 use ringtrip_dialplan::Plan;
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use ringtrip_model::ids::LegId;
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::{CallerId, Cause, Key, KeyForm, Side, Source};
 
 use self::dialling::Dialling;
@@ -146,7 +147,7 @@ impl Fxs {
     }
 
     pub(super) fn on(&mut self, now: Instant, input: LineInput, out: &mut Vec<Post>) {
-        let was = (self.word(), self.off_hook());
+        let was = (self.shown_state(), self.off_hook());
         let state = std::mem::replace(&mut self.state, State::Lost);
         self.state = match input {
             LineInput::Board(event) => self.board(state, now, event, out),
@@ -155,7 +156,7 @@ impl Fxs {
             LineInput::Leg { leg, cmd } => self.leg(state, now, leg, cmd, out),
             LineInput::Timeout => self.timeout(state, now, out),
         };
-        let is = (self.word(), self.off_hook());
+        let is = (self.shown_state(), self.off_hook());
         if was.0 != is.0 {
             self.since = now;
         }
@@ -178,7 +179,7 @@ impl Fxs {
             line: self.wire.line.clone(),
             port: self.wire.port.clone(),
             kind: PortKind::Fxs,
-            state: self.word(),
+            state: self.shown_state(),
             availability: self.availability(),
             off_hook: self.off_hook(),
             volts: self.wire.volts,
@@ -202,16 +203,16 @@ impl Fxs {
         }
     }
 
-    fn word(&self) -> &'static str {
+    fn shown_state(&self) -> LineState {
         match &self.state {
-            State::Lost => "out-of-service",
-            State::Idle => "idle",
-            State::Dialling(_) => "dialling",
-            State::Calling(_) => "calling",
-            State::Ringing(_) => "ringing",
-            State::Talking(_) => "talking",
-            State::HungUp { .. } => "hung-up",
-            State::Ladder(rung) => rung.word(),
+            State::Lost => LineState::OutOfService,
+            State::Idle => LineState::Idle,
+            State::Dialling(_) => LineState::Dialling,
+            State::Calling(_) => LineState::Calling,
+            State::Ringing(_) => LineState::Ringing,
+            State::Talking(_) => LineState::Talking,
+            State::HungUp { .. } => LineState::HungUp,
+            State::Ladder(rung) => rung.shown_state(),
         }
     }
 

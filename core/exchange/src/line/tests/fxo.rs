@@ -500,14 +500,17 @@ fn status_speaks() {
         world.feed(at, input);
     }
     let status = world.line.status(world.now);
-    assert_eq!((status.state, status.off_hook, status.polarity), ("talking", true, Polarity::Reverse));
+    assert_eq!(
+        (status.state, status.off_hook, status.polarity),
+        (LineState::Talking, true, Polarity::Reverse)
+    );
     assert_eq!(status.call_type.map(|t| t.word()), Some("Line 1 To PSTN Gateway"));
     assert_eq!(status.gateway_state.map(|s| s.word()), Some("Connected"));
     assert_eq!(status.last_number.as_deref(), Some("123"));
     let end = world.input("end normal");
     world.feed(world.now, end);
     let status = world.line.status(world.now);
-    assert_eq!((status.state, status.call_type), ("idle", None));
+    assert_eq!((status.state, status.call_type), (LineState::Idle, None));
     assert_eq!(status.gateway_state.map(|s| s.word()), Some("Idle"));
     assert_eq!(status.last_disconnect.map(|d| d.word()), Some("VoIP Call Ended"));
 }

@@ -559,7 +559,10 @@ fn status_speaks() {
     let reading = BoardEvent::Reading { volts: -8.5, milliamps: 22.0 };
     world.feed(world.now, LineInput::Board(reading));
     let status = world.line.status(world.now + Duration::from_secs(3));
-    assert_eq!((status.state, status.off_hook, status.for_), ("talking", true, Duration::from_secs(3)));
+    assert_eq!(
+        (status.state, status.off_hook, status.for_),
+        (LineState::Talking, true, Duration::from_secs(3))
+    );
     assert_eq!((status.volts, status.milliamps), (Some(-8.5), Some(22.0)));
     assert_eq!((status.leg, status.last_number.as_deref()), (Some(world.leg), Some("102")));
     assert_eq!(status.last_disconnect, None);
@@ -567,5 +570,5 @@ fn status_speaks() {
     world.feed(world.now, end);
     let status = world.line.status(world.now);
     assert_eq!(status.last_disconnect.map(|d| d.word()), Some("VoIP Call Ended"));
-    assert_eq!(status.state, "disconnected");
+    assert_eq!(status.state, LineState::Disconnected);
 }

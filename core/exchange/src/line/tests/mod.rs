@@ -22,6 +22,7 @@ use ringtrip_dialplan::Plan;
 use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, Ids, LegId, PortRef};
+use ringtrip_model::line::LineState;
 use ringtrip_model::party::{CallerId, Cause, Digits, Key, KeyForm};
 
 /// Runs the ladder and compares it with what happened.
@@ -215,7 +216,7 @@ impl World {
                 assert_eq!(*what, "line");
                 format!("alarm {}", text.split_whitespace().skip(2).take(4).collect::<Vec<_>>().join(" "))
             }
-            Post::Tell(Event::LineState { state, .. }) => format!("[{state}]"),
+            Post::Tell(Event::LineState { state, .. }) => format!("[{}]", state.word()),
             Post::Tell(Event::LineHook { off_hook, .. }) => {
                 self.lifted = *off_hook;
                 if *off_hook { "[off-hook]" } else { "[on-hook]" }.to_owned()

@@ -135,7 +135,7 @@ proptest! {
             }
         }
         // The telephone is hung up, its call ended, and nothing rings, pulses or speaks any more.
-        let lost = world.line.status(at).state == "out-of-service";
+        let lost = world.line.status(at).state == LineState::OutOfService;
         for verb in ["battery-ok", "parallel hung-up", "volts 48", "hang-up", "end normal", "volts 48"] {
             let input = world.input(verb);
             let said = world.feed(at, input);
@@ -153,7 +153,7 @@ proptest! {
         let input = world.input("volts 48");
         world.feed(at, input);
         let state = world.line.status(at).state;
-        prop_assert_eq!(state, if lost { "out-of-service" } else { "idle" }, "{}", happened);
+        prop_assert_eq!(state, if lost { LineState::OutOfService } else { LineState::Idle }, "{}", happened);
         prop_assert_eq!(world.line.deadline(), None, "{}", happened);
         prop_assert!(!world.lifted && !world.sounding, "{}", happened);
         prop_assert!(lost || (!world.ringing && !world.seized), "{}", happened);

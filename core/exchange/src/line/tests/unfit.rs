@@ -85,7 +85,7 @@ fn what_belongs_to_the_other_kind_changes_nothing() {
             let at = world.now + Duration::from_secs(1);
             let input = world.input(word);
             assert_eq!(world.feed(at, input), Vec::<String>::new(), "{word}");
-            assert_eq!(world.line.status(at).state, "idle", "{word}");
+            assert_eq!(world.line.status(at).state, LineState::Idle, "{word}");
         }
     }
 }
