@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::digest::{self, Guard, Secret};
 use ringtrip_sip::endpoint::Flow;
-use ringtrip_sip::message::{Method, Request};
+use ringtrip_sip::message::Method;
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nonce::Nonces;
+use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::uri::Uri;
 
 use crate::emergency;
@@ -103,7 +103,7 @@ impl Admission {
         &mut self,
         now: Instant,
         config: &Config,
-        request: &Request,
+        request: &ValidRequest,
         flow: Flow,
         is_phone: bool,
         told: &mut Option<Told>,
@@ -166,7 +166,7 @@ impl Admission {
     fn challenge(
         &mut self,
         now: Instant,
-        request: &Request,
+        request: &ValidRequest,
         stale: bool,
         tried: Option<String>,
         after: Duration,
@@ -183,7 +183,7 @@ impl Admission {
 
     /// Which provider calls from this address. Several accounts at one provider share it: then what is called tells them
     /// apart, first by the Contact that each has registered, then by its numbers.
-    fn gateway(&self, config: &Config, request: &Request, flow: Flow) -> Option<GatewayId> {
+    fn gateway(&self, config: &Config, request: &ValidRequest, flow: Flow) -> Option<GatewayId> {
         let from = flow.remote.ip().to_canonical();
         let knows = |g: &&ringtrip_config::Gateway| {
             g.accept_from.iter().any(|network| network.contains(&from))
@@ -191,9 +191,8 @@ impl Admission {
         };
         let there: Vec<&ringtrip_config::Gateway> = config.gateways.iter().filter(knows).collect();
         let [first, _, ..] = there[..] else { return there.first().map(|g| g.id.clone()) };
-        let called = Uri::read(&request.uri).ok();
-        let to = request.headers.get(&Name::To).and_then(|v| NameAddr::read(v).ok()).map(|to| to.uri);
-        let found = [called.as_ref(), to.as_ref()].into_iter().flatten().find_map(|uri| {
+        let to = &request.head().to.uri;
+        let found = [&request.fields().target, to].into_iter().find_map(|uri| {
             let number = telephone_number(config, uri);
             let registered = || there.iter().find(|g| config.contact_user(g) == user_of(uri));
             let account = || there.iter().find(|g| is_account(config, g, uri));
@@ -202,7 +201,7 @@ impl Admission {
         });
         // Two tenants of one provider are named by their domains; two exchanges on one machine have ports of their own.
         let domain = || {
-            let host = to.as_ref()?.host()?.to_string();
+            let host = to.host()?.to_string();
             there.iter().find(|g| g.domain.as_deref().is_some_and(|d| d.eq_ignore_ascii_case(&host)))
         };
         let port = || there.iter().find(|g| g.server.port == Some(flow.remote.port()));
@@ -231,7 +230,7 @@ fn user_of(uri: &Uri) -> String {
 /// anyway.
 const MD5_ALONE: &[&str] = &["baresip v0.", "baresip v1.", "baresip v2."];
 
-fn stumbles_over_sha256(request: &Request) -> bool {
+fn stumbles_over_sha256(request: &ValidRequest) -> bool {
     let agent = request.headers.text(&Name::UserAgent).unwrap_or_default();
     MD5_ALONE.iter().any(|name| agent.starts_with(name))
 }
@@ -250,10 +249,10 @@ fn guard(now: Instant, config: &Config, key: [u8; 32]) -> Guard {
 }
 
 /// Is it an INVITE to an emergency number?
-fn calls_for_help(config: &Config, request: &Request) -> bool {
-    let Ok(uri) = Uri::read(&request.uri) else { return false };
+fn calls_for_help(config: &Config, request: &ValidRequest) -> bool {
     request.method == Method::Invite
-        && emergency::decide(config, &CallerId::default(), &dialled(config, &uri)).is_some()
+        && emergency::decide(config, &CallerId::default(), &dialled(config, &request.fields().target))
+            .is_some()
 }
 
 /// The emergency number for a phone whose button calls a service, not a number (RFC 5031: `urn:service:sos.fire`). From here
@@ -281,13 +280,13 @@ fn telephone_number(config: &Config, uri: &Uri) -> Digits {
 }
 
 /// The caller and the number of an INVITE that was admitted.
-pub(crate) fn parties(config: &Config, who: &Source, invite: &Request) -> (CallerId, Digits) {
-    let uri = Uri::read(&invite.uri).ok();
-    let dialled = uri.as_ref().map(|uri| telephone_number(config, uri)).unwrap_or_default();
+pub(crate) fn parties(config: &Config, who: &Source, invite: &ValidRequest) -> (CallerId, Digits) {
+    let uri = &invite.fields().target;
+    let dialled = telephone_number(config, uri);
     match who {
         Source::Extension(id) => {
             let extension = config.extension(id.as_str());
-            let dialled = uri.as_ref().and_then(|uri| service(config, uri)).unwrap_or(dialled);
+            let dialled = service(config, uri).unwrap_or(dialled);
             let said = identity::of_invite(invite, false);
             let caller = CallerId {
                 // The phone says whether to withhold, never who it is: that was proven.
@@ -301,15 +300,14 @@ pub(crate) fn parties(config: &Config, who: &Source, invite: &Request) -> (Calle
             let gateway = config.gateway(id);
             let caller = identity::of_invite(invite, gateway.is_some_and(|g| g.trusted));
             // A provider that calls the Contact we registered names the called number in To.
-            let contact = dialled.as_str() == id.as_str()
-                || gateway.is_some_and(|g| uri.as_ref().is_some_and(|uri| is_account(config, g, uri)));
-            let to = invite.headers.get(&Name::To).and_then(|v| NameAddr::read(v).ok());
-            let to = to.map(|to| telephone_number(config, &to.uri));
+            let contact =
+                dialled.as_str() == id.as_str() || gateway.is_some_and(|g| is_account(config, g, uri));
+            let to = telephone_number(config, &invite.head().to.uri);
             // So does one that calls a user of its own making.
             let did = |number: &Digits| gateway.is_some_and(|g| config.did(g, number).is_some());
-            match to {
-                Some(to) if !to.is_empty() && (contact || !did(&dialled) && did(&to)) => (caller, to),
-                _ => (caller, dialled),
+            match !to.is_empty() && (contact || !did(&dialled) && did(&to)) {
+                true => (caller, to),
+                false => (caller, dialled),
             }
         }
         Source::Line(_) | Source::Operator => (CallerId::default(), dialled),

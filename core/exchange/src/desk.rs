@@ -12,18 +12,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::build;
-use ringtrip_sip::endpoint::{self, EndpointConfig, Flow, Held, ServerTx, Transmit, Transport};
+use ringtrip_sip::endpoint::{EndpointConfig, Flow, Held, ServerTx, Transmit, Transport};
 use ringtrip_sip::lex::Broken;
-use ringtrip_sip::list;
-use ringtrip_sip::message::{Message, Method, Request, Response};
+use ringtrip_sip::message::{Message, Method, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nat::Topology;
 use ringtrip_sip::next_hop::{self, Reach};
 use ringtrip_sip::random::Random;
-use ringtrip_sip::refer::Replaces;
+use ringtrip_sip::refer::{self, Replaces};
 use ringtrip_sip::registrar::{Binding, Change, Record, Registrar, Registration};
+use ringtrip_sip::screen::ValidRequest;
 
 use crate::admit::{self, Admission, Who};
 use crate::call::{Birth, Caller, MAX_FORWARDS};
@@ -102,7 +101,7 @@ pub enum DeskInput {
         /// Its transaction.
         tx: ServerTx,
         /// The INVITE itself.
-        request: Arc<Request>,
+        request: Arc<ValidRequest>,
     },
     /// The time named by `deadline()` has come.
     Timeout,
@@ -355,9 +354,9 @@ impl Desk {
 
     fn told(&mut self, now: Instant, told: Told, out: &mut Vec<DeskOut>) {
         match &told {
-            Told::Request { tx, request, flow } => match endpoint::to_tag(request) {
+            Told::Request { tx, request, flow } => match request.head().to.tag() {
                 Some(tag) => {
-                    let owner = owner_of_tag(&tag);
+                    let owner = owner_of_tag(tag);
                     let Some(leg) = owner else { return self.stray(now, told, out) };
                     if request.method == Method::Invite {
                         self.invites.insert(*tx, leg);
@@ -369,9 +368,8 @@ impl Desk {
                     self.outside(now, tx, request, flow, out);
                 }
             },
-            Told::Ack { request, .. } => {
-                let tag = endpoint::to_tag(request);
-                let owner = tag.and_then(|tag| owner_of_tag(&tag));
+            Told::Ack { to_tag, .. } => {
+                let owner = to_tag.as_ref().and_then(|tag| owner_of_tag(tag));
                 if let Some(leg) = owner {
                     out.push(to_leg(leg, told));
                 }
@@ -409,7 +407,7 @@ impl Desk {
         &mut self,
         now: Instant,
         tx: ServerTx,
-        request: Arc<Request>,
+        request: Arc<ValidRequest>,
         flow: Flow,
         out: &mut Vec<DeskOut>,
     ) {
@@ -455,19 +453,22 @@ impl Desk {
             }
             (Who::Refused(code), _) => self.respond(now, tx, build::response(&request, code), out),
             (Who::Extension(ext), Method::Register) => self.register(now, tx, &request, flow, &ext, out),
-            (who @ (Who::Extension(_) | Who::Gateway(_)), _) if Replaces::of(&request.headers).is_some() => {
-                self.replacing_invite(now, tx, request, flow, who, out);
+            (Who::Extension(ext), _) => match Replaces::of(&request.headers) {
+                Some(named) => self.replacing_invite(now, tx, request, flow, ext, named, out),
+                None => self.invite(tx, request, flow, Source::Extension(ext), out),
+            },
+            // A provider takes nobody's place (RFC 3891 §8).
+            (Who::Gateway(_), _) if request.headers.get(&Name::Replaces).is_some() => {
+                self.respond(now, tx, build::response(&request, 403), out);
             }
-            (Who::Extension(ext), _) => self.invite(tx, request, flow, Source::Extension(ext), out),
             (Who::Gateway(gateway), _) => self.invite(tx, request, flow, Source::Gateway(gateway), out),
         }
     }
 
     /// Has the extension in From registered by this very way? Then it is its phone, though a provider may share the
     /// address.
-    fn is_phone(&self, now: Instant, request: &Request, flow: Flow) -> bool {
-        let from = request.headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
-        let Some(user) = from.and_then(|from| from.uri.user()) else { return false };
+    fn is_phone(&self, now: Instant, request: &ValidRequest, flow: Flow) -> bool {
+        let Some(user) = request.head().from.uri.user() else { return false };
         let symmetric = self.endpoint.is_symmetric(request, flow);
         self.registrar.bindings(now, &user).iter().any(|binding| {
             let known = binding.flow;
@@ -482,14 +483,12 @@ impl Desk {
         &mut self,
         now: Instant,
         tx: ServerTx,
-        request: &Request,
+        request: &ValidRequest,
         flow: Flow,
         ext: &ExtId,
         out: &mut Vec<DeskOut>,
     ) {
-        let to = request.headers.get(&Name::To);
-        let to = to.and_then(|v| NameAddr::read(v).ok()).and_then(|to| to.uri.user());
-        if to.as_deref() != Some(ext.as_str().as_bytes()) {
+        if request.head().to.uri.user().as_deref() != Some(ext.as_str().as_bytes()) {
             // Proven, but for another extension than the one to register (RFC 3261 §10.3 step 4).
             return self.respond(now, tx, build::response(request, 403), out);
         }
@@ -510,7 +509,7 @@ impl Desk {
     fn invite(
         &mut self,
         tx: ServerTx,
-        request: Arc<Request>,
+        request: Arc<ValidRequest>,
         flow: Flow,
         source: Source,
         out: &mut Vec<DeskOut>,
@@ -533,21 +532,20 @@ impl Desk {
     }
 
     /// An INVITE that takes over a dialog goes to the call that has it (RFC 3891 §3).
+    #[allow(clippy::too_many_arguments)] // All that is known of the INVITE.
     fn replacing_invite(
         &mut self,
         now: Instant,
         tx: ServerTx,
-        request: Arc<Request>,
+        request: Arc<ValidRequest>,
         flow: Flow,
-        who: Who,
+        ext: ExtId,
+        named: Result<Replaces, refer::Unfit>,
         out: &mut Vec<DeskOut>,
     ) {
-        let Who::Extension(ext) = who else {
-            return self.respond(now, tx, build::response(&request, 403), out);
-        };
-        let named = match Replaces::of(&request.headers) {
-            Some(Ok(named)) => named,
-            _ => return self.respond(now, tx, build::response(&request, 400), out),
+        let named = match named {
+            Ok(named) => named,
+            Err(_) => return self.respond(now, tx, build::response(&request, 400), out),
         };
         let Some(old) = owner_of_tag(&named.to_tag) else {
             return self.respond(now, tx, build::response(&request, 481), out);
@@ -562,12 +560,9 @@ impl Desk {
 
     /// What leads back to a caller: its Contact, unless it is a phone that has registered from behind NAT, or asks for an
     /// outbound flow.
-    fn reach(&self, source: &Source, request: &Request, flow: Flow) -> Reach {
+    fn reach(&self, source: &Source, request: &ValidRequest, flow: Flow) -> Reach {
         let Source::Extension(ext) = source else { return Reach::Contact };
-        let contact = request.headers.all(&Name::Contact).flat_map(list::split).next();
-        let Some(contact) = contact.and_then(|value| NameAddr::read(&value).ok()) else {
-            return Reach::Contact;
-        };
+        let Some(contact) = request.fields().contact() else { return Reach::Contact };
         if contact.uri.sip().is_some_and(|uri| uri.param("ob").is_some()) {
             return Reach::Flow;
         }
@@ -577,7 +572,7 @@ impl Desk {
                 binding.flow.remote.ip() == flow.remote.ip() && extension::reach(binding) == Reach::Flow
             })
         };
-        match next_hop::reach(&contact, flow, symmetric) {
+        match next_hop::reach(contact, flow, symmetric) {
             Reach::Flow if registered_so() => Reach::Flow,
             _ => Reach::Contact,
         }
@@ -588,15 +583,9 @@ impl Desk {
     fn stray(&mut self, now: Instant, told: Told, out: &mut Vec<DeskOut>) {
         match told {
             Told::Request { tx, request, .. } => {
-                match endpoint::to_tag(&request) {
-                    // Its call was lost between birth and this word.
-                    None => self.respond(now, tx, build::response(&request, 500), out),
-                    Some(_) => {
-                        if let Some(response) = endpoint::stray(&request) {
-                            self.respond(now, tx, response, out);
-                        }
-                    }
-                }
+                // Without a tag of ours its call was lost between birth and this word.
+                let code = if request.head().to.tag().is_none() { 500 } else { 481 };
+                self.respond(now, tx, build::response(&request, code), out);
             }
             Told::Cancelled { tx } | Told::Unacknowledged { tx } => {
                 self.invites.remove(&tx);
@@ -624,15 +613,14 @@ impl Desk {
 
 /// `Max-Forwards` of the INVITEs that this one becomes: one less, so that a loop over two exchanges ends (RFC 7332). With 0
 /// it would have been refused before.
-fn hops_left(invite: &Request) -> u8 {
-    let hops = invite.headers.text(&Name::MaxForwards).and_then(|text| text.trim().parse::<u8>().ok());
-    hops.map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1))
+fn hops_left(invite: &ValidRequest) -> u8 {
+    invite.fields().max_forwards.map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1))
 }
 
 /// The challenges that go into an answer. Over UDP the sender's address may be forged, so an answer that is more than half
 /// as long again as its request is cut down to the one challenge that every phone knows: an exchange must be of no use for
 /// making floods larger. Requests of real phones are long enough for all.
-fn fitting(mut challenges: Vec<Bytes>, request: &Request, answer: &Response, flow: Flow) -> Vec<Bytes> {
+fn fitting(mut challenges: Vec<Bytes>, request: &ValidRequest, answer: &Response, flow: Flow) -> Vec<Bytes> {
     /// `;rport=5060;received=192.0.2.1` in the Via that we have stamped.
     const STAMP: usize = 32;
     /// `;tag=` and 16 digits, which the answer is still given.

@@ -7,8 +7,8 @@
 
 use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::list;
-use ringtrip_sip::message::Request;
 use ringtrip_sip::name::Name;
+use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::uri::Uri;
 
 use ringtrip_model::dial_string::dial_string;
@@ -88,15 +88,16 @@ impl Number {
 }
 
 /// What the carrier says of the caller's number, in P-Asserted-Identity or From.
-pub(crate) fn verstat(invite: &Request) -> Option<String> {
+pub(crate) fn verstat(invite: &ValidRequest) -> Option<String> {
     let asserted = invite.headers.all(&Name::PAssertedIdentity).flat_map(list::split);
-    let from = invite.headers.get(&Name::From).cloned();
-    asserted.chain(from).find_map(|value| {
-        let address = NameAddr::read(&value).ok()?;
-        // Some write it beside the URI.
-        let beside = || address.params.get("verstat").map(|v| clean(String::from_utf8_lossy(v).into_owned()));
-        Number::of(&address.uri, |_| false).verstat.or_else(beside)
-    })
+    let asserted = asserted.filter_map(|value| NameAddr::read(&value).ok());
+    asserted.chain([invite.head().from.clone()]).find_map(|address| verstat_of(&address))
+}
+
+fn verstat_of(address: &NameAddr) -> Option<String> {
+    // Some write it beside the URI.
+    let beside = || address.params.get("verstat").map(|v| clean(String::from_utf8_lossy(v).into_owned()));
+    Number::of(&address.uri, |_| false).verstat.or_else(beside)
 }
 
 /// `;name=value;name`, as text.
@@ -238,17 +239,7 @@ mod tests {
 
     #[test]
     fn what_the_carrier_found_out_is_kept() {
-        let verstat = |from: &str| {
-            let mut headers = ringtrip_sip::Headers::default();
-            headers.push(Name::From, from.to_owned());
-            let request = Request {
-                method: ringtrip_sip::message::Method::Invite,
-                uri: Bytes::new(),
-                headers,
-                body: Bytes::new(),
-            };
-            super::verstat(&request)
-        };
+        let verstat = |from: &str| verstat_of(&NameAddr::read(&from.to_owned().into()).expect("an address"));
         let passed = Some("TN-Validation-Passed".to_owned());
         assert_eq!(verstat("<sip:+1555;verstat=TN-Validation-Passed@h>;tag=1"), passed);
         assert_eq!(verstat("<sip:+1555@h;verstat=TN-Validation-Passed>;tag=1"), passed);

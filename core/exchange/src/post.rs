@@ -8,10 +8,11 @@ use std::time::Duration;
 pub use ringtrip_media::engine::{BridgeId, DetectorConfig, Endpoint, MediaCommand, MediaEvent};
 pub use ringtrip_media::session::{MediaParameters, RtpStats};
 use ringtrip_sip::endpoint::{Flow, ServerTx, Transport};
-use ringtrip_sip::message::{Method, Request};
+use ringtrip_sip::message::Method;
 use ringtrip_sip::nat::Topology;
 use ringtrip_sip::next_hop::{HostName, Reach};
 use ringtrip_sip::refer::Replaces;
+use ringtrip_sip::screen::ValidRequest;
 
 use crate::call::{Birth, MovedLeg};
 use crate::cdr::Cdr;
@@ -332,7 +333,7 @@ pub struct ReplacingInvite {
     /// Its transaction.
     pub tx: ServerTx,
     /// The INVITE.
-    pub request: Arc<Request>,
+    pub request: Arc<ValidRequest>,
     /// How it came.
     pub flow: Flow,
     /// What leads back to the phone.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringtrip_sip::lex::{self, Limits};
 use ringtrip_sip::message::Message;
-use ringtrip_sip::screen::{self, Abilities, Envelope};
+use ringtrip_sip::screen::{self, Abilities, MandatoryHeaders};
 
 // The message that the allocation test counts; its tests are not run here.
 #[allow(dead_code, unused_imports)]
@@ -43,10 +43,10 @@ fn lexing(c: &mut Criterion) {
 fn route(
     octets: Bytes,
     limits: &Limits,
-) -> (Message, Envelope, (Bytes, ringtrip_sip::host::Host, Option<u16>)) {
+) -> (Message, MandatoryHeaders, (Bytes, ringtrip_sip::host::Host, Option<u16>)) {
     let message = lex::message(octets, limits).expect("a message").message;
     let Message::Request(request) = &message else { panic!("a request") };
-    let envelope = Envelope::read(&request.headers).expect("an envelope");
+    let envelope = MandatoryHeaders::read(&request.headers).expect("an envelope");
     let key = (
         envelope.via.params.bytes("branch").expect("a branch"),
         envelope.via.host.clone(),

@@ -103,6 +103,11 @@ impl NameAddr {
         self.params.get("tag").filter(|t| !t.is_empty())
     }
 
+    /// The same, kept for itself.
+    pub fn tag_bytes(&self) -> Option<Bytes> {
+        self.params.bytes("tag").filter(|t| !t.is_empty())
+    }
+
     /// Gives it this tag.
     pub fn set_tag(&mut self, tag: &str) {
         self.params.set("tag", Some(tag));

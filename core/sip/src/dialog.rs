@@ -14,6 +14,7 @@ use crate::list;
 use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
 use crate::next_hop::{self, NextHop, Reach};
+use crate::screen::ValidRequest;
 
 /// A peer-to-peer relation of two user agents.
 #[derive(Debug, Clone)]
@@ -65,8 +66,6 @@ pub enum NoDialog {
 /// What is wrong with a request in the dialog; the code to answer it with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
-    /// 400: its CSeq or Contact cannot be read.
-    Malformed,
     /// 481: other tags or another Call-ID than those of the dialog.
     Stranger,
     /// 500: it is older than one that came before (§12.2.2).
@@ -77,7 +76,6 @@ impl Unfit {
     /// The status code that says so.
     pub fn code(self) -> u16 {
         match self {
-            Unfit::Malformed => 400,
             Unfit::Stranger => 481,
             Unfit::Old => 500,
         }
@@ -90,25 +88,23 @@ impl Dialog {
     ///
     /// # Errors
     /// A header that the dialog needs (From, To, CSeq, Call-ID, Contact) is missing or cannot be read.
-    pub fn of_request(invite: &Request, local_tag: &str, flow: Flow) -> Result<Dialog, NoDialog> {
-        let headers = &invite.headers;
+    pub fn of_request(invite: &ValidRequest, local_tag: &str, flow: Flow) -> Result<Dialog, NoDialog> {
+        let (headers, fields) = (&invite.headers, invite.fields());
         let remote = need(headers, &Name::From, "From")?;
         let to = need(headers, &Name::To, "To")?;
-        let cseq = need(headers, &Name::CSeq, "CSeq")
-            .and_then(|v| CSeq::read(v).map_err(|_| NoDialog::Header("CSeq")))?;
         Ok(Dialog {
             state: State::Early,
             flow,
             reach: Reach::default(),
-            call_id: need(headers, &Name::CallId, "Call-ID")?.clone(),
-            local: with_tag(to, local_tag),
+            call_id: fields.head.call_id.clone(),
+            local: with_tag(to, &fields.head.to, local_tag),
             local_tag: Bytes::copy_from_slice(local_tag.as_bytes()),
-            remote_tag: tag(remote),
+            remote_tag: fields.head.from.tag_bytes(),
             remote: remote.clone(),
-            target: contact(headers).ok_or(NoDialog::Header("Contact"))?,
+            target: fields.contact().map(|contact| contact.uri.write()).ok_or(NoDialog::Header("Contact"))?,
             routes: record_route(headers).collect(),
             local_cseq: 0,
-            remote_cseq: Some(cseq.number),
+            remote_cseq: Some(fields.head.cseq.number),
         })
     }
 
@@ -163,7 +159,7 @@ impl Dialog {
         self.refresh(&answer.headers);
     }
 
-    /// Takes the Contact of a target refresh: a re-INVITE or UPDATE that was accepted, or a 2xx to one of ours (§12.2).
+    /// Takes the Contact of a target refresh: a 2xx to a re-INVITE or UPDATE of ours (§12.2).
     pub fn refresh(&mut self, headers: &Headers) {
         if let Some(target) = contact(headers) {
             self.target = target;
@@ -176,35 +172,37 @@ impl Dialog {
     }
 
     /// Is this request of this dialog? Same Call-ID, their tag in From, ours in To.
-    pub fn has(&self, request: &Request) -> bool {
-        let headers = &request.headers;
-        headers.get(&Name::CallId) == Some(&self.call_id)
-            && headers.get(&Name::To).and_then(tag).as_ref() == Some(&self.local_tag)
-            && headers.get(&Name::From).and_then(tag) == self.remote_tag
+    pub fn has(&self, request: &ValidRequest) -> bool {
+        let head = request.head();
+        head.call_id == self.call_id
+            && head.to.tag() == Some(&self.local_tag[..])
+            && head.from.tag() == self.remote_tag.as_deref()
     }
 
-    /// Takes a request of the far end, or says how to refuse it (§12.2.2). An ACK has the number of its INVITE and is always
-    /// in order. `flow` is the way it came: where it differs, the phone has moved and we follow.
+    /// Takes a request of the far end, or says how to refuse it (§12.2.2). `flow` is the way it came: where it differs, the
+    /// phone has moved and we follow.
     ///
     /// # Errors
     /// [`Unfit`] names the response to refuse the request with: another dialog, a CSeq that cannot be read, or one lower
     /// than the last.
-    pub fn receive(&mut self, request: &Request, flow: Flow) -> Result<(), Unfit> {
+    pub fn receive(&mut self, request: &ValidRequest, flow: Flow) -> Result<(), Unfit> {
         if !self.has(request) {
             return Err(Unfit::Stranger);
         }
-        let cseq =
-            request.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).ok_or(Unfit::Malformed)?;
+        let number = request.head().cseq.number;
+        // An ACK has the number of its INVITE and is always in order.
         if request.method == Method::Ack || request.method == Method::Cancel {
             return Ok(());
         }
-        if self.remote_cseq.is_some_and(|last| cseq.number < last) {
+        if self.remote_cseq.is_some_and(|last| number < last) {
             return Err(Unfit::Old);
         }
-        if matches!(request.method, Method::Invite | Method::Update) {
-            self.refresh(&request.headers);
+        if let (Method::Invite | Method::Update, Some(contact)) =
+            (&request.method, request.fields().contact())
+        {
+            self.target = contact.uri.write();
         }
-        self.remote_cseq = Some(cseq.number);
+        self.remote_cseq = Some(number);
         self.flow = flow;
         Ok(())
     }
@@ -227,14 +225,14 @@ impl Dialog {
 
     /// A response to a request of the dialog, with our tag and, where the answer makes or refreshes the dialog, the routes
     /// of the request (§12.1.1). The caller adds its Contact.
-    pub fn respond(&self, request: &Request, code: u16) -> Response {
+    pub fn respond(&self, request: &ValidRequest, code: u16) -> Response {
         let mut response = build::response(request, code);
         if code == 100 {
             return response;
         }
-        response
-            .headers
-            .set(Name::To, with_tag(request.headers.get(&Name::To).unwrap_or(&self.local), self.tag_text()));
+        if let Some(to) = request.headers.get(&Name::To) {
+            response.headers.set(Name::To, with_tag(to, &request.head().to, self.tag_text()));
+        }
         if code < 300 && request.method == Method::Invite {
             for line in request.headers.all(&Name::RecordRoute) {
                 response.headers.push(Name::RecordRoute, line.clone());
@@ -292,12 +290,12 @@ fn need<'a>(headers: &'a Headers, name: &Name, word: &'static str) -> Result<&'a
 }
 
 fn tag(value: &Bytes) -> Option<Bytes> {
-    NameAddr::read(value).ok()?.params.bytes("tag").filter(|t| !t.is_empty())
+    NameAddr::read(value).ok()?.tag_bytes()
 }
 
-/// The value with this tag, unless it has one already.
-fn with_tag(value: &Bytes, new: &str) -> Bytes {
-    match tag(value) {
+/// The value, which reads as this address, with this tag, unless it has one already.
+fn with_tag(value: &Bytes, address: &NameAddr, new: &str) -> Bytes {
+    match address.tag() {
         Some(_) => value.clone(),
         None => [value, &b";tag="[..], new.as_bytes()].concat().into(),
     }

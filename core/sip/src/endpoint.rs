@@ -22,10 +22,9 @@ use bytes::Bytes;
 
 use crate::lex::Broken;
 use crate::message::{Message, Method, Request, Response};
-use crate::name::Name;
 use crate::nat::Topology;
 use crate::random::Random;
-use crate::screen::Abilities;
+use crate::screen::{Abilities, ValidRequest};
 use crate::transaction::store::{Slab, Sleeper, Wake, Wakes};
 use crate::transaction::{Delivery, Timers};
 
@@ -96,9 +95,9 @@ pub enum Ask<O = u64> {
 #[derive(Debug, Clone)]
 pub enum Told<O = u64> {
     /// A new request, in or out of a dialog; never ACK or CANCEL.
-    Request { tx: ServerTx, request: Arc<Request>, flow: Flow },
-    /// The ACK to a 2xx that we sent.
-    Ack { request: Arc<Request>, flow: Flow },
+    Request { tx: ServerTx, request: Arc<ValidRequest>, flow: Flow },
+    /// The ACK to a 2xx that we sent, with the tag of its To: ours.
+    Ack { request: Arc<Request>, to_tag: Option<Bytes>, flow: Flow },
     /// The INVITE of this transaction was cancelled; the endpoint has answered the CANCEL. Answer 487.
     Cancelled { tx: ServerTx },
     /// An answer to a request that we sent. 2xx to INVITE may come more than once, from several branches.
@@ -308,9 +307,9 @@ impl<O: Owner> Endpoint<O> {
 
     /// Do responses to this request, which came by `flow`, go to where it came from? Not so for a phone that sends from
     /// another port than it listens on.
-    pub fn is_symmetric(&self, request: &Request, flow: Flow) -> bool {
-        let Ok(via) = crate::via::Via::top(&request.headers) else { return true };
-        self.peek_back(flow, &via, &request.headers).remote == flow.remote || flow.transport == Transport::Tcp
+    pub fn is_symmetric(&self, request: &ValidRequest, flow: Flow) -> bool {
+        let back = self.peek_back(flow, &request.head().via, request.fields().contact());
+        back.remote == flow.remote || flow.transport == Transport::Tcp
     }
 
     /// How many transactions are alive.
@@ -393,27 +392,6 @@ fn transmit<O>(flow: Flow, bytes: Bytes, out: &mut Vec<Output<O>>) {
     if flow.is_sendable() {
         out.push(Output::Transmit(Transmit { flow, bytes }));
     }
-}
-
-/// The To tag of a request: there is one in a dialog, and then it is the tag that the owner of the dialog chose, so a shell
-/// finds the owner from it without a table.
-pub fn to_tag(request: &Request) -> Option<Bytes> {
-    key::tag(&request.headers, &Name::To)
-}
-
-/// The From tag of a request.
-pub fn from_tag(request: &Request) -> Option<Bytes> {
-    key::tag(&request.headers, &Name::From)
-}
-
-/// The Call-ID of a request.
-pub fn call_id(request: &Request) -> Option<&Bytes> {
-    request.headers.get(&Name::CallId)
-}
-
-/// The answer to a request in a dialog that nobody owns (RFC 3261 §12.2.2); `None` for ACK, which is never answered.
-pub fn stray(request: &Request) -> Option<Response> {
-    (request.method != Method::Ack).then(|| crate::build::response(request, 481))
 }
 
 #[cfg(test)]

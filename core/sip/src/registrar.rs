@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use crate::address::{Contacts, NameAddr};
 use crate::build;
-use crate::cseq::CSeq;
 use crate::endpoint::{Flow, Transport};
 use crate::list;
-use crate::message::{Headers, Request, Response};
+use crate::message::{Headers, Response};
 use crate::name::Name;
 use crate::next_hop::{self, NextHop};
+use crate::screen::ValidRequest;
 use crate::uri::Uri;
 
 /// How long and how much.
@@ -153,7 +153,7 @@ pub struct Registration<'a> {
     /// Whose: the key of the table, chosen by the caller, who knows which users are one.
     pub aor: &'a Bytes,
     /// The REGISTER.
-    pub request: &'a Request,
+    pub request: &'a ValidRequest,
     /// The way it came.
     pub flow: Flow,
     /// It listens on the port that it sends from, by all that is known (`Endpoint::is_symmetric`).
@@ -271,11 +271,6 @@ impl Registrar {
         if entry.bindings.is_empty() {
             self.records.remove(aor);
         }
-    }
-
-    /// The address-of-record of a REGISTER: its To, in the canonical form of §10.3 step 5. `null-%00-null` is not `null`.
-    pub fn aor(request: &Request) -> Option<Bytes> {
-        NameAddr::read(request.headers.get(&Name::To)?).ok()?.uri.record()
     }
 
     /// Carries out an admitted REGISTER, wholly or not at all, and answers it.
@@ -411,14 +406,14 @@ impl Registrar {
     }
 
     fn update(&mut self, now: Instant, ask: Registration<'_>, changes: &mut Vec<Change>) -> Result<(), u16> {
-        let headers = &ask.request.headers;
-        let cseq = headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).ok_or(400u16)?.number;
-        let call_id = headers.get(&Name::CallId).map(|v| Bytes::copy_from_slice(v)).ok_or(400u16)?;
+        let (headers, fields) = (&ask.request.headers, ask.request.fields());
+        let cseq = fields.head.cseq.number;
+        let call_id = Bytes::copy_from_slice(&fields.head.call_id);
         let held: &[Binding] = self.records.get(ask.aor).map_or(&[], |e| &e.bindings);
         let is_late = |b: &Binding| b.call_id == call_id && cseq <= b.cseq;
 
         // Everything is judged before anything changes (§10.3 step 7).
-        let wishes = match Contacts::read(headers).map_err(|_| 400u16)? {
+        let wishes = match &fields.contacts {
             Contacts::All => {
                 if headers.text(&Name::Expires).map(str::trim) != Some("0") {
                     return Err(400);
@@ -471,11 +466,12 @@ impl Registrar {
     }
 
     /// What the request asks of each contact (§10.2.1.1): its own `expires`, else that of the request, else ours.
-    fn wishes(&self, headers: &Headers, contacts: Vec<NameAddr>) -> Result<Vec<Wish>, u16> {
+    fn wishes(&self, headers: &Headers, contacts: &[NameAddr]) -> Result<Vec<Wish>, u16> {
         // One that is no number counts as missing, one too large as the largest (RFC 4475 §3.1.2.4).
         let all = headers.text(&Name::Expires).and_then(|text| seconds(text.trim()));
         let mut wishes = Vec::with_capacity(contacts.len());
-        for mut contact in contacts {
+        for contact in contacts {
+            let mut contact = contact.clone();
             if !matches!(contact.uri, Uri::Sip(_) | Uri::Tel(_)) {
                 return Err(400);
             }

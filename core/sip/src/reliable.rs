@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::message::{Headers, Request, Response};
+use crate::message::{Request, Response};
 use crate::name::Name;
-use crate::session_timer::lists;
+use crate::screen::{OptionTags, RequestFields};
 use crate::transaction::Timers;
 
 /// May our 1xx be reliable, must they?
@@ -23,10 +23,10 @@ pub enum Support {
 
 impl Support {
     /// What the INVITE says.
-    pub fn of(headers: &Headers) -> Support {
-        if lists(headers, &Name::Require, b"100rel") {
+    pub fn of(invite: &RequestFields) -> Support {
+        if invite.requires.reliable {
             Support::Required
-        } else if lists(headers, &Name::Supported, b"100rel") {
+        } else if invite.supports.reliable {
             Support::Supported
         } else {
             Support::None
@@ -153,7 +153,7 @@ pub enum Taken {
 impl Receiver {
     /// Looks at a 101–199 to our INVITE.
     pub fn take(&mut self, response: &Response) -> Taken {
-        if response.code <= 100 || !lists(&response.headers, &Name::Require, b"100rel") {
+        if response.code <= 100 || !OptionTags::read(&response.headers, &Name::Require).reliable {
             return Taken::Plain;
         }
         let rseq = response.headers.text(&Name::RSeq).and_then(|s| s.trim().parse::<u32>().ok());
@@ -171,7 +171,7 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Method;
+    use crate::message::{Headers, Method};
 
     // Tests need some instant to count from; the machine itself never asks for one.
     #[allow(clippy::disallowed_methods)]

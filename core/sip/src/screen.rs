@@ -5,6 +5,8 @@
 //! Nothing here knows of dialogs, registrations or users. [`request`] comes before authentication, [`content`] after it:
 //! who may not call need not learn what bodies we take.
 
+use std::ops::Deref;
+
 use bytes::Bytes;
 
 use crate::address::{Contacts, NameAddr};
@@ -83,7 +85,7 @@ impl Abilities {
 
 /// The headers that every message has, read.
 #[derive(Debug, Clone)]
-pub struct Envelope {
+pub struct MandatoryHeaders {
     /// The top Via.
     pub via: Via,
     /// From.
@@ -96,15 +98,90 @@ pub struct Envelope {
     pub cseq: CSeq,
 }
 
-/// A request that passed the door.
+/// Option tags (RFC 3261 §19.2) that make a difference to what we say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OptionTags {
+    /// `100rel` (RFC 3262).
+    pub reliable: bool,
+    /// `timer` (RFC 4028).
+    pub timer: bool,
+}
+
+impl OptionTags {
+    /// Those that the headers of this name list: `Require`, `Supported`.
+    pub fn read(headers: &Headers, name: &Name) -> OptionTags {
+        let mut tags = OptionTags::default();
+        for tag in headers.all(name).flat_map(list::split) {
+            tags.reliable |= tag.eq_ignore_ascii_case(b"100rel");
+            tags.timer |= tag.eq_ignore_ascii_case(b"timer");
+        }
+        tags
+    }
+}
+
+/// What is read of a request before it becomes a transaction.
 #[derive(Debug, Clone)]
-pub struct Passed {
-    /// Its headers.
-    pub envelope: Envelope,
+pub struct RequestFields {
+    /// The headers that every message has.
+    pub head: MandatoryHeaders,
     /// Its Request-URI.
-    pub uri: Uri,
+    pub target: Uri,
     /// How many more hops it may take; 255 is the most that there is.
     pub max_forwards: Option<u8>,
+    /// Its contacts.
+    pub contacts: Contacts,
+    /// What it requires.
+    pub requires: OptionTags,
+    /// What it supports.
+    pub supports: OptionTags,
+}
+
+impl RequestFields {
+    /// The first contact: where requests to its sender go.
+    pub fn contact(&self) -> Option<&NameAddr> {
+        match &self.contacts {
+            Contacts::Each(each) => each.first(),
+            Contacts::All => None,
+        }
+    }
+}
+
+/// A request that passed, with what was read of it on the way: nobody behind reads that again. The top Via that was read is
+/// the one that its sender wrote, without `received`.
+#[derive(Debug, Clone)]
+pub struct ValidRequest {
+    message: Request,
+    fields: RequestFields,
+}
+
+impl ValidRequest {
+    /// Judges a request as [`request`] does, and keeps it.
+    pub fn read(message: Request, can: &Abilities) -> Result<ValidRequest, Refusal> {
+        let fields = request(&message, can)?;
+        Ok(ValidRequest { message, fields })
+    }
+
+    /// A request that passed: `fields` were read of it.
+    pub(crate) fn new(message: Request, fields: RequestFields) -> ValidRequest {
+        ValidRequest { message, fields }
+    }
+
+    /// What was read of it.
+    pub fn fields(&self) -> &RequestFields {
+        &self.fields
+    }
+
+    /// The headers that every message has.
+    pub fn head(&self) -> &MandatoryHeaders {
+        &self.fields.head
+    }
+}
+
+impl Deref for ValidRequest {
+    type Target = Request;
+    fn deref(&self) -> &Request {
+        &self.message
+    }
 }
 
 /// A request that did not pass.
@@ -143,7 +220,7 @@ impl Refusal {
 ///
 /// # Errors
 /// The response to refuse the request with, or why it is dropped.
-pub fn request(request: &Request, can: &Abilities) -> Result<Passed, Refusal> {
+pub fn request(request: &Request, can: &Abilities) -> Result<RequestFields, Refusal> {
     judge(request, can).map_err(|refusal| match refusal {
         // An ACK is never answered (§17).
         Refusal::Answer { reason, .. } if request.method == Method::Ack => Refusal::Drop { why: reason },
@@ -151,47 +228,49 @@ pub fn request(request: &Request, can: &Abilities) -> Result<Passed, Refusal> {
     })
 }
 
-fn judge(request: &Request, can: &Abilities) -> Result<Passed, Refusal> {
-    let envelope = Envelope::read(&request.headers).map_err(|why| match why {
+fn judge(request: &Request, can: &Abilities) -> Result<RequestFields, Refusal> {
+    let head = MandatoryHeaders::read(&request.headers).map_err(|why| match why {
         "Missing Via" => Refusal::Drop { why },
         why => bad(why),
     })?;
     // A cookie and nothing after it names no transaction (RFC 4475 §3.2.1).
-    if envelope.via.branch().is_some_and(|b| b.eq_ignore_ascii_case(MAGIC.as_bytes())) {
+    if head.via.branch().is_some_and(|b| b.eq_ignore_ascii_case(MAGIC.as_bytes())) {
         return Err(bad("Missing Transaction Identifier"));
     }
     // Before the CSeq method, for a method of tomorrow may have a CSeq of its own (RFC 4475 §3.1.2.18).
     if let Method::Other(_) = request.method {
         return Err(refuse(501, "Not Implemented", [(Name::Allow, can.allow())]));
     }
-    if envelope.cseq.method != request.method {
+    if head.cseq.method != request.method {
         return Err(bad("CSeq Method Does Not Match"));
     }
     if !can.takes(&request.method) {
         return Err(refuse(405, "Method Not Allowed", [(Name::Allow, can.allow())]));
     }
-    let uri = target(request)?;
+    let target = target(request)?;
     let max_forwards = max_forwards(&request.headers)?;
-    contacts(request)?;
+    let contacts = contacts(request)?;
     for name in [Name::Route, Name::RecordRoute] {
         if NameAddr::list(&request.headers, &name).is_err() {
             return Err(bad(if name == Name::Route { "Malformed Route" } else { "Malformed Record-Route" }));
         }
     }
-    if request.method == Method::Register && matches!(envelope.to.uri, Uri::Other(_)) {
+    if request.method == Method::Register && matches!(head.to.uri, Uri::Other(_)) {
         // What is registered is a SIP address (§10.3), or a number.
         return Err(bad("Unsupported To URI Scheme"));
     }
     required(request, can)?;
-    Ok(Passed { envelope, uri, max_forwards })
+    let [requires, supports] =
+        [Name::Require, Name::Supported].map(|name| OptionTags::read(&request.headers, &name));
+    Ok(RequestFields { head, target, max_forwards, contacts, requires, supports })
 }
 
-impl Envelope {
+impl MandatoryHeaders {
     /// Reads the headers that every message has; each of them exactly once, Via at least once.
     ///
     /// # Errors
     /// The reason phrase for the first header that is missing, there twice or malformed.
-    pub fn read(headers: &Headers) -> Result<Envelope, &'static str> {
+    pub fn read(headers: &Headers) -> Result<MandatoryHeaders, &'static str> {
         let (mut from, mut to, mut call_id, mut cseq) = (None, None, None, None);
         for (name, value) in headers.iter() {
             let (place, twice) = match name {
@@ -216,16 +295,16 @@ impl Envelope {
             return Err("Malformed Call-ID");
         }
         let cseq = CSeq::read(cseq.ok_or("Missing CSeq")?).map_err(|_| "Malformed CSeq")?;
-        Ok(Envelope { via, from, to, call_id, cseq })
+        Ok(MandatoryHeaders { via, from, to, call_id, cseq })
     }
 }
 
 /// Judges a response: one that does not pass is dropped, and the error says why.
 ///
 /// # Errors
-/// Those of [`Envelope::read`].
-pub fn response(response: &Response) -> Result<Envelope, &'static str> {
-    Envelope::read(&response.headers)
+/// Those of [`MandatoryHeaders::read`].
+pub fn response(response: &Response) -> Result<MandatoryHeaders, &'static str> {
+    MandatoryHeaders::read(&response.headers)
 }
 
 /// The Request-URI: SIP, `tel:`, or a service that everyone must know (`urn:service:sos`, RFC 5031).
@@ -259,13 +338,13 @@ fn max_forwards(headers: &Headers) -> Result<Option<u8>, Refusal> {
 }
 
 /// Contacts must read wherever they are, and be there where a dialog needs one (§8.1.1.8). `*` is for REGISTER.
-fn contacts(request: &Request) -> Result<(), Refusal> {
+fn contacts(request: &Request) -> Result<Contacts, Refusal> {
     let needed = matches!(request.method, Method::Invite | Method::Subscribe);
     match Contacts::read(&request.headers) {
         Err(_) => Err(bad("Malformed Contact")),
         Ok(Contacts::All) if request.method != Method::Register => Err(bad("Malformed Contact")),
         Ok(Contacts::Each(each)) if each.is_empty() && needed => Err(bad("Missing Contact")),
-        Ok(_) => Ok(()),
+        Ok(contacts) => Ok(contacts),
     }
 }
 
@@ -349,4 +428,23 @@ fn refuse<const N: usize>(code: u16, reason: &'static str, extra: [(Name, Bytes)
         headers.push(name, value);
     }
     Refusal::Answer { code, reason, headers }
+}
+
+/// A request with these headers, and with whatever else it needs to be valid.
+#[cfg(test)]
+pub(crate) fn sample(method: Method, lines: &[(Name, &'static str)]) -> Result<ValidRequest, Refusal> {
+    let mut headers = Headers::default();
+    lines.iter().for_each(|(name, value)| headers.push(name.clone(), *value));
+    let usual = [
+        (Name::Via, Bytes::from_static(b"SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1")),
+        (Name::CallId, Bytes::from_static(b"c1")),
+        (Name::CSeq, format!("1 {method}").into()),
+    ];
+    for (name, value) in usual {
+        if headers.get(&name).is_none() {
+            headers.push(name, value);
+        }
+    }
+    let message = Request { method, uri: "sip:101@box".into(), headers, body: Bytes::new() };
+    ValidRequest::read(message, &Abilities::default())
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::list;
 use crate::message::Headers;
 use crate::name::Name;
 use crate::params::Params;
+use crate::screen::ValidRequest;
 
 /// Smallest interval that the RFC allows (§4).
 pub const FLOOR: u32 = 90;
@@ -74,14 +74,15 @@ pub fn ask(headers: &mut Headers, wishes: Wishes, min: Option<u32>) {
     }
 }
 
-/// The called side (§9): agrees with the headers of an INVITE or UPDATE.
+/// The called side (§9): agrees with an INVITE or UPDATE.
 ///
 /// # Errors
 /// [`TooSmall`]: the interval asked for is below our minimum; answer 422 with that minimum in Min-SE.
-pub fn answer(request: &Headers, wishes: Wishes) -> Result<Agreed, TooSmall> {
-    let far_knows = lists(request, &Name::Supported, b"timer") || lists(request, &Name::Require, b"timer");
-    let far_min = number(request, &Name::MinSe).unwrap_or(0).max(FLOOR);
-    let Some((asked, refresher)) = expires(request) else {
+pub fn answer(request: &ValidRequest, wishes: Wishes) -> Result<Agreed, TooSmall> {
+    let fields = request.fields();
+    let far_knows = fields.supports.timer || fields.requires.timer;
+    let far_min = number(&request.headers, &Name::MinSe).unwrap_or(0).max(FLOOR);
+    let Some((asked, refresher)) = expires(&request.headers) else {
         // They ask for nothing, so we do, and do the work where they cannot.
         return Ok(Agreed {
             interval: wishes.interval.max(wishes.min).max(far_min),
@@ -222,14 +223,11 @@ fn digits(raw: &[u8]) -> Option<u32> {
     all.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
-/// Does a header list this option tag?
-pub fn lists(headers: &Headers, name: &Name, tag: &[u8]) -> bool {
-    headers.all(name).flat_map(list::split).any(|value| value.eq_ignore_ascii_case(tag))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Method;
+    use crate::screen;
 
     // Tests need some instant to count from; the machine itself never asks for one.
     #[allow(clippy::disallowed_methods)]
@@ -247,7 +245,11 @@ mod tests {
 
     fn check(what: &str, lines: &[(Name, &'static str)], want: Result<(u32, Refresher, bool), u32>) {
         let wishes = Wishes { interval: 1800, min: 120 };
-        let got = answer(&headers(lines), wishes).map(|a| (a.interval, a.refresher, a.require));
+        let usual =
+            [(Name::From, "<sip:a@far>;tag=1"), (Name::To, "<sip:b@box>"), (Name::Contact, "<sip:a@far>")];
+        let lines: Vec<_> = lines.iter().cloned().chain(usual).collect();
+        let invite = screen::sample(Method::Invite, &lines).expect("a valid INVITE");
+        let got = answer(&invite, wishes).map(|a| (a.interval, a.refresher, a.require));
         assert_eq!(got, want.map_err(|min| TooSmall { min }), "{what}");
     }
 

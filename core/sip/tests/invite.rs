@@ -35,7 +35,7 @@ mod tests {
     use bytes::Bytes;
     use ringtrip_sip::lex::{self, Limits};
     use ringtrip_sip::message::Message;
-    use ringtrip_sip::screen::Envelope;
+    use ringtrip_sip::screen::MandatoryHeaders;
 
     struct Counting;
 
@@ -77,7 +77,7 @@ mod tests {
         let (routed, times, _) = cost(|| {
             let message = lex::message(raw, &Limits::default()).expect("a message").message;
             let Message::Request(request) = &message else { panic!("a request") };
-            let envelope = Envelope::read(&request.headers).expect("an envelope");
+            let envelope = MandatoryHeaders::read(&request.headers).expect("an envelope");
             let key = (envelope.via.params.bytes("branch"), envelope.via.host.clone(), envelope.via.port);
             (message, envelope, key)
         });

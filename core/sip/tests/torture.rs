@@ -134,7 +134,7 @@ fn request(name: &str) -> ringtrip_sip::Request {
 #[test]
 fn what_passes_means_what_the_rfc_says() {
     let can = Abilities::default();
-    let uri = |name: &str| screen::request(&request(name), &can).expect(name).uri;
+    let uri = |name: &str| screen::request(&request(name), &can).expect(name).target;
 
     // A user may hold `;` and an escaped `@`, and is decoded once.
     assert_eq!(uri("semiuri").user().unwrap(), &b"200;x=y@example.net"[..]);
@@ -147,7 +147,7 @@ fn what_passes_means_what_the_rfc_says() {
     assert_eq!(contact.user.as_deref(), Some(&b"t%65ss"[..]));
 
     // An escaped NUL ends nothing.
-    let to = screen::request(&request("escnull"), &can).unwrap().envelope.to;
+    let to = screen::request(&request("escnull"), &can).unwrap().head.to;
     assert_eq!(to.uri.user().unwrap(), &b"a-\0-b"[..]);
 
     // A port inside the brackets is part of the address.
@@ -174,12 +174,12 @@ fn what_passes_means_what_the_rfc_says() {
     // Unfolded, unquoted, and every Via found, in lines of one and of two.
     let wsinv = request("wsinv");
     let passed = screen::request(&wsinv, &can).unwrap();
-    assert_eq!(passed.envelope.from.display.as_deref(), Some(&b"Tess \\\""[..]));
-    assert_eq!(passed.envelope.to.tag(), Some(&b"77aa"[..]));
+    assert_eq!(passed.head.from.display.as_deref(), Some(&b"Tess \\\""[..]));
+    assert_eq!(passed.head.to.tag(), Some(&b"77aa"[..]));
     assert_eq!(passed.max_forwards, Some(70));
-    assert_eq!(passed.envelope.cseq.number, 12);
-    assert_eq!(passed.envelope.via.branch(), Some(&b"old5tyle"[..]));
-    assert_eq!(passed.envelope.via.unique_branch(), None);
+    assert_eq!(passed.head.cseq.number, 12);
+    assert_eq!(passed.head.via.branch(), Some(&b"old5tyle"[..]));
+    assert_eq!(passed.head.via.unique_branch(), None);
     let vias: Vec<Bytes> = wsinv.headers.all(&Name::Via).flat_map(ringtrip_sip::list::split).collect();
     assert_eq!(vias.len(), 3);
     assert_eq!(ringtrip_sip::via::Via::read(&vias[2]).unwrap().branch(), Some(&b"z9hG4bKownB"[..]));

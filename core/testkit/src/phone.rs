@@ -8,7 +8,6 @@ use bytes::Bytes;
 use ringtrip_media::negotiate;
 use ringtrip_media::sdp::{Sdp, SdpSession};
 use ringtrip_media::sound::{Codec, Direction, Sound};
-use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::build;
 use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
@@ -19,6 +18,7 @@ use ringtrip_sip::endpoint::{
 use ringtrip_sip::message::{Headers, Method, Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::nonce::Nonces;
+use ringtrip_sip::screen::ValidRequest;
 
 use ringtrip_model::splitmix::SplitMix;
 
@@ -103,7 +103,7 @@ pub struct Phone {
 enum Call {
     None,
     Inviting { tx: ClientTx, invite: Request, cancel: bool },
-    Invited { tx: ServerTx, invite: Arc<Request>, dialog: Dialog, answer: Option<Instant> },
+    Invited { tx: ServerTx, invite: Arc<ValidRequest>, dialog: Dialog, answer: Option<Instant> },
     Up { dialog: Box<Dialog>, change: Option<(ClientTx, u32)>, until: Option<Instant> },
     Leaving,
 }
@@ -489,7 +489,7 @@ impl Phone {
         }
     }
 
-    fn asked(&mut self, tx: ServerTx, request: Arc<Request>, flow: Flow) {
+    fn asked(&mut self, tx: ServerTx, request: Arc<ValidRequest>, flow: Flow) {
         if matches!(&self.held, Call::Up { dialog, .. } if dialog.has(&request)) {
             self.park();
             self.asked_of_call(tx, request, flow);
@@ -498,8 +498,8 @@ impl Phone {
         self.asked_of_call(tx, request, flow);
     }
 
-    fn asked_of_call(&mut self, tx: ServerTx, request: Arc<Request>, flow: Flow) {
-        let in_dialog = ringtrip_sip::endpoint::to_tag(&request).is_some();
+    fn asked_of_call(&mut self, tx: ServerTx, request: Arc<ValidRequest>, flow: Flow) {
+        let in_dialog = request.head().to.tag().is_some();
         if in_dialog && self.refuses.first().is_some_and(|(method, ..)| *method == request.method) {
             let (_, code, lines) = self.refuses.remove(0);
             let mut response = build::response(&request, code);
@@ -583,7 +583,7 @@ impl Phone {
         Some(build::tagged(request, 200, "p"))
     }
 
-    fn invited(&mut self, tx: ServerTx, invite: Arc<Request>, flow: Flow) {
+    fn invited(&mut self, tx: ServerTx, invite: Arc<ValidRequest>, flow: Flow) {
         if self.guard.is_some()
             && let Some(response) = self.proven(&invite).filter(|r| r.code != 200)
         {
@@ -605,8 +605,7 @@ impl Phone {
         }
         let tag = self.rand.hex();
         let Ok(dialog) = Dialog::of_request(&invite, &tag, flow) else { return };
-        let from = invite.headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
-        let user = from.and_then(|f| f.uri.user()).unwrap_or_default();
+        let user = invite.head().from.uri.user().unwrap_or_default();
         self.diary.push(format!("called by {}", String::from_utf8_lossy(&user)));
         if let Some((kind, body)) = self.early.clone() {
             let mut response = dialog.respond(&invite, 183);

@@ -1,4 +1,5 @@
-use ringtrip_sip::message::{Headers, Method};
+use ringtrip_sip::message::{Headers, Method, Request};
+use ringtrip_sip::screen::Abilities;
 
 use super::*;
 use ringtrip_config::Country;
@@ -13,8 +14,14 @@ fn check(uri: &str, dialled: &str) {
         config.extensions.push(Extension::new(id.parse().unwrap()));
     }
     let mut headers = Headers::default();
+    headers.push(Name::Via, "SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1");
     headers.push(Name::From, "<sip:201@ringtrip.local>;tag=1");
+    headers.push(Name::To, "<sip:201@ringtrip.local>");
+    headers.push(Name::CallId, "c1");
+    headers.push(Name::CSeq, "1 INVITE");
+    headers.push(Name::Contact, "<sip:201@10.0.0.9>");
     let invite = Request { method: Method::Invite, uri: uri.to_owned().into(), headers, body: Bytes::new() };
+    let invite = ValidRequest::read(invite, &Abilities::default()).expect("a valid INVITE");
     let phone = Source::Extension("201".parse().unwrap());
     assert_eq!(parties(&config, &phone, &invite).1.as_str(), dialled, "{uri}");
 }

@@ -35,8 +35,8 @@ pub use setup::CallSetup;
 use std::sync::Arc;
 
 use ringtrip_sip::endpoint::{Flow, ServerTx};
-use ringtrip_sip::message::Request;
 use ringtrip_sip::next_hop::Reach;
+use ringtrip_sip::screen::ValidRequest;
 
 use crate::route::{Found, Planned, WallTime};
 use ringtrip_model::ids::{CallId, LegId, LineId};
@@ -89,7 +89,7 @@ pub enum Caller {
         /// Its transaction.
         tx: ServerTx,
         /// The INVITE.
-        request: Arc<Request>,
+        request: Arc<ValidRequest>,
         /// How it came.
         flow: Flow,
         /// What leads back to the caller.

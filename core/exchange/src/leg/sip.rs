@@ -36,6 +36,7 @@ use ringtrip_sip::name::Name;
 use ringtrip_sip::nat;
 use ringtrip_sip::next_hop::{NextHop, Reach};
 use ringtrip_sip::random::Random;
+use ringtrip_sip::screen::ValidRequest;
 use smallvec::SmallVec;
 
 use crate::call::CallSetup;
@@ -152,7 +153,7 @@ impl SipLeg {
     pub(crate) fn incoming(
         id: LegId,
         tx: ServerTx,
-        request: Arc<Request>,
+        request: Arc<ValidRequest>,
         (flow, reach): (Flow, Reach),
         port: u16,
     ) -> SipLeg {
@@ -160,7 +161,7 @@ impl SipLeg {
             id,
             dialog: None,
             tag: String::new(),
-            contact_user: identity::user_of(&request.uri),
+            contact_user: identity::user_of(&request.fields().target),
             flow,
             reach,
             hops: Hops::default(),
@@ -311,7 +312,7 @@ impl SipLeg {
         self.hops.step(now);
         match told {
             Told::Request { tx, request, flow } => self.asked(now, tx, &request, flow, room),
-            Told::Ack { request, flow } => {
+            Told::Ack { request, flow, .. } => {
                 self.heard_of_sound(&request.body, flow);
                 self.acked(now, &request, room);
             }
@@ -405,7 +406,7 @@ impl SipLeg {
     }
 
     /// A response to a request of the peer.
-    fn respond(&self, request: &Request, code: u16) -> Response {
+    fn respond(&self, request: &ValidRequest, code: u16) -> Response {
         match &self.dialog {
             Some(dialog) => dialog.respond(request, code),
             None => ringtrip_sip::build::tagged(request, code, &self.tag),

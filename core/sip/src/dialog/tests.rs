@@ -1,4 +1,5 @@
 use crate::endpoint::Transport;
+use crate::screen::{self, Refusal};
 
 use super::*;
 
@@ -11,12 +12,9 @@ fn flow(port: u16) -> Flow {
     }
 }
 
-fn request(method: Method, cseq: u32, lines: &[(Name, &'static str)]) -> Request {
-    let mut headers = Headers::default();
-    headers.push(Name::CallId, "c1");
-    headers.push(Name::CSeq, format!("{cseq} {method}"));
-    lines.iter().for_each(|(name, value)| headers.push(name.clone(), *value));
-    Request { method, uri: "sip:101@box".into(), headers, body: Bytes::new() }
+fn request(method: Method, cseq: &'static str, lines: &[(Name, &'static str)]) -> ValidRequest {
+    let lines: Vec<_> = lines.iter().cloned().chain([(Name::CSeq, cseq)]).collect();
+    screen::sample(method, &lines).expect("a valid request")
 }
 
 const FROM: (Name, &str) = (Name::From, "\"A\" <sip:a@far>;tag=them");
@@ -24,9 +22,9 @@ const TO: (Name, &str) = (Name::To, "<sip:101@box>");
 const TO_US: (Name, &str) = (Name::To, "<sip:101@box>;tag=us");
 const CONTACT: (Name, &str) = (Name::Contact, "<sip:a@10.0.0.9:5062>;x=1");
 
-fn invited() -> (Request, Dialog) {
+fn invited() -> (ValidRequest, Dialog) {
     let routes = (Name::RecordRoute, "<sip:p1;lr>, <sip:p2;lr>");
-    let invite = request(Method::Invite, 3, &[FROM, TO, CONTACT, routes]);
+    let invite = request(Method::Invite, "3 INVITE", &[FROM, TO, CONTACT, routes]);
     let dialog = Dialog::of_request(&invite, "us", flow(5062)).expect("a good INVITE");
     (invite, dialog)
 }
@@ -68,26 +66,26 @@ fn answers_have_our_tag_and_the_routes_of_the_invite() {
 #[test]
 fn requests_of_the_far_end_are_judged() {
     let (_, mut dialog) = invited();
-    let mut check = |what: &str, request: Request, want: Result<(), Unfit>| {
+    let mut check = |what: &str, request: ValidRequest, want: Result<(), Unfit>| {
         assert_eq!(dialog.receive(&request, flow(5099)), want, "{what}");
     };
-    check("the next", request(Method::Info, 4, &[FROM, TO_US]), Ok(()));
-    check("older", request(Method::Info, 3, &[FROM, TO_US]), Err(Unfit::Old));
-    check("a gap is fine", request(Method::Info, 9, &[FROM, TO_US]), Ok(()));
-    check("the ACK of the INVITE", request(Method::Ack, 3, &[FROM, TO_US]), Ok(()));
-    check("no tag of ours", request(Method::Bye, 10, &[FROM, TO]), Err(Unfit::Stranger));
+    check("the next", request(Method::Info, "4 INFO", &[FROM, TO_US]), Ok(()));
+    check("older", request(Method::Info, "3 INFO", &[FROM, TO_US]), Err(Unfit::Old));
+    check("a gap is fine", request(Method::Info, "9 INFO", &[FROM, TO_US]), Ok(()));
+    check("the ACK of the INVITE", request(Method::Ack, "3 ACK", &[FROM, TO_US]), Ok(()));
+    check("no tag of ours", request(Method::Bye, "10 BYE", &[FROM, TO]), Err(Unfit::Stranger));
     let other = (Name::From, "<sip:a@far>;tag=eve");
-    check("another tag of theirs", request(Method::Bye, 10, &[other, TO_US]), Err(Unfit::Stranger));
+    check("another tag of theirs", request(Method::Bye, "10 BYE", &[other, TO_US]), Err(Unfit::Stranger));
     let moved = (Name::Contact, "<sip:a@10.0.0.77>");
-    check("a re-INVITE that moves", request(Method::Invite, 11, &[FROM, TO_US, moved]), Ok(()));
+    check("a re-INVITE that moves", request(Method::Invite, "11 INVITE", &[FROM, TO_US, moved]), Ok(()));
     assert_eq!(&dialog.target()[..], b"sip:a@10.0.0.77");
     assert_eq!(dialog.flow, flow(5099), "and we follow the way it came");
-    assert_eq!([Unfit::Malformed, Unfit::Stranger, Unfit::Old].map(Unfit::code), [400, 481, 500]);
+    assert_eq!([Unfit::Stranger, Unfit::Old].map(Unfit::code), [481, 500]);
 }
 
-fn answer(code: u16, tag: &str, lines: &[(Name, &'static str)]) -> (Request, Response) {
+fn answer(code: u16, tag: &str, lines: &[(Name, &'static str)]) -> (ValidRequest, Response) {
     let from = (Name::From, "<sip:box@us>;tag=us");
-    let invite = request(Method::Invite, 7, &[from, TO]);
+    let invite = request(Method::Invite, "7 INVITE", &[from, TO, CONTACT]);
     let mut response = build::tagged(&invite, code, tag);
     lines.iter().for_each(|(name, value)| response.headers.push(name.clone(), *value));
     (invite, response)
@@ -130,7 +128,7 @@ fn each_far_end_of_a_fork_is_a_dialog_of_its_own() {
 #[test]
 fn a_strict_router_becomes_the_request_uri() {
     let strict = (Name::RecordRoute, "<sip:p1>, <sip:p2;lr>");
-    let invite = request(Method::Invite, 3, &[FROM, TO, CONTACT, strict]);
+    let invite = request(Method::Invite, "3 INVITE", &[FROM, TO, CONTACT, strict]);
     let mut dialog = Dialog::of_request(&invite, "us", flow(5062)).expect("a good INVITE");
     let bye = dialog.bye();
     assert_eq!(&bye.uri[..], b"sip:p1");
@@ -139,13 +137,15 @@ fn a_strict_router_becomes_the_request_uri() {
 
 #[test]
 fn no_dialog_without_its_headers() {
-    let check = |lines: &[(Name, &'static str)], missing: &'static str| {
-        let invite = request(Method::Invite, 3, lines);
-        let got = Dialog::of_request(&invite, "us", flow(5062)).err();
-        assert_eq!(got, Some(NoDialog::Header(missing)));
+    let check = |lines: &[(Name, &'static str)], why: &'static str| {
+        let got = screen::sample(Method::Invite, lines).err();
+        assert!(matches!(got, Some(Refusal::Answer { code: 400, reason, .. }) if reason == why), "{why}");
     };
-    check(&[TO, CONTACT], "From");
-    check(&[FROM, CONTACT], "To");
-    check(&[FROM, TO], "Contact");
-    check(&[FROM, TO, (Name::Contact, "<")], "Contact");
+    check(&[TO, CONTACT], "Missing From");
+    check(&[FROM, CONTACT], "Missing To");
+    check(&[FROM, TO], "Missing Contact");
+    check(&[FROM, TO, (Name::Contact, "<")], "Malformed Contact");
+    // One that may come without.
+    let info = request(Method::Info, "1 INFO", &[FROM, TO]);
+    assert_eq!(Dialog::of_request(&info, "us", flow(5062)).err(), Some(NoDialog::Header("Contact")));
 }

@@ -12,9 +12,6 @@ use super::key::Map;
 use super::{Flow, Transport};
 use crate::address::NameAddr;
 use crate::host::Host;
-use crate::list;
-use crate::message::Headers;
-use crate::name::Name;
 use crate::via::Via;
 
 /// Senders that are remembered; the oldest gives way.
@@ -49,10 +46,10 @@ impl Ports {
         &mut self,
         flow: Flow,
         via: &Via,
-        headers: &Headers,
+        contact: Option<&NameAddr>,
         (sender, tx): (u64, u64),
     ) -> Flow {
-        let Sign::Unclear { via } = sign(flow, via, headers) else {
+        let Sign::Unclear { via } = sign(flow, via, contact) else {
             // Later requests of it may have no Contact.
             if is_odd(flow, via) {
                 self.note(sender, Known { source: true, last: tx });
@@ -70,8 +67,8 @@ impl Ports {
     }
 
     /// The same without learning from it.
-    pub(super) fn peek(&self, flow: Flow, via: &Via, headers: &Headers, sender: u64) -> Flow {
-        match sign(flow, via, headers) {
+    pub(super) fn peek(&self, flow: Flow, via: &Via, contact: Option<&NameAddr>, sender: u64) -> Flow {
+        match sign(flow, via, contact) {
             Sign::Unclear { via } if !self.known.get(&sender).is_some_and(|known| known.source) => {
                 Flow { remote: via, ..flow }
             }
@@ -100,14 +97,12 @@ fn is_odd(flow: Flow, via: &Via) -> bool {
         && via.port.unwrap_or(5060) != flow.remote.port()
 }
 
-fn sign(flow: Flow, via: &Via, headers: &Headers) -> Sign {
+fn sign(flow: Flow, via: &Via, contact: Option<&NameAddr>) -> Sign {
     let at = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
     if !is_odd(flow, via) || at.port() == 0 {
         return Sign::Source;
     }
-    let contact = headers.all(&Name::Contact).flat_map(list::split).next();
-    let contact = contact.and_then(|value| NameAddr::read(&value).ok());
-    let Some(uri) = contact.as_ref().and_then(|contact| contact.uri.sip()) else {
+    let Some(uri) = contact.and_then(|contact| contact.uri.sip()) else {
         return Sign::Unclear { via: at };
     };
     let same_host = matches!(&uri.host, Host::Ip(ip) if *ip == at.ip());

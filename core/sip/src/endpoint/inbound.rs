@@ -6,11 +6,13 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Endpoint, Flow, Output, Owner, ServerTx, Told, key, transmit};
+use crate::address::NameAddr;
 use crate::build;
 use crate::cseq::CSeq;
-use crate::message::{Method, Request, Response};
+use crate::list;
+use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
-use crate::screen::{self, Envelope};
+use crate::screen::{self, MandatoryHeaders, ValidRequest};
 use crate::transaction::store::{Sleeper, Wake};
 use crate::transaction::{InviteServer, NonInviteServer, invite_server, server};
 
@@ -20,7 +22,7 @@ pub(super) struct Server {
     /// Where responses go.
     flow: Flow,
     /// The request until its final answer: a 100 or 500 of our own is made from it.
-    request: Option<Arc<Request>>,
+    request: Option<Arc<ValidRequest>>,
     /// The last response, for copies of the request.
     last: Option<Bytes>,
     /// The To header of that response: the answer to a CANCEL has the same (RFC 3261 §9.2).
@@ -75,36 +77,38 @@ impl<O: Owner> Endpoint<O> {
         mut request: Request,
         out: &mut Vec<Output<O>>,
     ) {
+        if matches!(request.method, Method::Ack | Method::Cancel) {
+            let Ok(head) = MandatoryHeaders::read(&request.headers) else { return };
+            let key = self.keys.transaction(&request, &head);
+            return match request.method {
+                Method::Ack => self.ack(now, flow, request, &head, key, out),
+                _ => self.cancelled(flow, request, &head, key, out),
+            };
+        }
         // A copy meets the same verdict as the first, so the door comes before the look-up and reads the head for it.
-        let read = match request.method {
-            Method::Ack | Method::Cancel => Envelope::read(&request.headers).map_err(|_| None),
-            _ => screen::request(&request, &self.config.abilities)
-                .map(|passed| passed.envelope)
-                .map_err(|refusal| self.better(&request, &refusal).unwrap_or(refusal).answer(&request)),
+        let fields = match screen::request(&request, &self.config.abilities) {
+            Ok(fields) => fields,
+            Err(refusal) => {
+                let refusal = self.better(&request, &refusal).unwrap_or(refusal);
+                return self.refused(flow, refusal.answer(&request), out);
+            }
         };
-        let head = match read {
-            Ok(head) => head,
-            Err(answer) => return self.refused(flow, answer, out),
-        };
-        let key = self.keys.transaction(&request, &head);
-        match request.method {
-            Method::Ack => self.ack(now, flow, request, &head, key, out),
-            Method::Cancel => self.cancelled(flow, request, head, key, out),
-            _ => match self.by_key.get(&key) {
-                Some(&id) => {
-                    // A copy by UDP may mean that the answer went to the wrong port of a phone without `rport`.
-                    if flow.transport == super::Transport::Udp && head.via.rport().is_none() {
-                        let back = self.back(flow, &head.via, &request.headers, key);
-                        self.servers.get_mut(id).into_iter().for_each(|server| server.flow = back);
-                    }
-                    self.again(now, id, out);
+        let via = &fields.head.via;
+        let key = self.keys.transaction(&request, &fields.head);
+        match self.by_key.get(&key) {
+            Some(&id) => {
+                // A copy by UDP may mean that the answer went to the wrong port of a phone without `rport`.
+                if flow.transport == super::Transport::Udp && via.rport().is_none() {
+                    let back = self.back(flow, via, fields.contact(), key);
+                    self.servers.get_mut(id).into_iter().for_each(|server| server.flow = back);
                 }
-                None => {
-                    self.stamp(flow, &mut request.headers, &head.via);
-                    let back = self.back(flow, &head.via, &request.headers, key);
-                    self.fresh(now, (flow, back), request, &head, key, out);
-                }
-            },
+                self.again(now, id, out);
+            }
+            None => {
+                self.stamp(flow, &mut request.headers, via);
+                let back = self.back(flow, via, fields.contact(), key);
+                self.fresh(now, (flow, back), ValidRequest::new(request, fields), key, out);
+            }
         }
     }
 
@@ -177,17 +181,17 @@ impl<O: Owner> Endpoint<O> {
         &mut self,
         now: Instant,
         (flow, back): (Flow, Flow),
-        request: Request,
-        head: &Envelope,
+        request: ValidRequest,
         key: u64,
         out: &mut Vec<Output<O>>,
     ) {
+        let head = request.head();
         // In a dialog the To tag keeps copies apart already; outside, a copy by another way is a loop of forks.
         let merge = head.to.tag().is_none().then(|| self.keys.merge(head));
         if merge.is_some_and(|m| self.by_merge.contains_key(&m)) {
             return self.refuse(back, &request, 482, out);
         }
-        if self.answered_here(back, &request, head, out) {
+        if self.answered_here(back, &request, out) {
             return;
         }
         if self.servers.len() >= self.config.most {
@@ -250,7 +254,7 @@ impl<O: Owner> Endpoint<O> {
         now: Instant,
         flow: Flow,
         request: Request,
-        head: &Envelope,
+        head: &MandatoryHeaders,
         key: u64,
         out: &mut Vec<Output<O>>,
     ) {
@@ -269,7 +273,8 @@ impl<O: Owner> Endpoint<O> {
         }
         self.settle(id);
         if then == invite_server::Then::TellAck {
-            out.push(Output::Told(Told::Ack { request: Arc::new(request), flow }));
+            let to_tag = head.to.tag_bytes();
+            out.push(Output::Told(Told::Ack { request: Arc::new(request), to_tag, flow }));
         }
     }
 
@@ -278,12 +283,12 @@ impl<O: Owner> Endpoint<O> {
         &mut self,
         flow: Flow,
         mut request: Request,
-        head: Envelope,
+        head: &MandatoryHeaders,
         key: u64,
         out: &mut Vec<Output<O>>,
     ) {
         self.stamp(flow, &mut request.headers, &head.via);
-        let back = self.peek_back(flow, &head.via, &request.headers);
+        let back = self.peek_back(flow, &head.via, first_contact(&request.headers).as_ref());
         let Some(&id) = self.by_key.get(&key) else { return self.refuse(back, &request, 481, out) };
         let Some(server) = self.servers.get_mut(id) else { return };
         let Machine::Invite(machine) = &server.machine else { return self.refuse(back, &request, 481, out) };
@@ -407,6 +412,11 @@ impl Server {
             transmit(self.flow, bytes, out);
         }
     }
+}
+
+/// The first contact of a request that was not judged.
+fn first_contact(headers: &Headers) -> Option<NameAddr> {
+    NameAddr::read(&headers.all(&Name::Contact).flat_map(list::split).next()?).ok()
 }
 
 /// Gives a response this tag.

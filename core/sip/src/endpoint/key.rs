@@ -12,7 +12,7 @@ use crate::address::NameAddr;
 use crate::list;
 use crate::message::{Headers, Method, Request};
 use crate::name::Name;
-use crate::screen::Envelope;
+use crate::screen::MandatoryHeaders;
 
 /// A map whose keys are hashes already, or come from inside the exchange.
 pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
@@ -58,7 +58,7 @@ impl Keys {
     }
 
     /// The server transaction of a request (§17.2.3). ACK and CANCEL name the INVITE that they belong to.
-    pub(super) fn transaction(&self, request: &Request, head: &Envelope) -> u64 {
+    pub(super) fn transaction(&self, request: &Request, head: &MandatoryHeaders) -> u64 {
         let method = match &request.method {
             Method::Ack | Method::Cancel => &Method::Invite,
             method => method,
@@ -93,7 +93,7 @@ impl Keys {
     }
 
     /// What two copies of one request that came by different ways have in common (§8.2.2.2).
-    pub(super) fn merge(&self, head: &Envelope) -> u64 {
+    pub(super) fn merge(&self, head: &MandatoryHeaders) -> u64 {
         let mut hash = self.0.clone();
         (2u8, &head.call_id, head.from.tag(), head.cseq.number, &head.cseq.method).hash(&mut hash);
         hash.finish()
@@ -116,6 +116,5 @@ impl Keys {
 
 /// The tag of From or To.
 pub(super) fn tag(headers: &Headers, name: &Name) -> Option<Bytes> {
-    let address = NameAddr::read(headers.get(name)?).ok()?;
-    address.params.bytes("tag").filter(|t| !t.is_empty())
+    NameAddr::read(headers.get(name)?).ok()?.tag_bytes()
 }

@@ -14,7 +14,7 @@ use crate::list;
 use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
 use crate::random::{hex, unhex};
-use crate::screen::{self, Envelope};
+use crate::screen::{self, MandatoryHeaders};
 use crate::transaction::store::{Sleeper, Wake};
 use crate::transaction::{InviteClient, NonInviteClient, client, invite_client};
 use crate::via::{MAGIC, Via};
@@ -217,7 +217,7 @@ impl<O: Owner> Endpoint<O> {
         out: &mut Vec<Output<O>>,
     ) {
         // A stray one, or one with another Via below ours, is dropped: it is not for us (§8.1.3.3, §18.1.2).
-        let Ok(Envelope { via, cseq, .. }) = screen::response(&response) else { return };
+        let Ok(MandatoryHeaders { via, cseq, .. }) = screen::response(&response) else { return };
         let Some((id, token)) = branch(&via) else { return };
         if response.headers.all(&Name::Via).flat_map(list::split).nth(1).is_some() {
             return;

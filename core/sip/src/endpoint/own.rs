@@ -8,12 +8,13 @@ use bytes::Bytes;
 
 use super::inbound::own_tag;
 use super::{Endpoint, EndpointConfig, Flow, Output, Owner, transmit};
+use crate::address::NameAddr;
 use crate::build;
 use crate::lex::{self, Broken, Limits};
 use crate::list;
 use crate::message::{Headers, Method, Request, Response};
 use crate::name::Name;
-use crate::screen::{self, Abilities, Envelope, Refusal};
+use crate::screen::{self, Abilities, Refusal, ValidRequest};
 use crate::via::Via;
 
 /// Header values that never change.
@@ -58,7 +59,7 @@ impl<O: Owner> Endpoint<O> {
         let back = match Via::top(&response.headers) {
             Ok(via) => {
                 self.stamp(flow, &mut response.headers, &via);
-                self.peek_back(flow, &via, &response.headers)
+                self.peek_back(flow, &via, None)
             }
             Err(_) => flow,
         };
@@ -94,25 +95,19 @@ impl<O: Owner> Endpoint<O> {
     }
 
     /// Answers a new request if the exchange need not see it.
-    pub(super) fn answered_here(
-        &self,
-        back: Flow,
-        request: &Request,
-        head: &Envelope,
-        out: &mut Vec<Output<O>>,
-    ) -> bool {
-        let Some(response) = self.verdict(request, head) else { return false };
+    pub(super) fn answered_here(&self, back: Flow, request: &ValidRequest, out: &mut Vec<Output<O>>) -> bool {
+        let Some(response) = self.verdict(request) else { return false };
         self.answer(back, response, out);
         true
     }
 
-    fn verdict(&self, request: &Request, head: &Envelope) -> Option<Response> {
+    fn verdict(&self, request: &ValidRequest) -> Option<Response> {
         // What is for the exchange itself may arrive with its last hop; a call would leave again (RFC 4475 §3.3.11).
-        let hops = request.headers.text(&Name::MaxForwards).map(str::trim);
-        if request.method == Method::Invite && head.to.tag().is_none() && hops == Some("0") {
+        let is_outside = request.head().to.tag().is_none();
+        if request.method == Method::Invite && is_outside && request.fields().max_forwards == Some(0) {
             return Some(build::response(request, 483));
         }
-        if request.method == Method::Options && head.to.tag().is_none() && self.config.answer_options {
+        if request.method == Method::Options && is_outside && self.config.answer_options {
             let mut response = self.with_allow(build::response(request, 200));
             response.headers.push(Name::Accept, Bytes::from_static(b"application/sdp"));
             response.headers.push(Name::Supported, self.texts.supported.clone());
@@ -143,18 +138,18 @@ impl<O: Owner> Endpoint<O> {
     }
 
     /// Where the responses to a request go; `tx` is the key of its transaction.
-    pub(super) fn back(&mut self, flow: Flow, via: &Via, headers: &Headers, tx: u64) -> Flow {
+    pub(super) fn back(&mut self, flow: Flow, via: &Via, contact: Option<&NameAddr>, tx: u64) -> Flow {
         match flow.transport {
             super::Transport::Udp if self.config.symmetric => {
                 let sender = self.keys.sender(flow.remote);
-                self.ports.back(flow, via, headers, (sender, tx))
+                self.ports.back(flow, via, contact, (sender, tx))
             }
-            _ => self.peek_back(flow, via, headers),
+            _ => self.peek_back(flow, via, contact),
         }
     }
 
     /// The same without learning from it.
-    pub(super) fn peek_back(&self, flow: Flow, via: &Via, headers: &Headers) -> Flow {
+    pub(super) fn peek_back(&self, flow: Flow, via: &Via, contact: Option<&NameAddr>) -> Flow {
         match flow.transport {
             // By its connection while that is open; else by a new one to where it listens (§18.2.2).
             super::Transport::Tcp => {
@@ -163,7 +158,7 @@ impl<O: Owner> Endpoint<O> {
                 if known { Flow { remote: listens, ..flow } } else { flow }
             }
             super::Transport::Udp if self.config.symmetric => {
-                self.ports.peek(flow, via, headers, self.keys.sender(flow.remote))
+                self.ports.peek(flow, via, contact, self.keys.sender(flow.remote))
             }
             super::Transport::Udp => {
                 let mut top = via.clone();

@@ -8,6 +8,7 @@ use super::*;
 use crate::build;
 use crate::lex;
 use crate::message::Headers;
+use crate::name::Name;
 
 // Tests need some instant to count from; the machine itself never asks for one.
 #[allow(clippy::disallowed_methods)]
@@ -51,7 +52,7 @@ struct Bench {
     endpoint: Endpoint,
     now: Instant,
     flow: Flow,
-    told: Option<(ServerTx, Arc<Request>)>,
+    told: Option<(ServerTx, Arc<ValidRequest>)>,
     sent: Vec<Request>,
     said: Vec<String>,
     octets: Vec<Transmit>,

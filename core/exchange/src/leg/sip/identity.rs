@@ -6,6 +6,7 @@ use ringtrip_sip::address::NameAddr;
 use ringtrip_sip::list;
 use ringtrip_sip::message::{Headers, Request};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::uri::Uri;
 
 use crate::number::Number;
@@ -13,14 +14,12 @@ use crate::route::SipWay;
 use ringtrip_model::party::{CallerId, Digits};
 
 /// The caller as an INVITE names him.
-pub(crate) fn of_invite(invite: &Request, trusted: bool) -> CallerId {
-    let headers = &invite.headers;
-    let from = headers.get(&Name::From).and_then(|v| NameAddr::read(v).ok());
+pub(crate) fn of_invite(invite: &ValidRequest, trusted: bool) -> CallerId {
+    let (headers, from) = (&invite.headers, &invite.head().from);
     let asserted = trusted.then(|| asserted(headers)).flatten();
-    let private = wants_privacy(headers) || from.as_ref().is_some_and(is_anonymous);
-    let shown = asserted.or(from);
-    let Some(shown) = shown else { return CallerId { private, ..CallerId::default() } };
-    if is_anonymous(&shown) {
+    let private = wants_privacy(headers) || is_anonymous(from);
+    let shown = asserted.as_ref().unwrap_or(from);
+    if is_anonymous(shown) {
         return CallerId { private: true, ..CallerId::default() };
     }
     let name = shown.display.as_ref().map(|d| text(d)).unwrap_or_default();
@@ -58,10 +57,9 @@ pub(crate) fn diversions(invite: &Request) -> Vec<(Name, Bytes)> {
 }
 
 /// The user part of a URI as it stands.
-pub(crate) fn user_of(uri: &Bytes) -> String {
-    let uri = Uri::read(uri).ok();
-    let user = uri.as_ref().and_then(|uri| uri.sip()).and_then(|uri| uri.user.clone());
-    user.map(|user| text(&user)).unwrap_or_default()
+pub(crate) fn user_of(uri: &Uri) -> String {
+    let user = uri.sip().and_then(|uri| uri.user.as_ref());
+    user.map(|user| text(user)).unwrap_or_default()
 }
 
 /// A number or name as the user part of a URI: what may not stand there is escaped (RFC 3261 §25.1).

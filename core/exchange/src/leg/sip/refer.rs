@@ -2,13 +2,15 @@
 //! call decides; its answer is 202 or a refusal, and how it goes is told by NOTIFY in the same dialog, a status line at a
 //! time. The subscription ends with the final one.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ringtrip_sip::address::NameAddr;
-use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::endpoint::ServerTx;
-use ringtrip_sip::message::{Method, Request};
+use ringtrip_sip::message::Method;
 use ringtrip_sip::name::Name;
 use ringtrip_sip::refer::{ReferTo, Replaces, SIPFRAG, sipfrag};
+use ringtrip_sip::screen::ValidRequest;
 
 use crate::admit;
 use crate::leg::sip::{Phase, Room, SipLeg, codes};
@@ -20,7 +22,7 @@ use crate::post::Post;
 #[derive(Debug)]
 pub(super) struct Subscription {
     /// Its transaction, until the call has decided.
-    asked: Option<(ServerTx, Request)>,
+    asked: Option<(ServerTx, Arc<ValidRequest>)>,
     /// Its number, which NOTIFYs name from the second REFER of a dialog on (RFC 3515 §2.4.6).
     id: Option<u32>,
     /// It was told that it rings.
@@ -32,7 +34,7 @@ const EXPIRES: &str = "active;expires=300";
 const OVER: &str = "terminated;reason=noresource";
 
 impl SipLeg {
-    pub(super) fn refer_came(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+    pub(super) fn refer_came(&mut self, tx: ServerTx, request: &Arc<ValidRequest>, room: &mut Room<'_>) {
         if !matches!(self.phase, Phase::Up(_)) {
             return self.reply(tx, request, 403, room);
         }
@@ -47,10 +49,9 @@ impl SipLeg {
         if target.is_empty() && to.replaces.is_none() {
             return self.reply(tx, request, 416, room);
         }
-        let number = request.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).map(|c| c.number);
-        let id = number.filter(|_| self.refers > 0);
+        let id = Some(request.head().cseq.number).filter(|_| self.refers > 0);
         self.refers = self.refers.saturating_add(1);
-        self.refer = Some(Box::new(Subscription { asked: Some((tx, request.clone())), id, rang: false }));
+        self.refer = Some(Box::new(Subscription { asked: Some((tx, Arc::clone(request))), id, rang: false }));
         let referred_by = request.headers.get(&Name::ReferredBy).cloned();
         let referred_by = referred_by.filter(|value| NameAddr::read(value).is_ok());
         let asked = TransferRequest { target, replaces: to.replaces, referred_by };

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ringtrip_sip::Headers;
+use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::session_timer::{self, Agreed, Due, Refresher, Timer, TooSmall, Wishes};
 
 use ringtrip_config::Sip;
@@ -20,9 +21,9 @@ pub(super) struct Refresh {
 
 impl Refresh {
     /// Reads the wish of an INVITE or UPDATE to us. `Err`: too short, with the shortest that we take (422).
-    pub(super) fn asked(&mut self, headers: &Headers, sip: &Sip) -> Result<(), u32> {
+    pub(super) fn asked(&mut self, request: &ValidRequest, sip: &Sip) -> Result<(), u32> {
         self.agreed = match wishes(sip) {
-            Some(wishes) => Some(session_timer::answer(headers, wishes).map_err(|TooSmall { min }| min)?),
+            Some(wishes) => Some(session_timer::answer(request, wishes).map_err(|TooSmall { min }| min)?),
             None => None,
         };
         Ok(())

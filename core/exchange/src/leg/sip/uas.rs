@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use ringtrip_media::sound::Sound;
 use ringtrip_sip::body;
-use ringtrip_sip::cseq::CSeq;
 use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::endpoint::ServerTx;
 use ringtrip_sip::message::{Request, Response};
 use ringtrip_sip::name::Name;
 use ringtrip_sip::reliable::{Due, Sender, Support};
+use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::transaction::Timers;
 
 use crate::leg::LegEvent;
@@ -26,7 +26,7 @@ use ringtrip_model::party::Cause;
 #[derive(Debug)]
 pub(super) struct Invited {
     tx: ServerTx,
-    request: Arc<Request>,
+    request: Arc<ValidRequest>,
     /// The number of the INVITE.
     cseq: u32,
     /// The caller requires that provisional answers arrive.
@@ -46,9 +46,9 @@ pub(super) struct Invited {
 const REMIND: Duration = Duration::from_secs(60);
 
 impl Invited {
-    pub(super) fn new(tx: ServerTx, request: Arc<Request>) -> Invited {
-        let reliable = Support::of(&request.headers) == Support::Required;
-        let cseq = request.headers.get(&Name::CSeq).and_then(|v| CSeq::read(v).ok()).map_or(0, |c| c.number);
+    pub(super) fn new(tx: ServerTx, request: Arc<ValidRequest>) -> Invited {
+        let reliable = Support::of(request.fields()) == Support::Required;
+        let cseq = request.head().cseq.number;
         Invited {
             tx,
             request,
@@ -86,14 +86,14 @@ impl SipLeg {
         self.tag = tag;
         match dialog {
             Ok(dialog) => self.dialog = Some(dialog.reached_by(self.reach)),
-            // No Contact, or a CSeq that is none: requests of ours would never find back.
+            // Without a Contact requests of ours would never find back.
             Err(_) => return self.refuse_and_say(400, Cause::Incompatible, room),
         }
         let first = room.rand.number() as u32;
         if let Phase::Invited(invited) = &mut self.phase {
             invited.sender = Sender::new(first);
         }
-        if let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) {
+        if let Err(min) = self.refresh.asked(&request, &room.setup.config.sip) {
             return self.refuse_with(422, Cause::Failure, room, |r| {
                 r.headers.push(Name::MinSe, min.to_string());
             });

@@ -1,6 +1,7 @@
 //! All that follows in a dialog: BYE, re-INVITE and UPDATE both ways with their collisions (RFC 3261 §14, RFC 3311),
 //! INFO, OPTIONS, PRACK.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use ringtrip_sip::body;
 use ringtrip_sip::endpoint::{Flow, ServerTx};
 use ringtrip_sip::message::{Method, Request, Response};
 use ringtrip_sip::name::Name;
+use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::session_timer::Due;
 
 use crate::leg::LegEvent;
@@ -71,7 +73,7 @@ impl SipLeg {
         &mut self,
         now: Instant,
         tx: ServerTx,
-        request: &Request,
+        request: &Arc<ValidRequest>,
         flow: Flow,
         room: &mut Room<'_>,
     ) {
@@ -343,7 +345,7 @@ impl SipLeg {
         }
     }
 
-    fn bye_came(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+    fn bye_came(&mut self, tx: ServerTx, request: &ValidRequest, room: &mut Room<'_>) {
         self.reply(tx, request, 200, room);
         match self.phase {
             Phase::Invited(_) => self.bye_before_answer(room),
@@ -356,7 +358,7 @@ impl SipLeg {
         }
     }
 
-    fn reinvite(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+    fn reinvite(&mut self, now: Instant, tx: ServerTx, request: &ValidRequest, room: &mut Room<'_>) {
         let Phase::Up(pending) = &self.phase else { return self.reply(tx, request, 491, room) };
         if pending.ours.as_ref().is_some_and(|ours| ours.method == Method::Invite) {
             return self.reply(tx, request, 491, room);
@@ -372,7 +374,7 @@ impl SipLeg {
         }
     }
 
-    fn update(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+    fn update(&mut self, now: Instant, tx: ServerTx, request: &ValidRequest, room: &mut Room<'_>) {
         let found = body::find(&request.headers, &request.body);
         if found.sdp.is_none() && !found.lacking {
             // A refresh alone.
@@ -392,8 +394,8 @@ impl SipLeg {
     }
 
     /// Reads the session time that is asked for; one that is too short is refused.
-    fn takes_session_time(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) -> bool {
-        let Err(min) = self.refresh.asked(&request.headers, &room.setup.config.sip) else { return true };
+    fn takes_session_time(&mut self, tx: ServerTx, request: &ValidRequest, room: &mut Room<'_>) -> bool {
+        let Err(min) = self.refresh.asked(request, &room.setup.config.sip) else { return true };
         let mut response = self.respond(request, 422);
         response.headers.push(Name::MinSe, min.to_string());
         room.out.push(Post::Sip(Ask::Respond { tx, response }));
@@ -401,7 +403,13 @@ impl SipLeg {
     }
 
     /// Answers an offer in the dialog. True if it was accepted.
-    fn take_offer(&mut self, now: Instant, tx: ServerTx, request: &Request, room: &mut Room<'_>) -> bool {
+    fn take_offer(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: &ValidRequest,
+        room: &mut Room<'_>,
+    ) -> bool {
         if !self.takes_session_time(tx, request, room) {
             return false;
         }
@@ -441,7 +449,7 @@ impl SipLeg {
         &mut self,
         now: Instant,
         tx: ServerTx,
-        request: &Request,
+        request: &ValidRequest,
         sdp: Option<Bytes>,
         room: &mut Room<'_>,
     ) {
@@ -459,7 +467,7 @@ impl SipLeg {
         room.out.push(Post::Sip(Ask::Respond { tx, response }));
     }
 
-    fn pracked_with(&mut self, now: Instant, request: &Request, room: &mut Room<'_>) -> bool {
+    fn pracked_with(&mut self, now: Instant, request: &ValidRequest, room: &mut Room<'_>) -> bool {
         // The answer to the offer that our reliable answer brought (RFC 3262 §5).
         if self.talk.offering()
             && matches!(self.phase, Phase::Invited(_))
@@ -470,7 +478,7 @@ impl SipLeg {
         self.pracked(now, request, room)
     }
 
-    fn info_came(&mut self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+    fn info_came(&mut self, tx: ServerTx, request: &ValidRequest, room: &mut Room<'_>) {
         let code = match info::read(request) {
             Said::Event(event) => {
                 // Who sends keys in INFO takes them so too.
@@ -485,13 +493,13 @@ impl SipLeg {
         self.reply(tx, request, code, room);
     }
 
-    fn retry_later(&self, tx: ServerTx, request: &Request, room: &mut Room<'_>) {
+    fn retry_later(&self, tx: ServerTx, request: &ValidRequest, room: &mut Room<'_>) {
         let mut response = self.respond(request, 500);
         response.headers.push(Name::RetryAfter, room.rand.between(0, 10).to_string());
         room.out.push(Post::Sip(Ask::Respond { tx, response }));
     }
 
-    pub(super) fn reply(&self, tx: ServerTx, request: &Request, code: u16, room: &mut Room<'_>) {
+    pub(super) fn reply(&self, tx: ServerTx, request: &ValidRequest, code: u16, room: &mut Room<'_>) {
         room.out.push(Post::Sip(Ask::Respond { tx, response: self.respond(request, code) }));
     }
 }

@@ -43,7 +43,7 @@ struct Pair {
     verdict: u16,
     cancel: bool,
     /// The INVITE that rings until it is cancelled.
-    held: Option<(ServerTx, Arc<Request>)>,
+    held: Option<(ServerTx, Arc<ValidRequest>)>,
 }
 
 impl Pair {
