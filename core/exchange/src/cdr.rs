@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::post::RtpStats;
+use ringtrip_media::session::RtpStats;
+
 use crate::route::{Provenance, Quote};
 use ringtrip_model::ids::{CallId, LegId};
 use ringtrip_model::party::{CallerId, Cause, Digits, EndedBy, Source};

@@ -16,7 +16,7 @@ use ringtrip_sip::screen::ValidRequest;
 
 use crate::call::{Birth, MovedLeg};
 use crate::cdr::Cdr;
-use crate::directory::Contact;
+use crate::directory::contacts::Contact;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, Told};
 use crate::route::{Found, RoutePlan, RouteQuery, Step, Target};

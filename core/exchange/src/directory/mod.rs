@@ -13,7 +13,7 @@
 
 mod calls;
 mod conferences;
-mod contacts;
+pub(crate) mod contacts;
 mod lines;
 mod pins;
 #[cfg(test)]

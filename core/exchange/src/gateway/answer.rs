@@ -15,7 +15,7 @@ use super::{
     Asked, COPY, COPY_MAX, Gateway, HOLD_MAX, MOVED_AGAIN, Probe, Purpose, RETRY_REFUSED, Registration, Why,
     client,
 };
-use crate::leg::sip::uac::retry_after;
+use crate::leg::sip::headers::retry_after;
 use crate::post::Post;
 
 impl Gateway {

@@ -11,35 +11,25 @@
 mod fault;
 mod fxo;
 mod fxs;
+mod setup;
 mod wall;
 mod wire;
 mod words;
 
-use std::sync::Arc;
 use std::time::Instant;
-
-use ringtrip_media::region::{self, Region};
 
 pub use self::fault::Fault;
 pub use self::fxo::Fxo;
 pub use self::fxs::{DialTone, Fxs};
+pub use self::setup::LineSetup;
 pub use self::wall::Wall;
 pub use self::words::{Availability, CallType, Disconnect, GatewayWord, LineStatus};
 
 use crate::post::{LineInput, Post};
-use ringtrip_config::{Config, LineKind};
+use ringtrip_config::LineKind;
 use ringtrip_model::ids::{Ids, LineId, PortRef};
 
 use self::wire::Wire;
-
-/// What all lines have in common; made once for each version of the configuration and shared.
-#[derive(Debug, Clone)]
-pub struct LineSetup {
-    /// The configuration.
-    pub config: Arc<Config>,
-    /// Its region's tones and cadences.
-    pub region: Arc<Region>,
-}
 
 /// One port of a board, with what it does.
 #[derive(Debug)]
@@ -48,17 +38,6 @@ pub enum Line {
     Fxs(Box<Fxs>),
     /// The landline.
     Fxo(Box<Fxo>),
-}
-
-impl LineSetup {
-    /// For this configuration.
-    pub fn new(config: Arc<Config>) -> LineSetup {
-        let region = match config.region {
-            ringtrip_config::Region::Us => region::us(),
-            ringtrip_config::Region::Uk => region::uk(),
-        };
-        LineSetup { config, region: Arc::new(region) }
-    }
 }
 
 impl Line {

@@ -6,7 +6,7 @@ use ringtrip_media::sound::Sound;
 use ringtrip_media::tone::Tone;
 
 use crate::leg::LegEvent;
-use crate::line::Wall;
+use crate::line::wall::Wall;
 use crate::post::{DetectorConfig, Endpoint, LegInput, MediaCommand, Post};
 use crate::route::Keys;
 use ringtrip_model::board::BoardCmd;

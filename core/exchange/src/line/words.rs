@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::line::Fault;
+use crate::line::fault::Fault;
 use ringtrip_model::board::{Polarity, PortKind};
 use ringtrip_model::ids::{LegId, LineId, PortRef};
 use ringtrip_model::line::LineState;

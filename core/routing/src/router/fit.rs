@@ -1,6 +1,7 @@
 //! The own plans of gateways and of the landline: what they make of a number that is on its way out.
 
-use crate::router::{Router, emergency_plan};
+use crate::router::machine::Router;
+use crate::router::plan::emergency_plan;
 use ringtrip_dialplan::Outcome;
 use ringtrip_exchange::emergency;
 use ringtrip_exchange::route::{RoutePlan, RouteQuery, Target, Verdict};

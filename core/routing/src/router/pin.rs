@@ -1,6 +1,7 @@
 //! PINs: what a caller has entered becomes the name of a PIN, and the name decides the plan of numbers dialled after it.
 
-use crate::router::{Router, Steps, note, refuse};
+use crate::router::machine::Router;
+use crate::router::plan::{Steps, note, refuse};
 use ringtrip_config::Inbound;
 use ringtrip_exchange::route::{RoutePlan, RouteQuery, StepKind};
 use ringtrip_model::party::Cause;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::router::Router;
+use crate::router::machine::Router;
 use ringtrip_config::HostPort;
 use ringtrip_exchange::emergency;
 use ringtrip_exchange::route::{

@@ -3,68 +3,13 @@
 use std::time::{Duration, Instant};
 
 use ringtrip_sip::endpoint::Flow;
-use ringtrip_sip::message::Request;
 use ringtrip_sip::next_hop::{self, HostName, NextHop};
 
-use crate::leg::sip::{Phase, Room, SipLeg};
-use crate::owner::{Ask, ClientTx};
+use crate::leg::sip::state::{Outgoing, Phase, Room, SipLeg, Waiting};
 use crate::post::Post;
-
-/// What is known of next hops by name, and what waits for the rest.
-#[derive(Debug, Default)]
-pub(super) struct Hops {
-    /// Time of the step that runs.
-    now: Option<Instant>,
-    known: Vec<(HostName, Flow)>,
-    waiting: Vec<Waiting>,
-}
-
-/// A request that waits for DNS.
-#[derive(Debug)]
-struct Waiting {
-    name: HostName,
-    /// Where it goes without an answer.
-    learned: Flow,
-    by: Option<Instant>,
-    request: Outgoing,
-}
-
-/// A request that is about to go out.
-#[derive(Debug)]
-pub(super) enum Outgoing {
-    Request(ClientTx, Box<Request>),
-    /// The ACK of a 2xx.
-    Ack(ClientTx, Box<Request>),
-}
-
-impl Outgoing {
-    fn by(self, to: Flow) -> Post {
-        Post::Sip(match self {
-            Outgoing::Request(tx, request) => Ask::Send { tx, request, to },
-            Outgoing::Ack(tx, request) => Ask::Ack { tx, request, to },
-        })
-    }
-}
 
 /// The resolver answers within two seconds, always; should its answer get lost, nobody waits for ever.
 const RESOLVE_WAIT: Duration = Duration::from_secs(4);
-
-impl Hops {
-    pub(super) fn step(&mut self, now: Instant) {
-        self.now = Some(now);
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.waiting.iter().filter_map(|waiting| waiting.by).min()
-    }
-
-    /// Takes back a request that has not left yet. False if it has.
-    pub(super) fn take_back(&mut self, tx: &ClientTx) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|w| !matches!(&w.request, Outgoing::Request(other, _) if other == tx));
-        self.waiting.len() < before
-    }
-}
 
 impl SipLeg {
     /// Sends a request by this hop, once it is known where that is.

@@ -5,7 +5,7 @@ use ringtrip_sip::message::{Method, Request};
 use ringtrip_sip::name::Name;
 
 use crate::leg::LegEvent;
-use crate::leg::sip::{Phase, Room, SipLeg};
+use crate::leg::sip::state::{Phase, Room, SipLeg};
 use crate::post::{Endpoint, MediaCommand, Post};
 use crate::route::Keys;
 use ringtrip_model::party::{Key, KeyForm};

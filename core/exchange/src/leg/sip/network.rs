@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ringtrip_sip::endpoint::Flow;
 
-use crate::leg::sip::{Phase, Room, SipLeg};
+use crate::leg::sip::state::{Phase, Room, SipLeg};
 
 impl SipLeg {
     /// The way to its peer, and whether the peer has chosen the address of ours on it: phones that register with us have,

@@ -13,21 +13,11 @@ use ringtrip_sip::refer::{ReferTo, Replaces, SIPFRAG, sipfrag};
 use ringtrip_sip::screen::ValidRequest;
 
 use crate::admit;
-use crate::leg::sip::{Phase, Room, SipLeg, codes};
+use crate::leg::sip::codes;
+use crate::leg::sip::state::{Phase, Room, SipLeg, Subscription};
 use crate::leg::{LegEvent, TransferRequest, TransferStatus};
 use crate::owner::Ask;
 use crate::post::Post;
-
-/// A REFER without its final NOTIFY.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    /// Its transaction, until the call has decided.
-    asked: Option<(ServerTx, Arc<ValidRequest>)>,
-    /// Its number, which NOTIFYs name from the second REFER of a dialog on (RFC 3515 §2.4.6).
-    id: Option<u32>,
-    /// It was told that it rings.
-    rang: bool,
-}
 
 /// Longer than any target rings.
 const EXPIRES: &str = "active;expires=300";

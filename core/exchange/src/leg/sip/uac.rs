@@ -8,7 +8,7 @@
 //! Where there is no next way, neither of this peer nor of the call, giving up helps nobody: a slow provider may answer
 //! yet. The gateway hears that its server is silent, and the call waits on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use ringtrip_sip::Headers;
@@ -22,62 +22,14 @@ use ringtrip_sip::next_hop::{self, NextHop, Reach};
 use ringtrip_sip::reliable::{Receiver, Taken};
 
 use crate::gateway::seen;
-use crate::leg::sip::hops::Outgoing;
-use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, identity, offer, put_sdp};
+use crate::leg::sip::headers::{ALLOW, SUPPORTED, put_sdp, retry_after};
+use crate::leg::sip::state::{Calling, Outgoing, Peer, Phase, Room, SipLeg, Wait};
+use crate::leg::sip::{codes, identity, offer};
 use crate::leg::{LegEvent, Placement};
 use crate::owner::{Ask, ClientTx};
 use crate::post::{Doubt, GatewayInput, Post};
 use crate::route::{SipWay, digest_credentials};
 use ringtrip_model::party::Cause;
-
-/// An INVITE of ours without its final answer.
-#[derive(Debug)]
-pub(super) struct Calling {
-    tx: ClientTx,
-    invite: Request,
-    /// The number of the INVITE that is under way.
-    number: u32,
-    /// Which of the ways it took.
-    way: usize,
-    wait: Wait,
-    /// The call has nothing to try after the last of these ways.
-    last_hope: bool,
-    cancelling: bool,
-    rang: bool,
-    /// Which reliable provisional answers of this far end have come (RFC 3262 §4).
-    receiver: Receiver,
-}
-
-/// What is awaited on a way.
-#[derive(Debug, Clone, Copy)]
-enum Wait {
-    /// A sign of life; without one this way is given up at that time, or doubted where there is no better one.
-    Sign { until: Instant },
-    /// A sign of life, however long that takes: timer B or the call ends the wait.
-    Long,
-    /// There was a sign of life: the final answer.
-    Answer,
-}
-
-impl Calling {
-    /// Is this the INVITE that is under way?
-    pub(super) fn is(&self, tx: &ClientTx) -> bool {
-        self.tx == *tx
-    }
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.wait {
-            Wait::Sign { until } => Some(until),
-            Wait::Long | Wait::Answer => None,
-        }
-    }
-}
-
-impl Wait {
-    /// The wait for the first sign of life of a peer.
-    fn begin(now: Instant, way: &SipWay) -> Wait {
-        way.answer_within.map_or(Wait::Long, |time| Wait::Sign { until: now + time })
-    }
-}
 
 /// What answers the challenges of this way, before any.
 pub(super) fn answerer(way: &SipWay) -> Option<Box<digest::Client>> {
@@ -441,14 +393,6 @@ pub(crate) fn of_invite(response: &Response) -> bool {
         .get(&Name::CSeq)
         .and_then(|v| CSeq::read(v).ok())
         .is_some_and(|cseq| cseq.method == Method::Invite)
-}
-
-/// The seconds of Retry-After, without its comment and parameters.
-pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
-    let value = headers.text(&Name::RetryAfter)?;
-    let value = value.trim();
-    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-    Some(Duration::from_secs(value.get(..end)?.parse().ok()?))
 }
 
 /// The ACK and the BYE for a 2xx that nobody waits for, and where they go.

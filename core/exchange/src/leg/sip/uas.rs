@@ -1,7 +1,6 @@
 //! The INVITE that came to us (RFC 3261 §13.3), with provisional answers that the caller wants acknowledged
 //! (RFC 3262) and an offer that may come late, in the ACK.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,63 +10,23 @@ use ringtrip_sip::dialog::Dialog;
 use ringtrip_sip::endpoint::ServerTx;
 use ringtrip_sip::message::{Request, Response};
 use ringtrip_sip::name::Name;
-use ringtrip_sip::reliable::{Due, Sender, Support};
-use ringtrip_sip::screen::ValidRequest;
+use ringtrip_sip::reliable::{Due, Sender};
 use ringtrip_sip::transaction::Timers;
 
 use crate::leg::LegEvent;
-use crate::leg::sip::within::Pending;
-use crate::leg::sip::{ALLOW, Phase, Room, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::leg::sip::headers::{ALLOW, SUPPORTED, put_sdp};
+use crate::leg::sip::state::{Invited, Pending, Phase, Room, SipLeg};
+use crate::leg::sip::{codes, offer};
 use crate::owner::Ask;
 use crate::post::Post;
 use ringtrip_model::party::Cause;
 
-/// An INVITE without its final answer.
-#[derive(Debug)]
-pub(super) struct Invited {
-    tx: ServerTx,
-    request: Arc<ValidRequest>,
-    /// The number of the INVITE.
-    cseq: u32,
-    /// The caller requires that provisional answers arrive.
-    reliable: bool,
-    /// Repeats them until they are acknowledged.
-    sender: Sender,
-    /// Answers that wait for the PRACK of the one before; the last may be the 200.
-    queue: VecDeque<Response>,
-    /// What the far side turned out to speak, where a provisional answer has agreed on something else: asked for when the
-    /// call is up.
-    want: Option<Sound>,
-    /// The last provisional answer, said again each minute so that proxies keep the call (§13.3.1.1).
-    last: Option<(Response, Instant)>,
-}
-
 /// §13.3.1.1: a provisional answer at least every minute.
 const REMIND: Duration = Duration::from_secs(60);
 
-impl Invited {
-    pub(super) fn new(tx: ServerTx, request: Arc<ValidRequest>) -> Invited {
-        let reliable = Support::of(request.fields()) == Support::Required;
-        let cseq = request.head().cseq.number;
-        Invited {
-            tx,
-            request,
-            cseq,
-            reliable,
-            sender: Sender::new(0),
-            queue: VecDeque::new(),
-            want: None,
-            last: None,
-        }
-    }
-
-    pub(super) fn request(&self) -> &Request {
-        &self.request
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.sender.deadline().into_iter().chain(self.last.as_ref().map(|(_, at)| *at)).min()
-    }
+/// Refuses an INVITE that has not become a leg.
+pub(crate) fn refusal(tx: ServerTx, invite: &Request, code: u16) -> Post {
+    Post::Sip(Ask::Respond { tx, response: ringtrip_sip::build::response(invite, code) })
 }
 
 impl SipLeg {

@@ -14,58 +14,17 @@ use ringtrip_sip::screen::ValidRequest;
 use ringtrip_sip::session_timer::Due;
 
 use crate::leg::LegEvent;
+use crate::leg::sip::headers::{ALLOW, SUPPORTED, put_sdp, retry_after};
 use crate::leg::sip::info::{self, Said};
-use crate::leg::sip::uac::retry_after;
-use crate::leg::sip::{ALLOW, Peer, Phase, Room, SUPPORTED, SipLeg, codes, offer, put_sdp};
+use crate::leg::sip::state::{Ours, Peer, Phase, Room, SipLeg};
+use crate::leg::sip::{codes, offer};
 use crate::owner::{Ask, ClientTx};
 use crate::post::Post;
 use ringtrip_model::party::Cause;
 
-/// What is under way in a dialog that stands.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    /// Our 2xx to an INVITE of theirs has no ACK yet.
-    unacked: bool,
-    /// End it as soon as the ACK is there: a UAS may not say BYE before (§15).
-    bye: Option<Cause>,
-    /// A re-INVITE or UPDATE of ours.
-    ours: Option<Ours>,
-    /// What the far side wants next, when nothing else is under way.
-    want: Option<Sound>,
-    /// The session is to be refreshed, when nothing else is under way.
-    refresh: bool,
-    /// After a collision (§14.1), or where the peer asked for time: when to try again.
-    retry: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Ours {
-    tx: ClientTx,
-    method: Method,
-    number: u32,
-    /// What we had said before, should the peer refuse; none for a refresh without SDP.
-    before: Option<Sound>,
-    offered: bool,
-    /// What the far side wanted, to try again.
-    want: Option<Sound>,
-}
-
 /// Before another try where the peer has not said how long to wait, and at least where it has.
 const AGAIN: Duration = Duration::from_secs(5);
 const LEAST: Duration = Duration::from_millis(500);
-
-impl Pending {
-    /// The dialog of an INVITE whose 2xx was just sent; `want`: what the far side wants as soon as it is acknowledged.
-    pub(super) fn unacknowledged(want: Option<Sound>) -> Pending {
-        Pending { unacked: true, want, ..Pending::default() }
-    }
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.retry
-    }
-    pub(super) fn is_change(&self, tx: &ClientTx) -> bool {
-        self.ours.as_ref().is_some_and(|ours| ours.tx == *tx)
-    }
-}
 
 impl SipLeg {
     /// A request in the dialog.

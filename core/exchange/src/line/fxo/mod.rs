@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 use ringtrip_media::tone::{Tone, ToneMatch};
 
 use crate::leg::{LegCmd, LegEvent};
-use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
+use crate::line::setup::LineSetup;
 use crate::line::wire::{Far, Outbox, Pace, Wire, first};
 use crate::line::words::{Availability, CallType, Disconnect, GatewayWord, LineStatus};
 use crate::post::{DetectorConfig, LineInput, MediaEvent, Post};

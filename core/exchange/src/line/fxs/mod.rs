@@ -28,8 +28,8 @@ use std::time::Instant;
 use ringtrip_media::region::Region;
 
 use crate::leg::{LegCmd, LegEvent};
-use crate::line::LineSetup;
 use crate::line::fault::{Fault, Faults};
+use crate::line::setup::LineSetup;
 use crate::line::wire::{Far, Outbox, Pace, Wire};
 use crate::line::words::{Availability, Disconnect, LineStatus};
 use crate::post::{DetectorConfig, LineInput, MediaEvent, Post};

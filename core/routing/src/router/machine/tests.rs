@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::router::policy::{PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict};
 use ringtrip_config::{DemoSecrets, Gateway};
 use ringtrip_dialplan::Plan;
 use ringtrip_exchange::route::WallTime;
 use ringtrip_model::ids::CallId;
 
 /// The plans of the article's examples 1 to 3.
-const ONE: &str = include_str!("../../../../scripts/plans/example-1.plan");
-const TWO: &str = include_str!("../../../../scripts/plans/example-2.plan");
-const THREE: &str = include_str!("../../../../scripts/plans/example-3.plan");
+const ONE: &str = include_str!("../../../../../scripts/plans/example-1.plan");
+const TWO: &str = include_str!("../../../../../scripts/plans/example-2.plan");
+const THREE: &str = include_str!("../../../../../scripts/plans/example-3.plan");
 
 fn config(plan: &str) -> Config {
     let mut config = Config::demo(Region::Uk, DemoSecrets { first: String::new(), second: String::new() });
