@@ -15,7 +15,7 @@ use ringtrip_driver::abi::{
 use ringtrip_driver::abi::{LineDriverV1, LineEventV1, LineHostV1, LinePortCapsV1, LinePortStatusV1};
 use ringtrip_driver::{Event, PortKind, c_string};
 
-use crate::protocol::{BoardInfo, DiagResult, PortCaps, PortCfg, PortCmd, PortStatus};
+use crate::protocol::{BoardInfo, DiagResult, PortCaps, PortCfg, PortCmd, PortStatus, kind_of};
 
 /// Why a driver cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +179,7 @@ impl Board {
                 what: "port_caps",
                 source: std::io::Error::other(format!("port {port} is of unknown kind {}", caps.kind)),
             })?;
-            ports.push(PortCaps { kind: kind.into(), commands: caps.commands, events: caps.events });
+            ports.push(PortCaps { kind: kind_of(kind), commands: caps.commands, events: caps.events });
         }
         let word = |p: *const c_char| {
             // SAFETY: a driver's id and version are null or static C strings.

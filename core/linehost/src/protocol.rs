@@ -1,28 +1,29 @@
 //! The messages between the daemon and a board process: one closed enum each way, encoded as JSON followed by binary
-//! data. The port types mirror those of `ringtrip_model::board`, with serde.
+//! data. What a line and its port say to each other is that of `ringtrip_model::board` ([`ToBoard::of_line`],
+//! [`PortEvent::for_line`]); the types here are how it is written, and what else a driver tells of a port.
+
+use std::time::Duration;
 
 use ringtrip_driver::abi::{self, LinePortCfgV1, LinePortStatusV1};
 use ringtrip_driver::{Command, PortEvent as DriverEvent};
+use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind};
+pub use ringtrip_model::board::{Polarity, PortKind};
+use ringtrip_model::party::Key;
 use serde::{Deserialize, Serialize};
 
-/// What a port is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PortKind {
-    /// Drives a telephone.
+/// How a port's kind is written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PortKind", rename_all = "lowercase")]
+enum WrittenKind {
     Fxs,
-    /// Faces the central office.
     Fxo,
 }
 
-/// Battery polarity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Polarity {
-    /// Tip is positive.
-    #[default]
+/// How a polarity is written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Polarity", rename_all = "lowercase")]
+enum WrittenPolarity {
     Forward,
-    /// Ring is positive.
     Reverse,
 }
 
@@ -198,6 +199,7 @@ pub struct BoardInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortCaps {
     /// What it is.
+    #[serde(with = "WrittenKind")]
     pub kind: PortKind,
     /// Bit `1 << LINE_CMD_*`.
     pub commands: u64,
@@ -271,6 +273,7 @@ pub enum PortCmd {
     /// (FXS) Battery polarity.
     Polarity {
         /// Which way.
+        #[serde(with = "WrittenPolarity")]
         polarity: Polarity,
     },
     /// (FXS) No battery for this long.
@@ -320,6 +323,7 @@ pub enum PortEvent {
     /// Works (again).
     Ready {
         /// What it is.
+        #[serde(with = "WrittenKind")]
         kind: PortKind,
     },
     /// The board went away.
@@ -353,6 +357,7 @@ pub enum PortEvent {
     /// (FXO) Polarity changed.
     Polarity {
         /// To what.
+        #[serde(with = "WrittenPolarity")]
         polarity: Polarity,
     },
     /// (FXO) Battery removed while off-hook, for at least the configured time.
@@ -418,6 +423,7 @@ pub struct PortStatus {
     /// Ringing voltage is on the pair.
     pub ringing: bool,
     /// Battery polarity.
+    #[serde(with = "WrittenPolarity")]
     pub polarity: Polarity,
     /// Tip to ring, signed.
     pub volts: f32,
@@ -450,30 +456,93 @@ pub struct DiagResult {
     pub verdict: u32,
 }
 
-impl From<Polarity> for ringtrip_driver::Polarity {
-    fn from(p: Polarity) -> Self {
-        match p {
-            Polarity::Forward => ringtrip_driver::Polarity::Forward,
-            Polarity::Reverse => ringtrip_driver::Polarity::Reverse,
+/// A polarity as the driver's type.
+fn to_driver(polarity: Polarity) -> ringtrip_driver::Polarity {
+    match polarity {
+        Polarity::Forward => ringtrip_driver::Polarity::Forward,
+        Polarity::Reverse => ringtrip_driver::Polarity::Reverse,
+    }
+}
+
+fn polarity_of(driver: ringtrip_driver::Polarity) -> Polarity {
+    match driver {
+        ringtrip_driver::Polarity::Forward => Polarity::Forward,
+        ringtrip_driver::Polarity::Reverse => Polarity::Reverse,
+    }
+}
+
+/// What a port is, as the exchange calls it.
+pub(crate) fn kind_of(driver: ringtrip_driver::PortKind) -> PortKind {
+    match driver {
+        ringtrip_driver::PortKind::Fxs => PortKind::Fxs,
+        ringtrip_driver::PortKind::Fxo => PortKind::Fxo,
+    }
+}
+
+impl Asked {
+    /// What a refusal of it means to a line; `None`: nothing that it would notice.
+    pub fn kind(&self) -> Option<CmdKind> {
+        match self {
+            Asked::Status => Some(CmdKind::Measure),
+            Asked::Configure | Asked::Diag { .. } => None,
+            Asked::Cmd { cmd } => Some(match cmd {
+                PortCmd::Ring { .. } => CmdKind::Ring,
+                PortCmd::OffHook => CmdKind::OffHook,
+                PortCmd::OnHook => CmdKind::OnHook,
+                PortCmd::Pulse { .. } => CmdKind::Pulse,
+                _ => CmdKind::Other,
+            }),
         }
     }
 }
 
-impl From<ringtrip_driver::Polarity> for Polarity {
-    fn from(p: ringtrip_driver::Polarity) -> Self {
-        match p {
-            ringtrip_driver::Polarity::Forward => Polarity::Forward,
-            ringtrip_driver::Polarity::Reverse => Polarity::Reverse,
-        }
+impl ToBoard {
+    /// What a line wants of its port.
+    pub fn of_line(port: u16, cmd: BoardCmd) -> ToBoard {
+        let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+        let cmd = match cmd {
+            BoardCmd::Measure => return ToBoard::Status { port },
+            BoardCmd::Ring { cadence, hz } => PortCmd::Ring { cadence, hz },
+            BoardCmd::RingStop => PortCmd::RingStop,
+            BoardCmd::Polarity(polarity) => PortCmd::Polarity { polarity },
+            BoardCmd::Cpc(d) => PortCmd::Cpc { ms: ms(d) },
+            BoardCmd::OnHookAudio(d) => PortCmd::OnHookAudio { ms: ms(d) },
+            BoardCmd::OffHook => PortCmd::OffHook,
+            BoardCmd::OnHook => PortCmd::OnHook,
+            BoardCmd::Flash(d) => PortCmd::Flash { ms: ms(d) },
+            BoardCmd::Pulse(keys) => PortCmd::Pulse { digits: keys.iter().map(|k| k.as_char()).collect() },
+        };
+        ToBoard::Cmd { port, cmd }
     }
 }
 
-impl From<ringtrip_driver::PortKind> for PortKind {
-    fn from(k: ringtrip_driver::PortKind) -> Self {
-        match k {
-            ringtrip_driver::PortKind::Fxs => PortKind::Fxs,
-            ringtrip_driver::PortKind::Fxo => PortKind::Fxo,
-        }
+impl PortEvent {
+    /// What the line at the port is told of it, if anything.
+    pub fn for_line(&self) -> Option<BoardEvent> {
+        Some(match *self {
+            PortEvent::Ready { kind } => BoardEvent::Ready(kind),
+            PortEvent::BoardGone => BoardEvent::Lost,
+            PortEvent::OffHook => BoardEvent::OffHook,
+            PortEvent::OnHook => BoardEvent::OnHook,
+            PortEvent::Flash { .. } => BoardEvent::Flash,
+            PortEvent::PulseDigit { digit } => BoardEvent::PulseDigit(Key::new(digit)?),
+            PortEvent::RingTrip => BoardEvent::RingTrip,
+            PortEvent::RingBegin { .. } => BoardEvent::RingBegin,
+            PortEvent::RingEnd { .. } => BoardEvent::RingEnd,
+            PortEvent::Polarity { polarity } => BoardEvent::Polarity(polarity),
+            PortEvent::Cpc { .. } => BoardEvent::Cpc,
+            PortEvent::BatteryLost => BoardEvent::BatteryLost,
+            PortEvent::BatteryOk => BoardEvent::BatteryOk,
+            PortEvent::ParallelPickup { up } => BoardEvent::ParallelPickup(up),
+            PortEvent::Reading { volts, milliamps } => BoardEvent::Reading { volts, milliamps },
+            PortEvent::Dtmf { .. }
+            | PortEvent::Alarm { .. }
+            | PortEvent::AlarmClear { .. }
+            | PortEvent::MwiNeon { .. }
+            | PortEvent::Meter
+            | PortEvent::Xrun { .. }
+            | PortEvent::HookEdge { .. } => return None,
+        })
     }
 }
 
@@ -487,7 +556,7 @@ impl PortCmd {
                 Command::Ring { cadence_ms, hz: (*hz).into(), repeat: 0 }
             }
             PortCmd::RingStop => Command::RingStop,
-            PortCmd::Polarity { polarity } => Command::Polarity((*polarity).into()),
+            PortCmd::Polarity { polarity } => Command::Polarity(to_driver(*polarity)),
             PortCmd::Cpc { ms } => Command::Cpc(*ms),
             PortCmd::OnHookAudio { ms } => Command::OnHookAudio(*ms),
             PortCmd::OffHook => Command::Hook(true),
@@ -505,7 +574,7 @@ impl PortCmd {
 impl From<DriverEvent> for PortEvent {
     fn from(seen: DriverEvent) -> Self {
         match seen {
-            DriverEvent::Ready(kind) => PortEvent::Ready { kind: kind.into() },
+            DriverEvent::Ready(kind) => PortEvent::Ready { kind: kind_of(kind) },
             DriverEvent::BoardGone => PortEvent::BoardGone,
             DriverEvent::OffHook => PortEvent::OffHook,
             DriverEvent::OnHook => PortEvent::OnHook,
@@ -514,7 +583,7 @@ impl From<DriverEvent> for PortEvent {
             DriverEvent::RingTrip => PortEvent::RingTrip,
             DriverEvent::RingBegin(hz) => PortEvent::RingBegin { hz },
             DriverEvent::RingEnd(ms) => PortEvent::RingEnd { ms },
-            DriverEvent::Polarity(p) => PortEvent::Polarity { polarity: p.into() },
+            DriverEvent::Polarity(p) => PortEvent::Polarity { polarity: polarity_of(p) },
             DriverEvent::Cpc(ms) => PortEvent::Cpc { ms },
             DriverEvent::BatteryLost => PortEvent::BatteryLost,
             DriverEvent::BatteryOk => PortEvent::BatteryOk,
@@ -560,7 +629,7 @@ impl From<&LinePortStatusV1> for PortStatus {
         PortStatus {
             off_hook: s.off_hook != 0,
             ringing: s.ringing != 0,
-            polarity: ringtrip_driver::Polarity::from_code(s.polarity).into(),
+            polarity: polarity_of(ringtrip_driver::Polarity::from_code(s.polarity)),
             volts: finite(s.volts),
             milliamps: finite(s.milliamps),
             battery_volts: finite(s.battery_volts),

@@ -10,12 +10,11 @@ use ringtrip_config::{Config, Line, LineKind, Region};
 use ringtrip_exchange::line::Fault;
 use ringtrip_exchange::post::{LineInput, Post};
 use ringtrip_exchange::supervise::{PartId, Rule};
-use ringtrip_linehost::protocol::{self, Asked, PortCaps, PortCfg, PortCmd, PortEvent, ToBoard};
+use ringtrip_linehost::protocol::{PortCaps, PortCfg, PortEvent, ToBoard};
 use ringtrip_linehost::{BoardInfo, Host, Notification, Received, Spec, spawn};
-use ringtrip_model::board::{BoardCmd, BoardEvent, CmdKind, Polarity, PortKind};
+use ringtrip_model::board::{BoardCmd, BoardEvent, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, LineId, PortRef};
-use ringtrip_model::party::Key;
 
 use super::directory::Directory;
 use super::front::{Door, Knock};
@@ -163,7 +162,7 @@ pub(super) fn misfits(dir: &Directory, before: &Config, config: &Config) -> Vec<
         let info = board.info.as_ref()?;
         let fault = match info.ports.get(usize::from(line.port.port)) {
             None => Fault::NoPort,
-            Some(caps) if kind_of(caps.kind) != line.port_kind() => Fault::WrongKind(kind_of(caps.kind)),
+            Some(caps) if caps.kind != line.port_kind() => Fault::WrongKind(caps.kind),
             Some(_) => return None,
         };
         Some(fault.text(&line.id, &line.port, line.port_kind()))
@@ -291,11 +290,7 @@ pub(super) fn up(dir: &Directory, id: &BoardId, generation: u32, host: Arc<Host>
     for line in missing {
         dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Missing) });
     }
-    let kinds = info.ports.iter().map(|p| match p.kind {
-        protocol::PortKind::Fxs => "fxs".to_owned(),
-        protocol::PortKind::Fxo => "fxo".to_owned(),
-    });
-    let ports: Vec<String> = kinds.collect();
+    let ports: Vec<String> = info.ports.iter().map(|port| port.kind.word().to_owned()).collect();
     dir.0.exchange.update(|views| {
         let view = views.boards.entry(id.to_string()).or_default();
         view.id = id.to_string();
@@ -389,9 +384,9 @@ fn told(dir: &Directory, id: &BoardId, news: Notification) {
                 && let Some(board) = dir.0.boards.borrow_mut().get_mut(id)
                 && let Some(ready) = board.ready.get_mut(usize::from(port))
             {
-                *ready = Some(kind_of(kind));
+                *ready = Some(kind);
             }
-            if let (Some(line), Some(event)) = (line_on(dir, id, port), event_of(event)) {
+            if let (Some(line), Some(event)) = (line_on(dir, id, port), event.for_line()) {
                 dir.deliver(Post::Line { line: line.clone(), input: LineInput::Board(event) });
                 if is_ready && measures(dir, id, port) {
                     dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Measures) });
@@ -407,7 +402,7 @@ fn told(dir: &Directory, id: &BoardId, news: Notification) {
         Notification::Refused { port, what, errno } => {
             let why = std::io::Error::from_raw_os_error(errno);
             tracing::warn!(board = %id, port, ?what, %why, "the board refused a command");
-            if let (Some(line), Some(kind)) = (line_on(dir, id, port), refused_kind(&what)) {
+            if let (Some(line), Some(kind)) = (line_on(dir, id, port), what.kind()) {
                 dir.deliver(Post::Line { line, input: LineInput::Board(BoardEvent::Refused(kind)) });
             }
         }
@@ -552,10 +547,7 @@ pub(super) fn command(dir: &Directory, port: &PortRef, cmd: BoardCmd) {
     let host = dir.0.boards.borrow().get(&port.board).and_then(|b| b.host.clone());
     let Some(host) = host else { return };
     // A board that cannot be told anything is about to be reported gone by its thread.
-    let _ = match command_of(cmd) {
-        Some(cmd) => host.command(port.port, cmd),
-        None => host.send(&ToBoard::Status { port: port.port }),
-    };
+    let _ = host.send(&ToBoard::of_line(port.port, cmd));
 }
 
 /// A wish for a simulated board.
@@ -625,84 +617,10 @@ fn sim_answer(octets: Vec<u8>) -> SimAnswer {
     }
 }
 
-/// What a refusal means to the line; what it would not notice is for the log alone.
-fn refused_kind(what: &Asked) -> Option<CmdKind> {
-    match what {
-        Asked::Status => Some(CmdKind::Measure),
-        Asked::Configure | Asked::Diag { .. } => None,
-        Asked::Cmd { cmd } => Some(match cmd {
-            PortCmd::Ring { .. } => CmdKind::Ring,
-            PortCmd::OffHook => CmdKind::OffHook,
-            PortCmd::OnHook => CmdKind::OnHook,
-            PortCmd::Pulse { .. } => CmdKind::Pulse,
-            _ => CmdKind::Other,
-        }),
-    }
-}
-
 fn measures(dir: &Directory, id: &BoardId, port: u16) -> bool {
     let boards = dir.0.boards.borrow();
     let info = boards.get(id).and_then(|board| board.info.as_ref());
     info.and_then(|info| info.ports.get(usize::from(port))).is_some_and(PortCaps::tells_readings)
-}
-
-fn kind_of(kind: protocol::PortKind) -> PortKind {
-    match kind {
-        protocol::PortKind::Fxs => PortKind::Fxs,
-        protocol::PortKind::Fxo => PortKind::Fxo,
-    }
-}
-
-fn polarity_of(polarity: protocol::Polarity) -> Polarity {
-    match polarity {
-        protocol::Polarity::Forward => Polarity::Forward,
-        protocol::Polarity::Reverse => Polarity::Reverse,
-    }
-}
-
-fn event_of(event: PortEvent) -> Option<BoardEvent> {
-    Some(match event {
-        PortEvent::Ready { kind } => BoardEvent::Ready(kind_of(kind)),
-        PortEvent::BoardGone => BoardEvent::Lost,
-        PortEvent::OffHook => BoardEvent::OffHook,
-        PortEvent::OnHook => BoardEvent::OnHook,
-        PortEvent::Flash { .. } => BoardEvent::Flash,
-        PortEvent::PulseDigit { digit } => BoardEvent::PulseDigit(Key::new(digit)?),
-        PortEvent::RingTrip => BoardEvent::RingTrip,
-        PortEvent::RingBegin { .. } => BoardEvent::RingBegin,
-        PortEvent::RingEnd { .. } => BoardEvent::RingEnd,
-        PortEvent::Polarity { polarity } => BoardEvent::Polarity(polarity_of(polarity)),
-        PortEvent::Cpc { .. } => BoardEvent::Cpc,
-        PortEvent::BatteryLost => BoardEvent::BatteryLost,
-        PortEvent::BatteryOk => BoardEvent::BatteryOk,
-        PortEvent::ParallelPickup { up } => BoardEvent::ParallelPickup(up),
-        PortEvent::Reading { volts, milliamps } => BoardEvent::Reading { volts, milliamps },
-        PortEvent::Dtmf { .. }
-        | PortEvent::Alarm { .. }
-        | PortEvent::AlarmClear { .. }
-        | PortEvent::MwiNeon { .. }
-        | PortEvent::Meter
-        | PortEvent::Xrun { .. }
-        | PortEvent::HookEdge { .. } => return None,
-    })
-}
-
-/// `None`: it is a question.
-fn command_of(cmd: BoardCmd) -> Option<PortCmd> {
-    let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
-    Some(match cmd {
-        BoardCmd::Ring { cadence, hz } => PortCmd::Ring { cadence, hz },
-        BoardCmd::RingStop => PortCmd::RingStop,
-        BoardCmd::Polarity(Polarity::Forward) => PortCmd::Polarity { polarity: protocol::Polarity::Forward },
-        BoardCmd::Polarity(Polarity::Reverse) => PortCmd::Polarity { polarity: protocol::Polarity::Reverse },
-        BoardCmd::Cpc(d) => PortCmd::Cpc { ms: ms(d) },
-        BoardCmd::OnHookAudio(d) => PortCmd::OnHookAudio { ms: ms(d) },
-        BoardCmd::OffHook => PortCmd::OffHook,
-        BoardCmd::OnHook => PortCmd::OnHook,
-        BoardCmd::Flash(d) => PortCmd::Flash { ms: ms(d) },
-        BoardCmd::Pulse(keys) => PortCmd::Pulse { digits: keys.iter().map(|k| k.as_char()).collect() },
-        BoardCmd::Measure => return None,
-    })
 }
 
 #[cfg(test)]
