@@ -57,7 +57,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("fell", "panicked, failed"),
 ];
 
-/// Phrases that no text for people uses: log lines, errors, events.
+/// Phrases that no text for people uses: log lines, errors, events; and no comment, but for those of [`TEXTS_ONLY`].
 const PHRASES: &[(&str, &str)] = &[
     ("wish", "request"),
     ("wishes", "requests"),
@@ -75,6 +75,9 @@ const PHRASES: &[(&str, &str)] = &[
     ("in force", "active"),
     ("into force", "active"),
 ];
+
+/// Phrases that a comment may use: a quotation, or plain English where nobody reads a message.
+const TEXTS_ONLY: &[&str] = &["told", "whoever", "called back", "his", "he"];
 
 /// Folders and files with replaced names in them still. An entry goes when its last one is replaced; none is added.
 const NOT_CONVERTED: &[&str] = &[
@@ -114,17 +117,28 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a source, and its string literals; comments are in neither. Good enough for formatted sources: a string in a
-/// template literal counts as code.
-fn split(source: &str) -> (String, Vec<String>) {
-    let (mut code, mut strings) = (String::with_capacity(source.len()), Vec::new());
+/// A source in its parts.
+#[derive(Default)]
+struct Parts {
+    code: String,
+    strings: Vec<String>,
+    comments: String,
+}
+
+/// The parts of a source. Good enough for formatted sources: a string in a template literal counts as code.
+fn split(source: &str) -> Parts {
+    let Parts { mut code, mut strings, mut comments } = Parts::default();
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         if rest.starts_with("//") {
-            rest = rest.split_once('\n').map_or("", |(_, after)| after);
+            let (comment, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            comments.push_str(comment.trim_start_matches(['/', '!']));
             code.push('\n');
+            rest = after;
         } else if rest.starts_with("/*") {
-            rest = rest.split_once("*/").map_or("", |(_, after)| after);
+            let (comment, after) = rest.split_once("*/").unwrap_or((rest, ""));
+            comments.push_str(comment);
+            rest = after;
         } else if let Some(hashes) = raw_string(rest) {
             let start = 2 + hashes;
             let end = format!("\"{}", "#".repeat(hashes));
@@ -144,7 +158,7 @@ fn split(source: &str) -> (String, Vec<String>) {
             rest = &rest[c.len_utf8()..];
         }
     }
-    (code, strings)
+    Parts { code, strings, comments }
 }
 
 /// How many `#` a raw string begins with, if one begins here.
@@ -184,7 +198,7 @@ fn has_phrase(text: &str, phrase: &str) -> bool {
 
 /// The replaced names in a source, each with what to use instead.
 fn replaced(name: &str, source: &str) -> Vec<String> {
-    let (code, strings) = split(source);
+    let Parts { code, strings, comments } = split(source);
     let words: HashSet<&str> = code.split(|c| !is_word(c)).collect();
     let mut found = Vec::new();
     for (old, new) in REPLACED {
@@ -197,6 +211,9 @@ fn replaced(name: &str, source: &str) -> Vec<String> {
             if !EXEMPT.contains(&(name, text.as_str())) {
                 found.push(format!("{name}: \"{old}\" in {text:?}: write {new}"));
             }
+        }
+        if !TEXTS_ONLY.contains(old) && has_phrase(&comments, old) {
+            found.push(format!("{name}: \"{old}\" in a comment: write {new}"));
         }
     }
     found
@@ -226,7 +243,7 @@ fn replaced_names_do_not_come_back() {
 }
 
 #[test]
-fn the_check_sees_identifiers_and_texts_but_no_comments() {
+fn the_check_sees_identifiers_texts_and_comments() {
     let check = |source: &str, wanted: &[&str]| {
         let found = replaced("a.rs", source);
         assert_eq!(found.len(), wanted.len(), "{source}: {found:?}");
@@ -236,6 +253,8 @@ fn the_check_sees_identifiers_and_texts_but_no_comments() {
     };
     check("// The Brake was told.\nfn a() {}", &[]);
     check("/* told */ let brakes = outbrake();", &[]);
+    check("/// It is put\n/// in force.\nfn a() {} // on\nb(\"paper\")", &["in force"]);
+    check("/// It is put in\n//! force. /* mend */", &["mend", "in force"]);
     check("let b = Brake::new();", &["Brake"]);
     check("let q = '\"'; let b = weigh(1); // \"told\"", &["weigh"]);
     check("error(\"he wishes \\\" it\")", &["wishes", "\"he\""]);

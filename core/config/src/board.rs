@@ -1,4 +1,4 @@
-//! Boards: which driver a board needs, and what the driver is told.
+//! Boards: which driver a board needs, and the settings of the driver.
 
 use ringtrip_model::ids::BoardId;
 

@@ -190,7 +190,7 @@ pub struct Emergency {
     pub extra: Vec<ExtraNumber>,
     /// Providers to try, in order, when no landline takes the call.
     pub providers: Vec<GatewayId>,
-    /// The landline before the providers (the usual wish: the landline knows the address).
+    /// The landline before the providers (the usual choice: the landline knows the address).
     pub landline_first: bool,
     /// The number shown to the emergency service; `None`: the caller's own.
     pub caller_id: Option<String>,
@@ -272,11 +272,11 @@ pub enum Algorithm {
 /// How long a registration lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expires {
-    /// Shorter wishes are refused with 423 and `Min-Expires`.
+    /// Shorter requests are refused with 423 and `Min-Expires`.
     pub min: Duration,
-    /// Longer wishes are cut.
+    /// Longer requests are shortened.
     pub max: Duration,
-    /// For phones that wish nothing.
+    /// For phones that request no time.
     pub default: Duration,
 }
 
@@ -295,7 +295,7 @@ impl Media {
 /// How much is allowed, so that no peer can take the box down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls at once; more are told 503. Emergency calls are not counted.
+    /// Calls at once; more are refused with 503. Emergency calls are not counted.
     pub calls: u32,
     /// Calls at once by one extension or gateway.
     pub calls_per_source: u16,

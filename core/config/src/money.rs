@@ -24,7 +24,7 @@ pub struct Rates {
     pub bundles: Vec<Bundle>,
     /// Limits.
     pub limiter: limiter::LimiterSettings,
-    /// When somebody is told that calls outside come too fast.
+    /// When calls outside come too fast and an event reports it.
     pub burst: burst::BurstSettings,
 }
 

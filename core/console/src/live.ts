@@ -56,7 +56,7 @@ export class Watch {
     if (this.poll) clearInterval(this.poll);
   }
 
-  /** Takes a snapshot soon; several wishes become one. */
+  /** Takes a snapshot soon; several requests become one. */
   async refresh(): Promise<void> {
     if (this.looking) {
       this.again = true;

@@ -86,8 +86,8 @@ pub enum AdminCommand {
     Originate { from: String, to: String, reply: Reply<CallId> },
     /// End a call.
     Hangup { call: CallId, reply: Reply<()> },
-    /// Put this in force. It has passed all checks and is on the disk as `version`.
-    /// Who takes the claim first decides: the exchange, which then puts it in force, or the asker, who withdraws it.
+    /// Activate this. It has passed all checks and is on the disk as `version`.
+    /// Who takes the claim first decides: the exchange, which then activates it, or the asker, who withdraws it.
     Deploy {
         deployment: Box<Deployment>,
         version: u64,
@@ -118,7 +118,7 @@ impl Claim {
 }
 
 impl AdminCommand {
-    /// Whether the sender has given up. Such a command is not carried out: its sender was told that it failed.
+    /// Whether the sender has given up. Such a command is not carried out: its sender has seen it fail.
     pub fn is_abandoned(&self) -> bool {
         match self {
             AdminCommand::Originate { reply, .. } => reply.is_closed(),
@@ -233,8 +233,8 @@ impl Exchange {
         }
     }
 
-    /// Puts a configuration in force. When the exchange does not begin in time, the change is withdrawn and will never be in
-    /// force; when it has begun, its end is awaited. So whoever asks knows what is active.
+    /// Activates a configuration. When the exchange does not begin in time, the change is withdrawn and never becomes active;
+    /// when it has begun, its end is awaited. So the caller knows what is active.
     ///
     /// # Errors
     /// The configuration is not active: the exchange is busy, did not begin in time, or refused it.

@@ -1,5 +1,5 @@
-//! The event stream: one total order, numbers that grow over restarts, and a bounded memory to resume from. Whoever
-//! was away too long is told that a part is lost, never silently given less.
+//! The event stream: one total order, numbers that grow over restarts, and a bounded memory to resume from. A
+//! client that was away too long learns that a part is lost, and is never silently given less.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -71,7 +71,7 @@ struct Inner {
 
 /// Events remembered: some minutes of a busy exchange, about 2 MB.
 const RING: usize = 8192;
-/// Events that a slow listener may be behind before it is told of a gap.
+/// Events that a slow listener may be behind before a gap is reported to it.
 const LIVE: usize = 1024;
 
 impl EventHub {

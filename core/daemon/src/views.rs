@@ -206,7 +206,7 @@ pub struct ScriptView {
     pub refused: Option<String>,
 }
 
-/// Counters for `/metrics`. Written by whoever counts.
+/// Counters for `/metrics`. Written by the part that counts.
 #[derive(Debug, Default)]
 pub struct Counters(std::sync::Mutex<BTreeMap<(&'static str, String), f64>>);
 

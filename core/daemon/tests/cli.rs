@@ -25,7 +25,7 @@ fn check(args: &[&str], code: i32, expected: &str) {
     assert!(right, "{args:?}: expected {expected:?}\n{out}{err}");
 }
 
-/// Whoever starts an exchange gets a sentence; what a stack trace shows is of no use to them.
+/// A failed start prints a sentence; a stack trace is of no use to an operator.
 #[test]
 fn an_error_is_one_sentence_without_a_stack_trace() {
     #[track_caller]

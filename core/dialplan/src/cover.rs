@@ -117,7 +117,7 @@ impl Plan {
         written.filter_map(|a| Some((a.shown(), said(alone(a)?)))).collect()
     }
 
-    /// Alternatives that are made for numbers beginning with exactly these digits and that would make whoever dials the
+    /// Alternatives that are made for numbers beginning with exactly these digits and that would make a caller of the
     /// digits alone wait: a pause, an own timer, or further digits; as written, and why.
     pub fn delays(&self, digits: &str) -> Vec<(String, &'static str)> {
         self.alternatives

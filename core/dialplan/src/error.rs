@@ -1,5 +1,5 @@
-//! What is wrong with a plan's text, where, and how to mend it. What is said never has a password in it: it is shown to
-//! whoever may look.
+//! What is wrong with a plan's text, where, and how to correct it. The text never has a password in it: everybody who
+//! may look sees it.
 
 use super::hide::hide_passwords;
 
@@ -11,7 +11,7 @@ pub struct PlanError {
     pub at: usize,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to correct it.
     pub hint: String,
 }
 

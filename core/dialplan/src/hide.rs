@@ -1,4 +1,4 @@
-//! Plans without the passwords of their ad-hoc destinations (`<:@host;pwd=…>`), for records, logs and whoever may only look.
+//! Plans without the passwords of their ad-hoc destinations (`<:@host;pwd=…>`), for records, logs and readers.
 
 /// The text with `***` in place of each password. Spellings are those that the parser takes: it leaves blanks out wherever
 /// they stand, so `; P w d = secret` is a password too.

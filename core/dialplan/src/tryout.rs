@@ -1,4 +1,4 @@
-//! Trying a plan on paper: what would happen if these keys were pressed? For `ringtrip dialplan try`, the console's
+//! Dry run of a plan: what would happen if these keys were pressed? For `ringtrip dialplan try`, the console's
 //! tester, and the tests.
 
 use std::sync::Arc;

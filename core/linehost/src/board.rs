@@ -47,7 +47,7 @@ pub enum Unusable {
     Ports(u32),
 }
 
-/// What the driver tells its host, in the order it was told.
+/// What the driver tells its host, in order.
 pub(crate) trait DriverCallbacks {
     /// A line for the log.
     fn log(&mut self, level: u32, text: String);

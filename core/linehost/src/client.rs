@@ -1,7 +1,7 @@
 //! The daemon's side: starts a board process and talks to it. Blocking calls and descriptors to poll, no runtime.
 //!
-//! A [`Host`] may be shared by threads: one reads [`Host::recv`], any may [`Host::send`]. The rings go to whoever moves the
-//! sound. When anything is wrong the answer is [`Gone`], once and for all: kill, tell the lines, [`spawn`] again.
+//! A [`Host`] may be shared by threads: one reads [`Host::recv`], any may [`Host::send`]. The rings go to the thread that
+//! moves the sound. When anything is wrong the answer is [`Gone`], once and for all: kill, tell the lines, [`spawn`] again.
 //!
 //! One thread per board is enough for messages, and one for the audio of all boards:
 //!
@@ -308,7 +308,7 @@ impl Host {
         &self.info
     }
 
-    /// The audio rings, once: they go to whoever moves the sound.
+    /// The audio rings, once: they go to the thread that moves the sound.
     pub fn take_rings(&self) -> Option<(RxRing, TxRing)> {
         lock(&self.rings).take()
     }

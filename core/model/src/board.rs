@@ -93,7 +93,7 @@ pub enum BoardEvent {
     Missing,
     /// Said after `Ready`: the port tells its loop current, so that none is believed when it says none.
     Measures,
-    /// The board did not do what it was told.
+    /// The board did not obey a command.
     Refused(CmdKind),
     /// (FXS) The telephone was lifted.
     OffHook,

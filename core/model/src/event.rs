@@ -58,9 +58,9 @@ pub enum Event {
     ConfigActive { version: u64, by: String, summary: String },
     /// An emergency call is made.
     Emergency { call: CallId, from: String, number: String, location: String },
-    /// Somebody failed to prove who he is.
+    /// Somebody failed to prove who they are.
     AuthFailed { what: &'static str, who: String, from: String },
-    /// That happened so often of late that it is told in sums: how often, from how many addresses, most from which.
+    /// That happened so often of late that it is reported as totals: how often, from how many addresses, most from which.
     AuthFailures { what: &'static str, count: u64, addresses: u32, most_from: String },
     /// Something an operator must know.
     Alarm { what: &'static str, text: String },

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::dial_string;
 use crate::ids::{ExtId, GatewayId, LineId};
 
-/// What has become of a key already when it is told.
+/// What has become of a key already when it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyForm {
     /// Nothing: it came in INFO, as pulses, or as an event that the other side does not take.

@@ -1,4 +1,4 @@
-//! What a decision about a call is asked and how its answer is told: targets, the question, who decided.
+//! What a decision about a call is asked and what it answers: targets, the question, who decided.
 
 use crate::ids::{CallId, ExtId, GatewayId, LineId};
 use crate::party::{CallerId, Digits, Source};

@@ -1,4 +1,4 @@
-//! Ranking three gateways with decks of a million prefixes each, and what the brake costs with a thousand calls.
+//! Ranking three gateways with decks of a million prefixes each, and what the spending limiter costs with a thousand calls.
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! Too many calls outside in a short time by one who pays: the first sign of a stolen password, long before a limit of money
-//! is used up. Nothing is held back here; somebody is told.
+//! is used up. Nothing is held back here; it is reported.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Bursts {
 #[derive(Debug, Default)]
 struct Count {
     begun: VecDeque<Instant>,
-    /// When it was told last.
+    /// When it was last reported.
     alarmed: Option<Instant>,
 }
 
@@ -81,7 +81,7 @@ mod tests {
         let at = |ms: u64| start + Duration::from_millis(ms);
         let alarmed: Vec<_> = (0..60).filter_map(|n| bursts.begun(at(n * 2), "201", settings)).collect();
         assert_eq!(alarmed, [20], "60 calls in 0.1 s");
-        // It goes on: told again after a minute.
+        // It goes on: reported again after a minute.
         let alarmed =
             (0..100u64).filter(|n| bursts.begun(at(200 + n * 1000), "201", settings).is_some()).count();
         assert_eq!(alarmed, 1);

@@ -21,7 +21,7 @@
 //! A neighbour that fills the caches makes all of them two or more times slower. A price with its dates and name takes 64
 //! octets and is kept once: 12.5 holds for some 8,000 of them. With 500,000 different ones the deck would take about 44.
 //!
-//! A deck never changes. A new one is built beside it and swapped in by whoever holds the `Arc`.
+//! A deck never changes. A new one is built beside it and swapped in by the holder of the `Arc`.
 
 mod build;
 

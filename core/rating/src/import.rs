@@ -248,7 +248,7 @@ impl Options {
     }
 }
 
-/// Reads a price list and compares it with the deck in use. `progress` is told now and then how many octets of how many
+/// Reads a price list and compares it with the deck in use. `progress` learns now and then how many octets of how many
 /// are read; it answers whether to go on.
 ///
 /// # Errors

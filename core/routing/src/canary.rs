@@ -1,6 +1,6 @@
 //! A canary: a draft decides for one extension or a share of calls, and is rolled back when their answer ratio, delay
 //! or cost is worse than that of the others. A pure machine; time and calls are arguments. Emergency calls are never in
-//! it: whoever asks [`Canary::takes`] has looked for them first.
+//! it: the caller of [`Canary::takes`] has looked for them first.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub struct Rule {
 pub struct Sample {
     /// Was it decided by the canary?
     pub canary: bool,
-    /// Was it answered? Calls that nobody could answer, because the caller gave up at once, are not told.
+    /// Was it answered? Calls that nobody could answer, because the caller gave up at once, are not reported.
     pub answered: bool,
     /// From start to the answer.
     pub delay: Option<Duration>,

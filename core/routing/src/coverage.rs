@@ -167,7 +167,7 @@ pub fn word(source: &Source) -> String {
     }
 }
 
-/// Does a call from here come from outside, where nobody has proved who he is?
+/// Does a call from here come from outside, where nobody has proved who they are?
 pub fn is_outside(config: &Config, source: &Source) -> bool {
     match source {
         Source::Gateway(_) => true,

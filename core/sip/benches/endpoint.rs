@@ -1,4 +1,4 @@
-//! What the endpoint costs: an INVITE until the exchange is told of it, and a REGISTER with its digest until its 200.
+//! What the endpoint costs: an INVITE until the exchange gets it, and a REGISTER with its digest until its 200.
 
 use std::cell::RefCell;
 use std::hint::black_box;

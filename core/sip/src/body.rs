@@ -2,7 +2,7 @@
 //! location (RFC 6442), ISUP (RFC 3204) or what a recorder wants to know (RFC 7866).
 //!
 //! Tolerant: a boundary that is missing in the header is taken from the body, the last one may be missing, lines may end
-//! with LF alone. What matters is that nobody loses a call for a part that he does not need.
+//! with LF alone. What matters is that nobody loses a call for a part that they do not need.
 
 use bytes::Bytes;
 
@@ -67,7 +67,7 @@ impl Part {
             return if is_session { Found { sdp: Some(self.body.clone()), lacking: false } } else { lacking };
         }
         let Some(subtype) = kind.strip_prefix(b"multipart/").filter(|_| depth < DEEPEST) else {
-            // Where somebody is, is told to those who ask; the call does not depend on it.
+            // A location is for those who ask; the call does not depend on it.
             let passed = kind == b"application/pidf+xml" && handling(&self.disposition).is_none();
             return Found { lacking: lacking.lacking && !passed, ..lacking };
         };

@@ -84,7 +84,7 @@ pub enum Ask<O = u64> {
     /// `Reason` (RFC 3326).
     Cancel { tx: ClientTx<O>, reason: Option<Bytes> },
     /// Nobody waits for the answer to this request any more, though none has come: it is not repeated. An INVITE is
-    /// cancelled if it turns out to have arrived. An answer that comes nevertheless is told; a 2xx to an INVITE is to be
+    /// cancelled if it turns out to have arrived. An answer that comes nevertheless is reported; a 2xx to an INVITE is to be
     /// acknowledged and ended.
     Abandon { tx: ClientTx<O> },
     /// Send an ACK to a 2xx: outside any transaction, sent again as it stands for each repeated 2xx.
@@ -126,7 +126,7 @@ pub struct Transmit {
     pub bytes: Bytes,
 }
 
-/// What the endpoint is told.
+/// What the endpoint takes.
 #[derive(Debug)]
 pub enum Input<O = u64> {
     /// A message as it came: a whole datagram, or one message that the framer cut from a stream.

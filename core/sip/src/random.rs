@@ -1,5 +1,5 @@
 //! Identifiers that nobody can guess: tags, Call-IDs, branches, cnonces (RFC 3261 §19.3). ChaCha20 (RFC 8439) as a
-//! cryptographic generator: whoever has seen any number of them can tell neither the next nor the one before. The seed is an
+//! cryptographic generator: who has seen any number of them can tell neither the next nor the one before. The seed is an
 //! argument: the daemon takes it from the operating system, the simulator from its own, so the same seed gives the same
 //! exchange again.
 
@@ -67,8 +67,8 @@ pub fn unhex(text: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// RFC 8439 appendix A.1, test vectors 1 and 2: the key stream of a key of zeros, blocks 0 and 1. What can be told from
-    /// outputs of this stream is what can be told of ChaCha20.
+    /// RFC 8439 appendix A.1, test vectors 1 and 2: the key stream of a key of zeros, blocks 0 and 1. What outputs of
+    /// this stream reveal is what ChaCha20 reveals.
     #[test]
     fn it_is_the_key_stream_of_chacha20() {
         let mut random = Random::new([0; 32]);

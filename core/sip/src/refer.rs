@@ -11,14 +11,14 @@ use crate::name::Name;
 use crate::params::Params;
 use crate::uri::{self, Uri};
 
-/// A dialog by its names, as they stand at the one who is asked to give it up: `to_tag` is his own.
+/// A dialog by its names, as the one knows them who is asked to give it up: `to_tag` is its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replaces {
     /// The Call-ID.
     pub call_id: Bytes,
-    /// The tag of whoever is asked.
+    /// The tag of the one who is asked.
     pub to_tag: Bytes,
-    /// The tag of his peer.
+    /// The tag of its peer.
     pub from_tag: Bytes,
     /// Only if it is not answered yet.
     pub early_only: bool,

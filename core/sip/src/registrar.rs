@@ -21,11 +21,11 @@ use crate::uri::Uri;
 /// How long and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Shortest registration in seconds; shorter wishes get 423 (§10.2.8).
+    /// Shortest registration in seconds; shorter requests get 423 (§10.2.8).
     pub min: u32,
-    /// Longest; longer wishes are cut.
+    /// Longest; longer requests are shortened.
     pub max: u32,
-    /// For those who wish nothing.
+    /// For those who request no time.
     pub default: u32,
     /// Contacts of one address-of-record. One more pushes out the one that was refreshed longest ago, as a phone that
     /// changed its port with each reboot would otherwise lock itself out.

@@ -65,7 +65,7 @@ pub struct TooSmall {
     pub min: u32,
 }
 
-/// Adds what an INVITE or UPDATE of ours asks for (§7.1). `min` is what a 422 has told since, if one came.
+/// Adds what an INVITE or UPDATE of ours asks for (§7.1). `min` is what a 422 has demanded since, if one came.
 pub fn ask(headers: &mut Headers, wishes: Wishes, min: Option<u32>) {
     let min = min.unwrap_or(0).max(wishes.min);
     headers.push(Name::SessionExpires, wishes.interval.max(min).to_string());

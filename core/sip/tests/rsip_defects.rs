@@ -1,5 +1,5 @@
 //! Why rsip's parser never sees the network: each defect of rsip 0.4 that we route around, shown, beside what we do.
-//! When rsip mends one, its line here fails, and the detour can be thought over.
+//! When rsip corrects one, its line here fails, and the detour can be thought over.
 
 use bytes::Bytes;
 use ringtrip_sip::address::{BadAddress, Contacts, NameAddr};
@@ -300,7 +300,7 @@ fn n16_reason_phrases_have_lost_their_blanks() {
     assert_eq!(rsip::StatusCode::NotFound.to_string(), "404 NotFound");
     assert_eq!(build::reason(404), "Not Found");
 
-    // 202, which rsip calls 201, and 606 and 409, 411, 424, which no RFC in force gives another name.
+    // 202, which rsip calls 201, and 606 and 409, 411, 424, which no current RFC gives another name.
     let ours_alone = [201, 409, 411, 424, 606];
     for code in (100..700u16).filter(|c| !ours_alone.contains(c)) {
         let known = rsip::StatusCode::from(code);

@@ -61,7 +61,7 @@ pub const REFUSED: u8 = 3;
 /// How it ends when its limit of memory is met and it hears of it; where it does not, it aborts.
 pub const OUT_OF_MEMORY: u8 = 4;
 
-/// What the compiler is told on its command line. It reads the component from standard input and writes the machine
+/// What the compiler gets on its command line. It reads the component from standard input and writes the machine
 /// code to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {

@@ -3,7 +3,7 @@
 //! board with jacks, and it is loaded like one.
 //!
 //! Everything but [`shell`] is a pure machine stepped one millisecond (8 samples) at a time: [`fxs`] with its [`telephone`],
-//! [`fxo`] with its [`office`]. [`sim`] is the door for whoever holds the telephones and runs the office; `README.md` lists
+//! [`fxo`] with its [`office`]. [`sim`] is the interface for those who hold the telephones and run the office; `README.md` lists
 //! its verbs.
 
 pub mod config;

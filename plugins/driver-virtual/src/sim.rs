@@ -1,4 +1,4 @@
-//! The door for whoever holds the telephones and runs the office: one verb a request, JSON in and out, sound behind the JSON.
+//! The interface for those who hold the telephones and run the office: one verb a request, JSON in and out, sound behind the JSON.
 //!
 //! A request is a JSON object with `do` and mostly `port`; binary data (a WAV file) follows after one line feed. An answer has
 //! the same form. `README.md` lists the verbs; the exchange's API passes them on as they are.
@@ -277,7 +277,7 @@ impl Ports {
         }
     }
 
-    /// Does a verb. The error is a sentence for whoever asked.
+    /// Does a verb. The error is a sentence for the client.
     pub fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, String> {
         // A stream of JSON values stops by itself at the end of the first, whatever line feeds are in it.
         let mut stream = serde_json::Deserializer::from_slice(request).into_iter::<Verb>();

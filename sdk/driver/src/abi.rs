@@ -1,5 +1,5 @@
 //! The C ABI, field by field as `include/ringtrip_driver.h` has it. A test compiles the header and compares every
-//! size, offset and value with this file. The meaning of each field is told once, in the header.
+//! size, offset and value with this file. The meaning of each field stands once, in the header.
 #![allow(missing_docs, reason = "the header documents each field; two copies would drift")]
 
 use std::ffi::{c_char, c_int, c_void};

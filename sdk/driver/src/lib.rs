@@ -4,7 +4,7 @@
 //! * [`Driver`] and [`declare_driver!`] are the safe wrapper for drivers written in Rust.
 //! * [`Command`] and [`Event`] are the messages of both directions.
 //!
-//! A driver decides nothing about calls: it reports what it sees on the pair and does what it is told.
+//! A driver decides nothing about calls: it reports what it sees on the pair and obeys commands.
 #![warn(clippy::missing_errors_doc)]
 #![allow(unsafe_code, reason = "a C ABI is made of raw pointers; each use says why it is sound")]
 

@@ -23,7 +23,7 @@ pub struct Call {
     pub at: WallTime,
     /// Where the plan would send it: `gw0`, `gw1`, `101`, a host.
     pub default_route: Option<String>,
-    /// Would it leave the house?
+    /// Would it leave the exchange?
     pub outside: bool,
 }
 
@@ -33,7 +33,7 @@ impl Call {
         self.e164.as_deref().and_then(E164::parse)
     }
 
-    /// Does somebody outside the house call?
+    /// Does it come from outside the exchange?
     pub fn from_outside(&self) -> bool {
         matches!(self.origin, Origin::Landline | Origin::Gateway)
     }

@@ -21,7 +21,7 @@ pub trait Gateway {
     /// What is left of a prepaid amount, asked each quarter of an hour; `None`: there is no such thing.
     ///
     /// # Errors
-    /// Why the balance cannot be told now.
+    /// Why the balance is unknown now.
     fn balance() -> Result<Option<Money>, String> {
         Ok(None)
     }

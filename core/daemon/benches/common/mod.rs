@@ -75,7 +75,7 @@ pub fn list(seed: u64) -> String {
     csv
 }
 
-/// Imports a list, as an operator does: read, compared with the deck before, written to the disk, put in force.
+/// Imports a list, as an operator does: read, compared with the deck before, written to the disk, activated.
 pub fn import(rating: &Rating, gateway: &str, list: &str) -> Duration {
     let ask = ImportAsk { gateway: gateway.to_owned(), confirm: true, ..ImportAsk::default() };
     let begin = Instant::now();

@@ -348,7 +348,7 @@ struct Torture {
     rounds: u64,
 }
 
-/// All that a start is told on the command line.
+/// All options of a start on the command line.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// Folder of the data.
@@ -376,7 +376,7 @@ pub struct ServeOptions {
     pub once: bool,
 }
 
-/// Reads the command line and does what it says. `serve` runs the exchange until it is told to stop.
+/// Reads the command line and does what it says. `serve` runs the exchange until a signal stops it.
 pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
     let cli = Cli::parse();
     let data = cli.data.clone().unwrap_or_else(default_data);
@@ -420,7 +420,7 @@ pub fn run(serve: impl FnOnce(ServeOptions) -> anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Whoever reads our output may have read enough (`| head`). Then there is nothing more to say, and nothing has failed.
+/// The reader of our output may have read enough (`| head`). Then there is nothing more to say, and nothing has failed.
 fn end_with_the_reader() {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

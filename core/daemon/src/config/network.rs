@@ -50,7 +50,7 @@ pub(super) fn accept_from(s: &Section<'_, '_>, to: &mut Vec<IpNet>) {
     let Some(from) = s.list("accept_from", hint, |t| nat::network(t).map_err(|e| e.to_string())) else {
         return;
     };
-    // Whoever is in there needs no password.
+    // A client in there needs no password.
     if let Some(all) =
         from.iter().find(|network| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 })
     {

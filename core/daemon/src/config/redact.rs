@@ -1,5 +1,5 @@
 //! A document without its secrets, otherwise letter for letter the same. Values are judged as the reader of the document
-//! takes them, so no spelling of a key or a value gets around it. Comments are judged by what they say: whoever writes a
+//! takes them, so no spelling of a key or a value gets around it. Comments are judged by what they say: somebody who writes a
 //! secret beside its key means it no less.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What routes and scripts are told: `[scripts]`, `[pin.…]`, `[holidays]`, `[numbering]`, `time_zone`.
+//! What routes and scripts know: `[scripts]`, `[pin.…]`, `[holidays]`, `[numbering]`, `time_zone`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a document has become before it is in force.
+//! What a document has become before it is active.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::dns::NameServers;
 use crate::exchange::wall;
 use crate::routes::{Routes, Routing};
 
-/// A configuration with all that takes time to make of it: what is left to do is to exchange it for what is in force.
+/// A configuration with all that takes time to make of it: what is left to do is to exchange it for what is active.
 pub struct Deployment {
     /// The configuration.
     pub config: Arc<Config>,
@@ -22,8 +22,8 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Reads and compiles the scripts that this configuration names. What cannot be read or would be refused is told when
-    /// this is in force; what ran before runs on. Takes time: never on the control thread.
+    /// Reads and compiles the scripts that this configuration names. What cannot be read or would be refused is reported
+    /// when this becomes active; what ran before runs on. Takes time: never on the control thread.
     pub fn build(routes: &Routes, config: Arc<Config>) -> Deployment {
         let routing = routes.compile(&config);
         Deployment::of(config, routing)

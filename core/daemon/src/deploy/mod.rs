@@ -1,10 +1,10 @@
-//! A document on its way into force. It is read, compiled, proved, kept and put into force in this order, once each; HTTP
-//! handlers and signals only call it.
+//! A document on its way to becoming active. It is read, compiled, proved, stored and activated in this order, once each;
+//! HTTP handlers and signals only call it.
 //!
 //! [`Deployment`] is what a document has become: made on a thread that may wait, since files are read and scripts compiled
-//! for it. It travels inside the message that puts it into force, so the control thread only exchanges what is there
+//! for it. It travels inside the message that activates it, so the control thread only exchanges what is there
 //! already. What is kept is what is active: a deployment that the exchange does not take is undone on the disk, and one that
-//! was withdrawn is never in force.
+//! was withdrawn never becomes active.
 
 mod deployment;
 
@@ -27,7 +27,7 @@ const SIGHUP: &str = "SIGHUP";
 /// A note of more characters is refused.
 const LONGEST_NOTE: usize = 500;
 
-/// Puts documents in force.
+/// Activates documents.
 #[derive(Clone)]
 pub struct Deployer {
     /// Takes them.
@@ -38,7 +38,7 @@ pub struct Deployer {
     pub routes: Routes,
 }
 
-/// A document that shall be in force.
+/// A document to activate.
 pub struct Change {
     /// Who wants it.
     pub by: String,
@@ -62,7 +62,7 @@ pub struct WithScripts {
     pub before: BTreeMap<String, String>,
 }
 
-/// A document that is in force.
+/// A document that is active.
 pub struct Deployed {
     /// Its version.
     pub meta: ConfigMeta,
@@ -72,7 +72,7 @@ pub struct Deployed {
     pub summary: String,
 }
 
-/// Why a document is not in force. Nothing was changed, but for `NotTaken { undone: false, .. }`.
+/// Why a document is not active. Nothing was changed, but for `NotTaken { undone: false, .. }`.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// The note is too long.
@@ -124,7 +124,7 @@ struct Built {
 }
 
 impl Deployer {
-    /// Makes a document the newest version and puts it in force, with its scripts if there are any: all or nothing.
+    /// Makes a document the newest version and activates it, with its scripts if there are any: all or nothing.
     ///
     /// # Errors
     /// See [`DeployError`].
@@ -166,7 +166,7 @@ impl Deployer {
         Ok(Deployed { meta, faults, summary })
     }
 
-    /// On SIGHUP: puts this file in force if its text has changed, else the newest version once more, as it is made of
+    /// On SIGHUP: activates this file if its text has changed, else the newest version once more, as it is made of
     /// the calendars, announcements and scripts that it names now.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::store::{CanarySettings, DraftRecord, StoreError};
 const LOOK: Duration = Duration::from_millis(250);
 const LOOKS: usize = 1200;
 
-/// A wish as meaning.
+/// Settings as meaning.
 ///
 /// # Errors
 /// The settings name no extension and no valid share, or both, or an extension that is not valid.
@@ -50,7 +50,7 @@ impl Drafts {
     }
 
     /// Takes up the canary of an earlier run, once the plugins are open: its engine is made with them. What cannot be taken
-    /// up is over, and told.
+    /// up is over, and reported.
     pub async fn resume_canary(self, tell: impl Fn(Event)) {
         let with_canary = |d: &DraftRecord| d.canary.is_some();
         if !self.store.drafts().iter().any(with_canary) {

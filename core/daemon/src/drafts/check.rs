@@ -81,7 +81,7 @@ impl Drafts {
     }
 }
 
-/// Scripts of the draft that nothing asks: whoever put them there believes that they decide.
+/// Scripts of the draft that nothing asks: their author believes that they decide.
 fn unused(draft: &DraftRecord, built: &Built) -> Vec<Fault> {
     let scripts = &built.active.scripts;
     let unused = draft.scripts.keys().filter(|name| !scripts.asks(name));

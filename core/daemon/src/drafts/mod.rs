@@ -84,7 +84,7 @@ impl Drafts {
         }
     }
 
-    /// Whoever changes a draft holds this meanwhile.
+    /// Held while a draft is changed.
     pub async fn one_change(&self) -> tokio::sync::OwnedMutexGuard<()> {
         self.changing.clone().lock_owned().await
     }

@@ -84,7 +84,7 @@ impl Drafts {
         matches!(self.plugins.installed(), Err(NoPlugins::Starting))
     }
 
-    /// How the plugins of these names stand. One that stands as here is told in the same words.
+    /// How the plugins of these names stand. One that stands as here is described in the same words.
     pub(super) fn current_plugins(&self, of: &Records) -> Records {
         let installed = self.plugins.installed().ok();
         let now = |name: &String, as_here: &Option<PluginRecord>| {

@@ -57,7 +57,7 @@ pub(super) fn call_setup(
 }
 
 impl Directory {
-    /// Puts this in force: refused whole, or taken whole. What takes time was done before.
+    /// Activates this: refused whole, or taken whole. What takes time was done before.
     pub(super) fn apply(&self, deployment: Deployment) -> Result<(), ControlError> {
         let now = Instant::now();
         let Deployment { config, routing, zone, name_servers } = deployment;
@@ -80,7 +80,7 @@ impl Directory {
         self.0.admitter.borrow_mut().retain_gateways(|id| config.gateway(id).is_some());
         self.to_desk(DeskInput::Config(config.clone()));
         self.network_is(self.topology_of(&config));
-        // Boards first: a new line is told what its port is, or that its board is about to start anew.
+        // Boards first: a new line learns what its port is, or that its board is about to start anew.
         boards::apply(self, &config);
         self.apply_lines(now, &config);
         boards::restart_idle(self);
@@ -90,7 +90,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Reads the prompts folder anew, beside the calls; what is no announcement is told.
+    /// Reads the prompts folder anew, beside the calls; what is no announcement is logged.
     fn read_prompts(&self) {
         let (prompts, door) = (self.0.prompts.clone(), self.0.door.clone());
         tokio::task::spawn_blocking(move || {
@@ -184,7 +184,7 @@ impl Directory {
         Line::new(id, setup, self.0.ids.clone(), Wall::new(wall::now(), now), now)
     }
 
-    /// A line anew after it fell; it is told what its port is doing.
+    /// A line anew after a panic; it learns what its port is doing.
     pub(super) fn build_line(&self, now: Instant, id: &LineId) -> Option<Line> {
         let setup = LineSetup::new(self.0.config.borrow().clone());
         let line = self.new_line(now, id, &setup)?;
@@ -309,7 +309,7 @@ impl Directory {
         live::conferences(self);
     }
 
-    /// The wall clock moves on; lines are told once a minute.
+    /// The wall clock moves on; lines get the time once a minute.
     pub(super) fn minute(&self) {
         self.0.pool.tidy();
         let wall = Wall::new(wall::now(), Instant::now());

@@ -40,7 +40,7 @@ pub struct Board {
     host: Option<Arc<Host>>,
     info: Option<BoardInfo>,
     asks: HashMap<u64, SimAsk>,
-    /// Ports whose telephone is lifted or whose loop is closed, as far as the board told.
+    /// Ports whose telephone is lifted or whose loop is closed, as far as the board has reported.
     off_hook: Vec<bool>,
     /// What each port said that it is when it came up; `None`: it did not yet.
     ready: Vec<Option<PortKind>>,
@@ -186,7 +186,7 @@ fn wanted(config: &Config) -> HashMap<BoardId, (String, String)> {
     wanted
 }
 
-/// What a board's driver is told of its lines: how many of each kind, what each port is, and the region.
+/// What a board's driver needs to know of its lines: how many of each kind, what each port is, and the region.
 fn board_cfg(config: &Config, id: &BoardId) -> String {
     let on_it: BTreeMap<u16, PortKind> =
         config.lines.iter().filter(|l| l.port.board == *id).map(|l| (l.port.port, l.port_kind())).collect();
@@ -447,7 +447,7 @@ fn aside(dir: &Directory, id: &BoardId, port: u16, event: &PortEvent) {
     }
 }
 
-/// Alarms of a port began or ended. What is said twice is told once.
+/// Alarms of a port began or ended. What the board repeats is reported once.
 fn alarms(dir: &Directory, id: &BoardId, port: u16, bits: u32, raised: bool) {
     let (changed, standing) = {
         let mut boards = dir.0.boards.borrow_mut();
@@ -523,7 +523,7 @@ fn lost(dir: &Directory, id: &BoardId, why: &str) -> Option<Arc<Host>> {
     host
 }
 
-/// What a line that was built anew must be told of its port.
+/// What a line that was built anew must know of its port.
 pub(super) fn greet(dir: &Directory, port: &PortRef) -> Vec<BoardEvent> {
     let boards = dir.0.boards.borrow();
     let Some(board) = boards.get(&port.board).filter(|b| b.host.is_some()) else { return Vec::new() };
@@ -546,11 +546,11 @@ pub(super) fn greet(dir: &Directory, port: &PortRef) -> Vec<BoardEvent> {
 pub(super) fn command(dir: &Directory, port: &PortRef, cmd: BoardCmd) {
     let host = dir.0.boards.borrow().get(&port.board).and_then(|b| b.host.clone());
     let Some(host) = host else { return };
-    // A board that cannot be told anything is about to be reported gone by its thread.
+    // A board that takes no messages is about to be reported gone by its thread.
     let _ = host.send(&ToBoard::of_line(port.port, cmd));
 }
 
-/// A wish for a simulated board.
+/// A command to a simulated board.
 pub(super) fn sim(dir: &Directory, ask: SimAsk) {
     let mut boards = dir.0.boards.borrow_mut();
     let Some(board) = ask.board.parse::<BoardId>().ok().and_then(|id| boards.get_mut(&id)) else {

@@ -256,7 +256,7 @@ impl Directory {
 
     /// Octets for a SIP peer.
     pub fn transmit(&self, transmit: Transmit) {
-        // Whoever is asked something is expected to answer.
+        // A part that is asked something is expected to answer.
         if !transmit.bytes.starts_with(b"SIP/2.0 ") {
             self.0.admitter.borrow_mut().learn(Instant::now(), transmit.flow.remote);
         }
@@ -346,7 +346,7 @@ impl Directory {
         self.gateway_absent(input);
     }
 
-    /// A call is born: leases its ports, opens its actor. Without ports or room it is refused, and told so.
+    /// A call is born: leases its ports, opens its actor. Without ports or room it is refused, and the caller gets an answer.
     fn born(&self, mut birth: Birth) {
         let admission = self.0.index.borrow().admit(&birth);
         // Who is called is not known yet; a telephone or landline that takes the call fetches its sound to the first worker.

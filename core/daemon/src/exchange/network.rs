@@ -1,4 +1,4 @@
-//! The network around the exchange: which address of ours a peer is shown, and what is told to whom when that changes.
+//! The network around the exchange: which address of ours a peer is shown, and who is notified when that changes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Directory {
         Topology { local_networks, external }
     }
 
-    /// The networks around us are these now; who uses them is told if that is news.
+    /// The networks around us are these now; their users are notified of a change.
     pub(super) fn network_is(&self, topology: Topology) {
         if **self.0.topology.borrow() != topology {
             self.tell_network(topology);

@@ -124,7 +124,7 @@ impl Drop for CallWorld {
     }
 }
 
-/// Around a line: it is built anew, idle; its call is told that the leg is gone.
+/// Around a line: it is built anew, idle; its call learns that the leg is gone.
 pub struct LineWorld {
     pub directory: Directory,
     pub line: LineId,
@@ -153,7 +153,7 @@ impl World<Line> for LineWorld {
     }
 
     fn absent(&mut self, input: LineInput) -> Option<LineInput> {
-        // What the old one was told means nothing to the new one, which asks its board how things stand.
+        // What the old one knew means nothing to the new one, which asks its board how things stand.
         self.directory.line_absent(&self.line, input);
         None
     }

@@ -19,7 +19,7 @@ use crate::control::{ControlError, Reply};
 use crate::panics::caught;
 use crate::routes::{Answered, Routes, Workers};
 
-/// How often the scripts' files are looked at: "save it, and it is in force".
+/// How often the scripts' files are looked at: "save it, and it is active".
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Answers `Post::Ask`: at once, or later, when scripts and plugins have been asked.

@@ -59,7 +59,7 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Runs the exchange until it is told to stop.
+/// Runs the exchange until a signal stops it.
 ///
 /// # Errors
 /// The exchange cannot start: the store, the configuration, a socket or a board. Or it ended by a failure of what all
@@ -102,7 +102,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     let (pool, kept) = Pool::new(config.sip.rtp_ports, &budget, workers);
     let events = EventHub::new(store.boot());
     let (exchange, waiting) = Exchange::new();
-    // What is wrong with files in the folder is told when the configuration is applied.
+    // What is wrong with files in the folder is logged when the configuration is applied.
     let (prompts, _) = Prompts::open(&options.data.join("prompts"));
     let media = {
         let complaints = door.clone();
@@ -385,7 +385,7 @@ fn programs(options: &ServeOptions) -> Programs {
 
 /// Looks after calls that cost money, while there are any.
 async fn count_money(dir: Directory) {
-    // The brake asks for the next money a second before the last is used up.
+    // The spending limiter asks for the next money a second before the last is used up.
     const EVERY: Duration = Duration::from_millis(200);
     loop {
         if !dir.0.money.is_busy() {
@@ -396,7 +396,7 @@ async fn count_money(dir: Directory) {
     }
 }
 
-/// Tells what was counted instead of told.
+/// Reports what was counted instead of reported one by one.
 async fn seconds(dir: Directory) {
     loop {
         actix_rt::time::sleep(Duration::from_secs(1)).await;
@@ -481,7 +481,7 @@ fn greet(
 }
 
 /// SIGHUP: the document of `--config` if it changed, else what the newest version names: calendars, announcements and
-/// scripts are read again. What has faults changes nothing and is told.
+/// scripts are read again. What has faults changes nothing and is logged.
 async fn reload(dir: &Directory, deployer: &Deployer, file: Option<&std::path::Path>) {
     let done = deployer.read_again(file).await.map_err(|why| why.to_string());
     let routes = dir.0.routes.clone();

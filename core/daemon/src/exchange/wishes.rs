@@ -18,7 +18,7 @@ use super::{boards, find, route};
 use crate::control::{AdminCommand, ControlError, Fault, Reply};
 use crate::shell::Fall;
 
-/// Grants wishes, for ever.
+/// Carries out commands, for ever.
 pub(super) async fn attend(dir: Directory, mut wishes: mpsc::Receiver<AdminCommand>) {
     while let Some(wish) = wishes.recv().await {
         if wish.is_abandoned() {

@@ -1,4 +1,4 @@
-//! `If-Match`: whoever changes what others change too says what his change was made from.
+//! `If-Match`: a client that changes what others change too says what its change was made from.
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;

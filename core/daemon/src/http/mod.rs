@@ -89,7 +89,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Puts documents in force.
+    /// Activates documents.
     pub fn deployer(&self) -> Deployer {
         let (exchange, store, routes) = (self.exchange.clone(), self.store.clone(), self.routes.clone());
         Deployer { exchange, store, routes }

@@ -245,7 +245,7 @@ fn build(api: &Api, record: &DraftRecord) -> Result<Built, Problem> {
     api.drafts.build(record).map_err(|faults| Problem::faulty("draft", faults))
 }
 
-/// A text that nothing asks would leave the answer as it is, and whoever asks would believe that it has decided.
+/// A text that nothing asks would leave the answer as it is, and the client would believe that it has decided.
 fn all_used<'a>(mut texts: impl Iterator<Item = &'a String>, scripts: &Scripts) -> Result<(), Problem> {
     let Some(name) = texts.find(|name| !scripts.asks(name)) else { return Ok(()) };
     let named: Vec<&str> = scripts.iter().map(|(named, _)| named.name.as_str()).collect();

@@ -1,5 +1,5 @@
 //! Which connections are kept when there are too many. Clients that have identified themselves keep their seats; of the
-//! others the oldest gives way to a newcomer. So whoever opens connections and says nothing, or half a request, takes
+//! others the oldest gives way to a newcomer. So a client that opens connections and says nothing, or half a request, takes
 //! seats only from others that have said nothing either, and an honest client needs one for milliseconds.
 
 use std::collections::HashMap;

@@ -37,7 +37,7 @@ pub(super) struct State {
 /// Everything at once.
 #[utoipa::path(get, path = "/api/v1/state", tag = "state", responses((status = 200, body = State)))]
 pub(super) async fn all(_: Reader, api: web::Data<Api>) -> web::Json<State> {
-    // The number first: an event between the two is then told twice rather than never.
+    // The number first: an event between the two is then sent twice rather than never.
     let after = api.events.head();
     web::Json(State { after, views: api.exchange.views() })
 }

@@ -42,7 +42,7 @@ impl Interfaces {
     }
 }
 
-/// How long the kernel's answer is good where no change has been told: calls come in rows, and asking takes a socket each
+/// How long the kernel's answer is good where no change was reported: calls come in rows, and asking takes a socket each
 /// time.
 const KEPT: Duration = Duration::from_secs(1);
 /// Answers that are kept at most.

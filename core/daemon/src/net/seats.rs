@@ -1,5 +1,5 @@
 //! Which TCP connection is taken, and which gives way to it: a pure decision. A connection is unproven until somebody
-//! proved by it who he is (or we opened it ourselves). Only unproven ones are counted by address: behind one router there
+//! proved by it who they are (or we opened it ourselves). Only unproven ones are counted by address: behind one router there
 //! may be a hundred phones. The oldest unproven connection of the address that has most of them gives way.
 
 use std::collections::HashMap;

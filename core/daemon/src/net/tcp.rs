@@ -21,7 +21,7 @@ use super::seats::{self, Decision, Seat};
 use super::{Arrival, Net, NetEvent};
 use crate::logging::warn_counted;
 
-/// A connection by which nobody proved who he is by then is closed.
+/// A connection by which nobody proved who they are by then is closed.
 const UNPROVEN: Duration = Duration::from_secs(30);
 /// A quiet connection is kept this long; phones keep theirs alive more often (RFC 5626 §4.4.1).
 const QUIET: Duration = Duration::from_secs(3900);
@@ -53,7 +53,7 @@ struct Stream {
     /// Our address on it.
     local: IpAddr,
     remote: SocketAddr,
-    /// Somebody proved by it who he is, or we opened it.
+    /// Somebody proved by it who they are, or we opened it.
     proven: Cell<bool>,
     write: mpsc::UnboundedSender<Bytes>,
     /// Octets that wait to be written.

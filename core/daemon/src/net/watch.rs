@@ -63,7 +63,7 @@ fn open() -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Throws away what was told. A full buffer (ENOBUFS) lost some of it, which is the same.
+/// Throws away what was reported. A full buffer (ENOBUFS) lost some of it, which is the same.
 fn drain(fd: &OwnedFd) {
     let mut buffer = [0; 8192];
     loop {

@@ -1,5 +1,5 @@
 //! The canary that runs, if one does: which calls a draft decides about, and what became of them. The rule is
-//! [`ringtrip_routing::canary`]'s. Whoever keeps drafts takes it up again after a start, and hears when it is rolled back.
+//! [`ringtrip_routing::canary`]'s. The keeper of drafts takes it up again after a start, and learns when it is rolled back.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;

@@ -61,17 +61,17 @@ pub struct ActiveRouting {
     pub scripts: Scripts,
 }
 
-/// Scripts on their way into force with the configuration that names them.
+/// Scripts that become active with the configuration that names them.
 pub struct Routing {
     scripts: Scripts,
-    /// What was refused of them is told when the others are in force.
+    /// What was refused of them is reported when the others are active.
     refused: Refused,
     /// What ran when they were read from their files; `None`: their texts come with them.
     base: Option<Scripts>,
 }
 
 impl Routing {
-    /// Scripts that were read from their files while this was in force.
+    /// Scripts that were read from their files while this was active.
     pub fn from_files(prepared: ActiveRouting, now: &ActiveRouting) -> Routing {
         let base = Some(now.scripts.clone());
         Routing { scripts: prepared.scripts, refused: Refused(Vec::new()), base }
@@ -207,8 +207,8 @@ impl Routes {
         }
     }
 
-    /// A configuration is in force at once, with its scripts. Waits for nobody: whoever holds the lock only exchanges what
-    /// is there already.
+    /// Activates a configuration at once, with its scripts. Waits for nobody: a holder of the lock only exchanges what is
+    /// there already.
     pub fn deploy(&self, config: Arc<Config>, routing: Routing) {
         self.check_canary(&config);
         let _one = self.one_change();
@@ -277,7 +277,7 @@ impl Routes {
         Ok(ActiveRouting { engine: services.engine(config, &scripts), scripts })
     }
 
-    /// Puts in force what was prepared, with the helpers of now.
+    /// Activates what was prepared, with the services of now.
     pub fn take(&self, prepared: &ActiveRouting) {
         let _one = self.one_change();
         let before = self.now();
@@ -362,7 +362,7 @@ impl Routes {
         });
         let _one = self.one_change();
         if !Arc::ptr_eq(&self.now(), &before) {
-            // Something else was put in force meanwhile: the next look finds what is still to be taken.
+            // Something else was activated meanwhile: the next look finds what is still to be taken.
             return;
         }
         match read {

@@ -109,7 +109,7 @@ fn good_scripts_start() {
     assert!(decided(&routes, "201").contains("the main script says no"));
 }
 
-/// What was saved while a document was being compiled is not undone when that document comes into force.
+/// What was saved while a document was being compiled is not undone when that document becomes active.
 #[test]
 fn a_script_saved_while_a_document_is_compiled_stays() {
     let (routes, events, _folder) = routes(&[("main.rhai", BUSY), ("night.rhai", BUSY)]);

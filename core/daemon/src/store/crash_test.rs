@@ -1,5 +1,5 @@
 //! The writing half of the kill test: a process that writes until it is killed and says, on standard output, what
-//! was acknowledged. Whoever reads the pipe knows which records must be there afterwards.
+//! was acknowledged. The reader of the pipe knows which records must be there afterwards.
 
 use std::io::{self, Write};
 use std::path::Path;

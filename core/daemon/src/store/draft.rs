@@ -70,7 +70,7 @@ pub struct Parts {
 pub struct PluginRecord {
     /// SHA-256 of its package.
     pub sha256: String,
-    /// Version, rights and settings, in the words of whoever runs plugins. Secrets among them.
+    /// Version, rights and settings, in the words of the part that runs plugins. Secrets among them.
     pub kept: serde_json::Value,
 }
 

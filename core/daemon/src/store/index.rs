@@ -281,7 +281,7 @@ fn lock(trees: &Mutex<Trees>) -> MutexGuard<'_, Trees> {
     trees.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-/// A sled write that is told "kept" without any flush: the negative control of the kill test.
+/// A sled write that is acknowledged without any flush: the negative control of the kill test.
 pub(super) fn put_without_flush(index: &Index, call: u64, value: &[u8]) -> Result<(), IndexLost> {
     match &index.0 {
         Place::Disk { db, .. } => guarded(|| db.insert(key::cdr(call), value).map(|_| ())),

@@ -1,5 +1,5 @@
 //! The journal: the only place where durable records live. Append-only segments of checksummed records, each batch
-//! followed by one `fdatasync` before anybody is told that it is kept. The sled index beside it only says where a
+//! followed by one `fdatasync` before anybody learns that it is kept. The sled index beside it only says where a
 //! record lies, and can be built again from here.
 //!
 //! A record is `len:u32 crc32:u32 version:u8 kind:u8 seq:u64 payload`, little endian; `len` and the checksum cover

@@ -430,7 +430,7 @@ impl Store {
     }
 
     /// The contacts that were kept, without those that ran out. Waits until what was kept before can be seen: a desk that
-    /// fell asks at once for the phones that it has just told.
+    /// panicked asks at once for the phones that it has just reported.
     pub fn registrations(&self, now_micros: i64) -> Vec<RegistrationRecord> {
         self.catch_up();
         let kept = self.index().and_then(|i| Ok(i.all_write_behind()?)).unwrap_or_default();

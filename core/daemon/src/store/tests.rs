@@ -10,7 +10,7 @@ use super::crash_test::sample;
 use super::record::{EndedByRecord, Kind};
 use super::*;
 
-/// A store in its own folder, with small segments, and the news it told.
+/// A store in its own folder, with small segments, and its events.
 struct Bench {
     dir: tempfile::TempDir,
     options: StoreOptions,
@@ -321,7 +321,7 @@ fn a_journal_that_is_gone_is_no_new_exchange() {
     let why = begins(&bench).unwrap_err();
     assert!(why.contains("journal") && why.contains("backup") && why.contains("--config FILE"), "{why}");
     assert!(!data.join("journal/0000000000000002.journal").exists());
-    // Who names a document knows what he does.
+    // Naming a document is a decision.
     bench.options.may_begin_anew = true;
     assert_eq!(begins(&bench), Ok(0));
 }

@@ -207,7 +207,7 @@ impl Writer {
         *shared.index.write().unwrap_or_else(|e| e.into_inner()) = Err(IndexLost::closed());
     }
 
-    /// Does the jobs in order; CDRs that stand together share a sync. Answers whether it was told to close.
+    /// Does the jobs in order; CDRs that stand together share a sync. Answers whether it shall close.
     fn work(&mut self, jobs: VecDeque<Job>, shared: &Shared) -> bool {
         let mut cdrs = Gathered::default();
         let mut write_behind = HashMap::new();

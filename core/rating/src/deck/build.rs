@@ -39,7 +39,7 @@ pub(crate) struct Entry {
     prefix: Prefix,
     /// Place of what it says.
     terms: u32,
-    /// Where it came from, for whoever complains.
+    /// Where it came from, for error messages.
     pub(crate) line: u32,
 }
 

@@ -200,7 +200,7 @@ impl Reading {
                 self.missing.push(pick.to_string());
                 continue;
             };
-            // Whoever names the price says which of several it is.
+            // The name of the price says which of several it is.
             if let Column::Price(when, _) = column {
                 self.rivals.clear();
                 for other in columns.iter_mut() {

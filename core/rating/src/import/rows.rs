@@ -16,7 +16,7 @@ use super::dialect::Dialect;
 use super::header::{Column, Flag, Scale, When, is_prefix};
 use super::{Options, RowError, Unreadable};
 
-/// The shell is told after so many rows.
+/// Progress is reported after so many rows.
 const PROGRESS_EVERY: u64 = 4_096;
 
 /// What was found beside rates.

@@ -295,7 +295,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Calls come, are answered, end by themselves or because the brake says so. Whatever happens, what they truly cost
+    /// Calls come, are answered, end by themselves or because the limiter says so. Whatever happens, what they truly cost
     /// stays within the limit, but for one billing step of the call that was being ended.
     #[test]
     fn no_limit_is_passed_by_more_than_a_step(steps in prop::collection::vec(any_step(), 1..80), amount in 100i64..20_000) {

@@ -21,7 +21,7 @@ impl Router {
     }
 
     /// Where a call from outside goes; `None`: it is a call as from inside. Who has proved a PIN dials like somebody of
-    /// the exchange. Who has not reaches extensions alone with a number that he was asked for.
+    /// the exchange. A caller who has not reaches extensions alone by a number that was asked for.
     pub(super) fn outside_of(&self, query: &RouteQuery) -> Option<Inbound> {
         let inbound = self.outside(&query.source)?;
         match (query.asked, &query.pin) {

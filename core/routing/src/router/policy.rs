@@ -53,7 +53,7 @@ pub enum PolicyVerdict {
     Stages(Vec<PolicyItem>),
     /// No call.
     Refuse {
-        /// What the caller is told.
+        /// What the caller hears.
         cause: Cause,
         /// Why, for the record.
         because: String,
@@ -80,7 +80,7 @@ pub struct PolicyStage {
     pub timeout: Option<Duration>,
 }
 
-/// A wish for the cheapest gateways.
+/// A request for the cheapest gateways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cheapest {
     /// At most so many are tried.

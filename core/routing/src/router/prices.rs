@@ -1,4 +1,4 @@
-//! What the route asks of whoever knows prices.
+//! What the route asks the part that knows prices.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! A script must never cost more than its own answer. It cannot make what grows unseen: function pointers are not called by
 //! name or curried, nothing is shared, no text is compiled while it runs. And before each operation the clock and the
-//! allocator's count of this thread are looked at: whoever is over ends, with words that say so.
+//! allocator's count of this thread are looked at: a script that exceeds one ends with an error that says so.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ pub(super) type Constants = Arc<BTreeMap<String, Dynamic>>;
 /// Those of modules, by the modules' sources.
 pub(super) type OfModules = BTreeMap<String, Constants>;
 
-/// What one run is told, and notes beside the value it returns. A run begins and ends on one thread.
+/// What one run gets, and notes beside the value it returns. A run begins and ends on one thread.
 #[derive(Default)]
 pub(super) struct Run {
     pub deadline: Option<Duration>,
@@ -194,7 +194,7 @@ pub(super) fn metered<T>(run: Run, until: Duration, what: impl FnOnce() -> T) ->
 }
 
 /// Runs this on a stack that is deep enough for all that a script may nest. A thread whose own stack is not makes one and
-/// gives it back, which takes longer than a short script: whoever decides many calls in a row does it once, around them all.
+/// gives it back, which takes longer than a short script: who decides many calls in a row does it once, around them all.
 pub fn on_deep_stack<T>(what: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(STACK_LEFT, STACK, what)
 }

@@ -166,7 +166,7 @@ impl<O: Owner> Endpoint<O> {
         if response.code >= 200 {
             server.request = None;
         }
-        // Who is challenged has proven nothing, not even the address that he writes from: one answer for one request, and
+        // Who is challenged has proven nothing, not even the address that it sends from: one answer for one request, and
         // nothing kept of it (RFC 3261 §26.3.2.4). A copy is challenged anew; and a phone that answers without raising
         // the CSeq is no copy by another way.
         if matches!(response.code, 401 | 407) {

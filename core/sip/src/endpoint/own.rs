@@ -48,12 +48,12 @@ impl<O: Owner> Endpoint<O> {
         }
     }
 
-    /// A message that cannot be taken: a request is told what is wrong with it, all else is dropped.
+    /// A message that cannot be taken: a request is answered with what is wrong with it, all else is dropped.
     pub(super) fn broken(&self, flow: Flow, broken: Broken, out: &mut Vec<Output<O>>) {
         self.refused(flow, broken.answer(), out);
     }
 
-    /// A request that did not get through the door: `answer` is what it is told, if anything.
+    /// A request that did not get through the door: `answer` is its response, if it gets one.
     pub(super) fn refused(&self, flow: Flow, answer: Option<Response>, out: &mut Vec<Output<O>>) {
         let Some(mut response) = answer else { return };
         let back = match Via::top(&response.headers) {
@@ -73,8 +73,8 @@ impl<O: Owner> Endpoint<O> {
         }
     }
 
-    /// A MESSAGE whose body nobody here could read is told so, even where none are taken: what is wrong with the message
-    /// itself comes before what is wrong with its being here (RFC 4475 §3.1.1.11 expects 200 or 415).
+    /// A MESSAGE whose body nobody here could read is refused for that, even where none are taken: what is wrong with it
+    /// comes before its being out of place here (RFC 4475 §3.1.1.11 expects 200 or 415).
     pub(super) fn better(&self, request: &Request, refusal: &Refusal) -> Option<Refusal> {
         let not_taken = matches!(refusal, Refusal::Answer { code: 405, .. });
         if !not_taken || request.method != Method::Message {

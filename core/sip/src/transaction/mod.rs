@@ -1,5 +1,5 @@
 //! Transactions (RFC 3261 §17 with the corrections of RFC 6026 and RFC 4320), as four pure state machines. A machine knows
-//! time and states, not messages: it is told what kind of thing happened and says what to do next. The endpoint keeps
+//! time and states, not messages: it learns what kind of thing happened and says what to do next. The endpoint keeps
 //! the messages, looks machines up and carries out what they say.
 
 pub mod client;

@@ -354,7 +354,7 @@ fn a_provider_does_not_call_for_help_and_another_exchange_of_the_house_does() {
     let gateway = config.gateways.iter_mut().find(|g| g.id == id).expect("it is there");
     gateway.emergency = true;
     assert!(matches!(route(&config, from.clone(), "999").verdict, Verdict::Emergency(_)));
-    // Whoever was asked for a number here chose this one.
+    // A caller who was asked for a number here chose this one.
     config.gateways.iter_mut().for_each(|g| g.emergency = false);
     let asked = RouteQuery { asked: true, ..query(from, "999") };
     let RouterStep::Done(plan) = Router::new(Arc::new(config)).before_policy(asked) else {
