@@ -156,6 +156,9 @@ pub struct ValidRequest {
 
 impl ValidRequest {
     /// Judges a request as [`request`] does, and keeps it.
+    ///
+    /// # Errors
+    /// Those of [`request`].
     pub fn read(message: Request, can: &Abilities) -> Result<ValidRequest, Refusal> {
         let fields = request(&message, can)?;
         Ok(ValidRequest { message, fields })
