@@ -43,6 +43,15 @@ const REPLACED: &[(&str, &str)] = &[
     ("News", "Notification"),
     ("Seen", "PortEvent, HealthView"),
     ("Face", "DriverTable, RtpSession"),
+    // Plugins.
+    ("Outside", "HostServices"),
+    ("vet", "validate_package"),
+    ("Ticker", "EpochTimer"),
+    ("Keeper", "BackgroundTasks"),
+    ("Shelved", "InstalledPlugin"),
+    ("in_earnest", "live_slot"),
+    ("put_in_force", "activate"),
+    ("as_if", "with_plan, with_overrides"),
     // Console.
     ("Ear", "Playback"),
     ("Mouth", "Capture"),
@@ -88,7 +97,6 @@ const NOT_CONVERTED: &[&str] = &[
     "core/media",
     "core/sip",
     "core/testkit",
-    "core/wasm",
     "tests",
     "xtask",
 ];

@@ -12,10 +12,10 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use ringtrip_config::{Config, LineKind};
 use ringtrip_model::event::Event;
+use ringtrip_wasm::contract::Price;
 use ringtrip_wasm::host::{Naptr, NaptrFailure, NaptrRecord};
-use ringtrip_wasm::installed::{Options, Tell};
+use ringtrip_wasm::installed::{EventSink, Options};
 use ringtrip_wasm::package::key::PublicKey;
-use ringtrip_wasm::words::Price;
 use ringtrip_wasm::{Compiler, Installed};
 
 use crate::cli::ServeOptions;
@@ -88,7 +88,7 @@ impl Plugins {
         servers: &[SocketAddr],
         routes: Routes,
         rating: Rating,
-        tell: Tell,
+        tell: EventSink,
     ) {
         let options = Options {
             folder: options.data.join("plugins"),
@@ -112,7 +112,7 @@ impl Plugins {
             let applied = plugins.0.applied.lock().unwrap_or_else(PoisonError::into_inner);
             if let Ok(installed) = &opened {
                 applied.tell(installed);
-                installed.heed(move |set| routes.set_plugins(set));
+                installed.on_change(move |set| routes.set_plugins(set));
             }
             let _ = plugins.0.opened.set(opened);
         });

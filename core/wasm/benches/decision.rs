@@ -24,9 +24,9 @@ use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{self, Digits, Source};
 use ringtrip_routing::Engine;
 use ringtrip_routing::router::{NoPrices, Router};
+use ringtrip_wasm::contract::{Call, Origin, Verdict};
 use ringtrip_wasm::package::manifest::Manifest;
-use ringtrip_wasm::words::{Call, Origin, Verdict};
-use ringtrip_wasm::{Outside, Plugin, Runtime, Set};
+use ringtrip_wasm::{HostServices, Plugin, PluginSet, Runtime};
 
 /// A component of this repository with what its package says.
 struct Guest {
@@ -63,7 +63,7 @@ fn policies(c: &mut Criterion<Cpu>, guest: &Guest) {
     let secrets = DemoSecrets { first: String::new(), second: String::new() };
     let router = Router::new(Arc::new(Config::demo(Region::Uk, secrets)));
     let scripts = Arc::new(BTreeMap::new());
-    let engine = Engine::new(router, scripts, Arc::new(Set::of([plugin])), Arc::new(NoPrices));
+    let engine = Engine::new(router, scripts, Arc::new(PluginSet::of([plugin])), Arc::new(NoPrices));
     let query = RouteQuery {
         call: CallId(1),
         source: Source::Extension("201".parse().expect("a name")),
@@ -138,8 +138,8 @@ impl Guest {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let settings = self.manifest.values(&settings).expect("good settings");
         let grants = self.manifest.asked().cloned().collect();
-        let outside = Outside::default();
-        Plugin::load(runtime, &self.wasm, &self.manifest, grants, settings, outside).expect("it loads")
+        let services = HostServices::default();
+        Plugin::load(runtime, &self.wasm, &self.manifest, grants, settings, services).expect("it loads")
     }
 
     /// Asks it something; a gateway without settings declines, which is an answer too.

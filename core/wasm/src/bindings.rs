@@ -1,4 +1,4 @@
-//! What the contract (`sdk/wit`) is in Rust. Both worlds share their words and their imports.
+//! What the contract (`sdk/wit`) is in Rust. Both worlds share their types and their imports.
 
 /// World `policy-plugin`.
 pub mod policy_world {

@@ -24,10 +24,10 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::host::{MemoryStore, Naptr, NaptrFailure, NaptrRecord, Outside};
+use crate::contract::{Call, CallerId, Origin, WallTime};
+use crate::host::{HostServices, MemoryStore, Naptr, NaptrFailure, NaptrRecord};
 use crate::package::grant::{Grant, Grants};
 use crate::package::manifest::{Manifest, Plain, Settings, World};
-use crate::words::{Call, CallerId, Origin, WallTime};
 use crate::{LoadError, Plugin, PluginFault, Runtime, Time};
 
 /// A busy machine may be slow; what takes longer than a decision may is said, and is no failure of the case.
@@ -151,10 +151,10 @@ fn sip() -> String {
 
 /// How a case went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Went {
+pub struct CaseOutcome {
     /// The case.
     pub name: String,
-    /// What was wrong, in words: what came, and what should have.
+    /// What was wrong, as text: what came, and what should have.
     pub wrong: Option<String>,
     /// How long the decision took.
     pub took: Duration,
@@ -195,7 +195,12 @@ impl Cases {
     /// # Errors
     /// The component cannot be loaded, or a case has a setting that the plugin does not accept. A case that fails is not an
     /// error.
-    pub fn run(&self, runtime: &Runtime, wasm: &[u8], manifest: &Manifest) -> Result<Vec<Went>, CasesError> {
+    pub fn run(
+        &self,
+        runtime: &Runtime,
+        wasm: &[u8],
+        manifest: &Manifest,
+    ) -> Result<Vec<CaseOutcome>, CasesError> {
         let grants: Grants = match &self.grants {
             Some(given) => given.iter().cloned().collect(),
             None => manifest.asked().filter(|g| !matches!(g, Grant::Http { .. })).cloned().collect(),
@@ -209,9 +214,9 @@ impl Cases {
                 Some((before, plugin)) if *before == settings => plugin,
                 _ => {
                     let store = Arc::new(MemoryStore::default());
-                    let outside = Outside::new(store, Arc::new(Dns(self.naptr.clone())));
+                    let services = HostServices::new(store, Arc::new(Dns(self.naptr.clone())));
                     let plugin =
-                        Plugin::load(runtime, wasm, manifest, grants.clone(), settings.clone(), outside)?;
+                        Plugin::load(runtime, wasm, manifest, grants.clone(), settings.clone(), services)?;
                     &loaded.insert((settings, plugin.with_time(TIME))).1
                 }
             };
@@ -228,7 +233,7 @@ impl Cases {
 }
 
 impl Case {
-    fn run(&self, plugin: &Plugin) -> Went {
+    fn run(&self, plugin: &Plugin) -> CaseOutcome {
         let call = self.call.call();
         let world = self.ask.or_else(|| plugin.manifest().worlds.first().copied()).unwrap_or(World::Policy);
         let began = Instant::now();
@@ -242,7 +247,7 @@ impl Case {
             Err(PluginFault::Declined(why)) => show::Came { refused: Some(why), ..show::Came::default() },
             Err(fault) => show::Came { fault: Some(fault.to_string()), ..show::Came::default() },
         };
-        Went { name: self.name.clone(), wrong: self.expect.compare(&came), took }
+        CaseOutcome { name: self.name.clone(), wrong: self.expect.compare(&came), took }
     }
 }
 

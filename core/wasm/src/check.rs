@@ -153,9 +153,9 @@ pub(crate) fn text(what: &str, text: &str) -> Checked {
 }
 
 /// A plugin's own words, made fit to be shown.
-pub(crate) fn words(text: &str) -> String {
-    let words: String = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if words.trim().is_empty() { "it gave no reason".to_owned() } else { words }
+pub(crate) fn message(text: &str) -> String {
+    let message: String = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if message.trim().is_empty() { "it gave no reason".to_owned() } else { message }
 }
 
 fn target(target: &Target) -> Checked {

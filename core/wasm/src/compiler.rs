@@ -164,7 +164,7 @@ fn wait(child: &mut Child, within: Duration) -> io::Result<Option<ExitStatus>> {
     }
 }
 
-/// All of it. What is longer is an error, and whoever writes it finds the pipe closed.
+/// All of it. What is longer is an error, and its writer finds the pipe closed.
 fn read(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     from.take(most + 1).read_to_end(&mut octets)?;

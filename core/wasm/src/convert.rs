@@ -1,4 +1,4 @@
-//! Between the exchange's words and the contract's. All of it is here.
+//! Between the exchange's types and the contract's. All of it is here.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use ringtrip_routing::router::{
     Preparation,
 };
 
-use crate::words;
+use crate::contract;
 
 /// The question about a call. `is_landline` tells a landline from a telephone.
-pub(crate) fn call(call: &PolicyCall, is_landline: impl Fn(&str) -> bool) -> words::Call {
+pub(crate) fn call(call: &PolicyCall, is_landline: impl Fn(&str) -> bool) -> contract::Call {
     let query = &call.query;
     let (origin, origin_name) = match &query.source {
-        Source::Extension(id) => (words::Origin::Extension, id.to_string()),
-        Source::Line(id) if is_landline(id.as_str()) => (words::Origin::Landline, id.to_string()),
-        Source::Line(id) => (words::Origin::Line, id.to_string()),
-        Source::Gateway(id) => (words::Origin::Gateway, id.to_string()),
-        Source::Operator => (words::Origin::Operator, String::new()),
+        Source::Extension(id) => (contract::Origin::Extension, id.to_string()),
+        Source::Line(id) if is_landline(id.as_str()) => (contract::Origin::Landline, id.to_string()),
+        Source::Line(id) => (contract::Origin::Line, id.to_string()),
+        Source::Gateway(id) => (contract::Origin::Gateway, id.to_string()),
+        Source::Operator => (contract::Origin::Operator, String::new()),
     };
     let first = match &call.default.verdict {
         Verdict::Stages(stages) => stages.first().and_then(|s| s.targets.first()).map(|a| &a.target),
         _ => None,
     };
-    words::Call {
+    contract::Call {
         dialled: query.dialled.as_str().to_owned(),
         number: call.number.as_str().to_owned(),
         e164: call.e164.clone(),
@@ -33,7 +33,7 @@ pub(crate) fn call(call: &PolicyCall, is_landline: impl Fn(&str) -> bool) -> wor
         origin_name,
         caller: caller_out(&query.caller),
         pin: query.pin.clone(),
-        at: words::WallTime {
+        at: contract::WallTime {
             unix_millis: query.at.unix_micros.div_euclid(1000),
             year: query.at.year,
             month: query.at.month,
@@ -49,18 +49,18 @@ pub(crate) fn call(call: &PolicyCall, is_landline: impl Fn(&str) -> bool) -> wor
 }
 
 /// The same question to a gateway: the number and the caller of one attempt.
-pub(crate) fn attempt(call: words::Call, number: &Digits, caller: &party::CallerId) -> words::Call {
+pub(crate) fn attempt(call: contract::Call, number: &Digits, caller: &party::CallerId) -> contract::Call {
     // The E.164 form was made of the call's number; of another one it would be wrong.
     let e164 = call.e164.filter(|_| call.number == number.as_str());
-    words::Call { number: number.as_str().to_owned(), caller: caller_out(caller), e164, ..call }
+    contract::Call { number: number.as_str().to_owned(), caller: caller_out(caller), e164, ..call }
 }
 
 /// A policy's answer, checked already. `label` is the plugin's.
-pub(crate) fn answer(answer: words::Answer, label: &str) -> PolicyAnswer {
+pub(crate) fn answer(answer: contract::Answer, label: &str) -> PolicyAnswer {
     let verdict = match answer.verdict {
-        words::Verdict::Pass => PolicyVerdict::Pass,
-        words::Verdict::Refuse(because) => PolicyVerdict::Refuse { cause: Cause::Barred, because },
-        words::Verdict::Stages(stages) => PolicyVerdict::Stages(stages.into_iter().map(stage).collect()),
+        contract::Verdict::Pass => PolicyVerdict::Pass,
+        contract::Verdict::Refuse(because) => PolicyVerdict::Refuse { cause: Cause::Barred, because },
+        contract::Verdict::Stages(stages) => PolicyVerdict::Stages(stages.into_iter().map(stage).collect()),
     };
     let said = (!answer.because.is_empty()).then(|| route::Step {
         kind: StepKind::Plugin,
@@ -81,12 +81,12 @@ pub(crate) fn answer(answer: words::Answer, label: &str) -> PolicyAnswer {
 }
 
 /// How a gateway wants a call placed, checked already.
-pub(crate) fn preparation(prepared: words::Prepared, label: &str) -> Preparation {
+pub(crate) fn preparation(prepared: contract::Prepared, label: &str) -> Preparation {
     Preparation {
         carrier: match prepared.carrier {
-            words::Carrier::Landline => Carrier::Landline,
-            words::Carrier::Gateway(name) => Carrier::Gateway(name),
-            words::Carrier::Sip(uri) => Carrier::Sip(uri),
+            contract::Carrier::Landline => Carrier::Landline,
+            contract::Carrier::Gateway(name) => Carrier::Gateway(name),
+            contract::Carrier::Sip(uri) => Carrier::Sip(uri),
         },
         number: Digits::new(&prepared.number),
         headers: prepared.headers,
@@ -106,8 +106,8 @@ pub(crate) fn preparation(prepared: words::Prepared, label: &str) -> Preparation
     }
 }
 
-fn stage(stage: words::Stage) -> PolicyItem {
-    let target = |target: words::Target| PolicyTarget {
+fn stage(stage: contract::Stage) -> PolicyItem {
+    let target = |target: contract::Target| PolicyTarget {
         name: target.name,
         number: target.number.map(|number| Digits::new(&number)),
     };
@@ -117,15 +117,15 @@ fn stage(stage: words::Stage) -> PolicyItem {
     })
 }
 
-fn after(step: words::Step) -> AfterAnswer {
+fn after(step: contract::Step) -> AfterAnswer {
     match step {
-        words::Step::Pause(ms) => AfterAnswer::Pause(Duration::from_millis(ms.into())),
-        words::Step::Keys(keys) => AfterAnswer::Keys(Keys(keys)),
+        contract::Step::Pause(ms) => AfterAnswer::Pause(Duration::from_millis(ms.into())),
+        contract::Step::Keys(keys) => AfterAnswer::Keys(Keys(keys)),
     }
 }
 
-fn caller_out(caller: &party::CallerId) -> words::CallerId {
-    words::CallerId { number: caller.number.clone(), name: caller.name.clone(), withheld: caller.private }
+fn caller_out(caller: &party::CallerId) -> contract::CallerId {
+    contract::CallerId { number: caller.number.clone(), name: caller.name.clone(), withheld: caller.private }
 }
 
 fn name_of(target: &Target) -> String {

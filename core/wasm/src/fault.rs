@@ -18,8 +18,8 @@ pub enum PluginFault {
     Memory(usize),
     /// It answered what cannot be.
     #[error("its answer makes no sense: {0}")]
-    Lie(String),
-    /// It said no, in its own words. No failure: a provider may not take a call.
+    Invalid(String),
+    /// It said no, and why. No failure: a provider may not take a call.
     #[error("{0}")]
     Declined(String),
     /// It is not asked such things.
@@ -44,7 +44,7 @@ impl PluginFault {
             PluginFault::Trap(_) => "trap",
             PluginFault::Late(_) => "late",
             PluginFault::Memory(_) => "memory",
-            PluginFault::Lie(_) => "lie",
+            PluginFault::Invalid(_) => "lie",
             PluginFault::Declined(_) => "declined",
             PluginFault::NotItsWorld(_) => "world",
             PluginFault::Busy => "busy",
@@ -56,7 +56,7 @@ impl PluginFault {
         !matches!(self, PluginFault::Declined(_) | PluginFault::Busy | PluginFault::NotItsWorld(_))
     }
 
-    /// The fault behind an error of the runtime. `denied`: a wish for memory was refused before.
+    /// The fault behind an error of the runtime. `denied`: a request for memory was refused before.
     pub(crate) fn of(error: &wasmtime::Error, within: Duration, memory: usize, denied: bool) -> PluginFault {
         if let Some(Stop::Late) = error.downcast_ref::<Stop>() {
             return PluginFault::Late(within);
@@ -75,7 +75,7 @@ impl PluginFault {
             }
             Some(trap) => PluginFault::Trap(trap.to_string()),
             // Not a trap of the guest's code: what it handed over could not be read.
-            None => PluginFault::Lie(first_line(&error.root_cause().to_string())),
+            None => PluginFault::Invalid(first_line(&error.root_cause().to_string())),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
 
 use crate::fault::Stop;
-use crate::host::Outside;
+use crate::host::HostServices;
 use crate::package::grant::{self, Grants};
 use crate::package::manifest::Settings;
 
@@ -51,7 +51,7 @@ pub(crate) struct Context {
     pub plugin: String,
     pub grants: Grants,
     pub settings: Settings,
-    pub outside: Outside,
+    pub services: HostServices,
     born: Instant,
     minute: AtomicU64,
     lines: AtomicU32,
@@ -68,7 +68,7 @@ pub(crate) struct Guest {
     logged: u32,
     memory: usize,
     used: usize,
-    /// A wish for memory was refused.
+    /// A request for memory was refused.
     pub denied: bool,
 }
 
@@ -78,14 +78,14 @@ impl Context {
         version: &semver::Version,
         grants: Grants,
         settings: Settings,
-        outside: Outside,
+        services: HostServices,
     ) -> Context {
         Context {
             name: format!("{plugin} {version}"),
             plugin,
             grants,
             settings,
-            outside,
+            services,
             born: Instant::now(),
             minute: AtomicU64::new(0),
             lines: AtomicU32::new(0),

@@ -12,6 +12,7 @@ pub mod cases;
 mod check;
 mod compiler;
 mod convert;
+mod epoch_timer;
 mod fault;
 mod guest;
 pub mod host;
@@ -19,12 +20,11 @@ pub mod installed;
 mod load;
 pub mod package;
 mod plugin;
+mod plugin_set;
 mod runtime;
-mod set;
-mod ticker;
 
-/// The contract's words in Rust.
-pub mod words {
+/// The types of the contract in Rust.
+pub mod contract {
     pub use crate::bindings::gateway::{Carrier, Condition, Prepared, Price};
     pub use crate::bindings::policy::{Answer, Stage, Target, Verdict};
     pub use crate::bindings::types::{Call, CallerId, Credentials, Money, Origin, Step, WallTime};
@@ -33,8 +33,8 @@ pub mod words {
 pub use compiler::{CompileError, Compiler, Limits};
 pub use fault::PluginFault;
 pub use guest::Time;
-pub use host::Outside;
+pub use host::HostServices;
 pub use installed::Installed;
 pub use plugin::Plugin;
+pub use plugin_set::PluginSet;
 pub use runtime::{LoadError, Runtime};
-pub use set::Set;

@@ -16,7 +16,7 @@ use crate::bindings::{GatewayPluginPre, PolicyPluginPre};
 use crate::check;
 use crate::fault::PluginFault;
 use crate::guest::{Context, Guest, Time};
-use crate::host::Outside;
+use crate::host::HostServices;
 use crate::package::grant::Grants;
 use crate::package::manifest::{Manifest, Settings, World};
 use crate::runtime::{LoadError, Runtime};
@@ -51,16 +51,16 @@ impl Plugin {
         manifest: &Manifest,
         grants: Grants,
         settings: Settings,
-        outside: Outside,
+        services: HostServices,
     ) -> Result<Plugin, LoadError> {
         let instance = runtime.link(wasm)?;
         let world = |world: World, e: wasmtime::Error| LoadError::World {
             world: world.word(),
             why: crate::fault::first_line(&format!("{e:#}")),
         };
-        let speaks = |world: World| manifest.worlds.contains(&world);
-        let policy = speaks(World::Policy).then(|| PolicyPluginPre::new(instance.clone()));
-        let gateway = speaks(World::Gateway).then(|| GatewayPluginPre::new(instance.clone()));
+        let implements = |world: World| manifest.worlds.contains(&world);
+        let policy = implements(World::Policy).then(|| PolicyPluginPre::new(instance.clone()));
+        let gateway = implements(World::Gateway).then(|| GatewayPluginPre::new(instance.clone()));
         let plugin = Plugin {
             policy: policy.transpose().map_err(|e| world(World::Policy, e))?,
             gateway: gateway.transpose().map_err(|e| world(World::Gateway, e))?,
@@ -71,14 +71,14 @@ impl Plugin {
                 &manifest.version,
                 grants,
                 settings,
-                outside,
+                services,
             )),
             manifest: manifest.clone(),
             time: Time::DECISION,
         };
         plugin.start().map_err(|fault| match fault {
             // It was not asked anything yet: what is said is that it asks for more than there is.
-            PluginFault::Lie(why) => LoadError::Start(why),
+            PluginFault::Invalid(why) => LoadError::Start(why),
             fault => LoadError::Start(fault.to_string()),
         })?;
         Ok(plugin)
@@ -90,18 +90,18 @@ impl Plugin {
     }
 
     /// The same in another world: with other values to keep.
-    pub(crate) fn with_outside(self, outside: Outside) -> Plugin {
+    pub(crate) fn with_services(self, services: HostServices) -> Plugin {
         let Context { plugin, grants, settings, .. } = &*self.context;
         let context =
-            Context::new(plugin.clone(), &self.manifest.version, grants.clone(), settings.clone(), outside);
+            Context::new(plugin.clone(), &self.manifest.version, grants.clone(), settings.clone(), services);
         Plugin { context: Arc::new(context), ..self }
     }
 
     /// The same with a copy of what it keeps.
-    pub(crate) fn on_paper(&self) -> Plugin {
-        let outside = &self.context.outside;
-        let store = outside.store.on_paper(self.name());
-        self.clone().with_outside(Outside { store, ..outside.clone() })
+    pub(crate) fn dry_run(&self) -> Plugin {
+        let services = &self.context.services;
+        let store = services.store.dry_run(self.name());
+        self.clone().with_services(HostServices { store, ..services.clone() })
     }
 
     /// Its name, `policy-quiet-hours`.
@@ -125,7 +125,7 @@ impl Plugin {
     }
 
     /// Is it asked such things?
-    pub fn speaks(&self, world: World) -> bool {
+    pub fn implements(&self, world: World) -> bool {
         self.manifest.worlds.contains(&world)
     }
 
@@ -138,7 +138,7 @@ impl Plugin {
         let answer = self.run(self.time, HANDED, |store| {
             pre.instantiate(&mut *store)?.ringtrip_plugin_policy().call_route(store, call)
         })?;
-        check::answer(&answer).map_err(PluginFault::Lie)?;
+        check::answer(&answer).map_err(PluginFault::Invalid)?;
         Ok(answer)
     }
 
@@ -149,8 +149,8 @@ impl Plugin {
     pub fn prepare(&self, call: &Call) -> Result<Prepared, PluginFault> {
         let prepared =
             self.ask_gateway(self.time, HANDED, |plugin, store| plugin.call_prepare(store, call))?;
-        let prepared = prepared.map_err(|why| PluginFault::Declined(check::words(&why)))?;
-        check::prepared(&prepared).map_err(PluginFault::Lie)?;
+        let prepared = prepared.map_err(|why| PluginFault::Declined(check::message(&why)))?;
+        check::prepared(&prepared).map_err(PluginFault::Invalid)?;
         Ok(prepared)
     }
 
@@ -161,7 +161,7 @@ impl Plugin {
     pub fn prices(&self) -> Result<Vec<Price>, PluginFault> {
         let prices =
             self.ask_gateway(Time::CHORE, HANDED_PRICES, |plugin, store| plugin.call_prices(store))?;
-        check::prices(&prices).map_err(PluginFault::Lie)?;
+        check::prices(&prices).map_err(PluginFault::Invalid)?;
         Ok(prices)
     }
 
@@ -171,8 +171,8 @@ impl Plugin {
     /// It is not a gateway, it trapped or exceeded a limit, it declined, or its answer is invalid.
     pub fn balance(&self) -> Result<Option<Money>, PluginFault> {
         let balance = self.ask_gateway(Time::CHORE, HANDED, |plugin, store| plugin.call_balance(store))?;
-        let balance = balance.map_err(|why| PluginFault::Declined(check::words(&why)))?;
-        balance.as_ref().map_or(Ok(()), check::money).map_err(PluginFault::Lie)?;
+        let balance = balance.map_err(|why| PluginFault::Declined(check::message(&why)))?;
+        balance.as_ref().map_or(Ok(()), check::money).map_err(PluginFault::Invalid)?;
         Ok(balance)
     }
 
@@ -182,7 +182,7 @@ impl Plugin {
     /// It is not a gateway, it trapped or exceeded a limit, or its text is invalid.
     pub fn health(&self) -> Result<Condition, PluginFault> {
         let health = self.ask_gateway(Time::CHORE, HANDED, |plugin, store| plugin.call_health(store))?;
-        check::text("why", &health.why).map_err(PluginFault::Lie)?;
+        check::text("why", &health.why).map_err(PluginFault::Invalid)?;
         Ok(health)
     }
 
@@ -213,7 +213,7 @@ impl Plugin {
         ask: impl FnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, PluginFault> {
         let began = Instant::now();
-        let _ticking = self.runtime.ticker().enter();
+        let _ticking = self.runtime.epoch_timer().enter();
         let guest = Guest::new(Arc::clone(&self.context), time);
         let memory = guest.memory();
         let mut store = Store::new(self.runtime.engine(), guest);

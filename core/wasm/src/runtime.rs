@@ -12,10 +12,10 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::bindings::{clock, dns, host, http, store};
 use crate::cache::{self, Cache, Source};
 use crate::compiler::{CompileError, Compiler};
+use crate::epoch_timer::EpochTimer;
 use crate::fault::first_line;
 use crate::guest::{Guest, INSTANCES, MEMORIES, TABLE, TABLES};
 use crate::package::grant::MOST_MEMORY;
-use crate::ticker::Ticker;
 
 /// Decisions that can be made at once. The exchange makes one at a time; the rest is for prices, balance and health.
 const AT_ONCE: u32 = 32;
@@ -34,7 +34,7 @@ struct Inner {
     space: AddressSpace,
     compiler: Compiler,
     linker: Linker<Guest>,
-    ticker: Ticker,
+    epoch_timer: EpochTimer,
     cache: Option<Cache>,
 }
 
@@ -96,7 +96,7 @@ impl Runtime {
         store::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
         http::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
         dns::add_to_linker::<_, HasSelf<_>>(&mut linker, |g| g).map_err(wrong)?;
-        let ticker = Ticker::start(engine.clone()).map_err(|e| LoadError::Engine(e.to_string()))?;
+        let epoch_timer = EpochTimer::start(engine.clone()).map_err(|e| LoadError::Engine(e.to_string()))?;
         let cache = match cache.map(|folder| (folder, Cache::open(folder, space))) {
             Some((_, Ok(cache))) => Some(cache),
             Some((folder, Err(e))) => {
@@ -105,7 +105,7 @@ impl Runtime {
             }
             None => None,
         };
-        Ok(Runtime(Arc::new(Inner { engine, space, compiler, linker, ticker, cache })))
+        Ok(Runtime(Arc::new(Inner { engine, space, compiler, linker, epoch_timer, cache })))
     }
 
     /// A component, compiled and tied to the host.
@@ -152,8 +152,8 @@ impl Runtime {
         &self.0.engine
     }
 
-    pub(crate) fn ticker(&self) -> &Ticker {
-        &self.0.ticker
+    pub(crate) fn epoch_timer(&self) -> &EpochTimer {
+        &self.0.epoch_timer
     }
 }
 

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use guests::{call, compiler, policy};
-use ringtrip_wasm::words::Verdict;
-use ringtrip_wasm::{Outside, Plugin, Runtime};
+use ringtrip_wasm::contract::Verdict;
+use ringtrip_wasm::{HostServices, Plugin, Runtime};
 use sha2::Digest;
 
 fn compiled(folder: &Path) -> Vec<PathBuf> {
@@ -19,8 +19,14 @@ fn compiled(folder: &Path) -> Vec<PathBuf> {
 fn works(folder: &Path, wasm: &[u8]) {
     let runtime = Runtime::new(Some(folder), compiler()).unwrap();
     let manifest = guests::manifest("\"policy\"");
-    let plugin =
-        Plugin::load(&runtime, wasm, &manifest, Default::default(), Default::default(), Outside::default());
+    let plugin = Plugin::load(
+        &runtime,
+        wasm,
+        &manifest,
+        Default::default(),
+        Default::default(),
+        HostServices::default(),
+    );
     let plugin = plugin.unwrap();
     assert!(matches!(plugin.route(&call()).unwrap().verdict, Verdict::Pass));
 }
@@ -56,8 +62,15 @@ fn a_damaged_file_is_compiled_anew() {
     works(&folder, &wasm);
     let runtime = Runtime::new(Some(&folder), compiler()).unwrap();
     let manifest = guests::manifest("\"policy\"");
-    Plugin::load(&runtime, &other, &manifest, Default::default(), Default::default(), Outside::default())
-        .unwrap();
+    Plugin::load(
+        &runtime,
+        &other,
+        &manifest,
+        Default::default(),
+        Default::default(),
+        HostServices::default(),
+    )
+    .unwrap();
     let foreign = compiled(&folder).into_iter().find(|p| p != file).unwrap();
     fs::copy(&foreign, file).unwrap();
     works(&folder, &wasm);

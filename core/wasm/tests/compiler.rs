@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use guests::{call, compiler, policy, wasmc};
 use hmac::{Hmac, Mac};
-use ringtrip_wasm::words::Verdict;
-use ringtrip_wasm::{CompileError, Compiler, Limits, LoadError, Outside, Plugin, Runtime};
+use ringtrip_wasm::contract::Verdict;
+use ringtrip_wasm::{CompileError, Compiler, HostServices, Limits, LoadError, Plugin, Runtime};
 use sha2::Sha256;
 
 fn load(cache: Option<&Path>, compiler: Compiler, wasm: &[u8]) -> Result<Plugin, LoadError> {
     let runtime = Runtime::new(cache, compiler).unwrap();
     let manifest = guests::manifest("\"policy\"");
-    Plugin::load(&runtime, wasm, &manifest, Default::default(), Default::default(), Outside::default())
+    Plugin::load(&runtime, wasm, &manifest, Default::default(), Default::default(), HostServices::default())
 }
 
 #[track_caller]
@@ -153,7 +153,7 @@ fn a_compiler_of_another_version_is_named_as_the_reason() {
     let error = says(format!("/bin/cat >/dev/null; exec /bin/cat {}", old.display()));
     assert!(matches!(error, LoadError::Compile(CompileError::Version { .. })), "{error:?}");
     assert!(error.to_string().contains("use the ringtrip-wasmc that came with this ringtrip"), "{error}");
-    // One that breaks down is told apart from a component that is refused.
+    // One that breaks down differs from a component that is refused.
     let error = says("echo 'out of order' >&2; exit 1".to_owned());
     let LoadError::Compile(CompileError::Failed(why)) = error else { panic!("{error:?}") };
     assert!(why.contains("out of order"), "{why}");

@@ -26,7 +26,7 @@ fn a_plugin_is_installed_asked_updated_switched_and_removed() {
     assert!(!plugins.set().has_policies());
     let seen = Arc::new(Mutex::new(0));
     let count = seen.clone();
-    plugins.heed(move |_| *count.lock().unwrap() += 1);
+    plugins.on_change(move |_| *count.lock().unwrap() += 1);
     let file = package("1.0.0", "", REFUSES).write(Some(&bench.key));
     let view = plugins.install(&file, &Confirmed::All, Settings::new(), "ann").unwrap();
     assert_eq!((view.state.as_str(), view.by.as_str()), ("running", "ann"));
@@ -58,7 +58,7 @@ fn a_plugin_is_installed_asked_updated_switched_and_removed() {
     plugins.remove("test", "ann").unwrap();
     assert!(plugins.list().is_empty() && !plugins.set().has_policies());
     assert_eq!(bench.files().keys().filter(|f| f.ends_with(".rtp")).count(), 0);
-    assert_eq!(*seen.lock().unwrap(), 3, "told at once, of the install and of the update");
+    assert_eq!(*seen.lock().unwrap(), 3, "reported at once, of the install and of the update");
     let what = ["installed", "updated from 1.0.0", "disabled", "enabled", "removed"];
     let events = bench.events();
     assert_eq!(events.len(), what.len(), "{events:?}");
@@ -138,9 +138,9 @@ fn what_is_refused_changes_nothing() {
         settings: vec![(key.to_owned(), Some(value.to_owned()))],
         ..Change::default()
     };
-    let told = bench.events();
-    assert_eq!(told.len(), 15, "each refusal is told of");
-    assert!(told.iter().all(|e| e.starts_with("plugin.refused")));
+    let events = bench.events();
+    assert_eq!(events.len(), 15, "each refusal is reported");
+    assert!(events.iter().all(|e| e.starts_with("plugin.refused")));
     check(plugins.change("test", set("n", "many"), "ann"), "plugin-setting", "invalid number");
     check(plugins.change("test", set("m", "1"), "ann"), "plugin-setting", "no such setting");
     let grants = Change { grants: Some(["store".parse().unwrap()].into()), ..Change::default() };
@@ -296,7 +296,7 @@ fn a_provider_that_cannot_be_used_or_has_no_money_left_is_told_of() {
         Package::new(&toml, guests::gateway(usable, micros), None).unwrap().write(Some(&bench.key))
     };
     plugins.install(&version("1.0.0", false, 0), &Confirmed::All, Settings::new(), "ann").unwrap();
-    let told = |wanted: &[&str]| {
+    let reported = |wanted: &[&str]| {
         let until = Instant::now() + Duration::from_secs(30);
         let mut said = Vec::new();
         while Instant::now() < until && said.len() < wanted.len() {
@@ -305,11 +305,11 @@ fn a_provider_that_cannot_be_used_or_has_no_money_left_is_told_of() {
         }
         assert_eq!(said, wanted);
     };
-    told(&[r#"plugin.health Text("no calls at night")"#, r#"plugin.balance Text("0.000000 EUR")"#]);
+    reported(&[r#"plugin.health Text("no calls at night")"#, r#"plugin.balance Text("0.000000 EUR")"#]);
     let view = plugins.show("test").unwrap();
     assert_eq!((view.usable, view.balance.as_deref()), (Some(false), Some("0.000000 EUR")));
-    // The next version is asked at once; it is told of because the one before stood otherwise.
+    // The next version is asked at once; it is reported because the status of the one before was another.
     plugins.update("test", &version("1.1.0", true, 5_000_000), &Confirmed::All, "ann").unwrap();
-    told(&[r#"plugin.health Text("")"#, r#"plugin.balance Text("5.000000 EUR")"#]);
+    reported(&[r#"plugin.health Text("")"#, r#"plugin.balance Text("5.000000 EUR")"#]);
     assert_eq!(plugins.show("test").unwrap().usable, Some(true));
 }

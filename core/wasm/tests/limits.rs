@@ -7,9 +7,9 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use guests::{ONE_STAGE, call, load, load_with, policy, policy_text, verdict};
+use ringtrip_wasm::contract::Verdict;
 use ringtrip_wasm::package::manifest::Settings;
-use ringtrip_wasm::words::Verdict;
-use ringtrip_wasm::{LoadError, Outside, PluginFault};
+use ringtrip_wasm::{HostServices, LoadError, PluginFault};
 
 /// The limit is 50 ms; a machine that does ten other things at once may wake a thread late.
 const SLACK: Duration = Duration::from_millis(250);
@@ -121,14 +121,14 @@ fn what_cannot_run_is_not_loaded() {
     // A gateway is no policy.
     let wasm = policy("", "(i32.const 1024)");
     let gateway = guests::manifest("\"gateway\"");
-    let outside = Outside::default();
+    let services = HostServices::default();
     let error = ringtrip_wasm::Plugin::load(
         guests::runtime(),
         &wasm,
         &gateway,
         Default::default(),
         Settings::new(),
-        outside,
+        services,
     );
     assert!(matches!(error, Err(LoadError::World { world: "gateway", .. })), "{error:?}");
     let plugin = load(&wasm).unwrap();
@@ -186,7 +186,7 @@ fn an_ungranted_host_is_not_asked_and_a_slow_one_not_waited_for() {
     let address = listener.local_addr().unwrap();
     let url = format!("http://{address}/");
     let refused = |grants: &[&str]| {
-        let plugin = load_with(&fetcher(&url), grants, Settings::new(), Outside::default()).unwrap();
+        let plugin = load_with(&fetcher(&url), grants, Settings::new(), HostServices::default()).unwrap();
         let began = Instant::now();
         let answer = plugin.route(&call());
         (answer, began.elapsed())
@@ -237,7 +237,7 @@ fn settings_are_read_and_nothing_is_kept_without_a_grant() {
     // 110 is "no calls at night": its octet 114 is the key "a".
     let settings = Settings::from([("a".to_owned(), "the value".to_owned())]);
     let ask = |grants: &[&str]| {
-        let plugin = load_with(&wasm, grants, settings.clone(), Outside::default()).unwrap();
+        let plugin = load_with(&wasm, grants, settings.clone(), HostServices::default()).unwrap();
         plugin.route(&call()).unwrap().verdict
     };
     assert!(matches!(ask(&["store"]), Verdict::Refuse(v) if v == "the value"));

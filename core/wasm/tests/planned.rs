@@ -1,4 +1,4 @@
-//! Plugins in a draft: planned, decided on paper, put in force together or not at all, and undone.
+//! Plugins in a draft: planned, decided in a dry run, activated together or not at all, and undone.
 #![allow(clippy::disallowed_methods)] // Looks at the clock.
 
 mod bench;
@@ -74,12 +74,12 @@ impl Draft {
         self.files.get(sha256).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn exchange(&self, plugins: &Installed) -> Result<(), InstallError> {
-        plugins.exchange(&self.plan, &|sha256| self.read(sha256), "ann")
+    fn activate_plan(&self, plugins: &Installed) -> Result<(), InstallError> {
+        plugins.activate_plan(&self.plan, &|sha256| self.read(sha256), "ann")
     }
 
-    fn as_if(&self, plugins: &Installed) -> Result<Arc<ringtrip_wasm::Set>, InstallError> {
-        plugins.as_if(&self.plan, &|sha256| self.read(sha256))
+    fn with_plan(&self, plugins: &Installed) -> Result<Arc<ringtrip_wasm::PluginSet>, InstallError> {
+        plugins.with_plan(&self.plan, &|sha256| self.read(sha256))
     }
 
     fn put_back(&self, bench: &Bench) -> io::Result<()> {
@@ -133,7 +133,7 @@ fn a_draft_is_decided_on_paper_put_in_force_whole_and_undone() {
     }
     let announced = Arc::new(Mutex::new(0));
     let count = announced.clone();
-    plugins.heed(move |_| *count.lock().unwrap() += 1);
+    plugins.on_change(move |_| *count.lock().unwrap() += 1);
     bench.events();
     let (files, list) = (bench.files(), plugins.list());
     let mut draft = Draft::default();
@@ -143,14 +143,14 @@ fn a_draft_is_decided_on_paper_put_in_force_whole_and_undone() {
     draft.package(&plugins, &named(&bench, "area", "0.1.0", PASSES)).unwrap();
     draft.remove("night");
     draft.change(&plugins, "card", off()).unwrap();
-    let paper = draft.as_if(&plugins).unwrap();
-    assert_eq!(order(&*paper), "enum 1.2.0, area 0.1.0, zone 0.1.0", "new ones come last");
+    let planned = draft.with_plan(&plugins).unwrap();
+    assert_eq!(order(&*planned), "enum 1.2.0, area 0.1.0, zone 0.1.0", "new ones come last");
     assert_eq!(order(&*plugins.set()), "night 1.0.0, enum 1.0.0, card 1.0.0", "nothing is changed yet");
     assert!(bench.files() == files && plugins.list() == list && bench.events().is_empty());
     let undo = Draft::undoing(&plugins, &draft.plan);
-    draft.exchange(&plugins).unwrap();
+    draft.activate_plan(&plugins).unwrap();
     assert_eq!(order(&*plugins.set()), "enum 1.2.0, area 0.1.0, zone 0.1.0");
-    assert_eq!(*announced.lock().unwrap(), 2, "told at once, and of the exchange as a whole");
+    assert_eq!(*announced.lock().unwrap(), 2, "reported at once, and of the activation as a whole");
     let events = bench.events();
     let what = ["installed", "disabled", "updated from 1.0.0", "removed", "installed"];
     assert_eq!(events.len(), what.len(), "{events:?}");
@@ -160,12 +160,12 @@ fn a_draft_is_decided_on_paper_put_in_force_whole_and_undone() {
     }
     // The same again changes nothing and tells nothing.
     let after = bench.files();
-    draft.exchange(&plugins).unwrap();
+    draft.activate_plan(&plugins).unwrap();
     assert!(bench.files() == after && bench.events().is_empty());
     // Undone, also in another run.
     drop(plugins);
     let plugins = bench.open(false);
-    undo.exchange(&plugins).unwrap();
+    undo.activate_plan(&plugins).unwrap();
     assert_eq!(order(&*plugins.set()), "night 1.0.0, enum 1.0.0, card 1.0.0", "each finds its place");
     assert!(bench.events().iter().any(|e| e.contains("taken back from 1.2.0")));
     let ledger = |files: &BTreeMap<String, Vec<u8>>| {
@@ -203,7 +203,7 @@ fn if_one_of_two_is_broken_nothing_is_changed() {
             Some(file) => draft.files.insert(sha256, file.to_vec()),
             None => draft.files.remove(&sha256),
         };
-        for result in [draft.as_if(&plugins).map(|_| ()), draft.exchange(&plugins)] {
+        for result in [draft.with_plan(&plugins).map(|_| ()), draft.activate_plan(&plugins)] {
             let error = result.expect_err(said);
             assert_eq!(error.word(), word, "{error}");
             assert!(error.to_string().contains(said), "{error} does not say {said:?}");
@@ -243,9 +243,9 @@ fn if_one_of_two_is_broken_nothing_is_changed() {
     check(more, Some(&good), "plugin-grant-not-asked", "evil.example.com");
     check(forged(&kept, "\"test\"", "\"card\""), Some(&good), "plugin-another", "of card, not of test");
     assert_eq!(refused, 11);
-    let told = bench.events();
-    assert!(told.len() == refused && told.iter().all(|e| e.starts_with("plugin.refused")), "{told:?}");
-    draft.exchange(&plugins).unwrap();
+    let events = bench.events();
+    assert!(events.len() == refused && events.iter().all(|e| e.starts_with("plugin.refused")), "{events:?}");
+    draft.activate_plan(&plugins).unwrap();
     assert_eq!(order(&*plugins.set()), "card 2.0.0", "and without all that it is active");
 }
 
@@ -296,23 +296,23 @@ fn on_paper_nothing_is_kept() {
     let plugins = bench.open(false);
     let mut draft = Draft::default();
     draft.package(&plugins, &remembers("1.0.0").write(Some(&bench.key))).unwrap();
-    let paper = draft.as_if(&plugins).unwrap();
-    assert!(passes(&*paper) && !passes(&*paper), "it keeps a value, on paper");
-    assert!(passes(&*draft.as_if(&plugins).unwrap()), "each paper is a new one");
-    draft.exchange(&plugins).unwrap();
-    // What is in force is asked on paper, too.
-    let paper = plugins.set().dry_run().unwrap();
-    assert!(passes(&*paper) && !passes(&*paper));
+    let planned = draft.with_plan(&plugins).unwrap();
+    assert!(passes(&*planned) && !passes(&*planned), "it keeps a value, in the dry run");
+    assert!(passes(&*draft.with_plan(&plugins).unwrap()), "each dry run is a new one");
+    draft.activate_plan(&plugins).unwrap();
+    // What is active is asked in dry runs, too.
+    let planned = plugins.set().dry_run().unwrap();
+    assert!(passes(&*planned) && !passes(&*planned));
     assert!(passes(&*plugins.set()), "nothing was kept");
     assert!(!passes(&*plugins.set()));
-    assert!(!passes(&*plugins.set().dry_run().unwrap()), "paper has a copy");
+    assert!(!passes(&*plugins.set().dry_run().unwrap()), "a dry run has a copy");
     let mut update = Draft::default();
     update.package(&plugins, &remembers("1.1.0").write(Some(&bench.key))).unwrap();
-    assert!(!passes(&*update.as_if(&plugins).unwrap()), "a planned one has a copy of its values");
+    assert!(!passes(&*update.with_plan(&plugins).unwrap()), "a planned one has a copy of its values");
     // Those that are not planned are the very ones that run.
     let mut other = Draft::default();
     other.package(&plugins, &named(&bench, "card", "1.0.0", PASSES)).unwrap();
-    assert!(!passes(&*other.as_if(&plugins).unwrap()));
+    assert!(!passes(&*other.with_plan(&plugins).unwrap()));
 }
 
 #[test]
@@ -326,25 +326,25 @@ fn a_plugin_that_comes_back_finds_its_values_and_a_new_one_begins_with_none() {
         install(&plugins, &file);
         let undo = Draft::undoing(&plugins, &out.plan);
         assert!(passes(&*plugins.set()), "it begins with nothing");
-        out.exchange(&plugins).unwrap();
+        out.activate_plan(&plugins).unwrap();
         assert!(plugins.list().is_empty());
         if restart {
             drop(plugins);
             plugins = bench.open(false);
         }
-        assert!(!passes(&*undo.as_if(&plugins).unwrap()), "on paper too");
-        undo.exchange(&plugins).unwrap();
+        assert!(!passes(&*undo.with_plan(&plugins).unwrap()), "in a dry run too");
+        undo.activate_plan(&plugins).unwrap();
         assert!(!passes(&*plugins.set()), "taken out and brought back, restart: {restart}");
         // Taken out and installed anew.
-        out.exchange(&plugins).unwrap();
+        out.activate_plan(&plugins).unwrap();
         if restart {
             drop(plugins);
             plugins = bench.open(false);
         }
         let mut again = Draft::default();
         again.package(&plugins, &file).unwrap();
-        assert!(passes(&*again.as_if(&plugins).unwrap()), "nothing on paper");
-        again.exchange(&plugins).unwrap();
+        assert!(passes(&*again.with_plan(&plugins).unwrap()), "nothing in a dry run");
+        again.activate_plan(&plugins).unwrap();
         assert!(passes(&*plugins.set()), "nothing, restart: {restart}");
         plugins.remove("test", "ann").unwrap();
     }
@@ -356,14 +356,14 @@ fn unsigned_plugins_are_planned_in_developer_mode_only() {
     let plugins = bench.open(true);
     let mut draft = Draft::default();
     draft.package(&plugins, &package("1.0.0", "", PASSES).write(None)).unwrap();
-    assert_eq!(order(&*draft.as_if(&plugins).unwrap()), "test 1.0.0");
+    assert_eq!(order(&*draft.with_plan(&plugins).unwrap()), "test 1.0.0");
     drop(plugins);
     let plugins = bench.open(false);
-    assert_eq!(draft.as_if(&plugins).unwrap_err().word(), "plugin-unsigned");
-    assert_eq!(draft.exchange(&plugins).unwrap_err().word(), "plugin-unsigned");
+    assert_eq!(draft.with_plan(&plugins).unwrap_err().word(), "plugin-unsigned");
+    assert_eq!(draft.activate_plan(&plugins).unwrap_err().word(), "plugin-unsigned");
     drop(plugins);
     let plugins = bench.open(true);
-    draft.exchange(&plugins).unwrap();
+    draft.activate_plan(&plugins).unwrap();
     assert!(bench.events().last().unwrap().contains("installed, unsigned"));
     drop(plugins);
     // One that runs no more for want of trust can be switched off and taken out, not switched on.
@@ -373,7 +373,7 @@ fn unsigned_plugins_are_planned_in_developer_mode_only() {
     assert_eq!(plugins.change("test", on, "ann").unwrap_err().word(), "plugin-unsigned");
     let mut draft = Draft::default();
     draft.change(&plugins, "test", off()).unwrap();
-    draft.exchange(&plugins).unwrap();
+    draft.activate_plan(&plugins).unwrap();
     assert_eq!(plugins.show("test").unwrap().state, "disabled");
 }
 
@@ -390,7 +390,7 @@ fn a_package_that_was_damaged_is_put_in_order() {
     let plugins = bench.open(false);
     assert_eq!(plugins.show("test").unwrap().state, "failed");
     assert_eq!(plugins.package_file("test").unwrap_err().word(), "plugin-tampered");
-    undo.exchange(&plugins).unwrap();
+    undo.activate_plan(&plugins).unwrap();
     assert_eq!(plugins.show("test").unwrap().state, "running");
     assert_eq!(fs::read(&path).unwrap(), file);
 }
@@ -408,7 +408,7 @@ fn a_closed_folder_is_put_back() {
     draft.remove("test");
     let undo = Draft::undoing(&plugins, &draft.plan);
     let before: Vec<Option<Kept>> = ["test", "card", "zone"].iter().map(|n| plugins.kept(n)).collect();
-    draft.exchange(&plugins).unwrap();
+    draft.activate_plan(&plugins).unwrap();
     assert_eq!(order(&*plugins.set()), "card 2.0.0, zone 1.0.0");
     drop(plugins);
     // A package that is not what the plan says: nothing is written.

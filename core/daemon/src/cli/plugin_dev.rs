@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use ringtrip_plugin_build as compiler;
 use ringtrip_wasm::Runtime;
-use ringtrip_wasm::cases::{Cases, Went};
+use ringtrip_wasm::cases::{CaseOutcome, Cases};
 use ringtrip_wasm::package::Package;
 use ringtrip_wasm::package::key::{NoKey, SecretKey};
 use ringtrip_wasm::package::manifest::Manifest;
@@ -103,7 +103,7 @@ pub(super) fn test(args: &Test, json: bool) -> Outcome {
     let cache = fs::create_dir_all(&cache).is_ok().then_some(cache);
     let compiler = crate::plugins::compiler(args.wasmc.clone());
     let runtime = Runtime::new(cache.as_deref(), compiler).map_err(|e| Refusal::No(e.to_string()))?;
-    let mut went: Vec<(PathBuf, Went)> = Vec::new();
+    let mut went: Vec<(PathBuf, CaseOutcome)> = Vec::new();
     for file in files {
         let no = |why: String| Refusal::No(format!("{}: {why}", file.display()));
         let text = String::from_utf8(read(&file)?).map_err(|e| no(e.to_string()))?;

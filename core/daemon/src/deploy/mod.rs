@@ -128,7 +128,7 @@ impl Deployer {
     ///
     /// # Errors
     /// See [`DeployError`].
-    pub async fn put_in_force(&self, change: Change) -> Result<Deployed, DeployError> {
+    pub async fn activate(&self, change: Change) -> Result<Deployed, DeployError> {
         let Change { by, note, from, text, scripts } = change;
         if note.len() > LONGEST_NOTE {
             return Err(DeployError::Note);
@@ -185,7 +185,7 @@ impl Deployer {
         if text != kept {
             let note = file.map_or_else(String::new, |path| format!("from {}", path.display()));
             let (by, from) = (SIGHUP.to_owned(), Some(version));
-            self.put_in_force(Change { by, note, from, text, scripts: None }).await?;
+            self.activate(Change { by, note, from, text, scripts: None }).await?;
             return Ok(());
         }
         let routes = self.routes.clone();

@@ -114,7 +114,8 @@ impl Drafts {
         };
         let installed = self.plugins.installed().map_err(|e| refused(e.to_string()))?;
         let plan = plan(&parts.plugins).map_err(|e| refused(e.to_string()))?;
-        let set = installed.as_if(&plan, &|name| self.files.get(name)).map_err(|e| refused(e.to_string()))?;
+        let set =
+            installed.with_plan(&plan, &|name| self.files.get(name)).map_err(|e| refused(e.to_string()))?;
         Ok(set)
     }
 
@@ -124,7 +125,7 @@ impl Drafts {
         }
         let installed = self.plugins.installed().map_err(|e| e.to_string())?;
         let plan = plan(&to.plugins).map_err(|e| e.to_string())?;
-        installed.exchange(&plan, &|name| self.files.get(name), by).map_err(|e| e.to_string())
+        installed.activate_plan(&plan, &|name| self.files.get(name), by).map_err(|e| e.to_string())
     }
 
     pub(super) fn plugin_diffs(&self, planned: &Parts, current_parts: &Parts) -> Vec<PartDiff> {

@@ -247,7 +247,7 @@ pub(super) async fn take(
     scripts: Option<WithScripts>,
 ) -> Result<Applied, Problem> {
     let (by, note) = (who.name.clone(), note.to_owned());
-    let deployed = api.deployer().put_in_force(Change { by, note, from: expected, text, scripts }).await?;
+    let deployed = api.deployer().activate(Change { by, note, from: expected, text, scripts }).await?;
     let Deployed { meta, faults, summary } = deployed;
     Ok(Applied { meta, faults, summary })
 }

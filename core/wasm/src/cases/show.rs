@@ -1,9 +1,9 @@
 //! Answers as a person writes them, and how they differ from what was expected.
 
 use super::Expect;
-use crate::words::{Answer, Carrier, Prepared, Stage, Step, Verdict};
+use crate::contract::{Answer, Carrier, Prepared, Stage, Step, Verdict};
 
-/// An answer in words.
+/// An answer as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Came {
     pub pass: bool,

@@ -62,7 +62,7 @@ impl Host for Guest {
         if !grant::allows_name(&self.context.grants, &name) {
             return Ok(Err(Failure::NotGranted(name)));
         }
-        let found = self.wait(|guest| guest.context.outside.dns.look_up(&name, guest.left()));
+        let found = self.wait(|guest| guest.context.services.dns.look_up(&name, guest.left()));
         self.check()?;
         Ok(match found {
             Ok(records) => Ok(records.into_iter().take(MOST).map(dns::Naptr::from).collect()),

@@ -33,15 +33,15 @@ const OURS: [&str; 7] =
 
 /// The HTTP client of all plugins.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct HttpClient {
     /// For the world outside. Its connections are kept and shared by all plugins: none leads inside.
     outer: ureq::Agent,
     config: ureq::config::Config,
     running: Arc<AtomicUsize>,
 }
 
-impl Door {
-    pub(crate) fn new() -> Door {
+impl HttpClient {
+    pub(crate) fn new() -> HttpClient {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -51,7 +51,7 @@ impl Door {
             .user_agent(concat!("Ringtrip/", env!("CARGO_PKG_VERSION")))
             .build();
         let outer = agent(config.clone(), Vec::new());
-        Door { outer, config, running: Arc::default() }
+        HttpClient { outer, config, running: Arc::default() }
     }
 
     /// Asks. `inner` are the addresses of the inside that the grants name.
@@ -66,28 +66,28 @@ impl Door {
         }
         let place = Place::take(&self.running)
             .ok_or_else(|| Failure::Failed("too many requests are running".to_owned()))?;
-        let (tell, told) = mpsc::sync_channel(1);
+        let (answer, answered) = mpsc::sync_channel(1);
         // Who may ask inside has connections of its own.
         let agent = if inner.is_empty() { self.outer.clone() } else { agent(self.config.clone(), inner) };
         let spawned = std::thread::Builder::new().name("plugin-http".to_owned()).spawn(move || {
-            let _ = tell.send(run(&agent, request, within));
+            let _ = answer.send(run(&agent, request, within));
             drop(place);
         });
         if let Err(e) = spawned {
             return Err(Failure::Failed(format!("no thread: {e}")));
         }
-        told.recv_timeout(within).unwrap_or(Err(Failure::TooLate))
+        answered.recv_timeout(within).unwrap_or(Err(Failure::TooLate))
     }
 }
 
 /// A client that connects to the outside, and to these.
 fn agent(config: ureq::config::Config, inner: Vec<Network>) -> ureq::Agent {
-    ureq::Agent::with_parts(config, DefaultConnector::default(), Looked { inner })
+    ureq::Agent::with_parts(config, DefaultConnector::default(), CheckedResolver { inner })
 }
 
 /// Looks names up, and looks at what came of it. What it gives is what the client connects to.
 #[derive(Debug)]
-struct Looked {
+struct CheckedResolver {
     inner: Vec<Network>,
 }
 
@@ -99,7 +99,7 @@ struct Inside {
     address: std::net::IpAddr,
 }
 
-impl Resolver for Looked {
+impl Resolver for CheckedResolver {
     fn resolve(
         &self,
         uri: &Uri,
@@ -111,7 +111,7 @@ impl Resolver for Looked {
     }
 }
 
-impl Looked {
+impl CheckedResolver {
     fn allowed(
         &self,
         host: &str,
@@ -228,7 +228,7 @@ impl Host for Guest {
         };
         let port = port_of(prepared.uri());
         let inner = grant::named_addresses(&self.context.grants, port);
-        let answer = self.wait(|guest| guest.context.outside.http.fetch(prepared, inner, guest.left()));
+        let answer = self.wait(|guest| guest.context.services.http.fetch(prepared, inner, guest.left()));
         self.check()?;
         Ok(answer)
     }
@@ -314,12 +314,12 @@ mod tests {
         ] {
             let request = || Prepared::builder().method(Method::GET).uri(&url).body(Vec::new()).unwrap();
             let time = Duration::from_secs(20);
-            let refused = Door::new().fetch(request(), Vec::new(), time);
+            let refused = HttpClient::new().fetch(request(), Vec::new(), time);
             assert!(
                 matches!(&refused, Err(Failure::NotGranted(why)) if why.contains("inside")),
                 "{url}: {refused:?}"
             );
-            let granted = Door::new().fetch(request(), inner(), time);
+            let granted = HttpClient::new().fetch(request(), inner(), time);
             assert!(granted.is_ok(), "{url}: {granted:?}");
         }
     }
@@ -328,14 +328,14 @@ mod tests {
     fn of_the_addresses_of_a_name_those_outside_stay() {
         let found: Vec<std::net::SocketAddr> =
             ["10.0.0.1:443", "192.0.2.7:443", "[fe80::1]:443"].iter().map(|a| a.parse().unwrap()).collect();
-        let kept = Looked { inner: Vec::new() }.allowed("x.example", &found).unwrap();
+        let kept = CheckedResolver { inner: Vec::new() }.allowed("x.example", &found).unwrap();
         assert_eq!(&kept[..], &found[1..2]);
-        assert!(Looked { inner: Vec::new() }.allowed("x.example", &found[..1]).is_err());
+        assert!(CheckedResolver { inner: Vec::new() }.allowed("x.example", &found[..1]).is_err());
     }
 
     fn fetch(url: &str, within: Duration) -> Result<Response, Failure> {
         let request = Prepared::builder().method(Method::GET).uri(url).body(Vec::new()).unwrap();
-        Door::new().fetch(request, inner(), within)
+        HttpClient::new().fetch(request, inner(), within)
     }
 
     #[test]

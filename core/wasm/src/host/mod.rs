@@ -1,4 +1,4 @@
-//! What a guest may ask: each interface of the contract in one file. A grant that is not there is answered in words
+//! What a guest may ask: each interface of the contract in one file. A grant that is not there is answered with an error
 //! (HTTP, DNS) or with what does no harm (an empty store, a clock that stands at 0).
 
 mod clock;
@@ -12,32 +12,32 @@ use std::sync::Arc;
 pub use dns::{Naptr, NaptrFailure, NaptrRecord, NoDns};
 pub use store::{KeyValue, MemoryStore};
 
-/// The world as the daemon gives it to plugins.
+/// What the daemon provides to plugins.
 #[derive(Clone)]
-pub struct Outside {
+pub struct HostServices {
     /// Their values.
     pub store: Arc<dyn KeyValue>,
     /// NAPTR records.
     pub dns: Arc<dyn Naptr>,
-    pub(crate) http: http::Door,
+    pub(crate) http: http::HttpClient,
 }
 
-impl Outside {
+impl HostServices {
     /// Values kept in `store`, records asked of `dns`; HTTP is done here.
-    pub fn new(store: Arc<dyn KeyValue>, dns: Arc<dyn Naptr>) -> Outside {
-        Outside { store, dns, http: http::Door::new() }
+    pub fn new(store: Arc<dyn KeyValue>, dns: Arc<dyn Naptr>) -> HostServices {
+        HostServices { store, dns, http: http::HttpClient::new() }
     }
 }
 
-impl Default for Outside {
+impl Default for HostServices {
     /// For tests: values in memory, no DNS.
-    fn default() -> Outside {
-        Outside::new(Arc::new(MemoryStore::default()), Arc::new(NoDns))
+    fn default() -> HostServices {
+        HostServices::new(Arc::new(MemoryStore::default()), Arc::new(NoDns))
     }
 }
 
-impl std::fmt::Debug for Outside {
+impl std::fmt::Debug for HostServices {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Outside")
+        f.write_str("HostServices")
     }
 }

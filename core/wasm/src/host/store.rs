@@ -1,4 +1,4 @@
-//! `store`: values of a plugin's own. What it may keep is bounded here, whoever keeps it.
+//! `store`: values of a plugin's own. What it may keep is bounded here, wherever it is stored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +20,11 @@ pub trait KeyValue: Send + Sync {
     fn set(&self, plugin: &str, key: &str, value: String) -> bool;
     /// Forgets a value.
     fn remove(&self, plugin: &str, key: &str);
-    /// What this plugin keeps, for questions on paper: whoever changes it, changes nothing here.
-    fn on_paper(&self, plugin: &str) -> Arc<dyn KeyValue>;
+    /// What this plugin keeps, for dry runs: a change of the copy changes nothing here.
+    fn dry_run(&self, plugin: &str) -> Arc<dyn KeyValue>;
 }
 
-/// Values in memory. Whoever wants them on a disk takes [`MemoryStore::changed`] from time to time.
+/// Values in memory. To write them to a disk, take [`MemoryStore::changed`] from time to time.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<HashMap<String, Values>>);
 
@@ -79,10 +79,10 @@ impl KeyValue for MemoryStore {
         true
     }
 
-    fn on_paper(&self, plugin: &str) -> Arc<dyn KeyValue> {
-        let paper = MemoryStore::default();
-        paper.put(plugin, self.copy(plugin).unwrap_or_default());
-        Arc::new(paper)
+    fn dry_run(&self, plugin: &str) -> Arc<dyn KeyValue> {
+        let copy = MemoryStore::default();
+        copy.put(plugin, self.copy(plugin).unwrap_or_default());
+        Arc::new(copy)
     }
 
     fn remove(&self, plugin: &str, key: &str) {
@@ -103,17 +103,17 @@ impl Guest {
 impl Host for Guest {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         let may = self.may_store()? && key.len() <= KEY;
-        Ok(may.then(|| self.context.outside.store.get(&self.context.plugin, &key)).flatten())
+        Ok(may.then(|| self.context.services.store.get(&self.context.plugin, &key)).flatten())
     }
 
     fn set(&mut self, key: String, value: String) -> wasmtime::Result<bool> {
         let may = self.may_store()? && key.len() <= KEY && value.len() <= VALUE;
-        Ok(may && self.context.outside.store.set(&self.context.plugin, &key, value))
+        Ok(may && self.context.services.store.set(&self.context.plugin, &key, value))
     }
 
     fn remove(&mut self, key: String) -> wasmtime::Result<()> {
         if self.may_store()? && key.len() <= KEY {
-            self.context.outside.store.remove(&self.context.plugin, &key);
+            self.context.services.store.remove(&self.context.plugin, &key);
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 //! An install looks at everything before it writes anything: the package, its signature, its publisher, its grants, its
 //! settings, and whether the component starts. What is refused leaves no trace but an event.
 
+mod activate;
+mod background;
 mod error;
-mod exchange;
-mod keeper;
 mod ledger;
 mod planned;
-mod standing;
+mod status;
+mod validate_package;
 mod values;
-mod vet;
 mod view;
 
 pub use error::InstallError;
@@ -26,16 +26,16 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::Source;
 use crate::compiler::Compiler;
-use crate::host::{Naptr, Outside};
+use crate::contract::Price;
+use crate::host::{HostServices, Naptr};
 use crate::package::Package;
 use crate::package::grant::Grants;
 use crate::package::key::PublicKey;
 use crate::package::manifest::{Manifest, Settings};
+use crate::plugin_set::{Landlines, PluginSet, Slot};
 use crate::runtime::Runtime;
-use crate::set::{Landlines, Seat, Set};
-use crate::words::Price;
-use exchange::{Turn, seats};
-use keeper::Keeper;
+use activate::{Operation, slots};
+use background::BackgroundTasks;
 use ledger::{Entry, Ledger};
 use values::Values;
 
@@ -48,27 +48,27 @@ struct Inner {
     /// Made with the first plugin: an exchange without any pays nothing for them.
     runtime: Mutex<Option<Runtime>>,
     compiler: Compiler,
-    outside: Outside,
+    services: HostServices,
     values: Arc<Values>,
     developer: bool,
-    tell: Tell,
-    prices: TellPrices,
+    tell: EventSink,
+    prices: PriceSink,
     trust: RwLock<Vec<PublicKey>>,
     landlines: Landlines,
     /// One change at a time; readers do not wait for it.
     changing: Mutex<()>,
-    shelf: RwLock<Vec<Shelved>>,
-    heed: Mutex<Option<Heed>>,
+    plugins: RwLock<Vec<InstalledPlugin>>,
+    listener: Mutex<Option<Listener>>,
     /// Runs as long as there are plugins.
-    keeper: Mutex<Option<Keeper>>,
+    background: Mutex<Option<BackgroundTasks>>,
 }
 
 /// Where events go.
-pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
-/// Told what a gateway plugin says that calls cost: the plugin's name, and its prices, which make sense.
-pub type TellPrices = Arc<dyn Fn(&str, &[Price]) + Send + Sync>;
-/// Told of each new set.
-type Heed = Box<dyn Fn(Arc<Set>) + Send + Sync>;
+pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
+/// Gets what a gateway plugin says that calls cost: the plugin's name, and its prices, which make sense.
+pub type PriceSink = Arc<dyn Fn(&str, &[Price]) + Send + Sync>;
+/// Gets each new set.
+type Listener = Box<dyn Fn(Arc<PluginSet>) + Send + Sync>;
 
 /// How plugins are kept.
 pub struct Options {
@@ -83,21 +83,21 @@ pub struct Options {
     /// Name servers.
     pub dns: Arc<dyn Naptr>,
     /// Where events go.
-    pub tell: Tell,
+    pub tell: EventSink,
     /// Where prices go, once a day.
-    pub prices: TellPrices,
+    pub prices: PriceSink,
 }
 
 /// One installed plugin in memory.
 #[derive(Clone)]
-struct Shelved {
+struct InstalledPlugin {
     entry: Entry,
     manifest: Manifest,
     signer: Option<String>,
     /// Names its compiled form; `None`: its package is gone.
     code: Option<Source>,
     /// It runs; `Ok(None)`: it is disabled; an error: why it does not run.
-    seat: Result<Option<Arc<Seat>>, String>,
+    slot: Result<Option<Arc<Slot>>, String>,
 }
 
 /// What a person confirms at install.
@@ -121,7 +121,7 @@ pub struct Change {
 }
 
 impl Installed {
-    /// Opens the folder and starts what is enabled. A plugin that cannot start is told of, and stays installed.
+    /// Opens the folder and starts what is enabled. A plugin that cannot start is reported, and stays installed.
     ///
     /// # Errors
     /// The folder cannot be read or written. What is wrong with a single plugin is reported as an event.
@@ -131,12 +131,12 @@ impl Installed {
         let ledger = Ledger::read(&folder)?;
         let values = Arc::new(Values::of(&folder));
         values.sweep(|name| ledger.plugins.iter().any(|p| p.name == name));
-        let outside = Outside::new(values.memory(), dns);
+        let services = HostServices::new(values.memory(), dns);
         let inner = Inner {
             folder,
             runtime: Mutex::default(),
             compiler,
-            outside,
+            services,
             values,
             developer,
             tell,
@@ -144,29 +144,30 @@ impl Installed {
             trust: RwLock::new(trust),
             landlines: Landlines::default(),
             changing: Mutex::default(),
-            shelf: RwLock::default(),
-            heed: Mutex::default(),
-            keeper: Mutex::default(),
+            plugins: RwLock::default(),
+            listener: Mutex::default(),
+            background: Mutex::default(),
         };
-        let shelf: Vec<Shelved> = ledger.plugins.into_iter().map(|entry| inner.restore(entry)).collect();
+        let plugins: Vec<InstalledPlugin> =
+            ledger.plugins.into_iter().map(|entry| inner.restore(entry)).collect();
         if let Some(runtime) = &*inner.runtime.lock().unwrap_or_else(PoisonError::into_inner) {
             // What drafts have had compiled is compiled again if they still want it.
-            runtime.keep_only(&shelf.iter().filter_map(|s| s.code).collect());
+            runtime.keep_only(&plugins.iter().filter_map(|s| s.code).collect());
         }
-        *inner.shelf.write().unwrap_or_else(PoisonError::into_inner) = shelf;
+        *inner.plugins.write().unwrap_or_else(PoisonError::into_inner) = plugins;
         let installed = Installed(Arc::new(inner));
         installed.0.announce();
         Ok(installed)
     }
 
-    /// Tells `heed` of the set now and after each change.
-    pub fn heed(&self, heed: impl Fn(Arc<Set>) + Send + Sync + 'static) {
-        heed(self.set());
-        *self.0.heed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(heed));
+    /// Calls `listener` with the set now and after each change.
+    pub fn on_change(&self, listener: impl Fn(Arc<PluginSet>) + Send + Sync + 'static) {
+        listener(self.set());
+        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(listener));
     }
 
     /// The plugins that run now.
-    pub fn set(&self) -> Arc<Set> {
+    pub fn set(&self) -> Arc<PluginSet> {
         self.0.set()
     }
 
@@ -183,8 +184,8 @@ impl Installed {
 
     /// All of them.
     pub fn list(&self) -> Vec<PluginView> {
-        let shelf = self.0.shelf.read().unwrap_or_else(PoisonError::into_inner);
-        shelf.iter().map(PluginView::of).collect()
+        let plugins = self.0.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        plugins.iter().map(PluginView::of).collect()
     }
 
     /// One.
@@ -270,9 +271,9 @@ impl Inner {
             }
             (_, before) => Ok(before),
         };
-        let ready = Box::new(self.vet_install(file, before, confirmed, settings, by)?);
+        let ready = Box::new(self.validate_install(file, before, confirmed, settings, by)?);
         let name = ready.kept.name().to_owned();
-        self.put_in_force(vec![Turn::In { ready, package: Some(file.to_vec()) }], by)?;
+        self.activate(vec![Operation::Install { ready, package: Some(file.to_vec()) }], by)?;
         self.show(&name)
     }
 
@@ -280,20 +281,20 @@ impl Inner {
         let _changing = self.one_at_a_time();
         let before = self.kept(name).ok_or_else(|| InstallError::NotThere(name.to_owned()))?;
         let file = ledger::read_package(&self.folder, before.sha256())?;
-        let ready = Box::new(self.vet_change(&before, &file, change)?);
-        self.put_in_force(vec![Turn::In { ready, package: None }], by)?;
+        let ready = Box::new(self.validate_change(&before, &file, change)?);
+        self.activate(vec![Operation::Install { ready, package: None }], by)?;
         self.show(name)
     }
 
     fn remove(&self, name: &str, by: &str) -> Result<(), InstallError> {
         let _changing = self.one_at_a_time();
         self.kept(name).ok_or_else(|| InstallError::NotThere(name.to_owned()))?;
-        self.put_in_force(vec![Turn::Out(name.to_owned())], by)?;
+        self.activate(vec![Operation::Remove(name.to_owned())], by)?;
         self.values.forget(name);
         Ok(())
     }
 
-    /// Tells of a refusal.
+    /// Reports a refusal.
     fn noted<T>(
         &self,
         plugin: &str,
@@ -305,44 +306,44 @@ impl Inner {
     }
 
     fn show(&self, name: &str) -> Result<PluginView, InstallError> {
-        let shelf = self.shelf.read().unwrap_or_else(PoisonError::into_inner);
-        let view = shelf.iter().find(|s| s.entry.name == name).map(PluginView::of);
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        let view = plugins.iter().find(|s| s.entry.name == name).map(PluginView::of);
         view.ok_or_else(|| InstallError::NotThere(name.to_owned()))
     }
 
     /// Hands the new set out.
     fn announce(&self) {
         let set = self.set();
-        self.attend(&set);
-        if let Some(heed) = &*self.heed.lock().unwrap_or_else(PoisonError::into_inner) {
-            heed(set);
+        self.update_background(&set);
+        if let Some(listener) = &*self.listener.lock().unwrap_or_else(PoisonError::into_inner) {
+            listener(set);
         }
     }
 
     /// What goes on beside the calls: not without plugins.
-    fn attend(&self, set: &Arc<Set>) {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if set.seats().next().is_none() {
-            *keeper = None;
+    fn update_background(&self, set: &Arc<PluginSet>) {
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        if set.slots().next().is_none() {
+            *background = None;
             return;
         }
-        if keeper.is_none() {
-            *keeper = Keeper::start(self.values.clone(), self.prices.clone(), self.tell.clone())
+        if background.is_none() {
+            *background = BackgroundTasks::start(self.values.clone(), self.prices.clone(), self.tell.clone())
                 .inspect_err(|e| tracing::warn!("no thread for plugins: {e}; what they keep is not written"))
                 .ok();
         }
-        if let Some(keeper) = &*keeper {
-            keeper.attend(set.clone());
+        if let Some(background) = &*background {
+            background.set_plugins(set.clone());
         }
     }
 
-    fn set(&self) -> Arc<Set> {
-        let shelf = self.shelf.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::new(Set::new(seats(&shelf), self.landlines.clone()))
+    fn set(&self) -> Arc<PluginSet> {
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::new(PluginSet::new(slots(&plugins), self.landlines.clone()))
     }
 
-    /// A plugin of an earlier run. What does not start is told of.
-    fn restore(&self, entry: Entry) -> Shelved {
+    /// A plugin of an earlier run. What does not start is reported.
+    fn restore(&self, entry: Entry) -> InstalledPlugin {
         let kept = Kept { entry: entry.clone(), behind: Some(Vec::new()) };
         let failed = |e: InstallError| {
             (self.tell)(Event::PluginRefused { plugin: kept.label(), why: e.to_string() });
@@ -354,18 +355,25 @@ impl Inner {
             Ok(package) => package,
             // What it was is gone with its package; its place and its settings stay until somebody removes it.
             Err(e) => {
-                return Shelved { manifest: lost(&entry), entry, signer: None, code: None, seat: failed(e) };
+                return InstalledPlugin {
+                    manifest: manifest_of_lost(&entry),
+                    entry,
+                    signer: None,
+                    code: None,
+                    slot: failed(e),
+                };
             }
         };
         let manifest = package.manifest.clone();
         let signer = package.signer.map(|key| key.to_string());
         let code = Some(Sha256::digest(&package.wasm).into());
-        let seat = if entry.enabled { self.ready(kept.clone(), package).map(|r| r.plugin) } else { Ok(None) };
-        let seat = match seat {
-            Ok(plugin) => Ok(plugin.map(|plugin| Arc::new(self.in_earnest(plugin, signer.as_deref())))),
+        let slot =
+            if entry.enabled { self.validate(kept.clone(), package).map(|r| r.plugin) } else { Ok(None) };
+        let slot = match slot {
+            Ok(plugin) => Ok(plugin.map(|plugin| Arc::new(self.live_slot(plugin, signer.as_deref())))),
             Err(e) => failed(e),
         };
-        Shelved { entry, manifest, signer, code, seat }
+        InstalledPlugin { entry, manifest, signer, code, slot }
     }
 
     fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
@@ -374,7 +382,7 @@ impl Inner {
 }
 
 /// What is left of a plugin whose package is gone.
-fn lost(entry: &Entry) -> Manifest {
+fn manifest_of_lost(entry: &Entry) -> Manifest {
     Manifest {
         name: entry.name.clone(),
         version: entry.version.clone(),

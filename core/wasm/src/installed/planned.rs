@@ -1,4 +1,4 @@
-//! Plugins in a draft: what a change would make of them, the set as it would be, and putting it in force as a whole.
+//! Plugins in a draft: what a change would make of them, the set as it would be, and activating it as a whole.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{self, Entry, Ledger};
-use super::vet::sha256;
+use super::validate_package::sha256;
 use super::{Change, Confirmed, InstallError, Installed};
 use crate::package::grant::Grants;
 use crate::package::manifest::{Settings, is_name};
-use crate::set::Set;
+use crate::plugin_set::PluginSet;
 
 /// A plugin as it stands or shall stand: its package (by SHA-256), rights and settings, which may hold secrets: it is for
 /// the store, not for people. Two are equal if these are, wherever they stand in the order.
@@ -129,7 +129,7 @@ impl Installed {
         by: &str,
     ) -> Result<Kept, InstallError> {
         let before = |_: &_| Ok(before.cloned());
-        Ok(self.0.vet_install(file, before, confirmed, settings, by)?.kept)
+        Ok(self.0.validate_install(file, before, confirmed, settings, by)?.kept)
     }
 
     /// The same for what is set about a plugin. `package`: its file.
@@ -137,39 +137,39 @@ impl Installed {
     /// # Errors
     /// Every reason for which [`Installed::change`] would refuse it.
     pub fn plan_change(&self, before: &Kept, package: &[u8], change: Change) -> Result<Kept, InstallError> {
-        Ok(self.0.vet_change(before, package, change)?.kept)
+        Ok(self.0.validate_change(before, package, change)?.kept)
     }
 
     /// The plugins as they would run: those of the plan as planned, all others as they run now. What a planned one keeps
-    /// on paper is thrown away: it has a copy of its values. `package` reads packages that are not installed, by SHA-256.
+    /// in this dry run is thrown away: it has a copy of its values. `package` reads packages that are not installed, by SHA-256.
     ///
     /// # Errors
     /// A package cannot be read or does not run.
-    pub fn as_if(
+    pub fn with_plan(
         &self,
         plan: &Plan,
         package: &dyn Fn(&str) -> io::Result<Vec<u8>>,
-    ) -> Result<Arc<Set>, InstallError> {
-        self.0.as_if(plan, package)
+    ) -> Result<Arc<PluginSet>, InstallError> {
+        self.0.with_plan(plan, package)
     }
 
-    /// Puts a plan in force: all of it, or nothing if any of it is refused. An older version is as good as a newer one,
+    /// Activates a plan: all of it, or nothing if any of it is refused. An older version is as good as a newer one,
     /// so that the plan of how all stood before undoes it; a plugin that comes back so finds its place and its values.
     ///
     /// # Errors
     /// A package is refused or does not run, or the disk failed. Nothing is changed then.
-    pub fn exchange(
+    pub fn activate_plan(
         &self,
         plan: &Plan,
         package: &dyn Fn(&str) -> io::Result<Vec<u8>>,
         by: &str,
     ) -> Result<(), InstallError> {
-        self.0.exchange(plan, package, by)
+        self.0.activate_plan(plan, package, by)
     }
 }
 
 /// Writes a plan into the folder of plugins while nobody has it open, so that [`Installed::open`] finds it: after an
-/// exchange that a crash cut off. Whether they may run is asked when they are opened.
+/// activation that a crash cut off. Whether they may run is asked when they are opened.
 ///
 /// # Errors
 /// A package that is missing or is not the one that the plan names, or the disk.

@@ -1,5 +1,5 @@
-//! What plugins keep: in memory for their decisions, on the disk within a second, and as a copy for what is decided on
-//! paper.
+//! What plugins keep: in memory for their decisions, on the disk within a second, and as a copy for dry
+//! runs.
 //!
 //! Who removes a plugin throws away what it kept. Who takes it out by an exchange of plugins may undo that: its values
 //! stay for `STAY`, and it finds them again if it comes back. One that is installed anew begins with nothing.
@@ -45,7 +45,7 @@ impl Values {
         }
     }
 
-    /// A copy of what a plugin keeps: whoever changes it, changes nothing here.
+    /// A copy of what a plugin keeps: a change of the copy changes nothing here.
     pub fn copy(&self, plugin: &str) -> Arc<MemoryStore> {
         let copy = MemoryStore::default();
         if let Some(kept) = self.memory.copy(plugin).or_else(|| self.read(plugin)) {
@@ -135,7 +135,7 @@ mod tests {
         values.memory().set("a", "k", "live".to_owned());
         let copy = values.copy("a");
         assert_eq!(copy.get("a", "k").as_deref(), Some("live"));
-        copy.set("a", "k", "paper".to_owned());
+        copy.set("a", "k", "copied".to_owned());
         assert_eq!(values.memory().get("a", "k").as_deref(), Some("live"));
         values.forget("a");
         values.keep();

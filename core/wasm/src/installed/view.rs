@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Shelved;
-use super::standing::shown;
+use super::InstalledPlugin;
+use super::status::shown;
 use crate::package::grant::Grant;
 use crate::package::manifest::{Kind, World};
 
@@ -85,14 +85,14 @@ pub struct SettingView {
 }
 
 impl PluginView {
-    pub(super) fn of(shelved: &Shelved) -> PluginView {
-        let Shelved { entry, manifest, signer, seat, code: _ } = shelved;
-        let running = seat.as_ref().ok();
-        let learned = running.and_then(Option::as_ref).map(|seat| seat.learned()).unwrap_or_default();
-        let (state, why) = match seat {
+    pub(super) fn of(installed: &InstalledPlugin) -> PluginView {
+        let InstalledPlugin { entry, manifest, signer, slot, code: _ } = installed;
+        let running = slot.as_ref().ok();
+        let learned = running.and_then(Option::as_ref).map(|slot| slot.learned()).unwrap_or_default();
+        let (state, why) = match slot {
             Err(why) => ("failed", Some(why.clone())),
             Ok(None) => ("disabled", None),
-            Ok(Some(seat)) if seat.rests() => {
+            Ok(Some(slot)) if slot.is_suspended() => {
                 ("resting", Some("it failed several times in a row".to_owned()))
             }
             Ok(Some(_)) => ("running", None),

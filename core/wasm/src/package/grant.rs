@@ -21,7 +21,7 @@ pub enum Grant {
     Clock,
     /// Ask one host over HTTP or HTTPS: `http:api.example.com`, `http:192.0.2.7:8443`, or every host of a network:
     /// `http:10.1.0.0/16`. Without a port, 80 and 443. A name reaches addresses of the inside only when another grant
-    /// names them: whoever answers for the name must not choose which machine of ours is asked.
+    /// names them: the owner of the name must not choose which machine of ours is asked.
     Http {
         /// Lower case; a network with its length.
         host: String,

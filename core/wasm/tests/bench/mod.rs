@@ -21,16 +21,16 @@ use crate::guests::{compiler, policy, verdict};
 
 pub const REFUSES: (u32, u32, u32) = (2, 110, 17);
 
-/// A box with plugins, and what was told of them.
+/// An exchange with plugins, and the events of them.
 pub struct Bench {
     pub folder: tempfile::TempDir,
     pub key: SecretKey,
-    pub told: Arc<Mutex<Vec<Event>>>,
+    pub events: Arc<Mutex<Vec<Event>>>,
 }
 
 impl Bench {
     pub fn new() -> Bench {
-        Bench { folder: tempfile::tempdir().unwrap(), key: SecretKey::new(), told: Arc::default() }
+        Bench { folder: tempfile::tempdir().unwrap(), key: SecretKey::new(), events: Arc::default() }
     }
 
     pub fn open(&self, developer: bool) -> Installed {
@@ -38,27 +38,27 @@ impl Bench {
     }
 
     pub fn open_with(&self, developer: bool, trust: Vec<PublicKey>) -> Installed {
-        let told = self.told.clone();
+        let events = self.events.clone();
         Installed::open(Options {
             folder: self.folder.path().join("plugins"),
             compiler: compiler(),
             developer,
             trust,
             dns: Arc::new(NoDns),
-            tell: Arc::new(move |event| told.lock().unwrap().push(event)),
+            tell: Arc::new(move |event| events.lock().unwrap().push(event)),
             prices: Arc::new(|_, _| {}),
         })
         .unwrap()
     }
 
     pub fn events(&self) -> Vec<String> {
-        let told = std::mem::take(&mut *self.told.lock().unwrap());
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
         let said = |event: &Event| {
             let (name, fields) = event.describe();
             let last = fields.last().map(|(_, field)| format!("{field:?}")).unwrap_or_default();
             format!("{name} {last}")
         };
-        told.iter().map(said).collect()
+        events.iter().map(said).collect()
     }
 
     /// All files but the cache's, with their contents.

@@ -5,10 +5,10 @@ pub mod wasmc;
 
 use std::sync::OnceLock;
 
-use ringtrip_wasm::host::Outside;
+use ringtrip_wasm::contract::{Call, CallerId, Origin, WallTime};
+use ringtrip_wasm::host::HostServices;
 use ringtrip_wasm::package::grant::Grants;
 use ringtrip_wasm::package::manifest::{Manifest, Settings};
-use ringtrip_wasm::words::{Call, CallerId, Origin, WallTime};
 use ringtrip_wasm::{Compiler, LoadError, Plugin, Runtime};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
@@ -104,17 +104,17 @@ pub fn manifest(worlds: &str) -> Manifest {
 }
 
 pub fn load(wasm: &[u8]) -> Result<Plugin, LoadError> {
-    load_with(wasm, &[], Settings::new(), Outside::default())
+    load_with(wasm, &[], Settings::new(), HostServices::default())
 }
 
 pub fn load_with(
     wasm: &[u8],
     grants: &[&str],
     settings: Settings,
-    outside: Outside,
+    services: HostServices,
 ) -> Result<Plugin, LoadError> {
     let grants: Grants = grants.iter().map(|g| g.parse().unwrap()).collect();
-    Plugin::load(runtime(), wasm, &manifest("\"policy\""), grants, settings, outside)
+    Plugin::load(runtime(), wasm, &manifest("\"policy\""), grants, settings, services)
 }
 
 pub fn call() -> Call {

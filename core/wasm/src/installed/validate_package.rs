@@ -1,5 +1,5 @@
-//! What is looked at before a plugin is put in its place, whether at once or in a draft: its package, its signature, its
-//! publisher, its grants, its settings, and whether the component starts. It starts on paper, with a copy of its values.
+//! What is checked before a plugin is installed, whether at once or in a draft: its package, its signature, its
+//! publisher, its grants, its settings, and whether the component starts. It starts in a dry run, with a copy of its values.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use super::ledger::Entry;
 use super::planned::Kept;
 use super::{Change, Confirmed, Inner, InstallError};
 use crate::cache::{Source, hex};
-use crate::host::{MemoryStore, Outside};
+use crate::host::{HostServices, MemoryStore};
 use crate::package::grant::{Grant, Grants};
 use crate::package::key::PublicKey;
 use crate::package::manifest::{Manifest, Settings};
@@ -24,28 +24,28 @@ use crate::runtime::{LoadError, Runtime};
 /// Publishers trusted beside those of the configuration: one key a line, what follows it is for people.
 const TRUST: &str = "trust";
 
-/// A plugin that may be put in its place.
-pub(super) struct Ready {
+/// A plugin that may be installed.
+pub(super) struct ValidatedPlugin {
     pub kept: Kept,
     pub manifest: Manifest,
     /// The publisher's key.
     pub signer: Option<String>,
     /// Names its compiled form.
     pub code: Source,
-    /// It runs, on paper; `None`: it is disabled.
+    /// It runs, in a dry run; `None`: it is disabled.
     pub plugin: Option<Plugin>,
 }
 
 impl Inner {
     /// A package to be installed, or to replace what `before` finds for it.
-    pub(super) fn vet_install(
+    pub(super) fn validate_install(
         &self,
         file: &[u8],
         before: impl FnOnce(&Manifest) -> Result<Option<Kept>, InstallError>,
         confirmed: &Confirmed,
         settings: Settings,
         by: &str,
-    ) -> Result<Ready, InstallError> {
+    ) -> Result<ValidatedPlugin, InstallError> {
         let package = Package::read(file)?;
         let manifest = &package.manifest;
         self.trusted(&package)?;
@@ -74,16 +74,16 @@ impl Inner {
             // Whether it starts is asked today, not when its settings are there.
             self.load(&kept, &package)?;
         }
-        self.ready(kept, package)
+        self.validate(kept, package)
     }
 
     /// A change of what is set about a plugin.
-    pub(super) fn vet_change(
+    pub(super) fn validate_change(
         &self,
         before: &Kept,
         file: &[u8],
         change: Change,
-    ) -> Result<Ready, InstallError> {
+    ) -> Result<ValidatedPlugin, InstallError> {
         let package = before.open(file)?;
         let mut kept = before.clone();
         let entry = &mut kept.entry;
@@ -99,18 +99,18 @@ impl Inner {
         if let Some(enabled) = change.enabled {
             entry.enabled = enabled;
         }
-        self.ready(kept, package)
+        self.validate(kept, package)
     }
 
     /// A plugin as it was planned, or as it once was.
-    pub(super) fn vet_kept(&self, kept: &Kept, file: &[u8]) -> Result<Ready, InstallError> {
+    pub(super) fn validate_kept(&self, kept: &Kept, file: &[u8]) -> Result<ValidatedPlugin, InstallError> {
         let package = kept.open(file)?;
-        self.ready(kept.clone(), package)
+        self.validate(kept.clone(), package)
     }
 
     /// All that is asked of a plugin in its place. A disabled one need not be trusted: it can be switched off, and be
     /// brought back as it was, but not be switched on.
-    pub(super) fn ready(&self, kept: Kept, package: Package) -> Result<Ready, InstallError> {
+    pub(super) fn validate(&self, kept: Kept, package: Package) -> Result<ValidatedPlugin, InstallError> {
         let manifest = &package.manifest;
         if let Some(grant) = kept.granted().iter().find(|g| !manifest.asked().any(|asked| asked == *g)) {
             return Err(InstallError::NotAsked { plugin: manifest.label(), grant: grant.to_string() });
@@ -129,7 +129,7 @@ impl Inner {
         };
         let signer = package.signer.map(|key| key.to_string());
         let code = Sha256::digest(&package.wasm).into();
-        Ok(Ready { kept, manifest: package.manifest, signer, code, plugin })
+        Ok(ValidatedPlugin { kept, manifest: package.manifest, signer, code, plugin })
     }
 
     /// May this package replace what is there?
@@ -138,7 +138,7 @@ impl Inner {
             let (wanted, given) = (there.name().to_owned(), manifest.name.clone());
             return Err(InstallError::Another { wanted, given });
         }
-        // Whoever writes a plugin builds one version many times.
+        // The author of a plugin builds one version many times.
         if manifest.version <= *there.version() && !self.developer {
             let (name, given) = (manifest.name.clone(), manifest.version.clone());
             return Err(InstallError::NotNewer { name, there: there.version().clone(), given });
@@ -159,15 +159,15 @@ impl Inner {
         Err(InstallError::Unknown { plugin: package.manifest.label(), key: key.to_string() })
     }
 
-    /// Starts a component on paper.
+    /// Starts a component in a dry run.
     fn load(&self, kept: &Kept, package: &Package) -> Result<Plugin, InstallError> {
         let manifest = &package.manifest;
         let wrong = |why: LoadError| InstallError::Load { plugin: manifest.label(), why };
         let runtime = self.runtime().map_err(wrong)?;
         let values = manifest.values(&kept.entry.settings)?;
         let copy = if self.is_new(kept) { Arc::default() } else { self.values.copy(kept.name()) };
-        let outside = Outside { store: copy as Arc<MemoryStore>, ..self.outside.clone() };
-        Plugin::load(&runtime, &package.wasm, manifest, kept.granted().clone(), values, outside)
+        let services = HostServices { store: copy as Arc<MemoryStore>, ..self.services.clone() };
+        Plugin::load(&runtime, &package.wasm, manifest, kept.granted().clone(), values, services)
             .inspect_err(|_| self.forget(BTreeSet::from([Sha256::digest(&package.wasm).into()])))
             .map_err(wrong)
     }
@@ -188,8 +188,8 @@ impl Inner {
         let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
             return;
         };
-        let shelf = self.shelf.read().unwrap_or_else(PoisonError::into_inner);
-        for code in codes.into_iter().filter(|code| !shelf.iter().any(|s| s.code == Some(*code))) {
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        for code in codes.into_iter().filter(|code| !plugins.iter().any(|s| s.code == Some(*code))) {
             runtime.forget(&code);
         }
     }

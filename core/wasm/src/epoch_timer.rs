@@ -13,7 +13,7 @@ const IDLE_TICKS: u32 = 100;
 
 /// The ticking thread. It ends with the last handle.
 #[derive(Debug)]
-pub(crate) struct Ticker {
+pub(crate) struct EpochTimer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -28,8 +28,8 @@ struct Shared {
 /// While it lives, the engine ticks.
 pub(crate) struct Running<'a>(&'a Shared);
 
-impl Ticker {
-    pub(crate) fn start(engine: wasmtime::Engine) -> std::io::Result<Ticker> {
+impl EpochTimer {
+    pub(crate) fn start(engine: wasmtime::Engine) -> std::io::Result<EpochTimer> {
         let shared = Arc::new(Shared {
             running: AtomicUsize::new(0),
             awake: AtomicBool::new(true),
@@ -39,7 +39,7 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("plugin-tick".to_owned())
             .spawn(move || of_thread.run(|| engine.increment_epoch()))?;
-        Ok(Ticker { shared, thread: Some(thread) })
+        Ok(EpochTimer { shared, thread: Some(thread) })
     }
 
     /// A decision begins.
@@ -60,7 +60,7 @@ impl Shared {
         while !self.over.load(SeqCst) {
             idle = if self.running.load(SeqCst) == 0 { idle + 1 } else { 0 };
             if idle > IDLE_TICKS {
-                // First say that we sleep, then look again: whoever enters between the two wakes us.
+                // First say that we sleep, then look again: a call that enters between the two wakes us.
                 self.awake.store(false, SeqCst);
                 if self.running.load(SeqCst) == 0 && !self.over.load(SeqCst) {
                     std::thread::park();
@@ -81,7 +81,7 @@ impl Drop for Running<'_> {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for EpochTimer {
     fn drop(&mut self) {
         self.shared.over.store(true, SeqCst);
         if let Some(thread) = self.thread.take() {

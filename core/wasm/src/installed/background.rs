@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use ringtrip_model::event::Event;
 
-use super::standing::Standing;
+use super::status::ProviderStatus;
 use super::values::Values;
-use super::{Tell, TellPrices};
+use super::{EventSink, PriceSink};
+use crate::contract::Price;
 use crate::fault::PluginFault;
 use crate::package::manifest::World;
-use crate::set::{Seat, Set};
-use crate::words::Price;
+use crate::plugin_set::{PluginSet, Slot};
 
 const KEEP: Duration = Duration::from_secs(1);
 /// How often it is looked whether something is due.
@@ -26,14 +26,14 @@ const BALANCE: Duration = Duration::from_secs(15 * 60);
 const PRICES: Duration = Duration::from_secs(24 * 3600);
 
 /// Two threads: one writes, one asks, so that an answer that takes its time keeps nobody's values from the disk.
-pub(super) struct Keeper {
-    set: Arc<Mutex<Arc<Set>>>,
+pub(super) struct BackgroundTasks {
+    set: Arc<Mutex<Arc<PluginSet>>>,
     stop: Vec<(Sender<()>, JoinHandle<()>)>,
 }
 
-impl Keeper {
-    pub fn start(values: Arc<Values>, prices: TellPrices, tell: Tell) -> io::Result<Keeper> {
-        let set: Arc<Mutex<Arc<Set>>> = Arc::default();
+impl BackgroundTasks {
+    pub fn start(values: Arc<Values>, prices: PriceSink, tell: EventSink) -> io::Result<BackgroundTasks> {
+        let set: Arc<Mutex<Arc<PluginSet>>> = Arc::default();
         let asked = set.clone();
         let keep = every(KEEP, Last::Once, "plugin-values", move || values.keep())?;
         let mut chores = Chores::default();
@@ -41,16 +41,16 @@ impl Keeper {
             let set = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
             chores.run(&set, &*prices, &*tell);
         })?;
-        Ok(Keeper { set, stop: vec![keep, ask] })
+        Ok(BackgroundTasks { set, stop: vec![keep, ask] })
     }
 
     /// These plugins from now on.
-    pub fn attend(&self, set: Arc<Set>) {
+    pub fn set_plugins(&self, set: Arc<PluginSet>) {
         *self.set.lock().unwrap_or_else(PoisonError::into_inner) = set;
     }
 }
 
-impl Drop for Keeper {
+impl Drop for BackgroundTasks {
     fn drop(&mut self) {
         for (stop, thread) in self.stop.drain(..) {
             drop(stop);
@@ -88,45 +88,46 @@ fn every(
     Ok((stop, thread))
 }
 
-/// When which seat was asked last. A seat is new after each change of its plugin, and is then asked at once.
+/// When which slot was asked last. A slot is new after each change of its plugin, and is then asked at once.
 #[derive(Default)]
 struct Chores {
-    asked: Vec<(Arc<Seat>, [Option<Instant>; 3])>,
-    /// By name: a new seat of a plugin may be why its provider can be used again.
-    standings: BTreeMap<String, Standing>,
+    asked: Vec<(Arc<Slot>, [Option<Instant>; 3])>,
+    /// By name: a new slot of a plugin may be why its provider can be used again.
+    statuses: BTreeMap<String, ProviderStatus>,
 }
 
 impl Chores {
-    fn run(&mut self, set: &Set, priced: &dyn Fn(&str, &[Price]), tell: &dyn Fn(Event)) {
-        let seats: Vec<&Arc<Seat>> = set.seats().filter(|seat| seat.plugin.speaks(World::Gateway)).collect();
-        self.asked.retain(|(seat, _)| seats.iter().any(|s| Arc::ptr_eq(s, seat)));
-        self.standings.retain(|name, _| seats.iter().any(|seat| seat.plugin.name() == name));
-        for seat in seats {
-            if !self.asked.iter().any(|(known, _)| Arc::ptr_eq(known, seat)) {
-                self.asked.push((seat.clone(), [None; 3]));
+    fn run(&mut self, set: &PluginSet, priced: &dyn Fn(&str, &[Price]), tell: &dyn Fn(Event)) {
+        let slots: Vec<&Arc<Slot>> =
+            set.slots().filter(|slot| slot.plugin.implements(World::Gateway)).collect();
+        self.asked.retain(|(slot, _)| slots.iter().any(|s| Arc::ptr_eq(s, slot)));
+        self.statuses.retain(|name, _| slots.iter().any(|slot| slot.plugin.name() == name));
+        for slot in slots {
+            if !self.asked.iter().any(|(known, _)| Arc::ptr_eq(known, slot)) {
+                self.asked.push((slot.clone(), [None; 3]));
             }
         }
-        for (seat, [health, balance, prices]) in &mut self.asked {
-            let name = seat.plugin.name();
-            let standing = self.standings.entry(name.to_owned()).or_default();
+        for (slot, [health, balance, prices]) in &mut self.asked {
+            let name = slot.plugin.name();
+            let status = self.statuses.entry(name.to_owned()).or_default();
             if due(health, HEALTH) {
-                let said = noted(seat, "health", seat.plugin.health());
-                let event = standing.health(name, &said);
-                seat.learn(|learned| learned.health = Some(said));
+                let said = noted(slot, "health", slot.plugin.health());
+                let event = status.health(name, &said);
+                slot.learn(|learned| learned.health = Some(said));
                 event.into_iter().for_each(tell);
             }
             if due(balance, BALANCE) {
-                let said = noted(seat, "balance", seat.plugin.balance());
-                let event = standing.balance(name, &said);
-                seat.learn(|learned| learned.balance = Some(said));
+                let said = noted(slot, "balance", slot.plugin.balance());
+                let event = status.balance(name, &said);
+                slot.learn(|learned| learned.balance = Some(said));
                 event.into_iter().for_each(tell);
             }
             if due(prices, PRICES) {
-                let said = noted(seat, "prices", seat.plugin.prices());
+                let said = noted(slot, "prices", slot.plugin.prices());
                 if let Ok(prices) = &said {
                     priced(name, prices);
                 }
-                seat.learn(|learned| learned.prices = Some(said));
+                slot.learn(|learned| learned.prices = Some(said));
             }
         }
     }
@@ -140,9 +141,9 @@ fn due(last: &mut Option<Instant>, pace: Duration) -> bool {
     due
 }
 
-fn noted<T>(seat: &Seat, what: &str, said: Result<T, PluginFault>) -> Result<T, String> {
+fn noted<T>(slot: &Slot, what: &str, said: Result<T, PluginFault>) -> Result<T, String> {
     said.map_err(|fault| {
-        tracing::warn!(plugin = seat.plugin.label(), "asked for its {what}: {fault}");
+        tracing::warn!(plugin = slot.plugin.label(), "asked for its {what}: {fault}");
         fault.to_string()
     })
 }

@@ -10,33 +10,33 @@ use ringtrip_model::party::{CallerId, Digits};
 use ringtrip_routing::router::{PolicyCall, Preparation};
 use ringtrip_routing::{PluginAnswer, Plugins};
 
+use crate::contract::{Condition, Money, Price};
 use crate::convert;
 use crate::fault::PluginFault;
 use crate::package::manifest::World;
 use crate::plugin::Plugin;
-use crate::words::{Condition, Money, Price};
 
-/// After so many failures in a row a plugin rests: one that hangs would cost each call its 50 ms.
+/// After so many failures in a row a plugin is suspended: one that hangs would cost each call its 50 ms.
 const FAILURES: u32 = 5;
-/// How long it rests.
-const REST: Duration = Duration::from_secs(30);
+/// How long it is suspended.
+const SUSPENSION: Duration = Duration::from_secs(30);
 
 /// The names of the lines that are landlines; they change with the configuration.
 pub(crate) type Landlines = Arc<RwLock<BTreeSet<String>>>;
 
 /// The plugins that run now.
 #[derive(Debug, Default)]
-pub struct Set {
-    seats: Vec<Arc<Seat>>,
+pub struct PluginSet {
+    slots: Vec<Arc<Slot>>,
     landlines: Landlines,
 }
 
-/// A plugin in its place: with how it did lately and what it said of itself.
+/// A plugin in its place in the order: with how it did lately and what it said of itself.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Slot {
     pub plugin: Plugin,
     failures: AtomicU32,
-    rests: Mutex<Option<Instant>>,
+    suspended_until: Mutex<Option<Instant>>,
     learned: Mutex<Learned>,
 }
 
@@ -48,17 +48,22 @@ pub(crate) struct Learned {
     pub prices: Option<Result<Vec<Price>, String>>,
 }
 
-impl Seat {
-    pub(crate) fn new(plugin: Plugin) -> Seat {
-        Seat { plugin, failures: AtomicU32::new(0), rests: Mutex::default(), learned: Mutex::default() }
+impl Slot {
+    pub(crate) fn new(plugin: Plugin) -> Slot {
+        Slot {
+            plugin,
+            failures: AtomicU32::new(0),
+            suspended_until: Mutex::default(),
+            learned: Mutex::default(),
+        }
     }
 
-    /// The same with a copy of what it keeps, and of how it does: what happens on paper puts nobody to rest.
-    fn on_paper(&self) -> Seat {
-        Seat {
-            plugin: self.plugin.on_paper(),
+    /// The same with a copy of what it keeps, and of how it does: a dry run suspends nothing.
+    fn dry_run(&self) -> Slot {
+        Slot {
+            plugin: self.plugin.dry_run(),
             failures: AtomicU32::new(self.failures.load(Ordering::Relaxed)),
-            rests: Mutex::new(*self.rests.lock().unwrap_or_else(PoisonError::into_inner)),
+            suspended_until: Mutex::new(*self.suspended_until.lock().unwrap_or_else(PoisonError::into_inner)),
             learned: Mutex::new(self.learned()),
         }
     }
@@ -71,13 +76,13 @@ impl Seat {
         note(&mut self.learned.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Does it rest?
-    pub(crate) fn rests(&self) -> bool {
-        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        if rests.is_some_and(|until| Instant::now() >= until) {
-            *rests = None;
+    /// Is it suspended?
+    pub(crate) fn is_suspended(&self) -> bool {
+        let mut suspended = self.suspended_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if suspended.is_some_and(|until| Instant::now() >= until) {
+            *suspended = None;
         }
-        rests.is_some()
+        suspended.is_some()
     }
 
     /// Asks it, and notes how it did.
@@ -88,9 +93,14 @@ impl Seat {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
                 if failures >= FAILURES {
                     let plugin = self.plugin.label();
-                    tracing::warn!(plugin, "{failures} failures in a row; it rests for {} s", REST.as_secs());
-                    *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
-                    // One more failure after the rest, and it rests again.
+                    tracing::warn!(
+                        plugin,
+                        "{failures} failures in a row; it is not asked for {} s",
+                        SUSPENSION.as_secs()
+                    );
+                    *self.suspended_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(Instant::now() + SUSPENSION);
+                    // One more failure after that time, and it is suspended again.
                     self.failures.store(FAILURES - 1, Ordering::Relaxed);
                 }
             }
@@ -100,46 +110,48 @@ impl Seat {
     }
 }
 
-impl Set {
-    pub(crate) fn new(seats: Vec<Arc<Seat>>, landlines: Landlines) -> Set {
-        Set { seats, landlines }
+impl PluginSet {
+    pub(crate) fn new(slots: Vec<Arc<Slot>>, landlines: Landlines) -> PluginSet {
+        PluginSet { slots, landlines }
     }
 
     /// A set of these plugins, in this order.
-    pub fn of(plugins: impl IntoIterator<Item = Plugin>) -> Set {
-        let seats = plugins.into_iter().map(|plugin| Arc::new(Seat::new(plugin)));
-        Set { seats: seats.collect(), landlines: Landlines::default() }
+    pub fn of(plugins: impl IntoIterator<Item = Plugin>) -> PluginSet {
+        let slots = plugins.into_iter().map(|plugin| Arc::new(Slot::new(plugin)));
+        PluginSet { slots: slots.collect(), landlines: Landlines::default() }
     }
 
-    pub(crate) fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
-        self.seats.iter()
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.slots.iter()
     }
 
-    fn question(&self, call: &PolicyCall) -> crate::words::Call {
+    fn question(&self, call: &PolicyCall) -> crate::contract::Call {
         let landlines = self.landlines.read().unwrap_or_else(PoisonError::into_inner);
         convert::call(call, |line| landlines.contains(line))
     }
 }
 
-impl Plugins for Set {
+impl Plugins for PluginSet {
     fn has_policies(&self) -> bool {
-        self.seats.iter().any(|seat| seat.plugin.speaks(World::Policy))
+        self.slots.iter().any(|slot| slot.plugin.implements(World::Policy))
     }
 
     fn dry_run(&self) -> Option<Arc<dyn Plugins>> {
-        let one = |seat: &Arc<Seat>| Arc::new(seat.on_paper());
-        let seats = self.seats.iter().map(one).collect();
-        Some(Arc::new(Set { seats, landlines: self.landlines.clone() }))
+        let one = |slot: &Arc<Slot>| Arc::new(slot.dry_run());
+        let slots = self.slots.iter().map(one).collect();
+        Some(Arc::new(PluginSet { slots, landlines: self.landlines.clone() }))
     }
 
     fn route(&self, call: &PolicyCall) -> Vec<PluginAnswer> {
         let question = self.question(call);
         let mut said = Vec::new();
-        for seat in self.seats.iter().filter(|seat| seat.plugin.speaks(World::Policy) && !seat.rests()) {
-            let label = seat.plugin.label();
-            let answer = seat.ask(|plugin| plugin.route(&question));
+        for slot in
+            self.slots.iter().filter(|slot| slot.plugin.implements(World::Policy) && !slot.is_suspended())
+        {
+            let label = slot.plugin.label();
+            let answer = slot.ask(|plugin| plugin.route(&question));
             let decided =
-                matches!(&answer, Ok(answer) if !matches!(answer.verdict, crate::words::Verdict::Pass));
+                matches!(&answer, Ok(answer) if !matches!(answer.verdict, crate::contract::Verdict::Pass));
             let answer = answer.map(|a| convert::answer(a, label)).map_err(|fault| fault.to_string());
             said.push(PluginAnswer { plugin: label.to_owned(), answer });
             if decided {
@@ -156,17 +168,19 @@ impl Plugins for Set {
         number: &Digits,
         caller: &CallerId,
     ) -> Result<Preparation, String> {
-        let named = |seat: &&Arc<Seat>| seat.plugin.name() == plugin;
-        let seat = self.seats.iter().find(named).ok_or_else(|| format!("plugin {plugin} does not run"))?;
-        if seat.rests() {
-            return Err(format!("plugin {plugin} failed {FAILURES} times in a row and rests for a while"));
+        let named = |slot: &&Arc<Slot>| slot.plugin.name() == plugin;
+        let slot = self.slots.iter().find(named).ok_or_else(|| format!("plugin {plugin} does not run"))?;
+        if slot.is_suspended() {
+            return Err(format!(
+                "plugin {plugin} failed {FAILURES} times in a row and is not asked for a while"
+            ));
         }
-        if let Some(Ok(Condition { usable: false, why })) = seat.learned().health {
+        if let Some(Ok(Condition { usable: false, why })) = slot.learned().health {
             return Err(format!("plugin {plugin} says that its provider cannot be used: {why}"));
         }
         let question = convert::attempt(self.question(call), number, caller);
-        let prepared = seat.ask(|plugin| plugin.prepare(&question));
-        let label = seat.plugin.label();
+        let prepared = slot.ask(|plugin| plugin.prepare(&question));
+        let label = slot.plugin.label();
         prepared
             .map(|prepared| convert::preparation(prepared, label))
             .map_err(|fault| format!("plugin {label}: {fault}"))

@@ -1,34 +1,34 @@
-//! How the provider behind a gateway plugin stands, for those who watch: told when it becomes different, not each time
-//! that it is asked.
+//! The status of the provider behind a gateway plugin, for events: reported when it becomes different, not each time that
+//! it is asked.
 
 use ringtrip_model::event::Event;
 
-use crate::words::{Condition, Money};
+use crate::contract::{Condition, Money};
 
-/// So many questions in a row without an answer are told of: one may be lost on the way to the provider.
+/// So many questions in a row without an answer are reported: one may be lost on the way to the provider.
 const UNANSWERED: u32 = 3;
 
-/// What was told last of one plugin. A new one is believed to be usable and to have money.
+/// What was last reported of one plugin. A new one is believed to be usable and to have money.
 #[derive(Debug)]
-pub(super) struct Standing {
-    health: Told,
-    balance: Told,
+pub(super) struct ProviderStatus {
+    health: Reported,
+    balance: Reported,
 }
 
 #[derive(Debug)]
-struct Told {
+struct Reported {
     state: &'static str,
     unanswered: u32,
 }
 
-impl Default for Standing {
-    fn default() -> Standing {
-        let told = |state| Told { state, unanswered: 0 };
-        Standing { health: told("usable"), balance: told("left") }
+impl Default for ProviderStatus {
+    fn default() -> ProviderStatus {
+        let reported = |state| Reported { state, unanswered: 0 };
+        ProviderStatus { health: reported("usable"), balance: reported("left") }
     }
 }
 
-impl Standing {
+impl ProviderStatus {
     /// It was asked for its health.
     pub fn health(&mut self, plugin: &str, said: &Result<Condition, String>) -> Option<Event> {
         let answer = said.as_ref().map(|condition| {
@@ -39,7 +39,7 @@ impl Standing {
         Some(Event::PluginHealth { plugin: plugin.to_owned(), state, why })
     }
 
-    /// It was asked what is left of the money. Who tells of none is not about to run out of it.
+    /// It was asked what is left of the money. One that names none is not about to run out of it.
     pub fn balance(&mut self, plugin: &str, said: &Result<Option<Money>, String>) -> Option<Event> {
         let answer = said.as_ref().map(|money| match money {
             Some(money) if money.micros <= 0 => ("spent", shown(money)),
@@ -51,10 +51,10 @@ impl Standing {
     }
 }
 
-impl Told {
-    /// The state to be told of, with its words, if it is another than before.
+impl Reported {
+    /// The state to report, with its text, if it is another than before.
     fn becomes(&mut self, answer: Result<(&'static str, String), &String>) -> Option<(&'static str, String)> {
-        let (state, words) = match answer {
+        let (state, text) = match answer {
             Ok(answer) => {
                 self.unanswered = 0;
                 answer
@@ -71,7 +71,7 @@ impl Told {
             return None;
         }
         self.state = state;
-        Some((state, words))
+        Some((state, text))
     }
 }
 
@@ -89,20 +89,20 @@ mod tests {
     /// Each letter is an answer: u(sable), n(ot usable), f(ailure). Each event is shown by its state.
     #[test]
     fn health_is_told_when_it_changes() {
-        fn check(answers: &str, told: &[&str]) {
-            let mut standing = Standing::default();
-            let events = answers.chars().filter_map(|answer| {
+        fn check(answers: &str, events: &[&str]) {
+            let mut status = ProviderStatus::default();
+            let reported = answers.chars().filter_map(|answer| {
                 let said = match answer {
                     'u' => Ok(Condition { usable: true, why: String::new() }),
                     'n' => Ok(Condition { usable: false, why: "maintenance".to_owned() }),
                     _ => Err("too late".to_owned()),
                 };
-                let event = standing.health("card", &said)?;
+                let event = status.health("card", &said)?;
                 let Event::PluginHealth { plugin, state, why } = event else { panic!("{event:?}") };
                 assert_eq!(plugin, "card");
                 Some(format!("{state} {why}").trim_end().to_owned())
             });
-            assert_eq!(events.collect::<Vec<_>>(), told, "{answers}");
+            assert_eq!(reported.collect::<Vec<_>>(), events, "{answers}");
         }
         let (not, silent) = ("unusable maintenance", "unanswered too late");
         check("uuu", &[]);
@@ -116,13 +116,13 @@ mod tests {
         check("fffn", &[silent, not]);
     }
 
-    /// Letters as above: l(eft), s(pent), d(ebt), n(one is told), f(ailure).
+    /// Letters as above: l(eft), s(pent), d(ebt), n(one is known), f(ailure).
     #[test]
     fn a_balance_is_told_when_it_is_spent_or_unknown() {
-        fn check(answers: &str, told: &[&str]) {
-            let mut standing = Standing::default();
+        fn check(answers: &str, events: &[&str]) {
+            let mut status = ProviderStatus::default();
             let money = |micros| Ok(Some(Money { micros, currency: "EUR".to_owned() }));
-            let events = answers.chars().filter_map(|answer| {
+            let reported = answers.chars().filter_map(|answer| {
                 let said = match answer {
                     'l' => money(2_500_000),
                     's' => money(0),
@@ -130,11 +130,11 @@ mod tests {
                     'n' => Ok(None),
                     _ => Err("no such card".to_owned()),
                 };
-                let event = standing.balance("card", &said)?;
+                let event = status.balance("card", &said)?;
                 let Event::PluginBalance { state, balance, .. } = event else { panic!("{event:?}") };
                 Some(format!("{state} {balance}").trim_end().to_owned())
             });
-            assert_eq!(events.collect::<Vec<_>>(), told, "{answers}");
+            assert_eq!(reported.collect::<Vec<_>>(), events, "{answers}");
         }
         check("lln", &[]);
         check("nnn", &[]);
