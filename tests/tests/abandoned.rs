@@ -34,7 +34,7 @@ fn nowhere() -> String {
     sdp(SocketAddr::from(([127, 0, 0, 1], 9)), "sendrecv", 1)
 }
 
-fn house() -> (Daemon, Ua, Peer) {
+fn testbed() -> (Daemon, Ua, Peer) {
     let provider = Peer::udp("127.0.0.2");
     let daemon = Daemon::start(&CONFIG.replace("PROVIDER", &provider.at.to_string()));
     let phone = Ua::new(Peer::udp("127.0.0.1"), ([127, 0, 0, 1], daemon.sip).into(), "201", "first-secret");
@@ -51,7 +51,7 @@ fn no_call_counts(daemon: &Daemon) {
 
 #[test]
 fn a_provider_that_says_nothing_holds_no_seat() {
-    let (daemon, phone, provider) = house();
+    let (daemon, phone, provider) = testbed();
     let began = Instant::now();
     for n in 0..6 {
         let talk = phone.dial("902079460000", "", &nowhere());
@@ -68,7 +68,7 @@ fn a_provider_that_says_nothing_holds_no_seat() {
 
 #[test]
 fn a_phone_that_never_confirms_a_bye_holds_no_seat() {
-    let (daemon, phone, provider) = house();
+    let (daemon, phone, provider) = testbed();
     for n in 0..4 {
         let mut talk = phone.dial("902079460000", "", &nowhere());
         let invite = provider.expect("the INVITE", |m| m.asks("INVITE") && !m.header("to").contains(";tag="));

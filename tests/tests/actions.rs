@@ -21,7 +21,7 @@ use ringtrip_rating::rate::{Steps, Tariff};
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
-use ringtrip_testkit::{Manners, World, expect};
+use ringtrip_testkit::{PhoneBehaviour, World, expect};
 
 type Answer = Result<PolicyAnswer, String>;
 
@@ -88,13 +88,13 @@ fn clean(mut world: World) {
 
 /// `acme` refuses so; is `spare` called?
 #[track_caller]
-fn fails(manners: Manners, spare_is_called: bool, cause: Cause) {
+fn fails(behaviour: PhoneBehaviour, spare_is_called: bool, cause: Cause) {
     let mut world = world(both, same);
-    world.phone("acme").manners(manners);
+    world.phone("acme").behaviour(behaviour);
     world.phone("201").dial("902079460123");
     world.run(1_500);
     let called = world.phone("spare").diary.iter().any(|line| line.starts_with("called"));
-    assert_eq!(called, spare_is_called, "{manners:?}:\n{}", world.ladder());
+    assert_eq!(called, spare_is_called, "{behaviour:?}:\n{}", world.ladder());
     if spare_is_called {
         world.run(3_000);
         assert!(world.phone("201").is_up(), "{}", world.ladder());
@@ -109,23 +109,23 @@ fn fails(manners: Manners, spare_is_called: bool, cause: Cause) {
 
 #[test]
 fn a_busy_party_is_not_called_by_another_way() {
-    fails(Manners::Busy, false, Cause::Busy);
-    fails(Manners::Decline, false, Cause::Declined);
-    fails(Manners::Refuse(600), false, Cause::Busy);
-    fails(Manners::Refuse(410), false, Cause::Changed);
+    fails(PhoneBehaviour::Busy, false, Cause::Busy);
+    fails(PhoneBehaviour::Decline, false, Cause::Declined);
+    fails(PhoneBehaviour::Refuse(600), false, Cause::Busy);
+    fails(PhoneBehaviour::Refuse(410), false, Cause::Changed);
 }
 
 #[test]
 fn a_failed_provider_is_followed_by_the_next() {
     for code in [500, 502, 503, 404, 403, 480, 488] {
-        fails(Manners::Refuse(code), true, Cause::Failure);
+        fails(PhoneBehaviour::Refuse(code), true, Cause::Failure);
     }
 }
 
 #[test]
 fn a_failed_provider_as_a_ladder() {
     let mut world = world(both, same);
-    world.phone("acme").manners(Manners::Refuse(500));
+    world.phone("acme").behaviour(PhoneBehaviour::Refuse(500));
     world.phone("201").dial("902079460123");
     world.run(4_000);
     world.phone("201").hang_up();
@@ -140,13 +140,13 @@ fn the_table_is_the_users() {
         assert!(config.failover.set(Cause::Busy, Rule::Next));
         assert!(config.failover.set(Cause::Failure, Rule::Stop));
     });
-    world.phone("acme").manners(Manners::Busy);
+    world.phone("acme").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial("902079460123");
     world.run(5_000);
     world.phone("201").hang_up();
     world.run(1_000);
     assert_eq!(cdr(&world).target, "gw2", "busy goes on here");
-    world.phone("acme").manners(Manners::Refuse(500));
+    world.phone("acme").behaviour(PhoneBehaviour::Refuse(500));
     world.phone("201").dial("902079460123");
     world.run(5_000);
     assert_eq!((cdr(&world).target.as_str(), cdr(&world).cause), ("gw1", Some(Cause::Failure)));
@@ -156,7 +156,7 @@ fn the_table_is_the_users() {
 #[test]
 fn nobody_is_rung_twice_who_did_not_answer() {
     let mut world = world(both, same);
-    world.phone("acme").manners(Manners::Ring);
+    world.phone("acme").behaviour(PhoneBehaviour::Ring);
     world.phone("201").dial("902079460123");
     world.run(25_000);
     assert_eq!(cdr(&world).cause, Some(Cause::NoAnswer));
@@ -170,7 +170,7 @@ fn after_busy_outside_a_phone_inside_is_rung() {
         answer(stages(&[("gw1", ""), ("gw2", ""), ("202", "")]))
     }
     let mut world = world(script, same);
-    world.phone("acme").manners(Manners::Busy);
+    world.phone("acme").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial("902079460123");
     world.run(5_000);
     assert!(world.phone("202").is_up(), "{}", world.ladder());
@@ -184,7 +184,7 @@ fn after_a_busy_phone_inside_the_next_is_rung() {
         answer(stages(&[("202", ""), ("gw1", "")]))
     }
     let mut world = world(script, same);
-    world.phone("202").manners(Manners::Busy);
+    world.phone("202").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial("902079460123");
     world.run(5_000);
     assert!(world.phone("acme").is_up(), "{}", world.ladder());
@@ -197,7 +197,7 @@ fn another_number_is_another_party() {
         answer(stages(&[("gw1", "02079460123"), ("gw2", "00442079460123"), ("gw2", "07700900123")]))
     }
     let mut world = world(script, same);
-    world.phone("acme").manners(Manners::Busy);
+    world.phone("acme").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial("902079460123");
     world.run(5_000);
     let invites = world.ladder().matches("exchange → spare  INVITE sip:00442079460123").count();
@@ -230,8 +230,8 @@ fn card(plan: &mut RoutePlan) {
 }
 
 fn no_secret(world: &World) {
-    let told = format!("{:?} {:?}", world.events, world.cdrs);
-    assert!(!told.contains("4711"), "{told}");
+    let published = format!("{:?} {:?}", world.events, world.cdrs);
+    assert!(!published.contains("4711"), "{published}");
 }
 
 #[test]
@@ -571,7 +571,7 @@ fn a_call_costs_what_its_length_says() {
         "{cost:?}"
     );
     assert!(cost.rule.starts_with("44 United Kingdom: ") && cost.rule.contains("billed 60/60"), "{cost:?}");
-    world.phone("acme").manners(Manners::Busy);
+    world.phone("acme").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial("902079460123");
     world.run(2_000);
     assert_eq!(cdr(&world).cost.as_ref().map(|c| c.micros), Some(0), "nobody answered");
@@ -589,7 +589,7 @@ fn a_money_limit_says_why_and_stops_no_call_for_help() {
     assert!(world.phone("201").is_up() && world.phone("acme").is_up(), "{}", world.ladder());
     world.tell_calls(|| CallInput::Hangup(Cause::Spent));
     world.run(500);
-    assert!(world.phone("201").is_up(), "he hears why:\n{}", world.ladder());
+    assert!(world.phone("201").is_up(), "the caller hears why:\n{}", world.ladder());
     assert!(!world.phone("acme").is_up(), "nothing is spent meanwhile:\n{}", world.ladder());
     world.run(4_000);
     assert!(!world.phone("201").is_up(), "{}", world.ladder());

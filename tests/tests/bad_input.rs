@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use ringtrip_testkit::events::EventStream;
 use ringtrip_testkit::live::{Daemon, filled, free_port, programs, wait};
 use ringtrip_testkit::ua::{Canary, Ua};
-use ringtrip_testkit::watch::Watch;
 use serde_json::{Value, json};
 
 const HOUSE: &str = r#"region = "us"
@@ -80,7 +80,7 @@ fn a_bad_document_is_refused_with_its_place_and_changes_nothing() {
                 && fault["severity"] == "error"
         };
         assert!(faults.iter().any(|f| near(&f)), "{what}: line {line}: {body}");
-        // The same by the command line, on paper and at the running exchange.
+        // The same by the command line, in a dry run and at the running exchange.
         fs::write(&file, draft).expect("a draft");
         let name = file.display().to_string();
         for args in [["config", "check", &name], ["config", "put", &name]] {
@@ -272,7 +272,7 @@ fn a_disk_that_is_really_full_refuses_changes_and_stops_no_call() {
 
 #[track_caller]
 fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
-    let watch = Watch::start(daemon);
+    let events = EventStream::start(daemon);
     let canary = Canary::at_home(daemon);
     let (one, two) = (Ua::at_home(daemon, "203"), Ua::at_home(daemon, "204"));
     let text = daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
@@ -283,7 +283,7 @@ fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
 
     fill();
     // Calls made now go through, and end; their records wait. On a real disk the last page holds a few more.
-    let alarms = || watch.count("alarm", &[("what", "store")]);
+    let alarms = || events.count("alarm", &[("what", "store")]);
     for _ in 0..100 {
         let call = one.call("204");
         one.bye(&call);
@@ -292,7 +292,7 @@ fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
             break;
         }
     }
-    let alarm = watch.next("alarm", &[("what", "store")]);
+    let alarm = events.next("alarm", &[("what", "store")]);
     assert!(alarm["data"]["text"].as_str().is_some_and(|t| t.contains("wait in memory")), "{alarm}");
     let (status, body) = wait("the refusal of a change", Duration::from_secs(5), || {
         let (status, body) = daemon.put_config(&changed, "*");
@@ -309,7 +309,7 @@ fn full_disk(daemon: &Daemon, fill: &dyn Fn(), empty: &dyn Fn()) {
     canary.sings("a full disk");
 
     empty();
-    watch.next("alarm", &[("what", "store")]);
+    events.next("alarm", &[("what", "store")]);
     wait("the records that waited", Duration::from_secs(10), || {
         let page = daemon.get("/cdrs?open=false&limit=50");
         let of = |name: &str| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::analog::AnalogPort;
 use ringtrip_testkit::live::{Daemon, measured};
 use ringtrip_testkit::peers::{Peer, Talk, Ua, sdp};
 use ringtrip_testkit::rtp::{Fate, Rtp};
@@ -57,7 +57,7 @@ fn phone(exchange: &Daemon) -> Ua {
 
 /// A tone of −16 dBm0 each way at once, of different frequencies; so loud it arrives.
 #[track_caller]
-fn both_ways(rtp: &mut Rtp, to: std::net::SocketAddr, jack: &Jack<'_>, dbm0: f64) {
+fn both_ways(rtp: &mut Rtp, to: std::net::SocketAddr, jack: &AnalogPort<'_>, dbm0: f64) {
     let since = jack.now();
     jack.speak(700.0, 3500);
     let heard = rtp.talk(to, &sound::sine(1000.0, 3500, -16.0), |_| Fate::Arrives);
@@ -84,7 +84,7 @@ fn call_out(exchange: &Daemon, phone: &Ua, rtp: &Rtp) -> (Talk, std::net::Socket
     let mut talk = phone.dial("95550199", "", &sdp(rtp.at, "sendrecv", 1));
     let answer = phone.put_through(&mut talk);
     assert_eq!(answer.status(), Some(200), "{}", answer.text);
-    let office = Jack::office(exchange, FXO1);
+    let office = AnalogPort::office(exchange, FXO1);
     office.until("the conversation", LONG, |state| (state["office"] == "talking").then_some(()));
     assert_eq!(office.state()["digits"], "5550199");
     (talk, answer.rtp().expect("where the sound goes"))
@@ -95,7 +95,7 @@ fn a_sip_phone_calls_out_on_the_landline() {
     measured(|| {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-        let office = Jack::office(&exchange, FXO1);
+        let office = AnalogPort::office(&exchange, FXO1);
         let (talk, to) = call_out(&exchange, &phone, &rtp);
         both_ways(&mut rtp, to, &office, -16.0);
         phone.hang_up(&talk);
@@ -117,7 +117,7 @@ fn the_landline_calls_a_sip_phone() {
     measured(|| {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-        let office = Jack::office(&exchange, FXO1);
+        let office = AnalogPort::office(&exchange, FXO1);
         office.act("office.call", json!({ "number": "2025550123", "name": "ADA LOVELACE" }));
         let invite = phone.called();
         let from = invite.header("from");
@@ -143,7 +143,7 @@ fn a_sip_phone_and_a_telephone() {
     measured(|| {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-        let hall = Jack::telephone(&exchange, 0);
+        let hall = AnalogPort::telephone(&exchange, 0);
         let mut talk = phone.dial("101", "", &sdp(rtp.at, "sendrecv", 1));
         hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
         hall.lift();
@@ -169,10 +169,10 @@ fn a_bad_network_is_mended() {
     measured(|| {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-        let office = Jack::office(&exchange, FXO1);
+        let office = AnalogPort::office(&exchange, FXO1);
         let (talk, to) = call_out(&exchange, &phone, &rtp);
         // 5 % are lost, one in seven comes after the next.
-        let weather = |n: u32| match n {
+        let network_conditions = |n: u32| match n {
             n if n % 20 == 13 => Fate::Lost,
             n if n % 7 == 3 => Fate::Late(Duration::from_millis(30)),
             _ => Fate::Arrives,
@@ -180,7 +180,7 @@ fn a_bad_network_is_mended() {
         let mut rounds = 0;
         loop {
             let since = office.now();
-            let said = rtp.talk(to, &sound::sine(1000.0, 6000, -16.0), weather);
+            let said = rtp.talk(to, &sound::sine(1000.0, 6000, -16.0), network_conditions);
             rounds += 1;
             let tone = office.hear(since, 5500);
             let begin = sound::tone_begins(&tone, &[1000.0], -20.0);
@@ -198,7 +198,7 @@ fn a_bad_network_is_mended() {
             if gap <= 60.0 && good * 100 >= all * 97 {
                 break;
             }
-            // A machine that holds up the speaker makes holes that no exchange can mend.
+            // A machine that holds up the speaker makes holes that no exchange can repair.
             let held_up = said.held_up > Duration::from_millis(25);
             assert!(held_up && rounds < 3, "a hole of {gap:.1} ms: {}", sound::describe(tone));
         }

@@ -1,4 +1,4 @@
-//! A canary that does worse than what is in force is called back by itself, and its calls go as before.
+//! A canary that does worse than what is active is rolled back by itself, and its calls go as before.
 #![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// Calls on each side. Eight of eight against none of eight is not chance.
 const CALLS: usize = 8;
 
-fn house(good: SocketAddr, bad: SocketAddr) -> String {
+fn testbed(good: SocketAddr, bad: SocketAddr) -> String {
     format!(
         r#"
 region = "uk"
@@ -45,7 +45,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
 #[test]
 fn a_canary_that_does_worse_is_called_back_by_itself() {
     let [good, bad] = ["127.0.0.2", "127.0.0.3"].map(Peer::udp);
-    let daemon = Daemon::start(&house(good.at, bad.at));
+    let daemon = Daemon::start(&testbed(good.at, bad.at));
     let exchange = ([127, 0, 0, 1], daemon.sip).into();
     let [good, bad] = [good, bad].map(|peer| Ua::new(peer, exchange, "provider", ""));
     let [watched, other] = [("201", "first-secret"), ("202", "second-secret")].map(|(name, secret)| {

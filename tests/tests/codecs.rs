@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ringtrip_media::codec::g722;
-use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::analog::AnalogPort;
 use ringtrip_testkit::live::{Daemon, has, measured, wait};
 use ringtrip_testkit::peers::{Account, Baresip};
 use ringtrip_testkit::sound;
@@ -165,7 +165,7 @@ fn a_phone_with_g722_alone_and_a_telephone_talk_both_ways() {
         }
         let daemon = Daemon::start(CONFIG);
         let phone = phone(&daemon, "201", 700, G722_ALONE);
-        let telephone = Jack::telephone(&daemon, 0);
+        let telephone = AnalogPort::telephone(&daemon, 0);
         phone.command("dial", &format!("sip:101@127.0.0.1:{}", daemon.sip));
         daemon.line_is("fxs1", "ringing", Duration::from_secs(15));
         telephone.lift();

@@ -10,7 +10,7 @@ use ringtrip_testkit::{World, expect};
 const VOICES: [(&str, f64); 4] = [("201", 300.0), ("202", 620.0), ("203", 1100.0), ("fxs1", 1800.0)];
 
 /// The demonstration with a room for four.
-fn house(seed: u64) -> World {
+fn testbed(seed: u64) -> World {
     let mut world = World::with_sound_and(seed, |config| {
         let number = "209".parse().expect("a name");
         let room = ringtrip_config::Extension::new(number);
@@ -27,7 +27,7 @@ fn house(seed: u64) -> World {
 
 /// Three phones and a telephone in the room, and all of them talk.
 fn meeting(seed: u64) -> World {
-    let mut world = house(seed);
+    let mut world = testbed(seed);
     for phone in ["201", "202", "203"] {
         world.phone(phone).dial("209");
         world.run(1_000);
@@ -144,7 +144,7 @@ fn who_holds_is_out_of_the_room_until_it_is_back() {
 
 #[test]
 fn a_caller_is_transferred_into_the_room_and_one_is_called_from_it() {
-    let mut world = house(4);
+    let mut world = testbed(4);
     world.phone("201").dial("209");
     world.run(1_000);
     // 202 calls 203, who hands it on to the room.
@@ -172,7 +172,7 @@ fn a_caller_is_transferred_into_the_room_and_one_is_called_from_it() {
 #[test]
 fn a_phone_with_g722_alone_and_one_with_g711_alone_talk_both_ways() {
     for (a, b) in [(Codec::G722, Codec::PCMA), (Codec::PCMU, Codec::G722)] {
-        let mut world = house(5);
+        let mut world = testbed(5);
         world.phone("201").codecs(&[a]);
         world.phone("202").codecs(&[b]);
         world.phone("201").dial("202");

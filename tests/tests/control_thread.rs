@@ -1,4 +1,4 @@
-//! The thread that answers telephones waits for nothing: whatever is put in force beside it, and whatever of it is built
+//! The thread that answers telephones waits for nothing: whatever is activated beside it, and whatever of it is built
 //! anew, who asks it something has an answer within 50 ms.
 #![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
@@ -118,7 +118,7 @@ fn many_scripts_are_put_in_force_beside_the_calls() {
     let (status, said) = exchange.put_config(&document, "\"1\"");
     let took = began.elapsed();
     assert_eq!(status, 200, "{said}");
-    println!("it took {took:?} to put 12 scripts of {} kB in force", text.len() / 1000);
+    println!("it took {took:?} to activate 12 scripts of {} kB", text.len() / 1000);
     assert!(took > Duration::from_millis(200), "too little work to prove anything: {took:?}");
     asker.was_answered_at_once(&exchange, "scripts were compiled", 20);
 }

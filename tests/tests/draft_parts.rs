@@ -1,4 +1,4 @@
-//! Rate decks and plugins in a draft: asked, compared and replayed before they are in force, put in force and taken back
+//! Rate decks and plugins in a draft: asked, compared and replayed before they are active, activated and taken back
 //! together, or not at all.
 #![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
@@ -9,7 +9,7 @@ use ringtrip_testkit::live::{Daemon, wait};
 use ringtrip_testkit::publisher::{Publisher, ready};
 use serde_json::{Value, json};
 
-/// Whoever calls outside goes by whoever is cheaper.
+/// Calls to the outside go by the cheaper provider.
 const HOUSE: &str = r#"
 region = "uk"
 default_plan = "home"
@@ -52,8 +52,8 @@ fn deck(per_minute: &str) -> String {
     format!("prefix,destination,rate\n44,United Kingdom,{per_minute}\n33,France,9.99\n")
 }
 
-/// The house with prices: gw1 is cheaper.
-fn house(trust: &str) -> Daemon {
+/// The exchange with prices: gw1 is cheaper.
+fn testbed(trust: &str) -> Daemon {
     let daemon = Daemon::start(&HOUSE.replace("TRUST", trust));
     let (status, said) =
         daemon.request("PUT", "/scripts/default.rhai", &[("If-Match", "*")], SCRIPT.as_bytes());
@@ -67,7 +67,7 @@ fn house(trust: &str) -> Daemon {
     daemon
 }
 
-/// The provider that is tried first, by what is in force or by a draft.
+/// The provider that is tried first, by what is active or by a draft.
 #[track_caller]
 fn first(daemon: &Daemon, draft: Option<&str>) -> String {
     let answer = daemon.post("/routes/explain", json!({ "number": NUMBER, "from": "101", "draft": draft }));
@@ -128,7 +128,7 @@ fn one_call(daemon: &Daemon) {
 #[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_deck_and_a_plugin_come_and_go_with_their_draft() {
     let Some(publisher) = Publisher::new(QUIET) else { return };
-    let mut daemon = house(&format!("{:?}", publisher.key));
+    let mut daemon = testbed(&format!("{:?}", publisher.key));
     one_call(&daemon);
     let before = state(&daemon);
     daemon.post("/drafts", json!({ "name": "spring", "note": "gw2 is cheaper now" }));
@@ -143,7 +143,7 @@ fn a_deck_and_a_plugin_come_and_go_with_their_draft() {
     let settings = json!({ "settings": { "from": "01:00", "to": "03:00" } }).to_string();
     changed(&daemon, "PATCH", &format!("/drafts/spring/plugins/{QUIET}"), settings.as_bytes());
 
-    // On paper it is so already; in force nothing is.
+    // In a dry run it is so already; nothing is active.
     let paper = |daemon: &Daemon| [first(daemon, Some("spring")), at_night(daemon, Some("spring"))];
     let live = |daemon: &Daemon| [first(daemon, None), at_night(daemon, None)];
     assert_eq!(paper(&daemon), ["gw2", "refuse"]);
@@ -171,7 +171,7 @@ fn a_deck_and_a_plugin_come_and_go_with_their_draft() {
     assert_eq!(live(&daemon), ["gw2", "refuse"]);
     assert_eq!(daemon.get("/plugins")[0]["state"], "running");
 
-    // It is in force after a restart too, and can still be taken back.
+    // It is active after a restart too, and can still be taken back.
     daemon.kill_and_restart();
     ready(&daemon);
     assert_eq!(live(&daemon), ["gw2", "refuse"]);
@@ -185,7 +185,7 @@ fn a_deck_and_a_plugin_come_and_go_with_their_draft() {
 #[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn what_a_draft_cannot_hold_changes_nothing() {
     let Some(publisher) = Publisher::new(QUIET) else { return };
-    let daemon = house("");
+    let daemon = testbed("");
     daemon.post("/drafts", json!({ "name": "d" }));
     let before = state(&daemon);
     let package = publisher.pack(QUIET, "0.1.0");
@@ -218,7 +218,7 @@ fn what_a_draft_cannot_hold_changes_nothing() {
 
 #[test]
 fn a_deck_that_somebody_else_changed_is_not_lost() {
-    let daemon = house("");
+    let daemon = testbed("");
     daemon.post("/drafts", json!({ "name": "d" }));
     changed(&daemon, "PUT", "/drafts/d/decks/gw2?gateway=gw2", deck("0.01").as_bytes());
     let import = |price: &str| {
@@ -248,7 +248,7 @@ fn a_deck_that_somebody_else_changed_is_not_lost() {
 
 #[test]
 fn a_removed_deck_comes_back_with_an_undoing() {
-    let daemon = house("");
+    let daemon = testbed("");
     let before = state(&daemon);
     daemon.post("/drafts", json!({ "name": "d" }));
     changed(&daemon, "DELETE", "/drafts/d/decks/gw1", b"");
@@ -271,7 +271,7 @@ fn a_removed_deck_comes_back_with_an_undoing() {
 #[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn where_the_disk_refuses_one_part_all_stays() {
     let Some(publisher) = Publisher::new(QUIET) else { return };
-    let daemon = house(&format!("{:?}", publisher.key));
+    let daemon = testbed(&format!("{:?}", publisher.key));
     let before = state(&daemon);
     daemon.post("/drafts", json!({ "name": "d" }));
     changed(&daemon, "PUT", "/drafts/d/decks/gw2?gateway=gw2", deck("0.01").as_bytes());

@@ -1,5 +1,5 @@
 //! Drafts, live: the page of the book is walked command by command, over the command line and over HTTP; what must not
-//! be in force is refused, and nothing changes.
+//! become active is refused, and nothing changes.
 #![allow(clippy::disallowed_methods)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use ringtrip_testkit::live::{Daemon, has, programs, wait};
 use serde_json::{Value, json};
 
-/// The house of the page.
+/// The exchange of the page.
 const HOUSE: &str = r#"
 region = "uk"
 default_plan = "home"
@@ -89,7 +89,7 @@ fn words(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
-/// What would happen at this hour, by what is in force.
+/// What would happen at this hour, by what is active.
 fn verdict(daemon: &Daemon, hour: u8) -> String {
     let at = format!("2026-12-24T{hour:02}:00");
     let answer = daemon.post("/routes/explain", json!({ "number": "01480123456", "from": "101", "at": at }));
@@ -151,7 +151,7 @@ fn the_page_is_walked_over_the_command_line() {
         walked += 1;
     }
     assert!(walked >= 15, "{walked} commands");
-    // By the draft at night and by day, in force at night, after its undoing, with a dead gateway, and 999.
+    // By the draft at night and by day, active at night, after its undoing, with a dead gateway, and 999.
     assert_eq!(explained, [false, true, false, true, true, true]);
 }
 
@@ -178,7 +178,7 @@ fn the_page_is_walked_over_http() {
     assert_eq!(state(&daemon), before);
 }
 
-/// A draft of the house with one text changed.
+/// A draft of what is active with one text changed.
 fn draft(daemon: &Daemon, name: &str, part: &str, text: &str) {
     daemon.post("/drafts", json!({ "name": name }));
     let (status, body) =
@@ -295,7 +295,7 @@ fn drafts_and_their_canary_survive_a_kill() {
         canary["returned"].is_string().then_some(canary)
     });
     assert!(canary["returned"].to_string().contains("providers changed"), "{canary}");
-    wait("the wish to be forgotten", Duration::from_secs(20), || {
+    wait("the canary to be forgotten", Duration::from_secs(20), || {
         daemon.get("/drafts/night")["canary"].is_null().then_some(())
     });
     daemon.kill_and_restart();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::analog::AnalogPort;
 use ringtrip_testkit::live::{Daemon, free_port, wait};
 use ringtrip_testkit::peers::{Events, Peer, Ua, sdp};
 use serde_json::{Value, json};
@@ -14,13 +14,13 @@ const DIAL: [f64; 2] = [350.0, 440.0];
 const FXO1: u16 = 2;
 
 /// Blocks everything.
-const BLOCKS: &str = "fn route(c) { block(\"the house sleeps\") }";
+const BLOCKS: &str = "fn route(c) { block(\"no calls at night\") }";
 /// Never comes to an end.
 const LOOPS: &str = "fn route(c) { let n = 0; loop { n += 1; } }";
 
-/// A house that forbids all that it can: a plan that bars the numbers, a script, one call at a time. Two telephones, a SIP
+/// An exchange that forbids all that it can: a plan that bars the numbers, a script, one call at a time. Two telephones, a SIP
 /// phone, one landline; `more` follows.
-fn house(region: &str, script: &str, more: &str) -> Daemon {
+fn testbed(region: &str, script: &str, more: &str) -> Daemon {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let sip = free_port();
     let policy = dir.path().join("policy.rhai");
@@ -76,7 +76,7 @@ listen = ["udp:127.0.0.1:{sip}"]
 /// This number was dialled; now the office has it, answers, and the record says that it was for help.
 #[track_caller]
 fn reaches_the_office(exchange: &Daemon, number: &str, dialled: Instant) -> Duration {
-    let office = Jack::office(exchange, FXO1);
+    let office = AnalogPort::office(exchange, FXO1);
     wait("the landline seized", LONG, || (exchange.get("/lines/fxo1")["off_hook"] == true).then_some(()));
     let after = dialled.elapsed();
     println!("{number}: the landline is seized {after:?} after the last key was pressed");
@@ -104,7 +104,7 @@ fn record(exchange: &Daemon, number: &str) -> Value {
 
 /// Dials on the first telephone.
 fn dial(exchange: &Daemon, number: &str) -> Instant {
-    let hall = Jack::telephone(exchange, 0);
+    let hall = AnalogPort::telephone(exchange, 0);
     hall.lift();
     hall.until_tone(&DIAL, LONG);
     let pressed = Instant::now();
@@ -114,8 +114,8 @@ fn dial(exchange: &Daemon, number: &str) -> Instant {
 }
 
 fn from_a_telephone(region: &str, script: &str, numbers: &[&str]) {
-    let exchange = house(region, script, "");
-    let hall = Jack::telephone(&exchange, 0);
+    let exchange = testbed(region, script, "");
+    let hall = AnalogPort::telephone(&exchange, 0);
     for number in numbers {
         // A line that was just hung up stays so for `on_hook_guard`, or the office would not notice.
         hall.listen(2000);
@@ -132,7 +132,7 @@ fn from_a_telephone(region: &str, script: &str, numbers: &[&str]) {
     let cdr = record(&exchange, numbers.last().expect("a number"));
     assert_eq!((&cdr["target"], &cdr["cause"]), (&json!("fxo1"), &json!("normal")), "{cdr}");
     assert_eq!(cdr["provenance"]["script"], Value::Null, "{cdr}");
-    // The same house does forbid: what is no call for help is blocked.
+    // The same exchange does forbid: what is no call for help is blocked.
     dial(&exchange, "#5550199#");
     exchange.line_is("fxs1", "reorder", LONG);
     assert_eq!(exchange.get("/lines/fxo1")["state"], "idle");
@@ -151,9 +151,9 @@ fn against_a_plan_and_a_script_in_the_us() {
 #[test]
 fn while_a_script_loops_for_ever() {
     let limits = "[extension.103]\npassword = \"other\"\n";
-    let exchange = house("uk", LOOPS, limits);
+    let exchange = testbed("uk", LOOPS, limits);
     // The script is at it.
-    let kitchen = Jack::telephone(&exchange, 1);
+    let kitchen = AnalogPort::telephone(&exchange, 1);
     kitchen.lift();
     kitchen.until_tone(&DIAL, LONG);
     kitchen.press("101");
@@ -163,7 +163,7 @@ fn while_a_script_loops_for_ever() {
 
 #[test]
 fn from_a_sip_phone() {
-    let exchange = house("uk", BLOCKS, "");
+    let exchange = testbed("uk", BLOCKS, "");
     let server = ([127, 0, 0, 1], exchange.sip).into();
     let phone = Ua::new(Peer::udp("127.0.0.1"), server, "201", "secret");
     phone.register();
@@ -181,9 +181,9 @@ fn from_a_sip_phone() {
 
 #[test]
 fn the_landline_and_the_only_call_are_taken() {
-    let exchange = house("uk", "fn route(c) { pass() }", "");
+    let exchange = testbed("uk", "fn route(c) { pass() }", "");
     let events = Events::open(&exchange);
-    let (kitchen, office) = (Jack::telephone(&exchange, 1), Jack::office(&exchange, FXO1));
+    let (kitchen, office) = (AnalogPort::telephone(&exchange, 1), AnalogPort::office(&exchange, FXO1));
     // The kitchen talks: that is the one call that is allowed, and the one landline.
     kitchen.lift();
     kitchen.until_tone(&DIAL, LONG);
@@ -209,7 +209,7 @@ fn the_landline_and_the_only_call_are_taken() {
     let at = |what: &str| log.iter().rposition(|said| *said == what);
     let order = [at("released"), at("seized"), at("9 by tones"), at("dialled 999")];
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?} in {log:?}");
-    Jack::telephone(&exchange, 0).hang_up();
+    AnalogPort::telephone(&exchange, 0).hang_up();
     record(&exchange, "999");
 }
 
@@ -220,7 +220,7 @@ fn without_the_landline_a_provider_takes_it() {
         r#"
 [gateway.gw1]
 server = "127.0.0.1:{}"
-user = "house"
+user = "exchange"
 register = false
 options_interval = "off"
 
@@ -230,8 +230,8 @@ providers = ["gw1"]
 "#,
         provider.at.port()
     );
-    let exchange = house("uk", BLOCKS, &more);
-    Jack::office(&exchange, FXO1).act("office.battery", json!({ "on": false }));
+    let exchange = testbed("uk", BLOCKS, &more);
+    AnalogPort::office(&exchange, FXO1).act("office.battery", json!({ "on": false }));
     exchange.line_is("fxo1", "no-battery", LONG);
     let dialled = dial(&exchange, "999");
     let invite = provider.expect("the call for help", |m| m.asks("INVITE"));
@@ -241,20 +241,20 @@ providers = ["gw1"]
     provider.answer(&invite, "200 OK", &provider.contact("999"), &body);
     exchange.line_is("fxs1", "talking", LONG);
     provider.answers.borrow_mut().push("BYE");
-    Jack::telephone(&exchange, 0).hang_up();
+    AnalogPort::telephone(&exchange, 0).hang_up();
     provider.expect("ACK", |m| m.asks("ACK"));
     wait("the end at the provider", LONG, || provider.seen().iter().any(|m| m.asks("BYE")).then_some(()));
     let cdr = record(&exchange, "999");
     assert_eq!((&cdr["target"], &cdr["cause"]), (&json!("gw1"), &json!("normal")), "{cdr}");
 }
 
-/// A house with a provider that takes calls for help when the landline does not.
+/// An exchange with a provider that takes calls for help when the landline does not.
 fn house_with(provider: &Peer, script: &str) -> Daemon {
     let gateway = format!(
         r#"
 [gateway.gw1]
 server = "127.0.0.1:{}"
-user = "house"
+user = "exchange"
 register = false
 options_interval = "off"
 
@@ -264,7 +264,7 @@ providers = ["gw1"]
 "#,
         provider.at.port()
     );
-    house("uk", script, &gateway)
+    testbed("uk", script, &gateway)
 }
 
 /// The provider gets the call, the telephone talks, and the record says what was tried before, and why.
@@ -279,7 +279,7 @@ fn the_provider_takes_it(exchange: &Daemon, provider: &Peer, dialled: Instant, t
     provider.answer(&invite, "200 OK", &provider.contact("999"), &body);
     exchange.line_is("fxs1", "talking", LONG);
     provider.answers.borrow_mut().push("BYE");
-    Jack::telephone(exchange, 0).hang_up();
+    AnalogPort::telephone(exchange, 0).hang_up();
     provider.expect("ACK", |m| m.asks("ACK"));
     wait("the end at the provider", LONG, || provider.seen().iter().any(|m| m.asks("BYE")).then_some(()));
     let cdr = record(exchange, "999");
@@ -296,7 +296,7 @@ fn the_provider_takes_it(exchange: &Daemon, provider: &Peer, dialled: Instant, t
 fn over_a_pair_without_loop_current() {
     let provider = Peer::udp("127.0.0.1");
     let exchange = house_with(&provider, BLOCKS);
-    Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-loop" }));
+    AnalogPort::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-loop" }));
     assert_eq!(exchange.get("/lines/fxo1")["state"], "idle", "on-hook it looks well");
     let events = Events::open(&exchange);
     let dialled = dial(&exchange, "999");
@@ -309,7 +309,7 @@ fn over_a_pair_without_loop_current() {
 fn over_an_office_without_dial_tone() {
     let provider = Peer::udp("127.0.0.1");
     let exchange = house_with(&provider, BLOCKS);
-    Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-dial-tone" }));
+    AnalogPort::office(&exchange, FXO1).act("office.fault", json!({ "fault": "no-dial-tone" }));
     let dialled = dial(&exchange, "999");
     the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "no-dial-tone")]);
 }
@@ -318,7 +318,7 @@ fn over_an_office_without_dial_tone() {
 fn over_a_port_that_does_not_seize() {
     let provider = Peer::udp("127.0.0.1");
     let exchange = house_with(&provider, BLOCKS);
-    Jack::office(&exchange, FXO1).act("office.fault", json!({ "fault": "refuses" }));
+    AnalogPort::office(&exchange, FXO1).act("office.fault", json!({ "fault": "refuses" }));
     let dialled = dial(&exchange, "999");
     the_provider_takes_it(&exchange, &provider, dialled, &[("fxo1", "board-refused")]);
 }
@@ -340,7 +340,7 @@ fn a_telephone_more_leaves_the_landline_a_landline() {
     let provider = Peer::udp("127.0.0.1");
     let exchange = house_with(&provider, "fn route(c) { pass() }");
     // Somebody talks meanwhile: the board gets its new port when he has hung up, and not before.
-    let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+    let (hall, kitchen) = (AnalogPort::telephone(&exchange, 0), AnalogPort::telephone(&exchange, 1));
     kitchen.lift();
     kitchen.until_tone(&DIAL, LONG);
     kitchen.press("101");
@@ -365,7 +365,7 @@ fn a_telephone_more_leaves_the_landline_a_landline() {
     }
     let dialled = dial(&exchange, "999");
     reaches_the_office(&exchange, "999", dialled);
-    Jack::telephone(&exchange, 0).hang_up();
+    AnalogPort::telephone(&exchange, 0).hang_up();
     record(&exchange, "999");
 }
 

@@ -1,4 +1,4 @@
-//! A call for help in a broken house: whatever is broken, somebody is reached, within 2 s of each failure, and the record
+//! A call for help in a broken exchange: whatever is broken, somebody is reached, within 2 s of each failure, and the record
 //! says what really happened.
 
 use ringtrip_config::{AnswerOn, Config, Gateway, HostPort, LineKind};
@@ -7,7 +7,7 @@ use ringtrip_model::board::{BoardEvent, PortKind};
 use ringtrip_model::event::Event;
 use ringtrip_model::party::Cause;
 use ringtrip_routing::router::{PolicyAnswer, PolicyCall};
-use ringtrip_testkit::{Manners, Wire, World};
+use ringtrip_testkit::{PhoneBehaviour, Wire, World};
 
 /// What the next way may take after each failure.
 const EACH: u64 = 2_000;
@@ -15,7 +15,7 @@ const EACH: u64 = 2_000;
 const REST: u64 = 3_500;
 
 /// Two landlines, then `gw1` (`acme`), then `gw2` (`spare`). A SIP phone calls.
-fn house(change: impl FnOnce(&mut Config)) -> World {
+fn testbed(change: impl FnOnce(&mut Config)) -> World {
     let mut world = World::with(1, |config| {
         let server = HostPort { host: "spare.example".to_owned(), port: None };
         let mut gw2 = Gateway::new("gw2".parse().expect("a name"), server, "acme");
@@ -171,7 +171,7 @@ const CASES: &[Case] = &[
         broken: |world| {
             world.board("fxo1", BoardEvent::BatteryLost);
             world.board("fxo2", BoardEvent::BatteryLost);
-            world.phone("acme").manners(Manners::Dead);
+            world.phone("acme").behaviour(PhoneBehaviour::Dead);
         },
         fails: &[("fxo1", Cause::Congestion), ("fxo2", Cause::Congestion), ("gw1", Cause::Failure)],
         reaches: "gw2",
@@ -181,7 +181,7 @@ const CASES: &[Case] = &[
         config: as_it_is,
         broken: |world| {
             wires(world, Wire::NoLoop, Wire::Refuses);
-            world.phone("acme").manners(Manners::Refuse(503));
+            world.phone("acme").behaviour(PhoneBehaviour::Refuse(503));
         },
         fails: &[("fxo1", Cause::NoLoop), ("fxo2", Cause::BoardRefused), ("gw1", Cause::Congestion)],
         reaches: "gw2",
@@ -191,7 +191,7 @@ const CASES: &[Case] = &[
         config: as_it_is,
         broken: |world| {
             wires(world, Wire::NoLoop, Wire::NoLoop);
-            world.phone("acme").manners(Manners::Busy);
+            world.phone("acme").behaviour(PhoneBehaviour::Busy);
         },
         fails: &[("fxo1", Cause::NoLoop), ("fxo2", Cause::NoLoop), ("gw1", Cause::Busy)],
         reaches: "gw2",
@@ -200,7 +200,7 @@ const CASES: &[Case] = &[
         name: "no landline at all, and a provider that bars",
         config: |config| config.lines.retain(|line| line.fxo().is_none()),
         broken: |world| {
-            world.phone("acme").manners(Manners::Refuse(403));
+            world.phone("acme").behaviour(PhoneBehaviour::Refuse(403));
         },
         fails: &[("gw1", Cause::Barred)],
         reaches: "gw2",
@@ -209,8 +209,8 @@ const CASES: &[Case] = &[
         name: "providers first, and both refuse; the first landline is dead",
         config: |config| config.emergency.landline_first = false,
         broken: |world| {
-            world.phone("acme").manners(Manners::Refuse(500));
-            world.phone("spare").manners(Manners::Refuse(403));
+            world.phone("acme").behaviour(PhoneBehaviour::Refuse(500));
+            world.phone("spare").behaviour(PhoneBehaviour::Refuse(403));
             wires(world, Wire::NoLoop, Wire::Good);
         },
         fails: &[("gw1", Cause::Failure), ("gw2", Cause::Barred), ("fxo1", Cause::NoLoop)],
@@ -262,7 +262,7 @@ fn record(world: &World) -> &Cdr {
 #[test]
 fn whatever_is_broken_somebody_is_reached() {
     for case in CASES {
-        let mut world = house(case.config);
+        let mut world = testbed(case.config);
         (case.broken)(&mut world);
         world.phone("201").dial("999");
         // Blind dialling waits for dial tone as long as configured.
@@ -303,10 +303,10 @@ fn whatever_is_broken_somebody_is_reached() {
 
 #[test]
 fn where_everything_is_broken_the_record_does_not_say_normal() {
-    let mut world = house(|_| ());
+    let mut world = testbed(|_| ());
     wires(&mut world, Wire::NoLoop, Wire::Refuses);
-    world.phone("acme").manners(Manners::Refuse(503));
-    world.phone("spare").manners(Manners::Refuse(500));
+    world.phone("acme").behaviour(PhoneBehaviour::Refuse(503));
+    world.phone("spare").behaviour(PhoneBehaviour::Refuse(500));
     world.phone("201").dial("999");
     world.run(10_000);
     assert!(!world.phone("201").is_up());
@@ -321,7 +321,7 @@ fn where_everything_is_broken_the_record_does_not_say_normal() {
 
 #[test]
 fn a_way_that_breaks_after_the_answer_is_followed_by_the_next() {
-    let mut world = house(|_| ());
+    let mut world = testbed(|_| ());
     wires(&mut world, Wire::Good, Wire::NoLoop);
     world.phone("201").dial("999");
     world.run(5_000);
@@ -342,7 +342,7 @@ fn a_way_that_breaks_after_the_answer_is_followed_by_the_next() {
 
 #[test]
 fn a_far_end_that_hangs_up_is_not_called_again() {
-    let mut world = house(|_| ());
+    let mut world = testbed(|_| ());
     wires(&mut world, Wire::Good, Wire::Good);
     world.phone("201").dial("999");
     world.run(5_000);
@@ -355,7 +355,7 @@ fn a_far_end_that_hangs_up_is_not_called_again() {
 
 #[test]
 fn a_telephone_on_a_jack_reaches_help_over_a_dead_pair() {
-    let mut world = house(|_| ());
+    let mut world = testbed(|_| ());
     wires(&mut world, Wire::NoLoop, Wire::NoDialTone);
     world.board("fxs1", BoardEvent::OffHook);
     world.keys("fxs1", "999");
@@ -370,7 +370,7 @@ fn a_telephone_on_a_jack_reaches_help_over_a_dead_pair() {
 
 #[test]
 fn a_usual_call_meets_a_dead_pair_once() {
-    let mut world = house(|_| ());
+    let mut world = testbed(|_| ());
     wires(&mut world, Wire::NoLoop, Wire::Good);
     world.phone("201").dial("901480123456");
     world.run(3_000);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use ringtrip_testkit::jack::{Jack, multimon};
+use ringtrip_testkit::analog::{AnalogPort, multimon};
 use ringtrip_testkit::live::{Daemon, has};
 use ringtrip_testkit::peers::Peer;
 use ringtrip_testkit::sound;
@@ -98,9 +98,10 @@ fn examples(bar: &str) {
         let who = json!({ "number": t.number, "does": "answer", "rings": 100, "says": "silence" });
         exchange.sim("office.subscriber", who);
     }
-    let telephones: Vec<Jack<'_>> = (0..tries.len()).map(|n| Jack::telephone(&exchange, n as u16)).collect();
-    let offices: Vec<Jack<'_>> =
-        (0..landlines(&tries)).map(|n| Jack::office(&exchange, (tries.len() + n) as u16)).collect();
+    let telephones: Vec<AnalogPort<'_>> =
+        (0..tries.len()).map(|n| AnalogPort::telephone(&exchange, n as u16)).collect();
+    let offices: Vec<AnalogPort<'_>> =
+        (0..landlines(&tries)).map(|n| AnalogPort::office(&exchange, (tries.len() + n) as u16)).collect();
     for telephone in &telephones {
         telephone.lift();
     }
@@ -126,7 +127,7 @@ fn examples(bar: &str) {
                 }
             }
         }
-        let state = |office: &Jack<'_>| {
+        let state = |office: &AnalogPort<'_>| {
             let state = office.state();
             let whole = state["office"] == "ringback";
             whole.then(|| state["digits"].as_str().unwrap_or_default().to_owned())

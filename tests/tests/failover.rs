@@ -33,7 +33,7 @@ const STILL: &str = "register = false\noptions_interval = \"off\"";
 const SOON: Duration = Duration::from_secs(6);
 const NUMBER: &str = "901480123456";
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     phone: Ua,
     first: Ua,
@@ -41,9 +41,9 @@ struct House {
     _dns: NameServer,
 }
 
-impl House {
+impl Testbed {
     #[track_caller]
-    fn new(more: &str) -> House {
+    fn new(more: &str) -> Testbed {
         let dns = NameServer::start();
         let (first, second) = (Peer::udp("127.0.0.2"), Peer::udp("127.0.0.3"));
         dns.sip("provider.example", &[first.at, second.at]);
@@ -53,7 +53,7 @@ impl House {
         let phone = Ua::new(Peer::udp("127.0.0.1"), exchange, "201", "first-secret");
         phone.register();
         let provider = |peer| Ua::new(peer, exchange, "provider", "");
-        House { phone, first: provider(first), second: provider(second), daemon, _dns: dns }
+        Testbed { phone, first: provider(first), second: provider(second), daemon, _dns: dns }
     }
 
     /// Dials; the INVITE as this server gets it, and how long that took.
@@ -114,98 +114,98 @@ fn rtp() -> SocketAddr {
 
 #[test]
 fn a_gateway_leaves_a_dead_server_and_stays_with_the_next() {
-    let house = House::new("");
+    let testbed = Testbed::new("");
     let begin = Instant::now();
-    grants(&house.second);
-    house.registers_at(&house.second);
+    grants(&testbed.second);
+    testbed.registers_at(&testbed.second);
     println!("registered at the second server after {:?}", begin.elapsed());
-    assert!(count(&house.first, "REGISTER") > 1, "the first server was asked in vain, and more than once");
+    assert!(count(&testbed.first, "REGISTER") > 1, "the first server was asked in vain, and more than once");
     // Calls begin where it is registered.
-    let (mut talk, invite, took) = house.dial(&house.second);
+    let (mut talk, invite, took) = testbed.dial(&testbed.second);
     println!("the second server was called after {took:?}");
-    house.talk(&mut talk, &house.second, &invite);
-    assert_eq!(count(&house.first, "INVITE"), 0);
+    testbed.talk(&mut talk, &testbed.second, &invite);
+    assert_eq!(count(&testbed.first, "INVITE"), 0);
     // What was sent to the first ends after 32 s (timer F). That is no news of the second.
     while begin.elapsed() < Duration::from_secs(36) {
-        house.second.peer.seen();
-        assert!(house.registered_at(&house.second), "{}", house.daemon.get("/gateways/gw1"));
+        testbed.second.peer.seen();
+        assert!(testbed.registered_at(&testbed.second), "{}", testbed.daemon.get("/gateways/gw1"));
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
 #[test]
 fn a_call_leaves_a_silent_server_and_the_next_begins_with_the_good_one() {
-    let house = House::new(STILL);
-    let (mut talk, invite, took) = house.dial(&house.second);
+    let testbed = Testbed::new(STILL);
+    let (mut talk, invite, took) = testbed.dial(&testbed.second);
     println!("the second server was called after {took:?}");
     assert!(took < SOON, "{took:?}");
-    house.talk(&mut talk, &house.second, &invite);
-    let before = count(&house.first, "INVITE");
+    testbed.talk(&mut talk, &testbed.second, &invite);
+    let before = count(&testbed.first, "INVITE");
     assert!(before > 1, "one lost packet is no failure: the INVITE is repeated before the server is left");
-    let (mut talk, invite, _) = house.dial(&house.second);
-    house.talk(&mut talk, &house.second, &invite);
-    assert_eq!(count(&house.first, "INVITE"), before, "the second call did not try the silent server");
+    let (mut talk, invite, _) = testbed.dial(&testbed.second);
+    testbed.talk(&mut talk, &testbed.second, &invite);
+    assert_eq!(count(&testbed.first, "INVITE"), before, "the second call did not try the silent server");
 }
 
 #[test]
 fn a_server_that_is_late_is_told_so() {
-    let house = House::new(STILL);
-    let (mut talk, invite, _) = house.dial(&house.second);
-    let late = house.first.peer.expect("the first INVITE", |m| m.asks("INVITE"));
+    let testbed = Testbed::new(STILL);
+    let (mut talk, invite, _) = testbed.dial(&testbed.second);
+    let late = testbed.first.peer.expect("the first INVITE", |m| m.asks("INVITE"));
     assert_eq!(late.header("call-id"), invite.header("call-id"));
     // It rings at last, and is cancelled; it answers nevertheless, and is thanked and hung up on.
-    house.first.peer.answer(&late, "180 Ringing", &house.first.peer.contact("p"), "");
-    let cancel = house.first.peer.expect("a CANCEL", |m| m.asks("CANCEL"));
+    testbed.first.peer.answer(&late, "180 Ringing", &testbed.first.peer.contact("p"), "");
+    let cancel = testbed.first.peer.expect("a CANCEL", |m| m.asks("CANCEL"));
     assert_eq!(cancel.header("via"), late.header("via"));
-    let far = house.first.pick_up(&late, &sdp(rtp(), "sendrecv", 1));
-    house.first.is_hung_up(&far);
+    let far = testbed.first.pick_up(&late, &sdp(rtp(), "sendrecv", 1));
+    testbed.first.is_hung_up(&far);
     // The call itself heard nothing of that.
-    house.talk(&mut talk, &house.second, &invite);
+    testbed.talk(&mut talk, &testbed.second, &invite);
 }
 
 #[test]
 fn a_call_goes_on_when_a_server_says_503_and_ends_when_it_says_busy() {
-    let house = House::new(STILL);
-    let (mut talk, invite, _) = house.dial(&house.first);
-    house.first.peer.answer(&invite, "503 Service Unavailable", "Retry-After: 120\r\n", "");
-    let ack = house.first.peer.expect("an ACK", |m| m.asks("ACK"));
+    let testbed = Testbed::new(STILL);
+    let (mut talk, invite, _) = testbed.dial(&testbed.first);
+    testbed.first.peer.answer(&invite, "503 Service Unavailable", "Retry-After: 120\r\n", "");
+    let ack = testbed.first.peer.expect("an ACK", |m| m.asks("ACK"));
     assert_eq!(ack.header("call-id"), invite.header("call-id"));
-    let invite = house.second.called();
-    house.talk(&mut talk, &house.second, &invite);
-    let before = count(&house.first, "INVITE");
+    let invite = testbed.second.called();
+    testbed.talk(&mut talk, &testbed.second, &invite);
+    let before = count(&testbed.first, "INVITE");
     // For two minutes the second is the first. Busy is the called party's word: no other server is asked.
-    let (mut talk, invite, _) = house.dial(&house.second);
-    house.second.peer.answer(&invite, "486 Busy Here", "", "");
-    assert_eq!(house.phone.put_through(&mut talk).status(), Some(486));
-    house.over();
-    assert_eq!(count(&house.first, "INVITE"), before);
+    let (mut talk, invite, _) = testbed.dial(&testbed.second);
+    testbed.second.peer.answer(&invite, "486 Busy Here", "", "");
+    assert_eq!(testbed.phone.put_through(&mut talk).status(), Some(486));
+    testbed.over();
+    assert_eq!(count(&testbed.first, "INVITE"), before);
 }
 
 #[test]
 fn the_last_server_is_waited_for_when_it_is_slow() {
-    let house = House::new(STILL);
-    let mut talk = house.phone.dial(NUMBER, "", &sdp(rtp(), "sendrecv", 1));
+    let testbed = Testbed::new(STILL);
+    let mut talk = testbed.phone.dial(NUMBER, "", &sdp(rtp(), "sendrecv", 1));
     // Its fourth copy leaves 3.5 s after the first: the first server was left after less than half of that.
-    let invites = || house.second.peer.seen().into_iter().filter(|m| m.asks("INVITE"));
+    let invites = || testbed.second.peer.seen().into_iter().filter(|m| m.asks("INVITE"));
     let fourth = wait("a fourth INVITE", Duration::from_secs(20), || invites().nth(3));
-    let invite = house.second.called();
+    let invite = testbed.second.called();
     assert_eq!(invite.header("via"), fourth.header("via"));
-    house.talk(&mut talk, &house.second, &invite);
+    testbed.talk(&mut talk, &testbed.second, &invite);
 }
 
 #[test]
 fn a_server_that_dies_is_left_by_calls_and_by_the_registration() {
-    let house = House::new("options_interval = \"off\"");
-    grants(&house.first);
-    house.registers_at(&house.first);
-    house.first.peer.answers.borrow_mut().clear();
-    grants(&house.second);
-    let registers = count(&house.first, "REGISTER");
-    let (mut talk, invite, took) = house.dial(&house.second);
+    let testbed = Testbed::new("options_interval = \"off\"");
+    grants(&testbed.first);
+    testbed.registers_at(&testbed.first);
+    testbed.first.peer.answers.borrow_mut().clear();
+    grants(&testbed.second);
+    let registers = count(&testbed.first, "REGISTER");
+    let (mut talk, invite, took) = testbed.dial(&testbed.second);
     println!("the second server was called after {took:?}");
     assert!(took < SOON, "{took:?}");
-    house.talk(&mut talk, &house.second, &invite);
+    testbed.talk(&mut talk, &testbed.second, &invite);
     // The call's bad luck made the gateway look: it does not wait for half of the registration's time.
-    house.registers_at(&house.second);
-    assert!(count(&house.first, "REGISTER") > registers);
+    testbed.registers_at(&testbed.second);
+    assert!(count(&testbed.first, "REGISTER") > registers);
 }

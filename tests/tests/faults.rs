@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use ringtrip_testkit::events::{EventStream, between};
 use ringtrip_testkit::live::{Daemon, wait};
 use ringtrip_testkit::ua::{Canary, Stage, Ua};
-use ringtrip_testkit::watch::{Watch, between};
 use serde_json::{Value, json};
 
 /// Five phones, two telephones, a landline, a provider at 127.0.0.9.
@@ -39,24 +39,24 @@ const GOOD: &str = "fn route(c) { pass() }";
 /// A line that broke is back within a second; a test machine under load gets two.
 const BACK: Duration = Duration::from_secs(2);
 
-struct House {
+struct Testbed {
     /// Falls silent before its exchange ends: the next test's may be given the same RTP ports.
     canary: Canary,
     provider: Ua,
-    watch: Watch,
+    events: EventStream,
     daemon: Daemon,
 }
 
-impl House {
+impl Testbed {
     #[track_caller]
-    fn start() -> House {
+    fn start() -> Testbed {
         let provider = Ua::start_at(Ipv4Addr::new(127, 0, 0, 9).into(), 0, "acct", "");
         let config = HOUSE.replace("GW_PORT", &provider.addr().port().to_string());
         let daemon = Daemon::start(&config);
-        let watch = Watch::start(&daemon);
+        let events = EventStream::start(&daemon);
         put_script(&daemon, GOOD);
         let canary = Canary::at_home(&daemon);
-        House { daemon, canary, watch, provider }
+        Testbed { daemon, canary, events, provider }
     }
 
     fn phone(&self, user: &str) -> Ua {
@@ -101,96 +101,96 @@ fn put_script(daemon: &Daemon, text: &str) -> (u16, String) {
 
 /// From the board's death to a line that can be used again, by the events.
 #[track_caller]
-fn board_comes_back(house: &House) -> Duration {
-    let died = house.watch.next("board.state", &[("up", "false")]);
-    house.watch.next("part.restarted", &[("part", "board virtual"), ("gave_up", "false")]);
-    house.watch.next("board.state", &[("up", "true")]);
-    let back = house.watch.next("line.state", &[("line", "fxs1"), ("state", "idle")]);
+fn board_comes_back(testbed: &Testbed) -> Duration {
+    let died = testbed.events.next("board.state", &[("up", "false")]);
+    testbed.events.next("part.restarted", &[("part", "board virtual"), ("gave_up", "false")]);
+    testbed.events.next("board.state", &[("up", "true")]);
+    let back = testbed.events.next("line.state", &[("line", "fxs1"), ("state", "idle")]);
     between(&died, &back)
 }
 
 #[test]
 fn a_killed_board_costs_its_own_calls_only() {
-    let house = House::start();
-    let phone = house.phone("203");
+    let testbed = Testbed::start();
+    let phone = testbed.phone("203");
     for (nth, way) in [(1, "by its own fault"), (2, "by SIGKILL")] {
-        house.telephone_calls(&phone, "203");
-        let pid = house.daemon.get("/boards")[0]["pid"].as_u64().expect("a board has a process");
+        testbed.telephone_calls(&phone, "203");
+        let pid = testbed.daemon.get("/boards")[0]["pid"].as_u64().expect("a board has a process");
         if way == "by SIGKILL" {
             let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
             assert!(killed.success());
         } else {
-            house.fault("board virtual", "kill");
+            testbed.fault("board virtual", "kill");
         }
-        let took = board_comes_back(&house);
+        let took = board_comes_back(&testbed);
         println!("board killed {way}: line back after {took:?}");
         assert!(took < BACK, "{took:?}");
         wait("a BYE for the phone", Duration::from_secs(5), || phone.up().is_empty().then_some(()));
-        let cdr = house.cdr_from("fxs1", nth);
+        let cdr = testbed.cdr_from("fxs1", nth);
         assert_eq!(cdr["cause"], "board-lost", "{cdr}");
-        house.canary.sings(&format!("board killed {way}"));
+        testbed.canary.sings(&format!("board killed {way}"));
     }
     // And the line works: the telephone is new, on-hook, and can call.
-    house.telephone_calls(&phone, "203");
-    house.quiet();
-    assert_eq!(house.cdr_from("fxs1", 3)["cause"], "normal");
-    house.canary.sings("a call on the new board");
+    testbed.telephone_calls(&phone, "203");
+    testbed.quiet();
+    assert_eq!(testbed.cdr_from("fxs1", 3)["cause"], "normal");
+    testbed.canary.sings("a call on the new board");
 }
 
 #[test]
 fn a_panic_in_a_line_costs_its_call_only() {
-    let house = House::start();
-    let phone = house.phone("203");
-    house.telephone_calls(&phone, "203");
-    house.fault("line fxs1", "panic");
-    let fell = house.watch.next("part.restarted", &[("part", "line fxs1"), ("gave_up", "false")]);
-    let back = house.watch.next("line.state", &[("line", "fxs1")]);
-    println!("a line that panicked was back after {:?}", between(&fell, &back));
-    assert!(between(&fell, &back) < BACK);
+    let testbed = Testbed::start();
+    let phone = testbed.phone("203");
+    testbed.telephone_calls(&phone, "203");
+    testbed.fault("line fxs1", "panic");
+    let panicked = testbed.events.next("part.restarted", &[("part", "line fxs1"), ("gave_up", "false")]);
+    let back = testbed.events.next("line.state", &[("line", "fxs1")]);
+    println!("a line that panicked was back after {:?}", between(&panicked, &back));
+    assert!(between(&panicked, &back) < BACK);
     wait("a BYE for the phone", Duration::from_secs(5), || phone.up().is_empty().then_some(()));
-    assert_eq!(house.cdr_from("fxs1", 1)["cause"], "system-failure");
-    house.canary.sings("a panic in a line");
+    assert_eq!(testbed.cdr_from("fxs1", 1)["cause"], "system-failure");
+    testbed.canary.sings("a panic in a line");
     // The handset is still off the hook; hung up and lifted again, it works.
-    house.quiet();
-    house.telephone_calls(&phone, "203");
-    house.quiet();
-    house.canary.sings("a call on the new line");
+    testbed.quiet();
+    testbed.telephone_calls(&phone, "203");
+    testbed.quiet();
+    testbed.canary.sings("a call on the new line");
 }
 
 #[test]
 fn a_panic_in_a_call_ends_that_call_cleanly() {
-    let house = House::start();
-    let (one, two) = (house.phone("203"), house.phone("204"));
+    let testbed = Testbed::start();
+    let (one, two) = (testbed.phone("203"), testbed.phone("204"));
     let call = one.call("204");
     let id = wait("the call in the list", Duration::from_secs(5), || {
-        let calls = house.daemon.get("/calls");
+        let calls = testbed.daemon.get("/calls");
         let call = calls.as_array()?.iter().find(|c| c["from"] == "203")?;
         call["id"].as_str().map(str::to_owned)
     });
-    house.fault(&format!("call {id}"), "panic");
+    testbed.fault(&format!("call {id}"), "panic");
     assert_eq!(one.ended(&call), 200, "the caller gets a BYE");
     wait("a BYE for the called", Duration::from_secs(5), || two.up().is_empty().then_some(()));
-    let cdr = house.cdr_from("203", 1);
+    let cdr = testbed.cdr_from("203", 1);
     assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!("system-failure"), &json!("x")), "{cdr}");
-    house.watch.next("part.restarted", &[("part", &format!("call {id}"))]);
-    house.watch.next("call.ended", &[("call", &id), ("cause", "system-failure")]);
-    house.canary.sings("a panic in another call");
+    testbed.events.next("part.restarted", &[("part", &format!("call {id}"))]);
+    testbed.events.next("call.ended", &[("call", &id), ("cause", "system-failure")]);
+    testbed.canary.sings("a panic in another call");
     let again = one.call("204");
     one.bye(&again);
     assert_eq!(one.ended(&again), 200);
-    house.canary.sings("a call after it");
+    testbed.canary.sings("a call after it");
 }
 
 #[test]
 fn a_panic_in_a_gateway_or_the_route_costs_nobody_a_call() {
-    let house = House::start();
-    let phone = house.phone("203");
+    let testbed = Testbed::start();
+    let phone = testbed.phone("203");
     let standing = phone.call("8555");
-    assert_eq!(house.provider.up().len(), 1, "the call went to the provider");
+    assert_eq!(testbed.provider.up().len(), 1, "the call went to the provider");
     for part in ["gateway gw1", "route"] {
-        house.fault(part, "panic");
-        house.watch.next("part.restarted", &[("part", part), ("gave_up", "false")]);
-        house.canary.sings(&format!("a panic in {part}"));
+        testbed.fault(part, "panic");
+        testbed.events.next("part.restarted", &[("part", part), ("gave_up", "false")]);
+        testbed.canary.sings(&format!("a panic in {part}"));
         let call = phone.call("8556");
         phone.bye(&call);
         assert_eq!(phone.ended(&call), 200);
@@ -198,47 +198,47 @@ fn a_panic_in_a_gateway_or_the_route_costs_nobody_a_call() {
     assert_eq!(phone.stage(&standing), Some(Stage::Up), "a call through the provider stands");
     phone.bye(&standing);
     assert_eq!(phone.ended(&standing), 200);
-    assert_eq!(house.cdr_from("203", 1)["cause"], "normal");
-    house.canary.sings("calls after a panic");
+    assert_eq!(testbed.cdr_from("203", 1)["cause"], "normal");
+    testbed.canary.sings("calls after a panic");
     // A panic is one line in the log, whatever RUST_BACKTRACE says.
-    let log = house.daemon.log();
+    let log = testbed.daemon.log();
     assert!(!log.contains("stack backtrace"), "{log}");
     assert_eq!(log.lines().filter(|line| line.contains("ERROR panic")).count(), 2, "{log}");
 }
 
 #[test]
 fn a_panic_at_the_desk_leaves_calls_and_registrations() {
-    let house = House::start();
-    let (one, two) = (house.phone("203"), house.phone("204"));
+    let testbed = Testbed::start();
+    let (one, two) = (testbed.phone("203"), testbed.phone("204"));
     let standing = one.call("204");
-    house.fault("desk", "panic");
+    testbed.fault("desk", "panic");
     // Hung up at once, in the moment without a desk: the phone's repeated BYE is heard by the next one.
     one.bye(&standing);
-    house.watch.next("part.restarted", &[("part", "desk"), ("gave_up", "false")]);
+    testbed.events.next("part.restarted", &[("part", "desk"), ("gave_up", "false")]);
     assert_eq!(one.ended(&standing), 200);
     wait("a BYE for the called", Duration::from_secs(20), || two.up().is_empty().then_some(()));
-    house.canary.sings("a panic at the desk");
+    testbed.canary.sings("a panic at the desk");
     // Nobody registered again, and both can be reached.
     let call = one.call("204");
     two.bye(&two.up()[0]);
     assert_eq!(one.ended(&call), 200);
-    house.canary.sings("a call by the new desk");
+    testbed.canary.sings("a call by the new desk");
     // The canary itself can hang up.
-    house.canary.caller.bye(&house.canary.call);
-    assert_eq!(house.canary.caller.ended(&house.canary.call), 200);
+    testbed.canary.caller.bye(&testbed.canary.call);
+    assert_eq!(testbed.canary.caller.ended(&testbed.canary.call), 200);
     wait("no call is left", Duration::from_secs(10), || {
-        house.daemon.get("/calls").as_array()?.is_empty().then_some(())
+        testbed.daemon.get("/calls").as_array()?.is_empty().then_some(())
     });
 }
 
 #[test]
 fn a_line_that_falls_again_and_again_is_given_up() {
-    let house = House::start();
-    let pid = house.daemon.pid();
+    let testbed = Testbed::start();
+    let pid = testbed.daemon.pid();
     let until = Instant::now() + Duration::from_secs(9);
-    let gave_up = || house.watch.count("part.restarted", &[("part", "line fxs2"), ("gave_up", "true")]);
+    let gave_up = || testbed.events.count("part.restarted", &[("part", "line fxs2"), ("gave_up", "true")]);
     while gave_up() == 0 && Instant::now() < until {
-        let _ = house.daemon.send(
+        let _ = testbed.daemon.send(
             "POST",
             "/fault",
             "application/json",
@@ -246,34 +246,34 @@ fn a_line_that_falls_again_and_again_is_given_up() {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    house.watch.next("part.restarted", &[("part", "line fxs2"), ("gave_up", "true")]);
-    let restarts = house.watch.count("part.restarted", &[("part", "line fxs2"), ("gave_up", "false")]);
+    testbed.events.next("part.restarted", &[("part", "line fxs2"), ("gave_up", "true")]);
+    let restarts = testbed.events.count("part.restarted", &[("part", "line fxs2"), ("gave_up", "false")]);
     assert_eq!(restarts, 5, "five restarts within ten seconds are all that is tried");
-    assert_eq!(house.watch.count("alarm", &[("what", "supervisor")]), 1, "an operator is told");
-    assert_eq!(house.daemon.get("/lines/fxs2")["state"], "out-of-service");
+    assert_eq!(testbed.events.count("alarm", &[("what", "supervisor")]), 1, "an alarm for the operator");
+    assert_eq!(testbed.daemon.get("/lines/fxs2")["state"], "out-of-service");
     // It no longer eats time: what is used now is the canary's.
     let before = cpu(pid);
     std::thread::sleep(Duration::from_secs(1));
     let used = cpu(pid) - before;
     println!("processor time in a second after giving up: {used:?}");
     assert!(used < Duration::from_millis(300), "{used:?}");
-    house.canary.sings("a restart storm in a line");
+    testbed.canary.sings("a restart storm in a line");
     // The other line works, and a changed configuration starts this one afresh.
-    let phone = house.phone("203");
-    house.telephone_calls(&phone, "203");
-    let text = house.daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
+    let phone = testbed.phone("203");
+    testbed.telephone_calls(&phone, "203");
+    let text = testbed.daemon.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
     let changed = text.replace("[extension.102]", "[extension.102]\nname = \"Kitchen\"");
-    let request = house.daemon.put_config(&changed, "*");
+    let request = testbed.daemon.put_config(&changed, "*");
     assert_eq!(request.0, 200, "{}", request.1);
-    house.daemon.line_is("fxs2", "idle", Duration::from_secs(10));
-    house.canary.sings("the line is started afresh");
+    testbed.daemon.line_is("fxs2", "idle", Duration::from_secs(10));
+    testbed.canary.sings("the line is started afresh");
 }
 
 #[test]
 fn a_script_cannot_delay_or_break_other_calls() {
-    let house = House::start();
-    let phone = house.phone("203");
-    let other = house.phone("204");
+    let testbed = Testbed::start();
+    let phone = testbed.phone("203");
+    let other = testbed.phone("204");
     let bombs = [
         ("loops for ever", "fn route(c) { loop { } }"),
         ("calls itself for ever", "fn again(n) { again(n + 1) + 1 } fn route(c) { again(0); pass() }"),
@@ -282,45 +282,45 @@ fn a_script_cannot_delay_or_break_other_calls() {
         ("throws", "fn route(c) { throw \"no\" }"),
     ];
     for (what, text) in bombs {
-        assert_eq!(put_script(&house.daemon, GOOD).0, 204);
-        // What is tried on paper is refused before it runs.
-        let (status, answer) = put_script(&house.daemon, text);
+        assert_eq!(put_script(&testbed.daemon, GOOD).0, 204);
+        // What a dry run tries is refused before it runs.
+        let (status, answer) = put_script(&testbed.daemon, text);
         assert_eq!(status, 422, "{what}: {answer}");
-        assert_eq!(house.daemon.get("/scripts/policy.rhai")["text"], GOOD, "{what}");
-        // One that waits for a number that nobody thinks of is not found on paper.
+        assert_eq!(testbed.daemon.get("/scripts/policy.rhai")["text"], GOOD, "{what}");
+        // One that waits for a number that nobody thinks of is not found in a dry run.
         let sleeper =
             text.replace("fn route(c) {", "fn route(c) { if c.dialled != \"87\" + \"31\" { return pass(); }");
-        let (status, answer) = put_script(&house.daemon, &sleeper);
+        let (status, answer) = put_script(&testbed.daemon, &sleeper);
         assert_eq!(status, 204, "{what}: {answer}");
-        let rss = memory(house.daemon.pid());
+        let rss = memory(testbed.daemon.pid());
         let began = Instant::now();
         let call = phone.call("8731");
         let took = began.elapsed();
         println!("a script that {what}: the call is up after {took:?}");
         assert!(took < Duration::from_secs(2), "{what}: {took:?}");
-        let failed = house.watch.next("script.failed", &[("script", "policy.rhai")]);
+        let failed = testbed.events.next("script.failed", &[("script", "policy.rhai")]);
         assert!(!failed["data"]["why"].as_str().unwrap_or_default().is_empty(), "{failed}");
         phone.bye(&call);
         assert_eq!(phone.ended(&call), 200);
-        let grew = memory(house.daemon.pid()).saturating_sub(rss);
+        let grew = memory(testbed.daemon.pid()).saturating_sub(rss);
         assert!(grew < 16 << 20, "{what}: {grew} octets more");
-        house.canary.sings(&format!("a script that {what}"));
+        testbed.canary.sings(&format!("a script that {what}"));
     }
     // What does not compile is refused with its place, and the one before stays.
-    assert_eq!(put_script(&house.daemon, GOOD).0, 204);
+    assert_eq!(put_script(&testbed.daemon, GOOD).0, 204);
     let deep = format!("fn route(c) {{ {}1{} }}", "(".repeat(20_000), ")".repeat(20_000));
     let broken =
         [("syntax", "fn route(c) {\n  let = 3;\n}"), ("no route", "fn other(c) { }"), ("deep", &*deep)];
     for (what, text) in broken {
-        let (status, answer) = put_script(&house.daemon, text);
+        let (status, answer) = put_script(&testbed.daemon, text);
         assert_eq!(status, 422, "{what}: {answer}");
         assert!(answer.contains("policy.rhai") && answer.contains("\"line\":"), "{what}: {answer}");
-        assert_eq!(house.daemon.get("/scripts/policy.rhai")["text"], GOOD, "{what}");
+        assert_eq!(testbed.daemon.get("/scripts/policy.rhai")["text"], GOOD, "{what}");
     }
     let call = phone.call("204");
     other.bye(&other.up()[0]);
     assert_eq!(phone.ended(&call), 200);
-    house.canary.sings("scripts that were refused");
+    testbed.canary.sings("scripts that were refused");
 }
 
 #[test]

@@ -29,7 +29,7 @@ register = false
 options_interval = "off"
 "#;
 
-fn house() -> (Daemon, Ua) {
+fn testbed() -> (Daemon, Ua) {
     let provider = Ua::start_at(Ipv4Addr::new(127, 0, 0, 9).into(), 0, "acct", "");
     (Daemon::start(&HOUSE.replace("GW_PORT", &provider.addr().port().to_string())), provider)
 }
@@ -43,7 +43,7 @@ fn request(method: &str, transport: &str, from: SocketAddr, n: u64) -> String {
 }
 
 /// Requests a second. An exchange built for tests reads some tens of thousands; what the kernel drops before anybody has
-/// read it cannot be told apart. The long run does not pace itself.
+/// read it looks the same. The long run does not pace itself.
 const PACE: u64 = 20_000;
 
 /// Sends until it is dropped.
@@ -104,7 +104,7 @@ fn long() -> Duration {
 }
 
 fn through_a_flood(method: &'static str, from: &[Ipv4Addr]) {
-    let (daemon, provider) = house();
+    let (daemon, provider) = testbed();
     let (one, two) = (Ua::at_home(&daemon, "203"), Ua::at_home(&daemon, "204"));
     let flood = Flood::start(method, from, (Ipv4Addr::LOCALHOST, daemon.sip).into());
     std::thread::sleep(Duration::from_millis(500));
@@ -131,7 +131,7 @@ fn through_a_flood(method: &'static str, from: &[Ipv4Addr]) {
     drop(flood);
     // What the flood caused stands in few lines, and has pushed nothing out.
     let log = daemon.log();
-    // Each call for help is told, of course.
+    // Each call for help is reported, of course.
     let caused = |line: &&str| line.contains(" WARN ") && !line.contains(" emergency call=");
     let lines = log.lines().filter(caused).count();
     assert!(lines < 30 + 3 * long().as_secs() as usize, "{lines} lines of warnings");
@@ -154,7 +154,7 @@ fn known_phones_are_served_beside_a_flood_of_their_neighbour() {
 
 #[test]
 fn wrong_passwords_are_told_in_sums() {
-    let (daemon, _provider) = house();
+    let (daemon, _provider) = testbed();
     let canary = Canary::at_home(&daemon);
     let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 61), 0)).expect("an address");
     let from = socket.local_addr().expect("bound");
@@ -192,7 +192,7 @@ fn is_open(stream: &mut TcpStream) -> bool {
 
 #[test]
 fn each_of_many_requests_in_one_segment_is_answered() {
-    let (daemon, _provider) = house();
+    let (daemon, _provider) = testbed();
     let server = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     for many in [65u64, 500] {
         let mut stream = connect_from(Ipv4Addr::new(127, 0, 0, 62), server);
@@ -215,7 +215,7 @@ fn each_of_many_requests_in_one_segment_is_answered() {
 
 #[test]
 fn a_registration_outlives_many_requests_in_one_segment() {
-    let (daemon, _provider) = house();
+    let (daemon, _provider) = testbed();
     let server: SocketAddr = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let phone = Speaker::new(Peer::connect(server), server, "203", "pw-203-phones");
     phone.register();
@@ -235,7 +235,7 @@ fn a_registration_outlives_many_requests_in_one_segment() {
 
 #[test]
 fn forty_phones_behind_one_router_are_all_connected() {
-    let (daemon, _provider) = house();
+    let (daemon, _provider) = testbed();
     let server: SocketAddr = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let phones: Vec<Speaker> = (0..40)
         .map(|n| {
@@ -258,7 +258,7 @@ fn forty_phones_behind_one_router_are_all_connected() {
 
 #[test]
 fn strangers_on_tcp_give_way() {
-    let (daemon, _provider) = house();
+    let (daemon, _provider) = testbed();
     let server: SocketAddr = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let phone = Speaker::new(Peer::connect(server), server, "203", "pw-203-phones");
     phone.register();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::analog::AnalogPort;
 use ringtrip_testkit::live::{Daemon, measured};
 use ringtrip_testkit::peers::{Peer, Talk, Ua, sdp};
 use ringtrip_testkit::rtp::{EventPacket, Fate, Rtp};
@@ -56,7 +56,7 @@ fn phone(exchange: &Daemon) -> Ua {
 /// The telephone calls the SIP phone.
 #[track_caller]
 fn telephone_calls(exchange: &Daemon, phone: &Ua, rtp: &Rtp) -> (Talk, std::net::SocketAddr) {
-    let hall = Jack::telephone(exchange, 0);
+    let hall = AnalogPort::telephone(exchange, 0);
     hall.lift();
     hall.until_tone(&[350.0, 440.0], LONG);
     hall.press("201");
@@ -114,7 +114,7 @@ fn one_key_of_a_telephone_reaches_a_sip_phone() {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
         let (talk, to) = telephone_calls(&exchange, &phone, &rtp);
-        let hall = Jack::telephone(&exchange, 0);
+        let hall = AnalogPort::telephone(&exchange, 0);
         one_key_alone(&mut rtp, to, || hall.press("5"));
         phone.hang_up(&talk);
     });
@@ -126,7 +126,7 @@ fn one_key_from_the_landline_reaches_a_sip_phone() {
     measured(|| {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-        let office = Jack::office(&exchange, FXO1);
+        let office = AnalogPort::office(&exchange, FXO1);
         office.act("office.call", json!({ "number": "2025550123" }));
         let invite = phone.called();
         let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
@@ -146,7 +146,7 @@ fn keys_of_a_telephone_are_as_long_as_they_were_held() {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
         let (talk, to) = telephone_calls(&exchange, &phone, &rtp);
-        let hall = Jack::telephone(&exchange, 0);
+        let hall = AnalogPort::telephone(&exchange, 0);
         let mut held = |on: usize, off: usize, text: &str| {
             let samples = sound::keys(text, on, off);
             let ms = samples.len() / 8 + 1500;
@@ -161,14 +161,14 @@ fn keys_of_a_telephone_are_as_long_as_they_were_held() {
         };
         for ms in [50, 100, 250, 1000, 5000] {
             let sent = held(ms, 200, "7");
-            let [(_, 7, told)] = sent[..] else { panic!("{ms} ms: {sent:?}") };
-            println!("a key of {ms} ms is told as {told} ms");
-            assert!(told.abs_diff(ms as u32) <= 30, "a key of {ms} ms is told as {told} ms");
+            let [(_, 7, reported)] = sent[..] else { panic!("{ms} ms: {sent:?}") };
+            println!("a key of {ms} ms is reported as {reported} ms");
+            assert!(reported.abs_diff(ms as u32) <= 30, "a key of {ms} ms is reported as {reported} ms");
         }
         // Sixteen keys in 1.6 s.
         let sent = held(50, 50, "1234567890123456");
-        let told: Vec<u8> = sent.iter().map(|k| k.1).collect();
-        assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6]);
+        let reported: Vec<u8> = sent.iter().map(|k| k.1).collect();
+        assert_eq!(reported, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6]);
         let first = sent.first().map(|k| k.0).expect("sixteen");
         let took = sent.last().map(|k| k.0.saturating_duration_since(first)).expect("sixteen");
         println!("sixteen keys: the last begins {took:?} after the first");
@@ -184,7 +184,7 @@ fn keys_of_a_sip_phone_sound_as_long_as_they_were_held() {
     measured(|| {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
-        let office = Jack::office(&exchange, FXO1);
+        let office = AnalogPort::office(&exchange, FXO1);
         office.act("office.call", json!({ "number": "2025550123" }));
         let invite = phone.called();
         let talk = phone.pick_up(&invite, &sdp(rtp.at, "sendrecv", 1));
@@ -227,7 +227,7 @@ fn sound_is_not_late() {
         let exchange = exchange();
         let (phone, mut rtp) = (phone(&exchange), Rtp::open());
         let (talk, to) = telephone_calls(&exchange, &phone, &rtp);
-        let hall = Jack::telephone(&exchange, 0);
+        let hall = AnalogPort::telephone(&exchange, 0);
         // The board's samples and our clock, compared when least is between them.
         let mut best = f64::MAX;
         let mut delays = Vec::new();

@@ -11,7 +11,7 @@ use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
-use ringtrip_testkit::{Manners, World, expect};
+use ringtrip_testkit::{PhoneBehaviour, World, expect};
 
 /// Runs out every timer of SIP and looks that nothing is left.
 #[track_caller]
@@ -50,7 +50,7 @@ fn extension_to_extension() {
 #[test]
 fn busy() {
     let mut world = phones(&["201", "202"]);
-    world.phone("202").manners(Manners::Busy);
+    world.phone("202").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial("202");
     world.run(2_000);
     expect("busy", world.ladder());
@@ -63,7 +63,7 @@ fn busy() {
 #[test]
 fn declined() {
     let mut world = phones(&["201", "202"]);
-    world.phone("202").manners(Manners::Decline);
+    world.phone("202").behaviour(PhoneBehaviour::Decline);
     world.phone("201").dial("202");
     world.run(2_000);
     assert_eq!(verdict(&world), (Some(Cause::Declined), Some(EndedBy::Exchange)));
@@ -74,7 +74,7 @@ fn declined() {
 #[test]
 fn no_answer() {
     let mut world = phones(&["201", "202"]);
-    world.phone("202").manners(Manners::Ring);
+    world.phone("202").behaviour(PhoneBehaviour::Ring);
     world.phone("201").dial("202");
     world.run(70_000);
     expect("no-answer", world.ladder());
@@ -95,7 +95,7 @@ fn nobody_registered() {
 #[test]
 fn cancel() {
     let mut world = phones(&["201", "202"]);
-    world.phone("202").manners(Manners::Ring);
+    world.phone("202").behaviour(PhoneBehaviour::Ring);
     world.phone("201").dial("202");
     world.run(3_000);
     world.phone("201").hang_up();
@@ -247,7 +247,7 @@ fn two_servers(change: impl FnOnce(&mut Config)) -> World {
 #[test]
 fn failover_to_the_second_server() {
     let mut world = two_servers(|_| {});
-    world.phone("spare").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
     world.phone("201").dial("902079460123");
     world.run(6_000);
     assert!(world.phone("201").is_up(), "{}", world.ladder());
@@ -266,7 +266,7 @@ fn failover_to_the_second_server() {
 #[test]
 fn a_server_that_is_slow_is_told_that_it_comes_too_late() {
     let mut world = two_servers(|config| config.gateways[0].password = None);
-    world.phone("spare").lets_in().manners(Manners::Answer(Duration::ZERO));
+    world.phone("spare").lets_in().behaviour(PhoneBehaviour::Answer(Duration::ZERO));
     world.phone("acme").lets_in();
     // Its 180 gets a CANCEL, its 200 an ACK and a BYE, while the call goes on with the other.
     world.far("spare", Duration::from_secs(2));
@@ -283,8 +283,8 @@ fn a_server_that_is_slow_is_told_that_it_comes_too_late() {
 #[test]
 fn an_answer_to_a_call_that_is_over_is_ended() {
     let mut world = two_servers(|config| config.gateways[0].password = None);
-    world.phone("spare").lets_in().manners(Manners::Answer(Duration::ZERO));
-    world.phone("acme").lets_in().manners(Manners::Busy);
+    world.phone("spare").lets_in().behaviour(PhoneBehaviour::Answer(Duration::ZERO));
+    world.phone("acme").lets_in().behaviour(PhoneBehaviour::Busy);
     world.far("spare", Duration::from_secs(4));
     world.phone("201").dial("902079460123");
     world.run(3_000);
@@ -306,7 +306,7 @@ fn the_next_gateway_is_called_within_two_seconds() {
         config.script = Some("test.rhai".to_owned());
     });
     world.script(one_after_the_other);
-    world.phone("spare").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
     world.phone("201").dial("902079460123");
     world.run(2_000);
     let called = world.ladder().lines().find(|line| line.contains("exchange → acme  INVITE"));
@@ -323,10 +323,10 @@ fn the_next_gateway_is_called_within_two_seconds() {
 fn one_lost_packet_is_no_failure() {
     let mut world = two_servers(|_| {});
     // The first copy is lost, the second arrives.
-    world.phone("spare").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
     world.phone("201").dial("902079460123");
     world.run(400);
-    world.phone("spare").manners(Manners::Answer(Duration::from_secs(1)));
+    world.phone("spare").behaviour(PhoneBehaviour::Answer(Duration::from_secs(1)));
     world.run(3_000);
     assert!(world.phone("201").is_up() && world.phone("spare").is_up(), "{}", world.ladder());
     assert!(!world.ladder().contains("→ acme"), "{}", world.ladder());
@@ -344,7 +344,7 @@ fn fork_of_two_phones() {
     world.register(&["201", "202"]);
     world.start_gateways();
     world.run(1_000);
-    world.phone("201").manners(Manners::Ring);
+    world.phone("201").behaviour(PhoneBehaviour::Ring);
     world.write();
     world.phone("acme").dial("acme");
     world.run(6_000);
@@ -432,7 +432,7 @@ fn a_panic_clears_the_legs() {
     let mut world = phones(&["201", "202"]);
     world.phone("201").dial("202");
     world.run(4_000);
-    world.wreck_calls();
+    world.panic_in_calls();
     world.run(2_000);
     expect("panic", world.ladder());
     assert!(world.phone("201").is_idle() && world.phone("202").is_idle());
@@ -445,7 +445,10 @@ fn a_bad_network_is_survived() {
     let mut world = World::demo(7);
     world.register(&["201", "202"]);
     world.write();
-    world.weather(ringtrip_testkit::Weather { loss: 20, jitter: Duration::from_millis(40) });
+    world.network_conditions(ringtrip_testkit::NetworkConditions {
+        loss: 20,
+        jitter: Duration::from_millis(40),
+    });
     world.phone("201").dial("202");
     world.run(20_000);
     assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());

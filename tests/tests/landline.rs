@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ringtrip_testkit::jack::{Jack, minimodem, multimon, speaks_to};
+use ringtrip_testkit::analog::{AnalogPort, minimodem, multimon, speaks_to};
 use ringtrip_testkit::live::{Daemon, has, measured, wait};
 use ringtrip_testkit::sound;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
     ))
 }
 
-/// Somebody who answers when told to, and says nothing by himself.
+/// Somebody who answers on request, and says nothing otherwise.
 fn subscriber(exchange: &Daemon, number: &str) {
     let fields = json!({ "number": number, "does": "answer", "rings": 50, "says": "silence" });
     exchange.sim("office.subscriber", fields);
@@ -66,7 +66,7 @@ fn subscriber(exchange: &Daemon, number: &str) {
 
 /// Dials and waits until the office has all digits.
 #[track_caller]
-fn dial_out(from: &Jack<'_>, office: &Jack<'_>, number: &str) {
+fn dial_out(from: &AnalogPort<'_>, office: &AnalogPort<'_>, number: &str) {
     from.lift();
     from.until_tone(&DIAL, LONG);
     from.press(&format!("9{number}#"));
@@ -84,7 +84,7 @@ fn last_disconnect(exchange: &Daemon, line: &str) -> String {
 fn a_telephone_calls_out() {
     measured(|| {
         let exchange = exchange("us", "");
-        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
         let number = "2125550147";
         subscriber(&exchange, number);
         dial_out(&hall, &office, number);
@@ -126,7 +126,7 @@ fn a_telephone_calls_out() {
 fn a_telephone_calls_out_by_pulses() {
     measured(|| {
         let exchange = exchange("uk", "dial_by = \"pulse\"");
-        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
         subscriber(&exchange, "1307");
         dial_out(&hall, &office, "1307");
         assert_eq!(office.state()["office"], "ringback");
@@ -144,7 +144,7 @@ fn a_telephone_calls_out_by_pulses() {
 /// The office calls, the hall rings and shows who it is, and lifts.
 #[track_caller]
 fn call_in(exchange: &Daemon, region: &str) {
-    let (hall, office) = (Jack::telephone(exchange, 0), Jack::office(exchange, FXO1));
+    let (hall, office) = (AnalogPort::telephone(exchange, 0), AnalogPort::office(exchange, FXO1));
     let shown = hall.state()["display"].as_array().map_or(0, Vec::len);
     let before = hall.now();
     office.act("office.call", json!({ "number": "2025550123", "name": "ADA LOVELACE" }));
@@ -175,7 +175,7 @@ fn call_in(exchange: &Daemon, region: &str) {
 /// The far end goes in this way; the exchange must notice and say so.
 #[track_caller]
 fn ends(exchange: &Daemon, how: &str, words: &str) {
-    let (hall, office) = (Jack::telephone(exchange, 0), Jack::office(exchange, FXO1));
+    let (hall, office) = (AnalogPort::telephone(exchange, 0), AnalogPort::office(exchange, FXO1));
     office.act("office.hangup", json!({ "how": how }));
     exchange.line_is("fxo1", "idle", LONG);
     let cdr = exchange.last_cdr();
@@ -190,7 +190,7 @@ fn ends(exchange: &Daemon, how: &str, words: &str) {
 
 fn calls_in(region: &str) {
     let exchange = exchange(region, "");
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+    let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
     call_in(&exchange, region);
     speaks_to(&office, &hall, -19.0);
     speaks_to(&hall, &office, -19.0);
@@ -236,8 +236,8 @@ fn a_call_that_came_in_ends_by_silence() {
         let exchange = exchange("us", "long_silence = \"3s\"");
         call_in(&exchange, "us");
         // As long as somebody speaks nothing ends.
-        Jack::office(&exchange, FXO1).speak(700.0, 5000);
-        Jack::telephone(&exchange, 0).listen(4500);
+        AnalogPort::office(&exchange, FXO1).speak(700.0, 5000);
+        AnalogPort::telephone(&exchange, 0).listen(4500);
         assert_eq!(exchange.get("/lines/fxo1")["state"], "talking");
         ends(&exchange, "silence", "PSTN Activity Timeout");
     });
@@ -247,7 +247,7 @@ fn a_call_that_came_in_ends_by_silence() {
 fn the_far_end_of_a_call_out_goes() {
     measured(|| {
         let exchange = exchange("us", "");
-        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
         subscriber(&exchange, "5550199");
         for how in ["cpc", "tone"] {
             dial_out(&hall, &office, "5550199");
@@ -257,7 +257,7 @@ fn the_far_end_of_a_call_out_goes() {
             exchange.line_is("fxo1", "idle", LONG);
             let cdr = exchange.last_cdr();
             assert_eq!((&cdr["cause"], &cdr["ended_by"]), (&json!(how), &json!("b")), "{cdr}");
-            // The telephone is told after `reorder_delay`.
+            // The telephone hears it after `reorder_delay`.
             hall.until_tone(&[480.0, 620.0], LONG);
             hall.hang_up();
             exchange.line_is("fxs1", "idle", LONG);
@@ -270,7 +270,7 @@ fn the_far_end_of_a_call_out_goes() {
 fn a_caller_gives_up() {
     measured(|| {
         let exchange = exchange("us", "");
-        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
         office.act("office.call", json!({ "number": "2025550123" }));
         hall.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
         office.act("office.hangup", json!({ "how": "silence" }));
@@ -287,10 +287,10 @@ fn a_caller_gives_up() {
 fn all_landlines_are_busy() {
     measured(|| {
         let exchange = exchange("us", "");
-        let telephones = [0, 1, 2].map(|port| Jack::telephone(&exchange, port));
+        let telephones = [0, 1, 2].map(|port| AnalogPort::telephone(&exchange, port));
         subscriber(&exchange, "5550199");
-        dial_out(&telephones[0], &Jack::office(&exchange, FXO1), "5550199");
-        dial_out(&telephones[1], &Jack::office(&exchange, FXO2), "5550199");
+        dial_out(&telephones[0], &AnalogPort::office(&exchange, FXO1), "5550199");
+        dial_out(&telephones[1], &AnalogPort::office(&exchange, FXO2), "5550199");
         telephones[2].lift();
         telephones[2].until_tone(&DIAL, LONG);
         telephones[2].press("95550199#");
@@ -308,12 +308,12 @@ fn all_landlines_are_busy() {
 fn a_landline_is_unplugged_and_plugged_in_again() {
     measured(|| {
         let exchange = exchange("us", "");
-        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
         subscriber(&exchange, "5550199");
         office.act("office.battery", json!({ "on": false }));
         exchange.line_is("fxo1", "no-battery", LONG);
         // A call out takes the other line meanwhile.
-        dial_out(&hall, &Jack::office(&exchange, FXO2), "5550199");
+        dial_out(&hall, &AnalogPort::office(&exchange, FXO2), "5550199");
         hall.hang_up();
         exchange.line_is("fxo2", "idle", LONG);
         office.act("office.battery", json!({ "on": true }));

@@ -53,15 +53,15 @@ impl Does {
     }
 }
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     phone: Ua,
     providers: [Sipp; 3],
 }
 
-impl House {
+impl Testbed {
     #[track_caller]
-    fn new(does: [Does; 3]) -> House {
+    fn new(does: [Does; 3]) -> Testbed {
         let mut n = 0..;
         let providers = does.map(|does| does.start(n.next().unwrap_or(0)));
         let gateway = |(n, sipp): (usize, &Sipp)| {
@@ -85,10 +85,10 @@ impl House {
         let phone =
             Ua::new(Peer::udp("127.0.0.1"), ([127, 0, 0, 1], daemon.sip).into(), "201", "first-secret");
         phone.register();
-        House { daemon, phone, providers }
+        Testbed { daemon, phone, providers }
     }
 
-    /// Calls, and hangs up if there was an answer; the record, and what the phone was told in the end.
+    /// Calls, and hangs up if there was an answer; the record, and what the phone received in the end.
     #[track_caller]
     fn call(&self) -> (Value, u16) {
         // Nobody listens here: this is about signalling.
@@ -119,21 +119,21 @@ impl House {
 fn taken_soon_by(healthy: usize, does: [Does; 3]) {
     let mut took = Vec::new();
     for _ in 0..3 {
-        let mut house = House::new(does);
-        let (cdr, status) = house.call();
+        let mut testbed = Testbed::new(does);
+        let (cdr, status) = testbed.call();
         let name = format!("gw{}", healthy + 1);
         assert_eq!(
             (status, &cdr["target"], &cdr["cost"]["deck"]),
             (200, &json!(name), &json!(name)),
             "{cdr:#}"
         );
-        for (does, sipp) in does.iter().zip(&mut house.providers).take(healthy + 1) {
+        for (does, sipp) in does.iter().zip(&mut testbed.providers).take(healthy + 1) {
             if !matches!(does, Does::Silent) {
                 sipp.succeeds();
             }
         }
         // All that is cheaper was tried, and nothing dearer.
-        house.were_called(std::array::from_fn(|n| n <= healthy));
+        testbed.were_called(std::array::from_fn(|n| n <= healthy));
         let answered = Duration::from_micros(cdr["answered_after_us"].as_u64().expect("it was answered"));
         println!("{does:?}: {name} answered after {answered:?}");
         if answered <= SOON {
@@ -186,9 +186,9 @@ fn one_whose_party_is_busy_is_not_left() {
     if !has("sipp") {
         return;
     }
-    let mut house = House::new([Does::Busy, Does::Answers, Does::Answers]);
-    let (cdr, status) = house.call();
+    let mut testbed = Testbed::new([Does::Busy, Does::Answers, Does::Answers]);
+    let (cdr, status) = testbed.call();
     assert_eq!((status, &cdr["cause"], &cdr["target"]), (486, &json!("busy"), &json!("gw1")), "{cdr:#}");
-    house.providers[0].succeeds();
-    house.were_called([true, false, false]);
+    testbed.providers[0].succeeds();
+    testbed.were_called([true, false, false]);
 }

@@ -1,4 +1,4 @@
-//! A provider that carries two calls gets no third, whoever names it; the caller goes on to the next target or hears at once
+//! A provider that carries two calls gets no third, wherever it is named; the caller goes on to the next target or hears at once
 //! that there is no room. An emergency call goes through, and takes nobody's place.
 #![allow(clippy::disallowed_methods)] // Live tests look at the clock.
 
@@ -37,7 +37,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
 const NUMBER: &str = "902079460000";
 const LONG: Duration = Duration::from_secs(20);
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     phone: Ua,
     first: Ua,
@@ -45,11 +45,11 @@ struct House {
 }
 
 /// A call that stands: the phone's side and the provider's.
-struct Standing(Talk, Talk);
+struct ActiveCall(Talk, Talk);
 
-impl House {
+impl Testbed {
     #[track_caller]
-    fn new(script: Option<&str>) -> House {
+    fn new(script: Option<&str>) -> Testbed {
         let (first, second) = (Peer::udp("127.0.0.2"), Peer::udp("127.0.0.3"));
         let named = script.map_or("", |_| "script = \"scripts/test.rhai\"");
         let config = CONFIG.replace("SCRIPT", named);
@@ -63,22 +63,22 @@ impl House {
         let phone = Ua::new(Peer::udp("127.0.0.1"), exchange, "201", "first-secret");
         phone.register();
         let provider = |peer| Ua::new(peer, exchange, "provider", "");
-        House { phone, first: provider(first), second: provider(second), daemon }
+        Testbed { phone, first: provider(first), second: provider(second), daemon }
     }
 
     /// Calls; this provider answers.
     #[track_caller]
-    fn call(&self, number: &str, provider: &Ua) -> Standing {
+    fn call(&self, number: &str, provider: &Ua) -> ActiveCall {
         let mut talk = self.phone.dial(number, "", &nowhere());
         let invite = provider.called();
         let theirs = provider.pick_up(&invite, &nowhere());
         assert_eq!(self.phone.put_through(&mut talk).status(), Some(200));
-        Standing(talk, theirs)
+        ActiveCall(talk, theirs)
     }
 
     /// Hangs up, and waits until the exchange has so many calls left.
     #[track_caller]
-    fn end(&self, call: &Standing, provider: &Ua, left: usize) {
+    fn end(&self, call: &ActiveCall, provider: &Ua, left: usize) {
         self.phone.hang_up(&call.0);
         provider.is_hung_up(&call.1);
         self.has(left);
@@ -128,50 +128,50 @@ fn says_full(cdr: &Value) -> bool {
 
 #[test]
 fn a_third_call_is_refused_and_an_emergency_is_not() {
-    let house = House::new(None);
-    let gw1 = &house.first;
-    let (one, two) = (house.call(NUMBER, gw1), house.call(NUMBER, gw1));
-    let mut talk = house.phone.dial(NUMBER, "", &nowhere());
-    assert_eq!(house.phone.put_through(&mut talk).status(), Some(503));
-    house.has(2);
-    let cdr = house.failed("congestion");
+    let testbed = Testbed::new(None);
+    let gw1 = &testbed.first;
+    let (one, two) = (testbed.call(NUMBER, gw1), testbed.call(NUMBER, gw1));
+    let mut talk = testbed.phone.dial(NUMBER, "", &nowhere());
+    assert_eq!(testbed.phone.put_through(&mut talk).status(), Some(503));
+    testbed.has(2);
+    let cdr = testbed.failed("congestion");
     assert!(says_full(&cdr), "{cdr:#}");
     assert_eq!(invites(gw1), 2);
 
     // Help has room, and takes none: with one of the two gone the next call goes out beside it.
-    let help = house.call("112", gw1);
+    let help = testbed.call("112", gw1);
     assert_eq!(invites(gw1), 3);
-    house.end(&one, gw1, 2);
-    let three = house.call(NUMBER, gw1);
-    let mut talk = house.phone.dial(NUMBER, "", &nowhere());
-    assert_eq!(house.phone.put_through(&mut talk).status(), Some(503));
-    house.has(3);
+    testbed.end(&one, gw1, 2);
+    let three = testbed.call(NUMBER, gw1);
+    let mut talk = testbed.phone.dial(NUMBER, "", &nowhere());
+    assert_eq!(testbed.phone.put_through(&mut talk).status(), Some(503));
+    testbed.has(3);
     assert_eq!(invites(gw1), 4);
     for (call, left) in [(help, 2), (two, 1), (three, 0)] {
-        house.end(&call, gw1, left);
+        testbed.end(&call, gw1, left);
     }
-    let last = house.call(NUMBER, gw1);
-    house.end(&last, gw1, 0);
+    let last = testbed.call(NUMBER, gw1);
+    testbed.end(&last, gw1, 0);
 }
 
 #[test]
 fn a_third_call_goes_on_to_the_next_target() {
-    let house = House::new(Some("fn route(c) { try_in_order([\"gw1\", \"gw2\"]) }"));
-    let (gw1, gw2) = (&house.first, &house.second);
-    let (one, two) = (house.call(NUMBER, gw1), house.call(NUMBER, gw1));
-    let three = house.call(NUMBER, gw2);
+    let testbed = Testbed::new(Some("fn route(c) { try_in_order([\"gw1\", \"gw2\"]) }"));
+    let (gw1, gw2) = (&testbed.first, &testbed.second);
+    let (one, two) = (testbed.call(NUMBER, gw1), testbed.call(NUMBER, gw1));
+    let three = testbed.call(NUMBER, gw2);
     assert_eq!((invites(gw1), invites(gw2)), (2, 1));
-    house.end(&three, gw2, 2);
-    let cdr = house.daemon.last_cdr();
+    testbed.end(&three, gw2, 2);
+    let cdr = testbed.daemon.last_cdr();
     assert!(cdr["target"] == "gw2" && says_full(&cdr), "{cdr:#}");
-    house.end(&two, gw1, 1);
+    testbed.end(&two, gw1, 1);
     // A busy party's call takes no place when it is over.
-    let mut talk = house.phone.dial(NUMBER, "", &nowhere());
+    let mut talk = testbed.phone.dial(NUMBER, "", &nowhere());
     let invite = gw1.called();
     gw1.peer.answer(&invite, "486 Busy Here", "", "");
-    assert_eq!(house.phone.put_through(&mut talk).status(), Some(486));
-    house.has(1);
-    let four = house.call(NUMBER, gw1);
-    house.end(&four, gw1, 1);
-    house.end(&one, gw1, 0);
+    assert_eq!(testbed.phone.put_through(&mut talk).status(), Some(486));
+    testbed.has(1);
+    let four = testbed.call(NUMBER, gw1);
+    testbed.end(&four, gw1, 1);
+    testbed.end(&one, gw1, 0);
 }

@@ -93,7 +93,7 @@ fn a_new_address_of_this_machine_is_told_to_providers_and_calls_at_once() {
         ua.peer.answer(&invite, "200 OK", &contact, &sdp(media, "sendrecv", 1));
         ua.follow(&invite);
     }
-    println!("calls were told after {:?}", since.elapsed());
+    println!("calls had the new address after {:?}", since.elapsed());
     std::thread::sleep(Duration::from_millis(300));
     caller.hang_up(&talk);
     called.is_hung_up(&there);

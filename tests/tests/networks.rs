@@ -28,12 +28,12 @@ fn a_new_address_is_registered_and_told_to_standing_calls_at_once() {
     world.run(2_000);
     for phone in ["201", "202"] {
         // The ACK is the last word; the offer was the one before.
-        let told = world.said_to(phone, "INVITE");
-        assert_eq!(sdp_address(&told), "192.0.2.99", "{told}");
-        assert!(told.contains("@192.0.2.99:5060>"), "{told}");
+        let sent = world.said_to(phone, "INVITE");
+        assert_eq!(sdp_address(&sent), "192.0.2.99", "{sent}");
+        assert!(sent.contains("@192.0.2.99:5060>"), "{sent}");
     }
-    let told = world.said_to("acme", "REGISTER");
-    assert!(told.contains("Contact: <sip:acme@192.0.2.99:5060>"), "{told}");
+    let sent = world.said_to("acme", "REGISTER");
+    assert!(sent.contains("Contact: <sip:acme@192.0.2.99:5060>"), "{sent}");
     world.phone("201").hang_up();
     world.run(2_000);
     expect("own-address-changes", world.ladder());
@@ -71,9 +71,9 @@ fn a_caller_that_waits_while_the_address_changes_is_answered_from_the_new_one() 
     world.board("fxs1", BoardEvent::RingTrip);
     world.run(2_000);
     assert!(world.phone("201").is_up(), "{}", world.ladder());
-    let told = world.said_to("201", "SIP/2.0 200");
-    assert_eq!(sdp_address(&told), "192.0.2.99", "{told}");
-    assert!(told.contains("@192.0.2.99:5060>"), "{told}");
+    let sent = world.said_to("201", "SIP/2.0 200");
+    assert_eq!(sdp_address(&sent), "192.0.2.99", "{sent}");
+    assert!(sent.contains("@192.0.2.99:5060>"), "{sent}");
     world.phone("201").hang_up();
     world.run(80_000);
     assert_eq!(world.left_over(), Vec::<String>::new(), "{}", world.ladder());
@@ -135,7 +135,7 @@ fn a_phone_that_is_silent_to_options_is_asked_once_each_time() {
     let mut world = World::demo(1);
     world.phone("201").behind("203.0.113.9:31000");
     world.register(&["201"]);
-    world.phone("201").manners(ringtrip_testkit::Manners::Dead);
+    world.phone("201").behaviour(ringtrip_testkit::PhoneBehaviour::Dead);
     world.write();
     world.run(120_000);
     let times = asked(world.ladder(), "201", "OPTIONS");

@@ -11,7 +11,7 @@ use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::Cause;
 use ringtrip_sip::message::Method;
 use ringtrip_sip::name::Name;
-use ringtrip_testkit::{Manners, World, expect};
+use ringtrip_testkit::{PhoneBehaviour, World, expect};
 
 #[track_caller]
 fn clean(mut world: World) {
@@ -191,7 +191,7 @@ fn a_telephone_gets_ringback_unless_sound_comes() {
             }
         }
     });
-    world.phone("acme").manners(Manners::Ring);
+    world.phone("acme").behaviour(PhoneBehaviour::Ring);
     world.phone("acme").early = plain(sdp("8", 40_000));
     world.board("fxs1", BoardEvent::OffHook);
     world.run(1_000);
@@ -298,7 +298,7 @@ fn phones_that_lose_the_race_are_told_that_another_has_answered() {
         let ring = ["201", "202"].map(|id| Target::Extension(id.parse().expect("a name")));
         config.gateways[0].inbound = Inbound::Ring(ring.to_vec());
     });
-    world.phone("201").manners(Manners::Ring);
+    world.phone("201").behaviour(PhoneBehaviour::Ring);
     world.phone("acme").dial("acme");
     let mut cancel = String::new();
     for _ in 0..400 {
@@ -317,7 +317,7 @@ fn phones_that_lose_the_race_are_told_that_another_has_answered() {
 #[test]
 fn a_caller_who_gives_up_says_nothing_of_another() {
     let mut world = world(|_| {});
-    world.phone("202").manners(Manners::Ring);
+    world.phone("202").behaviour(PhoneBehaviour::Ring);
     world.phone("201").dial("202");
     world.run(2_000);
     world.phone("201").hang_up();

@@ -9,7 +9,7 @@ use ringtrip_model::party::Cause;
 use ringtrip_routing::router::{
     PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
-use ringtrip_testkit::{Manners, World, expect};
+use ringtrip_testkit::{PhoneBehaviour, World, expect};
 
 type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
 
@@ -33,7 +33,7 @@ fn world(script: Script, change: impl FnOnce(&mut Config)) -> World {
     });
     world.script(script);
     for name in ["202", "acme", "spare"] {
-        world.phone(name).lets_in().manners(Manners::Answer(Duration::ZERO));
+        world.phone(name).lets_in().behaviour(PhoneBehaviour::Answer(Duration::ZERO));
     }
     world.register(&["201", "202"]);
     world.start_gateways();
@@ -125,7 +125,7 @@ fn a_lone_slow_provider_is_waited_for() {
 #[test]
 fn a_lone_dead_provider_is_given_up_by_timer_b_and_doubted_long_before() {
     let mut world = world(alone, |_| {});
-    world.phone("acme").manners(Manners::Dead);
+    world.phone("acme").behaviour(PhoneBehaviour::Dead);
     world.phone("201").dial(NUMBER);
     world.run(1_400);
     let trouble = |world: &World| world.gateway("gw1").and_then(|g| g.status().last_error);
@@ -143,7 +143,7 @@ fn a_lone_dead_provider_is_given_up_by_timer_b_and_doubted_long_before() {
 #[test]
 fn a_lone_busy_provider_is_believed_at_once() {
     let mut world = world(alone, |_| {});
-    world.phone("acme").manners(Manners::Busy);
+    world.phone("acme").behaviour(PhoneBehaviour::Busy);
     world.phone("201").dial(NUMBER);
     world.run(500);
     assert_eq!(end(&world).map(|(cause, _)| cause), Some(Cause::Busy), "{}", world.ladder());
@@ -153,7 +153,7 @@ fn a_lone_busy_provider_is_believed_at_once() {
 #[test]
 fn a_stage_ends_when_its_script_says() {
     let mut world = world(alone_for_five_seconds, |_| {});
-    world.phone("acme").manners(Manners::Dead);
+    world.phone("acme").behaviour(PhoneBehaviour::Dead);
     world.phone("201").dial(NUMBER);
     world.run(6_000);
     let (cause, at) = end(&world).expect("an end");
@@ -176,7 +176,7 @@ fn a_caller_who_hangs_up_is_not_kept() {
         world.run(2_000);
         assert_eq!(end(&world).map(|(cause, _)| cause), Some(Cause::Cancelled), "{}", world.ladder());
         assert_eq!(world.calls(), 0, "{}", world.ladder());
-        // It answers at last, and is told that it comes too late.
+        // It answers at last, and learns that it comes too late.
         world.run(30_000);
         assert!(world.phone("acme").is_idle(), "{}", world.ladder());
         clean(world);
@@ -186,7 +186,7 @@ fn a_caller_who_hangs_up_is_not_kept() {
 #[test]
 fn with_a_gateway_left_the_first_has_a_second_and_a_half_and_the_last_has_time() {
     let mut world = world(one_after_the_other, |_| {});
-    world.phone("spare").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
     world.far("acme", Duration::from_secs(4));
     world.phone("201").dial(NUMBER);
     world.run(8_000);
@@ -199,7 +199,7 @@ fn with_a_server_left_the_first_has_a_second_and_a_half_and_the_last_has_time() 
     let mut world = world(alone, |config| {
         config.gateways[0].server = HostPort { host: "two.example".to_owned(), port: None };
     });
-    world.phone("spare").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
     world.far("acme", Duration::from_secs(4));
     world.phone("201").dial(NUMBER);
     world.run(8_000);
@@ -210,7 +210,7 @@ fn with_a_server_left_the_first_has_a_second_and_a_half_and_the_last_has_time() 
 #[test]
 fn whoever_rings_together_is_waited_for_together() {
     let mut world = world(together, |_| {});
-    world.phone("spare").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
     world.far("acme", Duration::from_secs(4));
     world.phone("201").dial(NUMBER);
     world.run(8_000);
@@ -220,8 +220,8 @@ fn whoever_rings_together_is_waited_for_together() {
 #[test]
 fn a_fork_with_a_stage_after_it_does_not_wait() {
     let mut world = world(together_then_a_phone, |_| {});
-    world.phone("spare").manners(Manners::Dead);
-    world.phone("acme").manners(Manners::Dead);
+    world.phone("spare").behaviour(PhoneBehaviour::Dead);
+    world.phone("acme").behaviour(PhoneBehaviour::Dead);
     world.phone("201").dial(NUMBER);
     world.run(4_000);
     assert!(SOON.contains(&called(&world, "202")), "{}", world.ladder());
@@ -233,7 +233,7 @@ fn what_a_rule_forbids_to_try_is_nothing_left() {
     let mut world = world(one_after_the_other, |config| {
         config.failover.set(Cause::Failure, Rule::Stop);
     });
-    world.phone("acme").manners(Manners::Dead);
+    world.phone("acme").behaviour(PhoneBehaviour::Dead);
     world.far("spare", Duration::from_secs(4));
     world.phone("201").dial(NUMBER);
     world.run(8_000);

@@ -35,21 +35,21 @@ listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 ALGORITHMS
 "#;
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     exchange: SocketAddr,
     events: Events,
 }
 
-impl House {
-    fn new() -> House {
-        House::with("")
+impl Testbed {
+    fn new() -> Testbed {
+        Testbed::with("")
     }
-    fn with(more: &str) -> House {
+    fn with(more: &str) -> Testbed {
         let daemon = Daemon::start(&CONFIG.replace("ALGORITHMS", more));
         let exchange = ([127, 0, 0, 1], daemon.sip).into();
         let events = Events::open(&daemon);
-        House { daemon, exchange, events }
+        Testbed { daemon, exchange, events }
     }
     #[track_caller]
     fn phone(&self, user: &str, says: u16, more: &str) -> Baresip {
@@ -98,14 +98,14 @@ fn two_phones_talk_and_each_hears_the_other() {
     if !has("baresip") {
         return;
     }
-    let house = House::new();
-    let (first, second) = (house.phone("201", 440, ""), house.phone("202", 1000, ";answermode=auto"));
-    first.command("dial", &house.uri("202"));
-    house.talks();
+    let testbed = Testbed::new();
+    let (first, second) = (testbed.phone("201", 440, ""), testbed.phone("202", 1000, ";answermode=auto"));
+    first.command("dial", &testbed.uri("202"));
+    testbed.talks();
     first.hears(1000.0);
     second.hears(440.0);
     first.command("hangup", "");
-    let cdr = house.figures();
+    let cdr = testbed.figures();
     assert_eq!((&cdr["source"]["name"], &cdr["target"]), (&json!("201"), &json!("202")), "{cdr}");
     assert_eq!(cdr["ended_by"], "a");
 }
@@ -116,19 +116,19 @@ fn a_phone_hands_its_call_on_and_the_two_others_hear_each_other() {
     if !has("baresip") {
         return;
     }
-    let house = House::new();
-    let first = house.phone("201", 440, "");
-    let second = house.phone("202", 1000, ";answermode=auto");
-    let third = house.phone("203", 1300, ";answermode=auto");
-    first.command("dial", &house.uri("202"));
-    house.talks();
+    let testbed = Testbed::new();
+    let first = testbed.phone("201", 440, "");
+    let second = testbed.phone("202", 1000, ";answermode=auto");
+    let third = testbed.phone("203", 1300, ";answermode=auto");
+    first.command("dial", &testbed.uri("202"));
+    testbed.talks();
     second.hears(440.0);
-    first.command("transfer", &house.uri("203"));
-    house.events.expect("call.transferred", |e| e["by"] == "201" && e["to"] == "203");
+    first.command("transfer", &testbed.uri("203"));
+    testbed.events.expect("call.transferred", |e| e["by"] == "201" && e["to"] == "203");
     second.hears(1300.0);
     third.hears(1000.0);
     second.command("hangup", "");
-    let cdr = house.daemon.last_cdr();
+    let cdr = testbed.daemon.last_cdr();
     let names: Vec<&str> =
         cdr["parties"].as_array().expect("parties").iter().filter_map(|p| p["name"].as_str()).collect();
     assert_eq!(names, ["201", "202", "203"], "{cdr}");
@@ -141,16 +141,16 @@ fn a_phone_with_md5_alone_and_one_over_tcp_talk() {
     if !has("baresip") {
         return;
     }
-    let house = House::with("algorithms = [\"md5\"]");
-    let first = house.phone("201", 700, "");
-    let second = house.phone_by("202", ";transport=tcp", 1300, ";answermode=auto");
-    assert_eq!(house.daemon.get("/extensions/202")["contacts"][0]["transport"], "tcp");
-    first.command("dial", &house.uri("202"));
-    house.talks();
+    let testbed = Testbed::with("algorithms = [\"md5\"]");
+    let first = testbed.phone("201", 700, "");
+    let second = testbed.phone_by("202", ";transport=tcp", 1300, ";answermode=auto");
+    assert_eq!(testbed.daemon.get("/extensions/202")["contacts"][0]["transport"], "tcp");
+    first.command("dial", &testbed.uri("202"));
+    testbed.talks();
     first.hears(1300.0);
     second.hears(700.0);
     second.command("hangup", "");
-    assert_eq!(house.figures()["ended_by"], "b");
+    assert_eq!(testbed.figures()["ended_by"], "b");
 }
 
 #[test]
@@ -159,23 +159,23 @@ fn hold_silences_and_resume_brings_the_sound_back() {
     if !has("baresip") {
         return;
     }
-    let house = House::new();
-    let first = house.phone("201", 440, "");
-    let second = Ua::new(Peer::udp("127.0.0.1"), house.exchange, "202", "second-secret");
+    let testbed = Testbed::new();
+    let first = testbed.phone("201", 440, "");
+    let second = Ua::new(Peer::udp("127.0.0.1"), testbed.exchange, "202", "second-secret");
     second.register();
     let ear = UdpSocket::bind("127.0.0.1:0").expect("the loopback has free ports");
     ear.set_read_timeout(Some(Duration::from_millis(500))).expect("a time");
     let at = ear.local_addr().expect("bound");
-    first.command("dial", &house.uri("202"));
+    first.command("dial", &testbed.uri("202"));
     let invite = second.called();
     let talk = second.pick_up(&invite, &sdp(at, "sendrecv", 1));
     let packet = || ear.recv(&mut [0; 1_500]).ok();
     wait("sound", Duration::from_secs(10), packet);
-    // The other side is told, and half a second passes without a packet.
+    // The other side is notified, and half a second passes without a packet.
     let changes = |command: &str, direction: &str, ours: &str, version: u32| {
         first.command(command, "");
         let change = second.asked(&talk, "INVITE", Duration::from_secs(10));
-        let change = change.unwrap_or_else(|| panic!("{command} is not told"));
+        let change = change.unwrap_or_else(|| panic!("{command} is not reported"));
         assert!(change.body.contains(direction), "{}", change.text);
         let contact = second.peer.contact("202");
         second.peer.answer(&change, "200 OK", &contact, &sdp(at, ours, version));
@@ -187,7 +187,7 @@ fn hold_silences_and_resume_brings_the_sound_back() {
     wait("sound after hold", Duration::from_secs(15), packet);
     first.command("hangup", "");
     second.is_hung_up(&talk);
-    assert_eq!(house.daemon.last_cdr()["cause"], "normal");
+    assert_eq!(testbed.daemon.last_cdr()["cause"], "normal");
 }
 
 #[test]
@@ -196,21 +196,21 @@ fn keys_cross_between_phones_by_rfc_4733() {
     if !has("baresip") {
         return;
     }
-    let house = House::new();
-    let (first, second) = (house.phone("201", 440, ""), house.phone("202", 1000, ";answermode=auto"));
-    first.command("dial", &house.uri("202"));
-    house.talks();
+    let testbed = Testbed::new();
+    let (first, second) = (testbed.phone("201", 440, ""), testbed.phone("202", 1000, ";answermode=auto"));
+    first.command("dial", &testbed.uri("202"));
+    testbed.talks();
     second.hears(440.0);
     for key in ["7", "1", "*", "#"] {
         first.command("sndcode", key);
-        let so_far = house.events.keys().len();
+        let so_far = testbed.events.keys().len();
         wait(&format!("key {key}"), Duration::from_secs(10), || {
-            (house.events.keys().len() > so_far).then_some(())
+            (testbed.events.keys().len() > so_far).then_some(())
         });
     }
-    assert_eq!(house.events.keys(), "71*#");
+    assert_eq!(testbed.events.keys(), "71*#");
     first.command("hangup", "");
-    house.figures();
+    testbed.figures();
 }
 
 #[test]
@@ -219,32 +219,32 @@ fn keys_cross_between_a_phone_and_a_telephone_in_band() {
     if !has("baresip") {
         return;
     }
-    let house = House::new();
-    let phone = house.phone("201", 440, "");
+    let testbed = Testbed::new();
+    let phone = testbed.phone("201", 440, "");
     // Out of the landline: the office hears what the phone sends as RFC 4733, as tones.
-    phone.command("dial", &house.uri("9600"));
+    phone.command("dial", &testbed.uri("9600"));
     wait("the office talks", Duration::from_secs(30), || {
-        (house.daemon.sim("state", json!({"port": 2}))["office"] == "talking").then_some(())
+        (testbed.daemon.sim("state", json!({"port": 2}))["office"] == "talking").then_some(())
     });
     for key in ["5", "0", "#"] {
         phone.command("sndcode", key);
         wait(&format!("the office hears {key}"), Duration::from_secs(10), || {
-            let keys = house.daemon.sim("state", json!({"port": 2}))["keys"].as_str()?.to_owned();
+            let keys = testbed.daemon.sim("state", json!({"port": 2}))["keys"].as_str()?.to_owned();
             keys.ends_with(key).then_some(())
         });
     }
     phone.command("hangup", "");
-    house.figures();
+    testbed.figures();
     // A telephone presses keys in band: the phone gets them as RFC 4733.
-    house.daemon.line_is("fxs1", "idle", Duration::from_secs(10));
-    phone.command("dial", &house.uri("101"));
-    house.daemon.line_is("fxs1", "ringing", Duration::from_secs(15));
-    house.daemon.sim("lift", json!({"port": 0}));
-    house.talks();
+    testbed.daemon.line_is("fxs1", "idle", Duration::from_secs(10));
+    phone.command("dial", &testbed.uri("101"));
+    testbed.daemon.line_is("fxs1", "ringing", Duration::from_secs(15));
+    testbed.daemon.sim("lift", json!({"port": 0}));
+    testbed.talks();
     phone.command("autostop", "");
-    house.daemon.sim("press", json!({"port": 0, "keys": "42"}));
-    house.events.expect("call.digit", |e| e["key"] == "2");
-    assert!(house.events.keys().ends_with("42"), "{}", house.events.keys());
+    testbed.daemon.sim("press", json!({"port": 0, "keys": "42"}));
+    testbed.events.expect("call.digit", |e| e["key"] == "2");
+    assert!(testbed.events.keys().ends_with("42"), "{}", testbed.events.keys());
     // Each key once and in order, the last one too, though no other follows it.
     let mut keys = String::new();
     wait("baresip says both keys", Duration::from_secs(10), || {
@@ -255,31 +255,31 @@ fn keys_cross_between_a_phone_and_a_telephone_in_band() {
         (keys.len() >= 2).then_some(())
     });
     assert_eq!(keys, "42", "{}", phone.log());
-    house.daemon.sim("hangup", json!({"port": 0}));
-    house.figures();
+    testbed.daemon.sim("hangup", json!({"port": 0}));
+    testbed.figures();
 }
 
 #[test]
 fn keys_in_info_reach_a_telephone_and_a_phone_that_knows_info_alone() {
-    let house = House::new();
-    let ua = Ua::new(Peer::udp("127.0.0.1"), house.exchange, "201", "first-secret");
+    let testbed = Testbed::new();
+    let ua = Ua::new(Peer::udp("127.0.0.1"), testbed.exchange, "201", "first-secret");
     ua.register();
     let mut talk = ua.dial("9600", "", &sdp(([127, 0, 0, 1], 9).into(), "sendrecv", 1));
     assert_eq!(ua.put_through(&mut talk).status(), Some(200));
     wait("the office talks", Duration::from_secs(30), || {
-        (house.daemon.sim("state", json!({"port": 2}))["office"] == "talking").then_some(())
+        (testbed.daemon.sim("state", json!({"port": 2}))["office"] == "talking").then_some(())
     });
     for key in ["8", "3", "*"] {
         let body = format!("Signal={key}\r\nDuration=160\r\n");
         ua.within(&talk, "INFO", "Content-Type: application/dtmf-relay\r\n", &body);
         assert_eq!(ua.ended(&talk, "INFO").status(), Some(200));
         wait(&format!("the office hears {key}"), Duration::from_secs(10), || {
-            let keys = house.daemon.sim("state", json!({"port": 2}))["keys"].as_str()?.to_owned();
+            let keys = testbed.daemon.sim("state", json!({"port": 2}))["keys"].as_str()?.to_owned();
             keys.ends_with(key).then_some(())
         });
     }
     ua.hang_up(&talk);
-    assert_eq!(house.daemon.last_cdr()["cause"], "normal");
+    assert_eq!(testbed.daemon.last_cdr()["cause"], "normal");
 }
 
 #[test]
@@ -288,22 +288,22 @@ fn registrations_survive_kill_9_and_calls_reach_them() {
     if !has("baresip") {
         return;
     }
-    let mut house = House::new();
-    let second = house.phone("202", 1000, ";answermode=auto");
-    let caller = Ua::new(Peer::udp("127.0.0.1"), house.exchange, "201", "first-secret");
+    let mut testbed = Testbed::new();
+    let second = testbed.phone("202", 1000, ";answermode=auto");
+    let caller = Ua::new(Peer::udp("127.0.0.1"), testbed.exchange, "201", "first-secret");
     caller.register();
     // Registrations are kept soon, not at once: phones come back by themselves, and a disk is not worn for it.
     std::thread::sleep(Duration::from_millis(1_500));
-    house.daemon.kill_and_restart();
+    testbed.daemon.kill_and_restart();
     wait("202 is still registered", Duration::from_secs(5), || {
-        let view = house.daemon.get("/extensions/202");
+        let view = testbed.daemon.get("/extensions/202");
         view["contacts"].as_array().filter(|c| c.len() == 1).map(drop)
     });
     let mut talk = caller.dial("202", "", &sdp(([127, 0, 0, 1], 9).into(), "sendrecv", 1));
     assert_eq!(caller.put_through(&mut talk).status(), Some(200));
     caller.hang_up(&talk);
     // And the one that calls is still there to be called.
-    second.command("dial", &house.uri("201"));
+    second.command("dial", &testbed.uri("201"));
     let invite = caller.called();
     let talk = caller.pick_up(&invite, &sdp(([127, 0, 0, 1], 9).into(), "sendrecv", 1));
     caller.hang_up(&talk);

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ringtrip_testkit::jack::{Jack, multimon};
+use ringtrip_testkit::analog::{AnalogPort, multimon};
+use ringtrip_testkit::events::EventStream;
 use ringtrip_testkit::live::{Daemon, free_port, has, wait};
 use ringtrip_testkit::publisher::{Publisher, install, ready};
 use ringtrip_testkit::ua::{Canary, Stage, Ua};
-use ringtrip_testkit::watch::Watch;
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -76,7 +76,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
         exchange.get("/rates").to_string().contains("\"gateway-callingcard\"").then_some(())
     });
 
-    let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, 1));
+    let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, 1));
     let since = office.now();
     hall.lift();
     hall.until_tone(&DIAL, LONG);
@@ -99,7 +99,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
 }
 
 /// An exchange whose numbers 6661… go out by a provider, who answers; and two phones whose call must not suffer.
-fn house(publisher: &Publisher, more: &str) -> (Daemon, Ua) {
+fn testbed(publisher: &Publisher, more: &str) -> (Daemon, Ua) {
     let exchange = Daemon::start(&format!(
         r#"
 region = "uk"
@@ -144,10 +144,10 @@ listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 #[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_plugin_that_does_everything_wrong_costs_nothing() {
     let Some(publisher) = Publisher::new("fixture") else { return };
-    let (exchange, provider) = house(&publisher, "");
+    let (exchange, provider) = testbed(&publisher, "");
     provider.answers(true);
     let canary = Canary::sing(&exchange, ("201", "pw-201-canary"), ("202", "pw-202-canary"));
-    let watch = Watch::start(&exchange);
+    let events = EventStream::start(&exchange);
     install(&exchange, &publisher.pack("fixture", "0.1.0"));
     let phone = Ua::start(exchange.sip, "203", "pw-203-phones");
     phone.register();
@@ -159,7 +159,7 @@ fn a_plugin_that_does_everything_wrong_costs_nothing() {
         });
         phone.bye(&call);
         phone.is(&call, Stage::Over(200));
-        let failed = watch.next("plugin.failed", &[]);
+        let failed = events.next("plugin.failed", &[]);
         println!("mode {mode}: {failed}");
         // A right answer between them: a plugin that fails five times in a row is left alone for a while.
         let call = phone.call("666100");
@@ -178,7 +178,7 @@ fn a_plugin_that_does_everything_wrong_costs_nothing() {
 #[cfg_attr(not(has_plugins), ignore = "needs the plugins (`cargo xtask plugins`)")]
 fn a_package_that_is_refused_changes_nothing() {
     let Some(publisher) = Publisher::new("fixture") else { return };
-    let (exchange, _provider) = house(&publisher, "");
+    let (exchange, _provider) = testbed(&publisher, "");
     ready(&exchange);
     let package = publisher.pack("fixture", "0.1.0");
     let mut tampered = package.clone();
@@ -224,7 +224,7 @@ register = false
 options_interval = "off"
 "#
     );
-    let (exchange, _provider) = house(&publisher, &more);
+    let (exchange, _provider) = testbed(&publisher, &more);
     let text = exchange.get("/config?secrets=true")["text"].as_str().expect("a document").to_owned();
     let text = text.replace("(6661xx<:@gw1>|", "(7000<:@gw4>|6661xx<:@gw1>|");
     let (status, said) = exchange.put_config(&text, "*");
@@ -283,8 +283,8 @@ options_interval = "off"
     let failed = || {
         let page = exchange.get("/cdrs?limit=500&open=false");
         let all = page["cdrs"].as_array().cloned().unwrap_or_default();
-        let told = |c: &Value| format!("{} {} {:?}", c["call"], c["cause"], c["provenance"]["because"]);
-        let failed: Vec<String> = all.iter().filter(|c| c["cause"] != "normal").map(told).collect();
+        let shown = |c: &Value| format!("{} {} {:?}", c["call"], c["cause"], c["provenance"]["because"]);
+        let failed: Vec<String> = all.iter().filter(|c| c["cause"] != "normal").map(shown).collect();
         format!("{} records; {failed:#?}", all.len())
     };
     assert!(ended.success(), "sipp: {ended}; some of {calls} calls failed: {}", failed());

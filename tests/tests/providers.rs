@@ -7,7 +7,7 @@ use ringtrip_config::{Config, Gateway, HostPort, Inbound, Password};
 use ringtrip_dialplan::Plan;
 use ringtrip_exchange::route::Target;
 use ringtrip_model::party::{Cause, Digits};
-use ringtrip_testkit::{Manners, World, expect};
+use ringtrip_testkit::{PhoneBehaviour, World, expect};
 
 fn ring(ext: &str) -> Inbound {
     Inbound::Ring(vec![Target::Extension(ext.parse().expect("a name"))])
@@ -39,7 +39,7 @@ fn invite(world: &mut World, uri: &str, to: &str, more: &str) {
 #[track_caller]
 fn rings(world: &mut World, uri: &str, to: &str) -> String {
     for phone in ["201", "202", "203"] {
-        world.phone(phone).manners(Manners::Busy);
+        world.phone(phone).behaviour(PhoneBehaviour::Busy);
         world.phone(phone).diary.clear();
     }
     world.write();
@@ -67,8 +67,8 @@ fn calls_to_two_accounts_at_one_provider_are_told_apart() {
     world.register(&["201", "202", "203"]);
     world.start_gateways();
     world.run(1_000);
-    world.phone("201").manners(Manners::Busy);
-    world.phone("202").manners(Manners::Busy);
+    world.phone("201").behaviour(PhoneBehaviour::Busy);
+    world.phone("202").behaviour(PhoneBehaviour::Busy);
     world.write();
     invite(&mut world, "sip:acme@192.0.2.1:5060", "sip:acme@provider.example", "");
     invite(&mut world, "sip:beta@192.0.2.1:5060", "sip:beta@provider.example", "");
@@ -86,7 +86,7 @@ fn calls_to_two_accounts_at_one_provider_are_told_apart() {
         ("sip:192.0.2.1", "sip:beta@provider.example", "202"),
         ("sip:s@192.0.2.1", "tel:+441480123002", "203"),
         // Nothing says more than the address.
-        ("sip:whoever@192.0.2.1", "sip:whoever@provider.example", "201"),
+        ("sip:somebody@192.0.2.1", "sip:somebody@provider.example", "201"),
     ] {
         assert_eq!(rings(&mut world, uri, to), phone, "{uri} {to}");
     }
@@ -129,7 +129,7 @@ fn a_phone_beside_the_provider_is_a_phone() {
     // Credentials for another realm on a provider's INVITE are none of ours.
     let foreign = "Authorization: Digest username=\"x\", realm=\"carrier.example\", nonce=\"n\", uri=\"sip:s\", \
                    response=\"0123456789abcdef0123456789abcdef\"\r\n";
-    world.phone("201").manners(Manners::Busy);
+    world.phone("201").behaviour(PhoneBehaviour::Busy);
     invite(&mut world, "sip:acme@192.0.2.1:5060", "sip:acme@provider.example", foreign);
     assert!(world.ladder().contains("exchange → 201  INVITE"), "{}", world.ladder());
 }
@@ -237,7 +237,7 @@ fn a_gateway_that_seems_dead_is_tried_when_nothing_else_is_left() {
     world.register(&["201"]);
     world.start_gateways();
     world.run(1_000);
-    world.phone("acme").manners(Manners::Dead);
+    world.phone("acme").behaviour(PhoneBehaviour::Dead);
     world.run(120_000);
     assert!(!world.gateway("gw1").expect("a gateway").status().up);
     // It stays dead: the caller hears so soon.
@@ -248,7 +248,7 @@ fn a_gateway_that_seems_dead_is_tried_when_nothing_else_is_left() {
     assert!(refused.starts_with("refused"), "{refused}\n{}", world.ladder());
     assert_eq!(world.cdrs.values().last().and_then(|c| c.cause), Some(Cause::Failure));
     // It is back, and the first call is the proof.
-    world.phone("acme").manners(Manners::Answer(Duration::from_secs(1)));
+    world.phone("acme").behaviour(PhoneBehaviour::Answer(Duration::from_secs(1)));
     world.phone("201").dial("902079460123");
     world.run(4_000);
     assert!(world.phone("201").is_up(), "{}", world.ladder());
@@ -290,9 +290,9 @@ fn transit(world: &mut World, number: &str, more: &str) -> String {
 #[test]
 fn an_exchange_without_an_account_dials_with_its_rights() {
     let mut world = World::with(1, trunk);
-    world.phone("acme").lets_in().manners(Manners::Busy);
+    world.phone("acme").lets_in().behaviour(PhoneBehaviour::Busy);
     world.register(&["201"]);
-    world.phone("201").manners(Manners::Busy);
+    world.phone("201").behaviour(PhoneBehaviour::Busy);
     world.start_gateways();
     world.run(1_000);
     world.write();

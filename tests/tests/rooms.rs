@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::analog::AnalogPort;
 use ringtrip_testkit::live::{Daemon, has, measured, wait};
 use ringtrip_testkit::peers::{Account, Baresip};
 use ringtrip_testkit::sound;
@@ -70,7 +70,7 @@ fn two_phones_and_a_telephone_hear_one_another() {
         let daemon = Daemon::start(CONFIG);
         let a = phone(&daemon, "201", 440, "G722/16000/1");
         let b = phone(&daemon, "202", 1000, "PCMA/8000/1");
-        let telephone = Jack::telephone(&daemon, 0);
+        let telephone = AnalogPort::telephone(&daemon, 0);
         assert_eq!(members(&daemon), 0);
         for phone in [&a, &b] {
             phone.command("dial", &format!("sip:600@127.0.0.1:{}", daemon.sip));

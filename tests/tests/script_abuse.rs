@@ -1,5 +1,5 @@
-//! Scripts that were written to take the exchange down, against the running exchange: each is checked, explained and put
-//! into force, many at once, and the exchange answers all the while and holds no more memory than before.
+//! Scripts that were written to take the exchange down, against the running exchange: each is checked, explained and
+//! activated, many at once, and the exchange answers all the while and holds no more memory than before.
 #![allow(clippy::disallowed_methods)]
 
 use std::path::Path;
@@ -31,7 +31,7 @@ listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 /// The exchange may hold so much more afterwards: stacks and caches of threads that were not there before.
 const MORE: u64 = 256 << 20;
 /// How long anything else is kept waiting, on a machine that does other things as well.
-const PATIENCE: Duration = Duration::from_secs(3);
+const SLOWEST_REPLY: Duration = Duration::from_secs(3);
 
 fn memory(daemon: &Daemon) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{}/statm", daemon.pid())).unwrap_or_default();
@@ -80,7 +80,7 @@ fn no_script_takes_the_exchange_down_or_keeps_others_waiting() {
                     assert!(matches!(check.0, 204 | 422 | 503), "{name}: {check:?}");
                     let explained = explain(text);
                     assert!(matches!(explained.0, 200 | 400 | 422 | 503), "{name}: {explained:?}");
-                    // In force, for one number that nobody dials on paper.
+                    // Active, for one number that no dry run dials.
                     let text = text.replacen("fn route(c)", "fn bomb(c)", 1)
                         + "\nfn route(c) { if c.dialled == \"87\" + \"31\" { bomb(c) } else { pass() } }";
                     let put = daemon.send("PUT", "/scripts/policy.rhai", "text/plain", text.as_bytes());
@@ -101,7 +101,7 @@ fn no_script_takes_the_exchange_down_or_keeps_others_waiting() {
         }
         slowest
     });
-    assert!(slowest < PATIENCE, "{slowest:?}");
+    assert!(slowest < SLOWEST_REPLY, "{slowest:?}");
     let grew = memory(&daemon).saturating_sub(before);
     println!("slowest answer beside them {slowest:?}; {} MiB more", grew >> 20);
     assert!(grew < MORE, "{} MiB more", grew >> 20);

@@ -24,20 +24,20 @@ inbound = "dialled"
 listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 "#;
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     exchange: SocketAddr,
     provider: Peer,
 }
 
-fn house() -> House {
+fn testbed() -> Testbed {
     let provider = Peer::udp("127.0.0.2");
     let daemon = Daemon::start(&CONFIG.replace("PROVIDER", &provider.at.to_string()));
     let exchange = ([127, 0, 0, 1], daemon.sip).into();
-    House { daemon, exchange, provider }
+    Testbed { daemon, exchange, provider }
 }
 
-impl House {
+impl Testbed {
     fn phone(&self, user: &str, password: &str) -> Ua {
         Ua::new(Peer::udp("127.0.0.1"), self.exchange, user, password)
     }
@@ -65,15 +65,15 @@ fn nothing() -> SocketAddr {
 
 #[test]
 fn an_unknown_extension_and_a_wrong_password_get_the_same_answers() {
-    let house = house();
-    let events = Events::open(&house.daemon);
+    let testbed = testbed();
+    let events = Events::open(&testbed.daemon);
     let try_it = |user: &str, password: &str, method: &str| {
-        let phone = house.phone(user, password);
+        let phone = testbed.phone(user, password);
         let (uri, body) = match method {
-            "INVITE" => (house.uri("202"), sdp(nothing(), "sendrecv", 1)),
-            _ => (format!("sip:{}", house.exchange), String::new()),
+            "INVITE" => (testbed.uri("202"), sdp(nothing(), "sendrecv", 1)),
+            _ => (format!("sip:{}", testbed.exchange), String::new()),
         };
-        let to = if method == "INVITE" { uri.clone() } else { house.uri(user) };
+        let to = if method == "INVITE" { uri.clone() } else { testbed.uri(user) };
         let (talk, first) = phone.prove(method, &uri, &to, "", &body);
         let second = phone.ended(&talk, method);
         (shape(&first), shape(&second))
@@ -85,71 +85,71 @@ fn an_unknown_extension_and_a_wrong_password_get_the_same_answers() {
         assert!(wrong.1[0].contains("401") || wrong.1[0].contains("403"), "{wrong:?}");
     }
     events.expect("auth.failed", |e| e["who"] == "201");
-    assert_eq!(house.daemon.get("/calls").as_array().map(Vec::len), Some(0));
+    assert_eq!(testbed.daemon.get("/calls").as_array().map(Vec::len), Some(0));
 }
 
 #[test]
 fn nobody_calls_without_proof_whatever_he_dials() {
-    let house = house();
-    let stranger = house.phone("201", "");
+    let testbed = testbed();
+    let stranger = testbed.phone("201", "");
     for number in ["202", "201", "901480123456", "112", "999"] {
-        let uri = house.uri(number);
+        let uri = testbed.uri(number);
         let talk = stranger.ask("INVITE", &uri, &uri, "", &sdp(nothing(), "sendrecv", 1));
         let answer = stranger.ended(&talk, "INVITE");
         assert_eq!(answer.status(), Some(401), "{number}: {}", answer.text);
     }
     // Nor with a name that only looks like the provider's or an extension's.
     for header in ["P-Asserted-Identity: <sip:202@127.0.0.1>\r\n", "X-Gateway: gw1\r\n"] {
-        let uri = house.uri("901480123456");
+        let uri = testbed.uri("901480123456");
         let talk = stranger.ask("INVITE", &uri, &uri, header, &sdp(nothing(), "sendrecv", 1));
         assert_eq!(stranger.ended(&talk, "INVITE").status(), Some(401));
     }
-    assert!(house.provider.seen().is_empty(), "the provider was called");
-    let cdrs = house.daemon.get("/cdrs");
+    assert!(testbed.provider.seen().is_empty(), "the provider was called");
+    let cdrs = testbed.daemon.get("/cdrs");
     assert_eq!(cdrs["cdrs"].as_array().map(Vec::len), Some(0), "{cdrs}");
 }
 
 #[test]
 fn a_proof_is_good_once_and_for_its_own_request() {
-    let house = house();
-    let phone = house.phone("201", "first-secret");
-    let uri = house.uri("901480123456");
+    let testbed = testbed();
+    let phone = testbed.phone("201", "first-secret");
+    let uri = testbed.uri("901480123456");
     let body = sdp(nothing(), "sendrecv", 1);
     let talk = phone.ask("INVITE", &uri, &uri, "", &body);
     let challenge = phone.ended(&talk, "INVITE");
     let proof = phone.proof("INVITE", &uri, &challenge);
     // Overheard, and used for another number by another.
-    let thief = house.phone("201", "");
-    let other = house.uri("900900900900");
+    let thief = testbed.phone("201", "");
+    let other = testbed.uri("900900900900");
     let talk = thief.ask("INVITE", &other, &other, &proof, &body);
     assert!(matches!(thief.ended(&talk, "INVITE").status(), Some(400 | 401 | 403)));
     // The owner uses it; then it is worth nothing.
     phone.ask("INVITE", &uri, &uri, &proof, &body);
-    let invite = house.provider.expect("the call", |m| m.asks("INVITE"));
-    house.provider.answer(&invite, "486 Busy Here", "", "");
+    let invite = testbed.provider.expect("the call", |m| m.asks("INVITE"));
+    testbed.provider.answer(&invite, "486 Busy Here", "", "");
     let talk = thief.ask("INVITE", &uri, &uri, &proof, &body);
     assert_eq!(thief.ended(&talk, "INVITE").status(), Some(401));
 }
 
 #[test]
 fn a_phone_registers_itself_and_nobody_else() {
-    let house = house();
-    let phone = house.phone("201", "first-secret");
-    let uri = format!("sip:{}", house.exchange);
-    let (talk, _) = phone.prove("REGISTER", &uri, &house.uri("202"), "Expires: 300\r\n", "");
+    let testbed = testbed();
+    let phone = testbed.phone("201", "first-secret");
+    let uri = format!("sip:{}", testbed.exchange);
+    let (talk, _) = phone.prove("REGISTER", &uri, &testbed.uri("202"), "Expires: 300\r\n", "");
     assert_eq!(phone.ended(&talk, "REGISTER").status(), Some(403));
     for ext in ["201", "202"] {
-        let view = house.daemon.get(&format!("/extensions/{ext}"));
+        let view = testbed.daemon.get(&format!("/extensions/{ext}"));
         assert_eq!(view["contacts"].as_array().map(Vec::len), Some(0), "{view}");
     }
 }
 
 #[test]
 fn a_provider_cannot_call_through_us_to_the_outside() {
-    let house = house();
-    let provider = Ua::new(house.provider, house.exchange, "provider", "");
+    let testbed = testbed();
+    let provider = Ua::new(testbed.provider, testbed.exchange, "provider", "");
     for number in ["901480123456", "999900"] {
-        let uri = format!("sip:{number}@{}", house.exchange);
+        let uri = format!("sip:{number}@{}", testbed.exchange);
         let mut talk = provider.ask("INVITE", &uri, &uri, "", &sdp(nothing(), "sendrecv", 1));
         let answer = provider.put_through(&mut talk);
         assert!(matches!(answer.status(), Some(403 | 404)), "{}", answer.text);

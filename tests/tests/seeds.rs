@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ringtrip_model::board::BoardEvent;
-use ringtrip_testkit::{Manners, Weather, World};
+use ringtrip_testkit::{NetworkConditions, PhoneBehaviour, World};
 
 /// Something that people, providers and mishaps do.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ enum Deed {
     Refer(usize, usize),
     Park(usize),
     ReferHeld(usize),
-    Manners(usize, Manners),
+    PhoneBehaviour(usize, PhoneBehaviour),
     Lift(usize),
     Down(usize),
     Trip(usize),
@@ -34,12 +34,12 @@ const NUMBERS: [&str; 7] = ["201", "202", "101", "102", "999", "902079460123", "
 const TELEPHONES: [&str; 2] = ["fxs1", "fxs2"];
 
 fn deed() -> impl Strategy<Value = Deed> {
-    let manners = prop_oneof![
-        Just(Manners::Ring),
-        Just(Manners::Busy),
-        Just(Manners::Decline),
-        Just(Manners::Dead),
-        (0u64..5_000).prop_map(|ms| Manners::Answer(Duration::from_millis(ms))),
+    let behaviour = prop_oneof![
+        Just(PhoneBehaviour::Ring),
+        Just(PhoneBehaviour::Busy),
+        Just(PhoneBehaviour::Decline),
+        Just(PhoneBehaviour::Dead),
+        (0u64..5_000).prop_map(|ms| PhoneBehaviour::Answer(Duration::from_millis(ms))),
     ];
     prop_oneof![
         4 => (0..PHONES.len(), 0..NUMBERS.len()).prop_map(|(p, n)| Deed::Dial(p, n)),
@@ -49,7 +49,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => (0..PHONES.len(), 0..NUMBERS.len()).prop_map(|(p, n)| Deed::Refer(p, n)),
         1 => (0..PHONES.len()).prop_map(Deed::Park),
         2 => (0..PHONES.len()).prop_map(Deed::ReferHeld),
-        2 => (0..PHONES.len(), manners).prop_map(|(p, m)| Deed::Manners(p, m)),
+        2 => (0..PHONES.len(), behaviour).prop_map(|(p, m)| Deed::PhoneBehaviour(p, m)),
         2 => (0..2usize).prop_map(Deed::Lift),
         2 => (0..2usize).prop_map(Deed::Down),
         1 => (0..2usize).prop_map(Deed::Trip),
@@ -75,8 +75,8 @@ fn act(world: &mut World, deed: &Deed) {
         Deed::Park(p) => world.phone(PHONES[*p]).park(),
         Deed::ReferHeld(p) => world.phone(PHONES[*p]).refer_held("201"),
         Deed::Press(p) => world.phone(PHONES[*p]).press('5'),
-        Deed::Manners(p, manners) => {
-            world.phone(PHONES[*p]).manners(*manners);
+        Deed::PhoneBehaviour(p, behaviour) => {
+            world.phone(PHONES[*p]).behaviour(*behaviour);
         }
         Deed::Lift(t) => world.board(TELEPHONES[*t], BoardEvent::OffHook),
         Deed::Down(t) => world.board(TELEPHONES[*t], BoardEvent::OnHook),
@@ -85,7 +85,7 @@ fn act(world: &mut World, deed: &Deed) {
         Deed::Cpc => world.board("fxo1", BoardEvent::Cpc),
         Deed::Ring(true) => world.board("fxo1", BoardEvent::RingBegin),
         Deed::Ring(false) => world.board("fxo1", BoardEvent::RingEnd),
-        Deed::Wreck => world.wreck_calls(),
+        Deed::Wreck => world.panic_in_calls(),
         Deed::Operator => world.hang_up_all(),
         Deed::Wait(ms) => world.run(*ms),
     }
@@ -106,7 +106,7 @@ proptest! {
         world.start_gateways();
         world.run(1_000);
         world.write();
-        world.weather(Weather { loss, jitter: Duration::from_millis(jitter) });
+        world.network_conditions(NetworkConditions { loss, jitter: Duration::from_millis(jitter) });
         for deed in &deeds {
             act(&mut world, deed);
             world.run(7);
@@ -123,9 +123,9 @@ proptest! {
         for telephone in TELEPHONES {
             world.board(telephone, BoardEvent::OnHook);
         }
-        world.weather(Weather::FAIR);
+        world.network_conditions(NetworkConditions::IDEAL);
         for phone in PHONES {
-            world.phone(phone).manners(Manners::Busy);
+            world.phone(phone).behaviour(PhoneBehaviour::Busy);
         }
         world.run(120_000);
         world.hang_up_all();
@@ -143,7 +143,7 @@ proptest! {
             let mut world = World::demo(seed);
             world.register(&["201", "202"]);
             world.write();
-            world.weather(Weather { loss, jitter: Duration::from_millis(30) });
+            world.network_conditions(NetworkConditions { loss, jitter: Duration::from_millis(30) });
             world.phone("201").dial("202");
             world.run(20_000);
             world.ladder().to_owned()

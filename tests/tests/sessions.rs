@@ -19,14 +19,14 @@ password = "second-secret"
 listen = ["udp:LOOPBACK:SIP_PORT", "tcp:LOOPBACK:SIP_PORT"]
 "#;
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     first: Ua,
     second: Ua,
 }
 
 /// An exchange on this loopback address with two phones.
-fn house(ip: &str) -> House {
+fn testbed(ip: &str) -> Testbed {
     let shown = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
     let daemon = Daemon::start(&CONFIG.replace("LOOPBACK", &shown));
     let exchange = SocketAddr::new(ip.parse().expect("an address"), daemon.sip);
@@ -34,7 +34,7 @@ fn house(ip: &str) -> House {
     let second = Ua::new(Peer::udp(ip), exchange, "202", "second-secret");
     first.register();
     second.register();
-    House { daemon, first, second }
+    Testbed { daemon, first, second }
 }
 
 fn rtp() -> SocketAddr {
@@ -43,7 +43,7 @@ fn rtp() -> SocketAddr {
 
 #[test]
 fn a_caller_who_requires_it_gets_reliable_ringing() {
-    let House { daemon, first, second } = house("127.0.0.1");
+    let Testbed { daemon, first, second } = testbed("127.0.0.1");
     let mut talk = first.dial("202", "Require: 100rel\r\n", &sdp(rtp(), "sendrecv", 1));
     let invite = second.called();
     second.peer.answer(&invite, "180 Ringing", &second.peer.contact("202"), "");
@@ -67,7 +67,7 @@ fn a_caller_who_requires_it_gets_reliable_ringing() {
 
 #[test]
 fn reliable_ringing_of_the_called_side_is_acknowledged() {
-    let House { daemon, first, second } = house("127.0.0.1");
+    let Testbed { daemon, first, second } = testbed("127.0.0.1");
     let mut talk = first.dial("202", "", &sdp(rtp(), "sendrecv", 1));
     let invite = second.called();
     assert!(invite.header("supported").contains("100rel"), "{}", invite.text);
@@ -86,7 +86,7 @@ fn reliable_ringing_of_the_called_side_is_acknowledged() {
 
 #[test]
 fn update_changes_a_call_that_stands() {
-    let House { daemon, first, second } = house("127.0.0.1");
+    let Testbed { daemon, first, second } = testbed("127.0.0.1");
     let mut talk = first.dial("202", "", &sdp(rtp(), "sendrecv", 1));
     let invite = second.called();
     let far = second.pick_up(&invite, &sdp(rtp(), "sendrecv", 1));
@@ -102,7 +102,7 @@ fn update_changes_a_call_that_stands() {
 
 #[test]
 fn a_session_is_refreshed_at_half_its_time() {
-    let House { daemon, first, second } = house("127.0.0.1");
+    let Testbed { daemon, first, second } = testbed("127.0.0.1");
     let more = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\n";
     let mut talk = first.dial("202", more, &sdp(rtp(), "sendrecv", 1));
     let invite = second.called();
@@ -132,7 +132,7 @@ fn phones_call_over_ipv6() {
     if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
         return println!("skipped: this machine has no IPv6 loopback");
     }
-    let House { daemon, first, second } = house("::1");
+    let Testbed { daemon, first, second } = testbed("::1");
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 9));
     let mut talk = first.dial("202", "", &sdp(v6, "sendrecv", 1));
     let invite = second.called();

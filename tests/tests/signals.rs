@@ -4,9 +4,9 @@
 use std::process::Command;
 use std::time::Duration;
 
+use ringtrip_testkit::events::EventStream;
 use ringtrip_testkit::live::{Daemon, wait};
 use ringtrip_testkit::ua::{Canary, Ua};
-use ringtrip_testkit::watch::Watch;
 
 const HOUSE: &str = r#"
 region = "us"
@@ -61,19 +61,19 @@ fn a_stop_hangs_up_first() {
 #[test]
 fn hup_reads_the_configuration_again() {
     let daemon = Daemon::start(HOUSE);
-    let watch = Watch::start(&daemon);
+    let events = EventStream::start(&daemon);
     let canary = Canary::at_home(&daemon);
     let file = daemon.dir.path().join("ringtrip.toml");
     let text = std::fs::read_to_string(&file).expect("the document");
     let pid = u64::from(daemon.pid());
     // Nothing changed: it is read, and said so.
     send("HUP", pid);
-    watch.next("config.active", &[("by", "SIGHUP"), ("summary", "read again")]);
+    events.next("config.active", &[("by", "SIGHUP"), ("summary", "read again")]);
     // A new extension can register at once.
     std::fs::write(&file, format!("{text}\n[extension.205]\npassword = \"pw-205-phones\"\n"))
         .expect("written");
     send("HUP", pid);
-    watch.next("config.active", &[("by", "SIGHUP")]);
+    events.next("config.active", &[("by", "SIGHUP")]);
     wait("the new version", Duration::from_secs(5), || {
         (daemon.get("/system")["config_version"] == 2).then_some(())
     });
@@ -85,7 +85,7 @@ fn hup_reads_the_configuration_again() {
     std::fs::write(&file, format!("{text}\n[extension.206]\npasword = \"pw-206-phones\"\n"))
         .expect("written");
     send("HUP", pid);
-    let alarm = watch.next("alarm", &[("what", "config")]);
+    let alarm = events.next("alarm", &[("what", "config")]);
     assert!(alarm.to_string().contains("pasword"), "{alarm}");
     assert_eq!(daemon.get("/system")["config_version"], 2);
     canary.sings("HUP");

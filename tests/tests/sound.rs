@@ -6,7 +6,7 @@ use std::time::Duration;
 use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_testkit::sound::{cadence, is_tone, level, level_of};
-use ringtrip_testkit::{Manners, Weather, World, expect};
+use ringtrip_testkit::{NetworkConditions, PhoneBehaviour, World, expect};
 
 /// The last so many milliseconds of what was heard.
 fn last(heard: &[i16], ms: usize) -> &[i16] {
@@ -14,11 +14,11 @@ fn last(heard: &[i16], ms: usize) -> &[i16] {
 }
 
 /// A telephone calls a SIP phone: dial tone, keys as sound, ringback, voices both ways.
-fn call(seed: u64, weather: Weather) -> World {
+fn call(seed: u64, network_conditions: NetworkConditions) -> World {
     let mut world = World::with_sound(seed);
     world.register(&["201"]);
-    world.weather(weather);
-    world.phone("201").manners(Manners::Answer(Duration::from_secs(6)));
+    world.network_conditions(network_conditions);
+    world.phone("201").behaviour(PhoneBehaviour::Answer(Duration::from_secs(6)));
     world.write();
     world.board("fxs1", BoardEvent::OffHook);
     world.run(1_500);
@@ -49,7 +49,7 @@ fn call(seed: u64, weather: Weather) -> World {
 
 #[test]
 fn a_telephone_hears_and_is_heard() {
-    let mut world = call(1, Weather::FAIR);
+    let mut world = call(1, NetworkConditions::IDEAL);
     // 0 dB one way and the telephone's loss pad of 3 dB the other: a sine of 4,000 is at −15.1 dBm0.
     for (who, theirs, own) in [("fxs1", 550.0, 1000.0), ("201", 1000.0, 550.0)] {
         let heard = world.heard(who);
@@ -78,8 +78,8 @@ fn a_telephone_hears_and_is_heard() {
 #[test]
 fn voices_cross_a_network_that_loses_packets() {
     for seed in [2, 3] {
-        let weather = Weather { loss: 5, jitter: Duration::from_millis(15) };
-        let mut world = call(seed, weather);
+        let network_conditions = NetworkConditions { loss: 5, jitter: Duration::from_millis(15) };
+        let mut world = call(seed, network_conditions);
         let heard = world.heard("fxs1");
         let heard = last(&heard, 2_000);
         // What was lost is concealed: the voice goes on.
@@ -101,9 +101,9 @@ fn voices_cross_a_network_that_loses_packets() {
 
 #[test]
 fn the_same_seed_gives_the_same_sound() {
-    let weather = Weather { loss: 5, jitter: Duration::from_millis(15) };
+    let network_conditions = NetworkConditions { loss: 5, jitter: Duration::from_millis(15) };
     let [one, again] = [(); 2].map(|()| {
-        let mut world = call(9, weather);
+        let mut world = call(9, network_conditions);
         (world.heard("fxs1"), world.heard("201"), world.ladder().to_owned())
     });
     assert_eq!(one.2, again.2);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ringtrip_testkit::jack::Jack;
+use ringtrip_testkit::analog::AnalogPort;
 use ringtrip_testkit::live::{Daemon, measured, wait};
 use ringtrip_testkit::sound;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ listen = ["udp:127.0.0.1:SIP_PORT"]
 }
 
 /// Lifts and dials.
-fn dial(from: &Jack<'_>, keys: &str) {
+fn dial(from: &AnalogPort<'_>, keys: &str) {
     from.lift();
     from.until_tone(&DIAL, LONG);
     from.press(keys);
@@ -95,7 +95,7 @@ fn what_is_no_speech_is_not_taken_for_it() {
 /// Waits until something was said here and half a second of quiet followed: a wire carries both ways at once, and keys
 /// are not heard well through our own voice.
 #[track_caller]
-fn said_whole(office: &Jack<'_>, since: u64) {
+fn said_whole(office: &AnalogPort<'_>, since: u64) {
     wait("an announcement", LONG, || {
         let heard = office.hear(since, u32::try_from((office.now() - since) / 8).ok()?);
         let end = heard.len().checked_sub(4_000)?;
@@ -105,7 +105,7 @@ fn said_whole(office: &Jack<'_>, since: u64) {
 
 /// Keys as a caller's telephone sends them, said into the office's end of the line.
 fn far_keys(exchange: &Daemon, keys: &str) {
-    Jack::office(exchange, FXO1).says(&sound::keys(keys, 120, 120));
+    AnalogPort::office(exchange, FXO1).says(&sound::keys(keys, 120, 120));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_refusal_is_spoken() {
         let exchange = exchange(
             r#"fn route(c) { if c.number != "102" { return pass(); } say("closed"); block("nobody is here") }"#,
         );
-        let hall = Jack::telephone(&exchange, 0);
+        let hall = AnalogPort::telephone(&exchange, 0);
         dial(&hall, "102");
         let since = hall.now();
         let end = hall.until_tone(&REORDER, LONG);
@@ -137,12 +137,12 @@ fn route(c) {
 }
 "#;
         let exchange = exchange(script);
-        let (hall, office) = (Jack::telephone(&exchange, 0), Jack::office(&exchange, FXO1));
+        let (hall, office) = (AnalogPort::telephone(&exchange, 0), AnalogPort::office(&exchange, FXO1));
         let since = office.now();
         office.act("office.call", json!({ "number": "2025550123" }));
         office.until("the answer", LONG, |state| (state["office"] == "talking").then_some(()));
         said_whole(&office, since);
-        // A wrong one is told apart, and asked for again.
+        // A wrong one is recognised, and asked for again.
         far_keys(&exchange, "1234#");
         let since = office.now();
         said_whole(&office, since);
@@ -165,7 +165,7 @@ fn route(c) {
 fn both_sides_are_recorded() {
     measured(|| {
         let exchange = exchange("fn route(c) { record(); pass() }");
-        let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+        let (hall, kitchen) = (AnalogPort::telephone(&exchange, 0), AnalogPort::telephone(&exchange, 1));
         dial(&hall, "102");
         kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
         kitchen.lift();

@@ -46,7 +46,7 @@ fn level(phone: &Baresip, hz: f64) -> f64 {
     levels.fold(f64::MIN, f64::max)
 }
 
-/// A phone whose sound is encrypted and one whose sound is not talk both ways, whoever calls.
+/// A phone whose sound is encrypted and one whose sound is not talk both ways, whichever calls.
 #[track_caller]
 fn talks(policy: &str, encryption: &str) {
     let daemon = daemon(policy);

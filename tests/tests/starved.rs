@@ -29,18 +29,18 @@ register = false
 options_interval = "off"
 "#;
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     provider: Ua,
 }
 
-impl House {
+impl Testbed {
     /// Its shell does this first: `ulimit -n 256`.
     #[track_caller]
-    fn under(before: &str) -> House {
+    fn under(before: &str) -> Testbed {
         let provider = Ua::start_at(Ipv4Addr::new(127, 0, 0, 9).into(), 0, "acct", "");
         let config = HOUSE.replace("GW_PORT", &provider.addr().port().to_string());
-        House { daemon: Daemon::start_under(&config, before), provider }
+        Testbed { daemon: Daemon::start_under(&config, before), provider }
     }
 
     /// Calls for help; it is answered and both sides hear each other.
@@ -86,22 +86,22 @@ fn idle_connections(to: SocketAddr) -> Vec<TcpStream> {
 }
 
 fn descriptors(hard: u32) {
-    let house = House::under(&format!("ulimit -n {hard}"));
-    let daemon = &house.daemon;
+    let testbed = Testbed::under(&format!("ulimit -n {hard}"));
+    let daemon = &testbed.daemon;
     let phone = Ua::at_home(daemon, "203");
     let system = daemon.get("/system");
     println!("{system}");
     assert_eq!(system["open_files_limit"], hard);
     let carried = system["calls_by_open_files"].as_u64().expect("a number");
     assert!((1..1000).contains(&carried), "{system}");
-    assert!(daemon.log().contains("LimitNOFILE"), "the operator is told how to mend it: {}", daemon.log());
+    assert!(daemon.log().contains("LimitNOFILE"), "the operator learns how to correct it: {}", daemon.log());
     let sip = (Ipv4Addr::LOCALHOST, daemon.sip).into();
     let http: SocketAddr = daemon.url.trim_start_matches("http://").parse().expect("an address");
     let mut held = idle_connections(sip);
-    house.reaches_help(&phone);
+    testbed.reaches_help(&phone);
     held.extend(idle_connections(http));
     println!("{} connections are held", held.len());
-    house.reaches_help(&phone);
+    testbed.reaches_help(&phone);
     // Calls beside, as many as it will have: some are refused, help is not.
     let other = Ua::at_home(daemon, "204");
     other.answers(false);
@@ -109,7 +109,7 @@ fn descriptors(hard: u32) {
     wait("an answer to each", Duration::from_secs(15), || {
         calls.iter().all(|call| phone.stage(call) != Some(Stage::Calling)).then_some(())
     });
-    house.reaches_help(&phone);
+    testbed.reaches_help(&phone);
     drop(held);
     let system = daemon.get("/system");
     println!("afterwards: {system}");
@@ -128,10 +128,10 @@ fn a_quarter_of_the_usual_descriptors_carry_an_emergency_call() {
 
 #[test]
 fn the_soft_limit_is_raised_to_the_hard_one() {
-    let house = House::under("ulimit -n 9000 && ulimit -Sn 200");
-    let system = house.daemon.get("/system");
+    let testbed = Testbed::under("ulimit -n 9000 && ulimit -Sn 200");
+    let system = testbed.daemon.get("/system");
     assert_eq!((&system["open_files_limit"], &system["calls_by_open_files"]), (&9000.into(), &1000.into()));
-    assert!(!house.daemon.log().contains("LimitNOFILE"), "{}", house.daemon.log());
+    assert!(!testbed.daemon.log().contains("LimitNOFILE"), "{}", testbed.daemon.log());
 }
 
 /// A small disk of its own in a folder.
@@ -172,8 +172,8 @@ impl Drop for SmallDisk {
     }
 }
 
-/// A house whose data lie on a small disk; started and killed there if `used`, else never started.
-fn on_a_small_disk(used: bool) -> Option<(House, SmallDisk)> {
+/// An exchange whose data lie on a small disk; started and killed there if `used`, else never started.
+fn on_a_small_disk(used: bool) -> Option<(Testbed, SmallDisk)> {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let disk = SmallDisk::mount(&dir.path().join("data"))?;
     let provider = Ua::start_at(Ipv4Addr::new(127, 0, 0, 9).into(), 0, "acct", "");
@@ -188,21 +188,21 @@ fn on_a_small_disk(used: bool) -> Option<(House, SmallDisk)> {
     if used {
         daemon.kill();
     }
-    Some((House { daemon, provider }, disk))
+    Some((Testbed { daemon, provider }, disk))
 }
 
 /// On a disk that takes nothing it starts, takes calls, says what is wrong and refuses changes; with room again it writes
 /// what waited.
 fn without_disk(what: &str, break_it: impl Fn(&SmallDisk), mend_it: impl Fn(&SmallDisk)) {
-    let Some((mut house, disk)) = on_a_small_disk(true) else { return };
+    let Some((mut testbed, disk)) = on_a_small_disk(true) else { return };
     break_it(&disk);
-    house.daemon.restart_without_disk();
+    testbed.daemon.restart_without_disk();
     // The start may have given a page back.
     break_it(&disk);
-    let daemon = &house.daemon;
+    let daemon = &testbed.daemon;
     assert_eq!(daemon.try_get("/healthz").0, 200, "{what}");
     let (one, two) = (Ua::at_home(daemon, "203"), Ua::at_home(daemon, "204"));
-    house.reaches_help(&one);
+    testbed.reaches_help(&one);
     // The last page of the journal may have room for the first records.
     let mut calls = 0;
     let system = wait("records that wait", Duration::from_secs(20), || {
@@ -252,9 +252,9 @@ fn a_read_only_disk_is_no_reason_not_to_start() {
 /// A journal that is gone is not taken for a first start: a new exchange would know no phone, no provider, no line.
 #[test]
 fn a_journal_that_is_gone_is_said_and_nothing_is_made_in_its_place() {
-    let house = House::under("true");
-    let data = house.daemon.dir.path().join("data");
-    let House { mut daemon, .. } = house;
+    let testbed = Testbed::under("true");
+    let data = testbed.daemon.dir.path().join("data");
+    let Testbed { mut daemon, .. } = testbed;
     daemon.kill();
     std::fs::remove_dir_all(data.join("journal")).expect("it is there");
     let program = ringtrip_testkit::live::programs().join("ringtrip");

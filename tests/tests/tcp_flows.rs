@@ -20,7 +20,7 @@ password = "second-secret"
 listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 "#;
 
-struct House {
+struct Testbed {
     daemon: Daemon,
     exchange: SocketAddr,
     first: Ua,
@@ -32,7 +32,7 @@ struct House {
 }
 
 /// 202 registers by a connection of its own, with a Contact where it listens.
-fn house() -> House {
+fn testbed() -> Testbed {
     let daemon = Daemon::start(CONFIG);
     let exchange = SocketAddr::from(([127, 0, 0, 1], daemon.sip));
     let first = Ua::new(Peer::udp("127.0.0.1"), exchange, "201", "first-secret");
@@ -43,7 +43,7 @@ fn house() -> House {
     let (uri, to) = (format!("sip:{exchange}"), format!("sip:202@{exchange}"));
     let (talk, _) = open.prove("REGISTER", &uri, &to, &format!("Expires: 300\r\n{contact}"), "");
     assert_eq!(open.ended(&talk, "REGISTER").status(), Some(200));
-    House { daemon, exchange, first, listener, open, contact }
+    Testbed { daemon, exchange, first, listener, open, contact }
 }
 
 fn rtp() -> SocketAddr {
@@ -62,7 +62,7 @@ fn only_the_transports_that_are_named_are_open() {
 
 #[test]
 fn a_registration_outlives_its_connection() {
-    let House { daemon, first, listener, open, contact, .. } = house();
+    let Testbed { daemon, first, listener, open, contact, .. } = testbed();
     drop(open);
     std::thread::sleep(Duration::from_millis(300));
     let mut talk = first.dial("202", "", &sdp(rtp(), "sendrecv", 1));
@@ -78,7 +78,7 @@ fn a_registration_outlives_its_connection() {
 
 #[test]
 fn a_call_that_came_by_a_lost_connection_gets_its_bye_at_the_contact() {
-    let House { daemon: _daemon, first, listener, open, contact, .. } = house();
+    let Testbed { daemon: _daemon, first, listener, open, contact, .. } = testbed();
     let mut talk = first.dial("202", "", &sdp(rtp(), "sendrecv", 1));
     // The open connection is used while it is there.
     let invite = open.called();
@@ -96,7 +96,7 @@ fn a_call_that_came_by_a_lost_connection_gets_its_bye_at_the_contact() {
 
 #[test]
 fn a_caller_whose_connection_is_lost_gets_its_bye_at_its_contact() {
-    let House { daemon: _daemon, exchange, first, listener, open, contact } = house();
+    let Testbed { daemon: _daemon, exchange, first, listener, open, contact } = testbed();
     let uri = format!("sip:201@{exchange}");
     let (mut talk, _) = open.prove("INVITE", &uri, &uri, &contact, &sdp(rtp(), "sendrecv", 1));
     let invite = first.called();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringtrip_testkit::jack::{Jack, minimodem, speaks_to};
+use ringtrip_testkit::analog::{AnalogPort, minimodem, speaks_to};
 use ringtrip_testkit::live::{Daemon, has, measured};
 use ringtrip_testkit::sound;
 use serde_json::json;
@@ -77,7 +77,7 @@ fn near(what: &str, got: f64, wanted: f64, by: f64) {
 
 fn dial_tone(region: &str) {
     let exchange = exchange(region, "", "");
-    let hall = Jack::telephone(&exchange, 0);
+    let hall = AnalogPort::telephone(&exchange, 0);
     let mut best = f64::MAX;
     for _ in 0..5 {
         let lifted = hall.lift();
@@ -123,7 +123,7 @@ fn dial_tone_in_the_uk() {
 }
 
 /// On and off times of the bell in ms, by the board's own clock, until it has sounded so often.
-fn ringing(telephone: &Jack<'_>, edges: usize) -> Vec<u32> {
+fn ringing(telephone: &AnalogPort<'_>, edges: usize) -> Vec<u32> {
     let mut times: Vec<u64> = Vec::new();
     let mut was = false;
     telephone.until("ringing", Duration::from_secs(40), |state| {
@@ -140,7 +140,7 @@ fn ringing(telephone: &Jack<'_>, edges: usize) -> Vec<u32> {
 fn call(region: &str, sounds: &Sounds, how: &str) {
     let exchange =
         exchange(region, "reorder_delay = \"1s\"", "cpc_delay = \"500ms\"\ncpc_duration = \"400ms\"");
-    let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+    let (hall, kitchen) = (AnalogPort::telephone(&exchange, 0), AnalogPort::telephone(&exchange, 1));
     hall.lift();
     hall.until_tone(&DIAL, LONG);
     let before = kitchen.now();
@@ -216,7 +216,7 @@ fn a_call_by_pulses_in_the_uk() {
 
 /// These tones and this rhythm are heard.
 #[track_caller]
-fn rhythm(telephone: &Jack<'_>, hz: &[f64], on_off: Option<u32>) {
+fn rhythm(telephone: &AnalogPort<'_>, hz: &[f64], on_off: Option<u32>) {
     telephone.until_tone(hz, LONG);
     let heard = telephone.listen(3000);
     match on_off {
@@ -233,7 +233,7 @@ fn rhythm(telephone: &Jack<'_>, hz: &[f64], on_off: Option<u32>) {
 
 fn refusals(region: &str, sounds: &Sounds) {
     let exchange = exchange(region, "", "");
-    let (hall, kitchen) = (Jack::telephone(&exchange, 0), Jack::telephone(&exchange, 1));
+    let (hall, kitchen) = (AnalogPort::telephone(&exchange, 0), AnalogPort::telephone(&exchange, 1));
     kitchen.lift();
     for (why, keys, (hz, on_off), state) in [
         ("busy", "102", (sounds.busy.0, Some(sounds.busy.1)), "busy"),
@@ -270,7 +270,7 @@ fn busy_and_reorder_in_the_uk() {
 fn a_handset_left_off_is_warned_in_the_end() {
     measured(|| {
         let exchange = exchange("us", "", "");
-        let hall = Jack::telephone(&exchange, 0);
+        let hall = AnalogPort::telephone(&exchange, 0);
         hall.lift();
         let began = hall.until_tone(&DIAL, LONG);
         let reorder = hall.until_tone(&[480.0, 620.0], LONG);
@@ -294,7 +294,7 @@ fn a_handset_left_off_is_warned_in_the_end() {
 fn a_hot_line_calls_when_lifted() {
     measured(|| {
         let exchange = exchange("us", "", "");
-        let (hot, kitchen) = (Jack::telephone(&exchange, 2), Jack::telephone(&exchange, 1));
+        let (hot, kitchen) = (AnalogPort::telephone(&exchange, 2), AnalogPort::telephone(&exchange, 1));
         hot.lift();
         kitchen.until("the bell", LONG, |state| (state["bell"]["sounding"] == true).then_some(()));
         kitchen.lift();

@@ -1,4 +1,4 @@
-//! The walls of the house, checked by reading it: which room may import what, where `unsafe` may stand, what a
+//! The walls of the workspace, checked by reading it: which crate may import what, where `unsafe` may stand, what a
 //! manifest must say.
 #![allow(clippy::disallowed_methods)]
 

@@ -52,6 +52,10 @@ const REPLACED: &[(&str, &str)] = &[
     ("in_earnest", "live_slot"),
     ("put_in_force", "activate"),
     ("as_if", "with_plan, with_overrides"),
+    // Tests.
+    ("Weather", "NetworkConditions"),
+    ("Manners", "PhoneBehaviour"),
+    ("wreck_calls", "panic_in_calls"),
     // Console.
     ("Ear", "Playback"),
     ("Mouth", "Capture"),
@@ -96,9 +100,8 @@ const NOT_CONVERTED: &[&str] = &[
     "core/exchange",
     "core/media",
     "core/sip",
-    "core/testkit",
-    "tests",
-    "xtask",
+    "core/testkit/src/phone.rs",
+    "core/testkit/src/world.rs",
 ];
 
 /// Strings that are data of another program, or that are stored: a string, and where it stands.

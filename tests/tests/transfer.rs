@@ -4,7 +4,7 @@ use ringtrip_exchange::cdr::Cdr;
 use ringtrip_media::sound::Direction;
 use ringtrip_model::board::BoardEvent;
 use ringtrip_model::party::{Cause, EndedBy};
-use ringtrip_testkit::{Manners, World, expect};
+use ringtrip_testkit::{PhoneBehaviour, World, expect};
 
 /// Runs out every timer of SIP and looks that nothing is left.
 #[track_caller]
@@ -72,8 +72,8 @@ fn blind() {
     fits(&world, [16_384, 16_386]);
     assert_eq!(parties(&first(&world)), [("201", false), ("202", true), ("203", true)]);
     assert_eq!(world.phone("203").last_from, "\"202\" <sip:202");
-    let told = diary(&mut world, "201");
-    assert!(told.contains("REFER 202, is told 100 Trying, is told 180 Ringing, is told 200 OK"), "{told}");
+    let log = diary(&mut world, "201");
+    assert!(log.contains("REFER 202, NOTIFY 100 Trying, NOTIFY 180 Ringing, NOTIFY 200 OK"), "{log}");
     assert!(world.said_to("203", "INVITE").contains("Referred-By: <sip:201@192.0.2.1>"));
     world.phone("203").hang_up();
     world.run(1_000);
@@ -106,17 +106,17 @@ fn blind_by_the_called_party_who_does_not_wait() {
 #[test]
 fn to_a_busy_target_the_call_comes_back() {
     let mut world = talking();
-    world.phone("203").manners(Manners::Busy);
+    world.phone("203").behaviour(PhoneBehaviour::Busy);
     world.phone("201").refer("203");
     world.run(3_000);
     assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());
-    let told = diary(&mut world, "201");
-    assert!(told.contains("is told 486 Busy Here"), "{told}");
+    let log = diary(&mut world, "201");
+    assert!(log.contains("NOTIFY 486 Busy Here"), "{log}");
     fits(&world, [16_384, 16_386]);
     expect("transfer-busy", world.ladder());
     assert_eq!(parties(&first(&world)), [("201", true), ("202", true)]);
     // And again, to somebody who answers: NOTIFYs name the REFER now (RFC 3515 §2.4.6).
-    world.phone("203").manners(Manners::Answer(std::time::Duration::from_millis(500)));
+    world.phone("203").behaviour(PhoneBehaviour::Answer(std::time::Duration::from_millis(500)));
     world.phone("201").refer("203");
     world.run(3_000);
     assert!(
@@ -131,7 +131,7 @@ fn to_a_busy_target_the_call_comes_back() {
 #[test]
 fn to_nobody_while_the_transferor_is_gone() {
     let mut world = talking();
-    world.phone("203").manners(Manners::Busy);
+    world.phone("203").behaviour(PhoneBehaviour::Busy);
     world.phone("201").refer("203");
     world.phone("201").hang_up();
     world.run(3_000);
@@ -147,8 +147,8 @@ fn to_a_number_that_is_none() {
     let mut world = talking();
     world.phone("201").refer("7777");
     world.run(2_000);
-    let told = diary(&mut world, "201");
-    assert!(told.contains("is told 404 Not Found"), "{told}");
+    let log = diary(&mut world, "201");
+    assert!(log.contains("NOTIFY 404 Not Found"), "{log}");
     assert!(world.phone("201").is_up() && world.phone("202").is_up(), "{}", world.ladder());
     clean(world);
 }
@@ -167,8 +167,8 @@ fn attended() {
     assert!(world.phone("202").is_up() && world.phone("203").is_up(), "{}", world.ladder());
     assert!(world.phone("201").is_idle(), "both legs are ended\n{}", world.ladder());
     fits(&world, [16_384, 16_386]);
-    let told = diary(&mut world, "201");
-    assert!(told.contains("REFER 202, is told 100 Trying") && told.contains("is told 200 OK"), "{told}");
+    let log = diary(&mut world, "201");
+    assert!(log.contains("REFER 202, NOTIFY 100 Trying") && log.contains("NOTIFY 200 OK"), "{log}");
     expect("transfer-attended", world.ladder());
     assert_eq!(parties(&first(&world)), [("201", false), ("202", true), ("203", true)]);
     let second = second(&world);
@@ -216,8 +216,8 @@ fn a_dialog_of_somebody_else_is_not_given() {
     for stolen in [theirs, theirs_now] {
         world.phone("201").refer_to(&format!("<sip:203@192.0.2.1?Replaces={stolen}>"));
         world.run(3_000);
-        let told = diary(&mut world, "201");
-        assert!(told.ends_with("is told 100 Trying, is told 404 Not Found"), "{told}");
+        let log = diary(&mut world, "201");
+        assert!(log.ends_with("NOTIFY 100 Trying, NOTIFY 404 Not Found"), "{log}");
     }
     assert!(world.phone("202").is_up() && world.phone("203").is_up(), "{}", world.ladder());
     world.board("fxs1", BoardEvent::OnHook);
@@ -290,7 +290,7 @@ fn a_refer_that_names_nobody_or_two_is_refused() {
 fn picked_up_by_another_phone_of_the_extension() {
     let mut world = phones();
     world.phone("203").belongs_to("202", "two");
-    world.phone("202").manners(Manners::Ring);
+    world.phone("202").behaviour(PhoneBehaviour::Ring);
     world.phone("201").dial("202");
     world.run(2_000);
     let replaces = world.phone("202").replaces().expect("an early dialog");

@@ -1,6 +1,6 @@
 //! The SIP of one leg, message by message: a provider that sends what we write, and what it gets back.
 
-use ringtrip_testkit::{Manners, World};
+use ringtrip_testkit::{PhoneBehaviour, World};
 
 /// A provider (`acme`, admitted by its address) that calls extension 201.
 struct Peer {
@@ -236,11 +236,11 @@ fn a_wrong_password_at_the_provider_is_said_in_words() {
 #[test]
 fn a_provider_that_is_silent_goes_down_and_comes_back() {
     let mut world = World::demo(1);
-    world.phone("acme").manners(Manners::Dead);
+    world.phone("acme").behaviour(PhoneBehaviour::Dead);
     world.start_gateways();
     world.run(40_000);
     assert!(!world.gateway("gw1").expect("a gateway").status().up);
-    world.phone("acme").manners(Manners::Ring);
+    world.phone("acme").behaviour(PhoneBehaviour::Ring);
     world.run(120_000);
     let status = world.gateway("gw1").expect("a gateway").status();
     assert_eq!((status.up, status.registered), (true, Some(true)));

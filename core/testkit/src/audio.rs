@@ -46,10 +46,10 @@ pub(crate) struct Person {
     voice: Option<(f64, usize)>,
     /// All that was heard.
     pub(crate) heard: Vec<i16>,
-    /// How much of it was named, what was last found, and what was last told.
+    /// How much of it was named, what was last found, and what was last reported.
     named: usize,
     last: String,
-    told: String,
+    reported: String,
 }
 
 /// The sound of a SIP phone.
@@ -266,8 +266,8 @@ impl Person {
         while let Some(window) = self.heard.get(self.named..self.named + WINDOW) {
             self.named += WINDOW;
             let found = name_of(window);
-            if found == self.last && found != self.told {
-                self.told = found.clone();
+            if found == self.last && found != self.reported {
+                self.reported = found.clone();
                 news = Some(found.clone());
             }
             self.last = found;

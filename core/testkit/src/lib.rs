@@ -8,8 +8,9 @@
 //! world.run(1_000);
 //! ```
 
+pub mod analog;
 mod audio;
-pub mod jack;
+pub mod events;
 pub mod live;
 mod media;
 mod net;
@@ -20,11 +21,10 @@ pub mod publisher;
 pub mod rtp;
 pub mod sound;
 pub mod ua;
-pub mod watch;
 mod world;
 
-pub use net::Weather;
-pub use phone::{Manners, Phone};
+pub use net::NetworkConditions;
+pub use phone::{Phone, PhoneBehaviour};
 pub use world::{Wire, World};
 
 /// Compares a ladder with the one in `tests/ladders/<name>.txt`; `UPDATE_EXPECT=1` writes it anew.

@@ -108,7 +108,7 @@ port = "virtual:0"
 listen = ["udp:127.0.0.1:SIP_PORT", "tcp:127.0.0.1:SIP_PORT"]
 "#;
 
-/// A document with the house's phones for `PHONES` and this port for `SIP_PORT`.
+/// A document with the usual phones for `PHONES` and this port for `SIP_PORT`.
 pub fn filled(config: &str, sip: u16) -> String {
     config.replace("PHONES\n", PHONES).replace("SIP_PORT", &sip.to_string())
 }

@@ -24,7 +24,7 @@ use ringtrip_model::splitmix::SplitMix;
 
 /// What it does when it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
+pub enum PhoneBehaviour {
     /// Rings, and answers after this long.
     Answer(Duration),
     /// Rings for ever.
@@ -47,7 +47,7 @@ pub struct Phone {
     /// Its name in ladders; an extension's number, a provider's user.
     pub name: String,
     /// What it does when it is called.
-    pub manners: Manners,
+    pub behaviour: PhoneBehaviour,
     /// What it speaks, best first.
     codecs: Vec<Codec>,
     addr: SocketAddr,
@@ -124,7 +124,7 @@ impl Phone {
         let who = digest::Credentials { user: name.to_owned(), password: password.to_owned(), realm: None };
         Phone {
             name: name.to_owned(),
-            manners: Manners::Answer(Duration::from_secs(2)),
+            behaviour: PhoneBehaviour::Answer(Duration::from_secs(2)),
             codecs: vec![Codec::G722, Codec::PCMU, Codec::PCMA],
             addr,
             router: None,
@@ -193,8 +193,8 @@ impl Phone {
     }
 
     /// Sets what it does when it is called.
-    pub fn manners(&mut self, manners: Manners) -> &mut Phone {
-        self.manners = manners;
+    pub fn behaviour(&mut self, behaviour: PhoneBehaviour) -> &mut Phone {
+        self.behaviour = behaviour;
         self
     }
 
@@ -409,7 +409,7 @@ impl Phone {
     pub(crate) fn arrive(&mut self, now: Instant, from: SocketAddr, bytes: Bytes, out: &mut Vec<Transmit>) {
         self.now = now;
         let ignored = self.deaf_to_options && bytes.starts_with(b"OPTIONS ");
-        if self.manners != Manners::Dead && !ignored {
+        if self.behaviour != PhoneBehaviour::Dead && !ignored {
             let flow = Flow { remote: from, ..self.flow() };
             self.feed(Input::Octets { flow, bytes }, out);
         }
@@ -458,13 +458,13 @@ impl Phone {
         for output in outputs {
             match output {
                 Output::Transmit(transmit) => out.push(transmit),
-                Output::Told(told) => self.told(told),
+                Output::Told(event) => self.on_event(event),
             }
         }
     }
 
-    fn told(&mut self, told: Told) {
-        match told {
+    fn on_event(&mut self, event: Told) {
+        match event {
             Told::Request { tx, request, flow } => self.asked(tx, request, flow),
             Told::Response { tx, response, .. } => self.answered(tx, &response),
             Told::Failed { tx, .. } => match &self.call {
@@ -537,7 +537,7 @@ impl Phone {
             }
             Method::Notify => {
                 let body = String::from_utf8_lossy(&request.body);
-                self.diary.push(format!("is told {}", body.trim().trim_start_matches("SIP/2.0 ")));
+                self.diary.push(format!("NOTIFY {}", body.trim().trim_start_matches("SIP/2.0 ")));
                 self.asks.push(Ask::Respond { tx, response: build::response(&request, 200) });
             }
             Method::Info => {
@@ -593,10 +593,10 @@ impl Phone {
         let lines = shown.iter().filter_map(|name| invite.headers.text(name));
         // Its own parameters begin after the URI.
         self.last_from = lines.filter_map(|l| l.split('@').next()).collect::<Vec<_>>().join(" ");
-        let refusal = match self.manners {
-            Manners::Busy => Some(486),
-            Manners::Decline => Some(603),
-            Manners::Refuse(code) => Some(code),
+        let refusal = match self.behaviour {
+            PhoneBehaviour::Busy => Some(486),
+            PhoneBehaviour::Decline => Some(603),
+            PhoneBehaviour::Refuse(code) => Some(code),
             _ if !self.is_idle() => Some(486),
             _ => None,
         };
@@ -618,8 +618,8 @@ impl Phone {
         response.headers.push(Name::Contact, self.contact_of_mine());
         self.put_record_route(&mut response.headers);
         self.asks.push(Ask::Respond { tx, response });
-        let answer = match self.manners {
-            Manners::Answer(after) => Some(self.now + after),
+        let answer = match self.behaviour {
+            PhoneBehaviour::Answer(after) => Some(self.now + after),
             _ => None,
         };
         self.call = Call::Invited { tx, invite, dialog, answer };

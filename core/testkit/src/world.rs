@@ -35,7 +35,7 @@ use ringtrip_sip::nat::{self, Topology};
 
 use crate::audio::{Audio, Happening, Person};
 use crate::media::{Media, To};
-use crate::net::Weather;
+use crate::net::NetworkConditions;
 use crate::phone::Phone;
 use ringtrip_model::splitmix::SplitMix;
 
@@ -63,7 +63,7 @@ pub struct World {
     legs: LegIndex,
     lines: BTreeMap<LineId, Line>,
     gateways: BTreeMap<GatewayId, Gateway>,
-    gateways_fell: bool,
+    gateways_failed: bool,
     calls: BTreeMap<CallId, Call>,
     phones: Vec<Phone>,
     media: Media,
@@ -73,7 +73,7 @@ pub struct World {
     ports: BTreeSet<u16>,
     /// Given to emergency calls alone.
     kept: BTreeSet<u16>,
-    weather: Weather,
+    network_conditions: NetworkConditions,
     /// The address that the exchange has now, if it is another than at the start.
     local: Option<SocketAddr>,
     /// What DNS knows, for next hops of dialogs.
@@ -92,9 +92,9 @@ pub struct World {
     said: Vec<(SocketAddr, String)>,
     /// The records that the store holds, the newest of each call.
     pub cdrs: BTreeMap<CallId, Cdr>,
-    /// How RTP ends were last told to talk, by port.
+    /// The parameters that RTP endpoints were last set to, by port.
     pub faces: BTreeMap<u16, MediaParameters>,
-    /// What the people who watch were told.
+    /// The events that were published.
     pub events: Vec<Event>,
     /// How many posts were delivered.
     pub delivered: usize,
@@ -195,7 +195,7 @@ impl World {
             legs: LegIndex::default(),
             lines: lines.collect(),
             gateways: BTreeMap::new(),
-            gateways_fell: false,
+            gateways_failed: false,
             calls: BTreeMap::new(),
             phones: Vec::new(),
             media: Media::default(),
@@ -203,7 +203,7 @@ impl World {
             leased: BTreeMap::new(),
             ports: (FIRST_PORT..FIRST_KEPT).step_by(2).collect(),
             kept: (FIRST_KEPT..FIRST_KEPT + 2 * KEPT).step_by(2).collect(),
-            weather: Weather::FAIR,
+            network_conditions: NetworkConditions::IDEAL,
             local: None,
             hosts: Vec::new(),
             far: None,
@@ -284,7 +284,7 @@ impl World {
     /// Takes the gateways away: what they asked for runs out by itself.
     pub fn stop_gateways(&mut self) {
         self.gateways.clear();
-        self.gateways_fell = true;
+        self.gateways_failed = true;
     }
 
     /// Registers these phones and lets the dust settle.
@@ -389,7 +389,7 @@ impl World {
     }
 
     /// Ends every call as the shell does when one has panicked: what is left of it cleans up after it.
-    pub fn wreck_calls(&mut self) {
+    pub fn panic_in_calls(&mut self) {
         for (id, call) in std::mem::take(&mut self.calls) {
             self.say(format_args!("call panics"));
             let mut out = Vec::new();
@@ -524,7 +524,7 @@ impl World {
 
     fn transmit(&mut self, transmit: Transmit) {
         let (from, to) = (self.name(transmit.flow.local), self.name(transmit.flow.remote));
-        let arrives = self.weather.next(&mut self.rand);
+        let arrives = self.network_conditions.next(&mut self.rand);
         self.said.push((transmit.flow.remote, String::from_utf8_lossy(&transmit.bytes).into_owned()));
         if let Some(audio) = &mut self.audio
             && let Some(phone) = self.phones.iter().find(|p| p.outside_addr() == transmit.flow.remote)
@@ -653,7 +653,7 @@ impl World {
             Post::Gateway { gateway, input } => match self.gateways.get_mut(&gateway) {
                 Some(machine) => machine.on(now, input, &mut out),
                 // What comes for one that is being built anew waits for it.
-                None if self.gateways_fell => {}
+                None if self.gateways_failed => {}
                 None => out.extend(directory::gateway_is_absent(&input)),
             },
             Post::Ask(_) if self.route_is_dead => {}

@@ -170,7 +170,7 @@ fn one_side(side: Side, rate: u32, total: u32, hold_ms: u32) -> Result<Measured>
             most.set(most.get().max(server.proc.resident_kb()));
             std::thread::sleep(Duration::from_millis(200));
         }
-        watch.join().map_err(|_| anyhow::anyhow!("the watcher of sipp fell"))?
+        watch.join().map_err(|_| anyhow::anyhow!("the thread that watches sipp panicked"))?
     })?;
     if failed > total / 100 {
         bail!(

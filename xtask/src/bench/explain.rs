@@ -30,7 +30,7 @@ fn route(c) {
         return block("premium");
     }
     if night(c) && !c.number.starts_with("1800") {
-        return block("the house sleeps");
+        return block("no calls at night");
     }
     if c.number.starts_with("011") {
         return cheapest(2);
@@ -64,17 +64,17 @@ fn ask(dir: &Path) -> Result<Vec<Duration>> {
     let config = format!("script = \"scripts/house.rhai\"\n{}", bench_config(free_port()?)?);
     let exchange = launch(dir, &config)?;
     wait_for("the exchange's first answer", || answers_sip(exchange.sip_port))?;
-    let door = Door::open(&exchange, dir)?;
+    let client = ApiClient::open(&exchange, dir)?;
     for (gateway, price) in [("gw1", "0.02"), ("gw2", "0.03")] {
         let list = format!("prefix,destination,rate\n33,France,{price}\n");
-        door.post(&format!("/rates/import?gateway={gateway}&confirm=true"), "text/csv", &list)?;
+        client.post(&format!("/rates/import?gateway={gateway}&confirm=true"), "text/csv", &list)?;
     }
     let mut took = Vec::with_capacity(ASKED);
     for n in 0..WARM + ASKED {
         let number = format!("01133{}", 123_456_789 + n);
         let question = json!({"number": number, "from": "10000", "at": "2026-06-01T12:00"}).to_string();
         let began = Instant::now();
-        let answer = door.post("/routes/explain", "application/json", &question)?;
+        let answer = client.post("/routes/explain", "application/json", &question)?;
         if n >= WARM {
             took.push(began.elapsed());
         } else if answer["stages"].as_array().map(Vec::len) != Some(2) {
@@ -85,21 +85,21 @@ fn ask(dir: &Path) -> Result<Vec<Duration>> {
 }
 
 /// The HTTP API, with the first administrator's token.
-struct Door {
+struct ApiClient {
     agent: ureq::Agent,
     url: String,
     token: String,
 }
 
-impl Door {
-    fn open(exchange: &Exchange, dir: &Path) -> Result<Door> {
-        let file = dir.join("data/door.json");
-        wait_for("the door of the exchange", || file.is_file())?;
-        let door: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
-        let token = door["token"].as_str().context("a door without a token")?.to_owned();
+impl ApiClient {
+    fn open(exchange: &Exchange, dir: &Path) -> Result<ApiClient> {
+        let file = dir.join("data/client.json");
+        wait_for("the client of the exchange", || file.is_file())?;
+        let client: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
+        let token = client["token"].as_str().context("a client without a token")?.to_owned();
         let url = format!("http://127.0.0.1:{}/api/v1", exchange.http_port);
         let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30)));
-        Ok(Door { agent: agent.http_status_as_error(false).build().into(), url, token })
+        Ok(ApiClient { agent: agent.http_status_as_error(false).build().into(), url, token })
     }
 
     fn post(&self, path: &str, kind: &str, body: &str) -> Result<Value> {

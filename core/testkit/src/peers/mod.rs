@@ -5,14 +5,14 @@ mod baresip;
 mod dns;
 mod events;
 mod message;
+mod peer;
 mod sipp;
 mod ua;
-mod way;
 
 pub use baresip::{Account, Baresip};
 pub use dns::NameServer;
 pub use events::Events;
 pub use message::{COOKIE, Dialog, Message, Request, prove};
+pub use peer::Peer;
 pub use sipp::Sipp;
 pub use ua::{Talk, Ua, sdp};
-pub use way::Peer;

@@ -1,4 +1,4 @@
-//! A telephone as a test plays it: registers with digest, calls, answers, and says in a dialog what it is told to. It
+//! A telephone as a test plays it: registers with digest, calls, answers, and says in a dialog what the test wants. It
 //! does nothing by itself; a phone that does is [`crate::ua::Ua`].
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringtrip_sip::digest::{Client, Credentials};
 
 use super::message::{Dialog, Message, Request, inside, prove};
-use super::way::Peer;
+use super::peer::Peer;
 
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
@@ -169,8 +169,8 @@ impl Ua {
     fn settle(&self, talk: &mut Talk, method: &str, answer: &Message) {
         if method == "INVITE" && answer.status().is_some_and(|s| s >= 300) {
             let cseq = talk.invite.get();
-            let told = Talk { to: answer.header("to").to_owned(), ..talk.clone() };
-            self.write(&told, "ACK", &format!("INVITE{cseq}"), cseq, "", "");
+            let confirmed = Talk { to: answer.header("to").to_owned(), ..talk.clone() };
+            self.write(&confirmed, "ACK", &format!("INVITE{cseq}"), cseq, "", "");
         }
         talk.last = answer.clone();
     }

@@ -8,13 +8,13 @@ use ringtrip_exchange::post::{CallInput, GatewayInput, Post};
 use ringtrip_sip::endpoint::{Flow, Transport};
 
 use super::{World, topology};
-use crate::net::Weather;
+use crate::net::NetworkConditions;
 use crate::phone::Phone;
 
 impl World {
-    /// Sets the weather of the network.
-    pub fn weather(&mut self, weather: Weather) {
-        self.weather = weather;
+    /// Sets the conditions of the network.
+    pub fn network_conditions(&mut self, network_conditions: NetworkConditions) {
+        self.network_conditions = network_conditions;
     }
 
     /// What is sent to this phone takes so much longer from now on.

@@ -146,12 +146,12 @@ impl World {
         self.happened(happened);
     }
 
-    /// Delivers what the engine wants done: packets through the network's weather, events as the daemon does.
+    /// Delivers what the engine wants done: packets through the network, events as the daemon does.
     pub(super) fn happened(&mut self, happened: Vec<Happening>) {
         for what in happened {
             match what {
                 Happening::Packet { from, to, bytes } => {
-                    if let Some(after) = self.weather.next(&mut self.rand) {
+                    if let Some(after) = self.network_conditions.next(&mut self.rand) {
                         self.after(after, Job::Sound { from, to, bytes });
                     }
                 }

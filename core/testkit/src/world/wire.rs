@@ -21,7 +21,7 @@ pub enum Wire {
     NoDialTone,
     /// The board does not seize the line.
     Refuses,
-    /// The board does nothing at all that it is told.
+    /// The board obeys no command.
     Silent,
 }
 

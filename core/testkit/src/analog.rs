@@ -12,22 +12,22 @@ use crate::sound;
 
 /// What runs at an end of a wire: a telephone (FXS port) or the office (FXO port).
 #[derive(Clone, Copy)]
-pub struct Jack<'a> {
+pub struct AnalogPort<'a> {
     daemon: &'a Daemon,
     port: u16,
     /// `listen` of a telephone or `office.heard`.
-    ear: &'static str,
+    listen_verb: &'static str,
 }
 
-impl<'a> Jack<'a> {
+impl<'a> AnalogPort<'a> {
     /// The telephone on this port.
-    pub fn telephone(daemon: &'a Daemon, port: u16) -> Jack<'a> {
-        Jack { daemon, port, ear: "listen" }
+    pub fn telephone(daemon: &'a Daemon, port: u16) -> AnalogPort<'a> {
+        AnalogPort { daemon, port, listen_verb: "listen" }
     }
 
     /// The office's end of the line on this port.
-    pub fn office(daemon: &'a Daemon, port: u16) -> Jack<'a> {
-        Jack { daemon, port, ear: "office.heard" }
+    pub fn office(daemon: &'a Daemon, port: u16) -> AnalogPort<'a> {
+        AnalogPort { daemon, port, listen_verb: "office.heard" }
     }
 
     /// Does this verb with these fields; the port is added.
@@ -58,14 +58,14 @@ impl<'a> Jack<'a> {
     /// Says a tone of −16 dBm0.
     #[track_caller]
     pub fn speak(&self, hz: f64, ms: u32) {
-        let verb = if self.ear == "listen" { "speak" } else { "office.speak" };
+        let verb = if self.listen_verb == "listen" { "speak" } else { "office.speak" };
         self.act(verb, json!({ "tone": { "hz": hz, "ms": ms, "dbm0": -16 } }));
     }
 
     /// Says these samples.
     #[track_caller]
     pub fn says(&self, samples: &[i16]) {
-        let verb = if self.ear == "listen" { "speak" } else { "office.speak" };
+        let verb = if self.listen_verb == "listen" { "speak" } else { "office.speak" };
         let file = ringtrip_media::wav::write(samples, sound::RATE as u32);
         let path = format!("/sim/virtual/{verb}?port={}", self.port);
         let (status, text) = self.daemon.send("POST", &path, "audio/wav", &file);
@@ -92,8 +92,9 @@ impl<'a> Jack<'a> {
         wait(&format!("{ms} ms of sound"), Duration::from_millis(u64::from(ms) * 2 + 20_000), || {
             (self.now() >= to).then_some(())
         });
-        let (ear, port) = (self.ear, self.port);
-        let wav = self.daemon.get_bytes(&format!("/sim/virtual/{ear}?port={port}&since={since}&max_ms={ms}"));
+        let (verb, port) = (self.listen_verb, self.port);
+        let wav =
+            self.daemon.get_bytes(&format!("/sim/virtual/{verb}?port={port}&since={since}&max_ms={ms}"));
         sound::read_wav(&wav)
     }
 
@@ -114,12 +115,12 @@ impl<'a> Jack<'a> {
     pub fn until_tone(&self, hz: &[f64], most: Duration) -> u64 {
         let since = self.now().saturating_sub(1600);
         let mut heard = Vec::new();
-        let (ear, port) = (self.ear, self.port);
+        let (verb, port) = (self.listen_verb, self.port);
         let what = format!("{hz:?} Hz at port {port}");
         let until = std::time::Instant::now() + most;
         loop {
             let from = since + heard.len() as u64;
-            let url = format!("/sim/virtual/{ear}?port={port}&since={from}&max_ms=20000");
+            let url = format!("/sim/virtual/{verb}?port={port}&since={from}&max_ms=20000");
             let more = self.daemon.get_bytes(&url);
             heard.extend(sound::try_wav(&more));
             if let Some(at) = sound::tone_begins(&heard, hz, -40.0) {
@@ -137,7 +138,7 @@ impl<'a> Jack<'a> {
 /// A machine that is busy and does not let us run first may hold up a frame now and then; what is wrong in the
 /// exchange is wrong every time.
 #[track_caller]
-pub fn speaks_to(from: &Jack<'_>, to: &Jack<'_>, dbm0: f64) {
+pub fn speaks_to(from: &AnalogPort<'_>, to: &AnalogPort<'_>, dbm0: f64) {
     let mut wrong = String::new();
     for _ in 0..3 {
         match whole_tone(from, to, dbm0) {
@@ -149,7 +150,7 @@ pub fn speaks_to(from: &Jack<'_>, to: &Jack<'_>, dbm0: f64) {
     panic!("{wrong}");
 }
 
-fn whole_tone(from: &Jack<'_>, to: &Jack<'_>, dbm0: f64) -> Result<(), String> {
+fn whole_tone(from: &AnalogPort<'_>, to: &AnalogPort<'_>, dbm0: f64) -> Result<(), String> {
     let since = to.now();
     from.speak(1000.0, 3000);
     let heard = to.hear(since, 4000);

@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::live::{Daemon, wait};
 
 /// A listener. Its thread ends when the exchange closes the stream or the listener is dropped.
-pub struct Watch {
-    heard: Arc<Mutex<Vec<Value>>>,
+pub struct EventStream {
+    received: Arc<Mutex<Vec<Value>>>,
     stream: TcpStream,
     seen: Mutex<usize>,
 }
 
-impl Watch {
+impl EventStream {
     /// Listens from now on.
     #[track_caller]
-    pub fn start(daemon: &Daemon) -> Watch {
+    pub fn start(daemon: &Daemon) -> EventStream {
         let host = daemon.url.strip_prefix("http://").unwrap_or_default().trim_end_matches('/').to_owned();
         let mut stream = TcpStream::connect(&host).expect("the exchange listens");
         let ask = format!(
@@ -34,8 +34,8 @@ impl Watch {
             head.clear();
             assert!(lines.read_line(&mut head).expect("an answer") > 0, "the stream ended");
         }
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let log = heard.clone();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let log = received.clone();
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 let event =
@@ -45,7 +45,7 @@ impl Watch {
                 }
             }
         });
-        Watch { heard, stream, seen: Mutex::new(0) }
+        EventStream { received, stream, seen: Mutex::new(0) }
     }
 
     /// All events so far.
@@ -59,9 +59,9 @@ impl Watch {
         let mut seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait(&format!("{name} {data:?}"), Duration::from_secs(15), || {
-                let heard = self.lock();
-                let at = heard.iter().enumerate().skip(*seen).find(|(_, e)| is(e, name, data))?.0;
-                Some((at, heard[at].clone()))
+                let received = self.lock();
+                let at = received.iter().enumerate().skip(*seen).find(|(_, e)| is(e, name, data))?.0;
+                Some((at, received[at].clone()))
             })
         }));
         match found {
@@ -79,11 +79,11 @@ impl Watch {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.heard.lock().unwrap_or_else(|e| e.into_inner())
+        self.received.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
-impl Drop for Watch {
+impl Drop for EventStream {
     fn drop(&mut self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }

@@ -10,7 +10,7 @@ use super::message::Message;
 
 /// One end of a SIP conversation.
 pub struct Peer {
-    way: Way,
+    socket: Socket,
     /// Our address.
     pub at: SocketAddr,
     /// Requests of these methods are answered with 200 by themselves, as a provider's machine would.
@@ -21,13 +21,13 @@ pub struct Peer {
     kept: RefCell<Vec<Message>>,
 }
 
-enum Way {
+enum Socket {
     Udp(UdpSocket),
     Tcp { listener: Option<TcpListener>, stream: RefCell<Option<TcpStream>>, buffer: RefCell<Vec<u8>> },
 }
 
 /// How long a peer waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Peer {
     /// A UDP socket on this address; any free port.
@@ -40,7 +40,7 @@ impl Peer {
         let ip: IpAddr = ip.parse().expect("an address");
         let socket = UdpSocket::bind((ip, port)).unwrap_or_else(|e| panic!("{ip}:{port}: {e}"));
         let at = socket.local_addr().expect("bound");
-        Peer::new(Way::Udp(socket), at)
+        Peer::new(Socket::Udp(socket), at)
     }
 
     /// Waits for a TCP connection on this address.
@@ -50,7 +50,7 @@ impl Peer {
         listener.set_nonblocking(true).expect("a listener can");
         let at = listener.local_addr().expect("bound");
         Peer::new(
-            Way::Tcp { listener: Some(listener), stream: RefCell::default(), buffer: RefCell::default() },
+            Socket::Tcp { listener: Some(listener), stream: RefCell::default(), buffer: RefCell::default() },
             at,
         )
     }
@@ -60,18 +60,18 @@ impl Peer {
         let stream = TcpStream::connect(to).expect("somebody listens");
         let at = stream.local_addr().expect("connected");
         let stream = RefCell::new(Some(stream));
-        Peer::new(Way::Tcp { listener: None, stream, buffer: RefCell::default() }, at)
+        Peer::new(Socket::Tcp { listener: None, stream, buffer: RefCell::default() }, at)
     }
 
-    fn new(way: Way, at: SocketAddr) -> Peer {
-        Peer { way, at, answers: RefCell::default(), seen: RefCell::default(), kept: RefCell::default() }
+    fn new(socket: Socket, at: SocketAddr) -> Peer {
+        Peer { socket, at, answers: RefCell::default(), seen: RefCell::default(), kept: RefCell::default() }
     }
 
     /// `UDP` or `TCP`.
     pub fn transport(&self) -> &'static str {
-        match self.way {
-            Way::Udp(_) => "UDP",
-            Way::Tcp { .. } => "TCP",
+        match self.socket {
+            Socket::Udp(_) => "UDP",
+            Socket::Tcp { .. } => "TCP",
         }
     }
 
@@ -82,11 +82,11 @@ impl Peer {
 
     /// Sends octets.
     pub fn send_octets(&self, to: SocketAddr, octets: &[u8]) {
-        match &self.way {
-            Way::Udp(socket) => {
+        match &self.socket {
+            Socket::Udp(socket) => {
                 socket.send_to(octets, to).expect("the loopback takes datagrams");
             }
-            Way::Tcp { stream, .. } => {
+            Socket::Tcp { stream, .. } => {
                 if let Some(stream) = stream.borrow_mut().as_mut() {
                     stream.set_nonblocking(false).expect("a stream can");
                     // A closed connection shows when we read.
@@ -98,7 +98,7 @@ impl Peer {
 
     /// Has the other side closed the connection? Only what was read tells.
     pub fn is_closed(&self) -> bool {
-        matches!(&self.way, Way::Tcp { stream, .. } if stream.borrow().is_none())
+        matches!(&self.socket, Socket::Tcp { stream, .. } if stream.borrow().is_none())
     }
 
     /// The next message that came, or nothing in this time.
@@ -121,7 +121,7 @@ impl Peer {
     /// Waits for the message that this says yes to; others stay for later.
     #[track_caller]
     pub fn expect(&self, what: &str, like: impl Fn(&Message) -> bool) -> Message {
-        self.within(PATIENCE, &like).unwrap_or_else(|| {
+        self.within(MESSAGE_TIMEOUT, &like).unwrap_or_else(|| {
             let seen: Vec<_> = self.seen.borrow().iter().map(|m| m.text.clone()).collect();
             panic!("{} waited for {what}; this came:\n{}", self.at, seen.join("\n----\n"))
         })
@@ -171,7 +171,7 @@ impl Peer {
     }
 
     fn took(&self, message: Message) {
-        // What UDP brings twice is told once.
+        // What UDP brings twice is reported once.
         let again = self.seen.borrow().iter().any(|m| m.text == message.text);
         self.seen.borrow_mut().push(message.clone());
         if message.status().is_none() && self.answers.borrow().contains(&message.method()) {
@@ -184,14 +184,14 @@ impl Peer {
     }
 
     fn read(&self, most: Duration) -> Option<Message> {
-        match &self.way {
-            Way::Udp(socket) => {
+        match &self.socket {
+            Socket::Udp(socket) => {
                 socket.set_read_timeout(Some(most)).expect("a time");
                 let mut buffer = vec![0; 65_536];
                 let (n, from) = socket.recv_from(&mut buffer).ok()?;
                 Message::read(buffer.get(..n)?, from)
             }
-            Way::Tcp { listener, stream, buffer } => {
+            Socket::Tcp { listener, stream, buffer } => {
                 let mut buffer = buffer.borrow_mut();
                 let mut stream = stream.borrow_mut();
                 if let Some(message) = cut(&mut buffer, stream.as_ref()) {
