@@ -13,7 +13,7 @@ mod past;
 #[cfg(feature = "plugins")]
 mod plugins;
 #[cfg(not(feature = "plugins"))]
-#[path = "no_plugins.rs"]
+#[path = "drafts/no_plugins.rs"]
 mod plugins;
 
 use std::collections::BTreeMap;
