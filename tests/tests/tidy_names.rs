@@ -90,7 +90,7 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 /// Phrases that a comment may use: a quotation, or plain English where nobody reads a message.
-const TEXTS_ONLY: &[&str] = &["told", "whoever", "called back", "his", "he"];
+const TEXTS_ONLY: &[&str] = &["told", "called back", "his", "he"];
 
 /// Folders and files with replaced names in them still. An entry goes when its last one is replaced; none is added.
 const NOT_CONVERTED: &[&str] = &[

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     match command() {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            // A sentence for whoever typed the command; a stack trace of this program would not help.
+            // A sentence for the person who typed the command; a stack trace of this program would not help.
             eprintln!("cargo xtask: {e:#}");
             ExitCode::FAILURE
         }

@@ -63,7 +63,7 @@ pub fn plugins() -> Result<()> {
 /// Builds all guests and packs each as people install it, `NAME-VERSION.rtp`; each is shown with the key that signed it.
 pub fn packages() -> Result<()> {
     plugins()?;
-    // Whoever has packages wants to try them.
+    // Packages are made to be tried.
     wasmc::build("dev")?;
     run(&cargo(), &["build", "--quiet", "-p", "ringtrip"])?;
     let ringtrip = target().join("debug/ringtrip");
@@ -91,7 +91,7 @@ fn version(manifest: &str) -> Option<String> {
     Some(line.split('#').next()?.trim().trim_matches('"').to_owned())
 }
 
-/// Packs the components, signed with a key of this folder alone: `NAME.rtp`. Whoever wants to install them elsewhere
+/// Packs the components, signed with a key of this folder alone: `NAME.rtp`. Who wants to install them elsewhere
 /// signs them anew.
 pub fn pack(ringtrip: &Path) -> Result<()> {
     let key = development_key()?;

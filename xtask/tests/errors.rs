@@ -1,4 +1,4 @@
-//! What whoever types a command reads when it cannot be done.
+//! What a developer reads when a command cannot be done.
 #![allow(clippy::disallowed_methods)] // Runs the program.
 
 use std::net::TcpListener;

@@ -1,7 +1,7 @@
 //! What an exchange decides: calls, legs, lines, gateways, SIP users, emergency.
 //!
 //! Everything here is a pure machine: `on(now, input, out)` and `deadline()`. No clock, no socket, no file,
-//! no thread, no serde. The daemon hosts the machines in actors; the simulator in `tests/` hosts the same
+//! no thread, no serde. The daemon hosts the machines in actors; the simulator (`core/testkit`) hosts the same
 //! machines in virtual time. What they say to each other is [`post::Post`].
 
 mod admit;

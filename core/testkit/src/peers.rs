@@ -1,5 +1,5 @@
 //! Peers for live tests: a SIP user agent of our own that says exactly what a test wants, baresip, sipp, a name server,
-//! and whoever listens to events.
+//! and listeners to events.
 
 mod baresip;
 mod dns;

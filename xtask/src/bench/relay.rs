@@ -254,7 +254,7 @@ fn receive(epoll: &Epoll, load: &Load, came: &AtomicU64, stop: &AtomicBool) {
     let mut events = vec![EpollEvent::empty(); load.ends.len() * 2];
     let mut buffer = [0; 2048];
     while !stop.load(Ordering::Relaxed) {
-        // Looks every millisecond instead of being woken: whoever sends to a sleeping thread pays for its waking, and that
+        // Looks every millisecond instead of being woken: a sender to a sleeping thread pays for its waking, and that
         // would be half of a relay's figure.
         std::thread::sleep(Duration::from_millis(1));
         let n = epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);

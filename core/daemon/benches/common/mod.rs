@@ -1,4 +1,5 @@
-//! A house with three gateways, each with a price list of 1,000,000 prefixes, and a script that asks for the cheapest.
+//! An exchange with three gateways, each with a price list of 1,000,000 prefixes, and a script that asks for the cheapest.
+#![allow(clippy::mod_module_files, reason = "a file of its own here would be a bench")]
 #![allow(clippy::disallowed_methods, dead_code, reason = "a bench has a clock; each takes what it needs")]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What each call tries outside, what it sets aside and costs, and what its end teaches about the gateways.
 //!
-//! Who counts attempts can also say when a gateway has as many as it may: that is asked at the same moment, whoever named
-//! the gateway and whatever it costs. An attempt counts until it fails, or its call goes on to the next stage, is answered
+//! Who counts attempts can also say when a gateway has as many as it may: that is asked at the same moment, however the
+//! gateway was chosen and whatever it costs. An attempt counts until it fails, or its call goes on to the next stage, is answered
 //! elsewhere or ends.
 //!
 //! * `authorize`: a plan before it is carried out. * `calls`: calls as they pass.
