@@ -18,7 +18,7 @@ const NUMBER: &str = "902079460123";
 const SOON: std::ops::RangeInclusive<u64> = 1_500..=1_600;
 
 /// Phones 201 and 202; `gw1` is the server `acme`, `gw2` is `spare`. Nothing registers and nothing asks: only calls tell the
-/// exchange how the servers are. Whoever is called answers at once.
+/// exchange how the servers are. The called party answers at once.
 fn world(script: Script, change: impl FnOnce(&mut Config)) -> World {
     let mut world = World::with(1, |config| {
         let plan = Plan::parse("([12]0xS0|<9,:>xx.<:@gw1>)").expect("a plan");

@@ -129,7 +129,7 @@ fn what_a_policy_refuses() {
             let mut talk = caller.dial("202", "", offer);
             let far = (*code == 200).then(|| {
                 let invite = called.called();
-                // Whoever is called is not offered what was agreed with the caller.
+                // The called party is not offered what was agreed with the caller.
                 assert!(
                     invite.body.contains("RTP/AVP ") && !invite.body.contains("crypto"),
                     "{}",

@@ -471,7 +471,7 @@ fn pure_rooms_never_wait() {
     none(complaints);
 }
 
-/// Whoever looks for calls that ended in some way can choose it.
+/// A user who looks for calls that ended in some way can choose it.
 #[test]
 fn the_consoles_filter_knows_every_cause() {
     let party = read(&root().join("core/model/src/party.rs"));

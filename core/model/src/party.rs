@@ -121,7 +121,7 @@ pub struct CallerId {
 pub enum Side {
     /// Who called.
     Caller,
-    /// Who was called, and whoever took that place.
+    /// Who was called, and who took that place.
     Called,
 }
 
