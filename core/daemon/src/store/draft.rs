@@ -115,7 +115,7 @@ pub struct CanarySettings {
 pub enum DraftPhase {
     /// Being written.
     Open,
-    /// In force.
+    /// Active.
     Active,
     /// It was active and was taken back.
     Undone,
