@@ -11,6 +11,7 @@ use std::hint::black_box;
 use common::{Site, caller, figure, import, list, query};
 use cpu::Cpu;
 use criterion::{Criterion, criterion_group};
+use ringtrip_exchange::rating::RatingInput;
 use ringtrip_exchange::route::Verdict;
 use ringtrip_model::ids::CallId;
 
@@ -43,7 +44,7 @@ fn least_cost(c: &mut Criterion<Cpu>) {
             let mut plan = plan.clone();
             n += 1;
             black_box(rating.routed(CallId(n), &caller(), &mut plan));
-            rating.gone(CallId(n));
+            black_box(rating.on(RatingInput::Gone { call: CallId(n) }));
         })
     });
 }

@@ -12,7 +12,7 @@
 //! * `attend`: what the exchange says to the caller and asks of him. * `after`: what is sent after the answer.
 //! * `hunt`: the stages of a plan, and which cause the caller hears when all fail.
 //! * `sound`: who is joined to whom, digits, ringback. * `close`: the record's parties and end, its cost, the recording.
-//! * `application`: a service of the exchange as a leg.
+//! * `rate`: what the rating is told. * `application`: a service of the exchange as a leg.
 //! * `transfer`, `handover`: a call is handed on, and a leg moves. * `replace`: another phone takes a leg's place.
 
 mod after;
@@ -23,6 +23,7 @@ mod handover;
 mod hunt;
 mod legs;
 mod machine;
+mod rate;
 mod replace;
 mod setup;
 mod sound;

@@ -1,4 +1,4 @@
-//! What an exchange decides: calls, legs, lines, gateways, SIP users, emergency.
+//! What an exchange decides: calls and what they cost, legs, lines, gateways, SIP users, emergency.
 //!
 //! Everything here is a pure machine: `on(now, input, out)` and `deadline()`. No clock, no socket, no file,
 //! no thread, no serde. The daemon hosts the machines in actors; the simulator (`core/testkit`) hosts the same
@@ -20,5 +20,6 @@ pub mod overload;
 pub mod owner;
 pub mod post;
 pub mod prompt;
+pub mod rating;
 pub mod route;
 pub mod supervise;

@@ -19,6 +19,7 @@ use crate::cdr::Cdr;
 use crate::directory::contacts::Contact;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, Told};
+use crate::rating::RatingInput;
 use crate::route::{Found, RoutePlan, RouteQuery, Step, Target};
 use ringtrip_model::board::{BoardCmd, BoardEvent};
 use ringtrip_model::event::Event;
@@ -82,6 +83,8 @@ pub enum Post {
         seq: u16,
         /// What is looked for.
         target: Target,
+        /// The number of the attempt for the rating, which is asked first whether it may be tried; `None`: it is not asked.
+        rated: Option<u8>,
         /// May a line in use by a gateway call be freed for it (emergency)?
         emergency: bool,
         /// Nothing else is left: a gateway is tried even where it seems dead.
@@ -89,13 +92,8 @@ pub enum Post {
         /// Landlines that this call has tried in vain: not those again.
         except: Vec<LineId>,
     },
-    /// To the directory: what it was asked for by [`Post::Find`] has failed, and the call goes on without it.
-    Left {
-        /// Which call.
-        call: CallId,
-        /// The number of that question.
-        seq: u16,
-    },
+    /// To the rating: what becomes of an attempt for which somebody may charge.
+    Rate(RatingInput),
     /// To the resolver: where is this provider (RFC 3263)? Answered by [`GatewayInput::Resolved`].
     Resolve {
         /// Who asks.
@@ -184,7 +182,7 @@ impl Post {
             Post::Gateway { .. } => "to a gateway",
             Post::Ask(_) => "route",
             Post::Find { .. } => "locate",
-            Post::Left { .. } => "attempt failed",
+            Post::Rate(_) => "rating",
             Post::Resolve { .. } => "resolve",
             Post::LocalAddress { .. } => "local address",
             Post::RegistrationChanged { .. } => "registration changed",

@@ -116,12 +116,14 @@ pub struct Attempt {
     pub prepared: Option<Arc<Prepared>>,
     /// What it costs, as far as a rate deck knows.
     pub quote: Option<Arc<Quote>>,
+    /// Its number among all attempts of the call for which somebody may charge ([`crate::rating`]); `None`: nobody does.
+    pub rated: Option<u8>,
 }
 
 impl Attempt {
     /// An attempt as the plan names it: not prepared, not priced.
     pub fn new(target: Target, number: Digits, caller: CallerId) -> Attempt {
-        Attempt { target, number, caller, prepared: None, quote: None }
+        Attempt { target, number, caller, prepared: None, quote: None, rated: None }
     }
 }
 

@@ -23,4 +23,4 @@ pub use policy::{
     CallerEdit, Cheapest, PolicyAnswer, PolicyCall, PolicyItem, PolicyStage, PolicyTarget, PolicyVerdict,
 };
 pub use prepare::{Carrier, Preparation};
-pub use prices::{NoPrices, Offer, Prices, RankQuery, Ranking};
+pub use prices::{NoPrices, Offer, Prices, RankQuery, Ranking, rank};

@@ -2,6 +2,7 @@
 
 mod network;
 mod observe;
+mod rating;
 mod sound;
 mod wire;
 
@@ -24,6 +25,7 @@ use ringtrip_exchange::line::{Line, LineSetup, Wall};
 use ringtrip_exchange::post::{
     CallInput, Endpoint, GatewayInput, LegInput, LineInput, MediaCommand, MediaEvent, MediaParameters, Post,
 };
+use ringtrip_exchange::rating::RatingInput;
 use ringtrip_exchange::route::{Found, RoutePlan, Target, WallTime};
 use ringtrip_model::board::{BoardEvent, PortKind};
 use ringtrip_model::event::Event;
@@ -41,6 +43,8 @@ use ringtrip_model::splitmix::SplitMix;
 
 pub use wire::Wire;
 
+use rating::Rating;
+
 /// A routing script, as a function.
 pub type Script = fn(&PolicyCall) -> Result<PolicyAnswer, String>;
 
@@ -56,6 +60,7 @@ pub struct World {
     desk: Desk,
     directory: Directory,
     router: Router,
+    rating: Rating,
     script: Option<Script>,
     touch: Option<Touch>,
     route_is_dead: bool,
@@ -184,10 +189,12 @@ impl World {
             agent: "Ringtrip".to_owned(),
             topology: topology(),
         };
+        let rating = Rating::new(&config, start);
         let mut world = World {
             now: start,
             start,
-            router: Router::new(Arc::clone(&config)),
+            router: rating.router(&config),
+            rating,
             script: None,
             touch: None,
             route_is_dead: false,
@@ -271,7 +278,8 @@ impl World {
         let mut config = Config::clone(&self.config);
         change(&mut config);
         self.config = Arc::new(config);
-        self.router = Router::new(Arc::clone(&self.config));
+        self.rating.configure(self.now, &self.config);
+        self.router = self.rating.router(&self.config);
         self.directory.configure(Arc::clone(&self.config));
         self.desk(DeskInput::Config(Arc::clone(&self.config)));
     }
@@ -397,6 +405,7 @@ impl World {
             self.directory.call_over(id);
             self.legs.forget(id);
             self.release(id);
+            out.push(Post::Rate(RatingInput::Gone { call: id }));
             self.posts.extend(out);
         }
         self.deliver();
@@ -439,6 +448,7 @@ impl World {
         let phones = self.phones.iter().filter_map(Phone::deadline);
         jobs.into_iter()
             .chain(self.desk.deadline())
+            .chain(self.rating.deadline())
             .chain(lines)
             .chain(gateways)
             .chain(calls)
@@ -474,6 +484,9 @@ impl World {
         }
         if due(self.desk.deadline()) {
             self.desk(DeskInput::Timeout);
+        }
+        if due(self.rating.deadline()) {
+            self.posts.push_back(Post::Rate(RatingInput::Timeout));
         }
         for (line, machine) in &self.lines {
             if due(machine.deadline()) {
@@ -614,7 +627,8 @@ impl World {
                     machine.on(now, input, &mut out);
                     let (has_seat, is_over) = (machine.has_seat(), machine.is_over());
                     if !has_seat {
-                        self.directory.call_ended(call);
+                        let counted = self.directory.call_ended(call);
+                        out.extend(counted.then_some(Post::Rate(RatingInput::Gone { call })));
                         self.release(call);
                     }
                     if is_over {
@@ -651,7 +665,12 @@ impl World {
                 }
             }
             Post::Gateway { gateway, input } => match self.gateways.get_mut(&gateway) {
-                Some(machine) => machine.on(now, input, &mut out),
+                Some(machine) => {
+                    machine.on(now, input, &mut out);
+                    let status = machine.status();
+                    let down = (!status.up).then(|| status.last_error.unwrap_or_default());
+                    self.rate(RatingInput::Gateway { gateway, down }, &mut out);
+                }
                 // What comes for one that is being built anew waits for it.
                 None if self.gateways_failed => {}
                 None => out.extend(directory::gateway_is_absent(&input)),
@@ -685,16 +704,22 @@ impl World {
                 if let Some(touch) = self.touch {
                     touch(&mut plan);
                 }
+                self.rate_plan(call, &mut plan, &mut out);
                 out.push(Post::Call { call, input: CallInput::Routed(Box::new(plan)) });
             }
-            Post::Find { call, seq, target, emergency, last, except } => {
-                self.find(call, seq, target, emergency, last, &except);
+            Post::Find { call, seq, target, rated, emergency, last, except } => {
+                match self.may_try(call, rated, &mut out) {
+                    Ok(()) => self.find(call, seq, target, emergency, last, &except),
+                    Err((cause, step)) => {
+                        let found = CallInput::Found { seq, found: Err(cause) };
+                        out.extend([CallInput::Noted(step), found].map(|input| Post::Call { call, input }));
+                    }
+                }
             }
             Post::RegistrationChanged { ext, contacts } => self.directory.set_contacts(ext, contacts),
             Post::Latency { .. } => {}
             Post::SeenAs { gateway, seen } => self.say(format_args!("    * {gateway} sees us at {seen}")),
-            // Nobody counts here.
-            Post::Left { .. } => {}
+            Post::Rate(input) => self.rate(input, &mut out),
             Post::Resolve { gateway, host, .. } => {
                 let names: &[&str] = match host.as_str() {
                     "provider.example" => &["acme"],

@@ -12,6 +12,7 @@ use ringtrip_exchange::desk::{Desk, DeskInput, DeskSetup};
 use ringtrip_exchange::gateway::{Gateway, GatewaySetup};
 use ringtrip_exchange::line::{Line, LineSetup, Wall};
 use ringtrip_exchange::post::{CallInput, LineInput, Post};
+use ringtrip_exchange::rating::RatingInput;
 use ringtrip_exchange::supervise::{PartId, Rule};
 use ringtrip_media::region;
 use ringtrip_model::event::Event;
@@ -265,7 +266,8 @@ impl Directory {
     /// A gateway after a step.
     pub(super) fn gateway_looks(&self, now: Instant, id: &GatewayId, gateway: &Gateway) {
         let status = gateway.status();
-        self.0.money.gateway_is(id.as_str(), status.up, status.last_error.as_deref().unwrap_or(""));
+        let down = (!status.up).then(|| status.last_error.clone().unwrap_or_default());
+        self.rate(RatingInput::Gateway { gateway: id.clone(), down });
         let config = self.0.config.borrow();
         let Some(settings) = config.gateway(id) else { return };
         let server = settings.server.to_string();

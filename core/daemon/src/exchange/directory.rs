@@ -17,13 +17,12 @@ use ringtrip_exchange::directory::{self, Admission};
 use ringtrip_exchange::leg::index::{LegIndex, Undelivered, undelivered};
 use ringtrip_exchange::overload::Admitter;
 use ringtrip_exchange::post::{CallInput, GatewayInput, LegInput, LineInput, MediaEvent, Post};
-use ringtrip_exchange::prompt;
+use ringtrip_exchange::rating::{RatingInput, RatingOutput};
 use ringtrip_exchange::supervise::{Decision, Ending, Exit, PartId, Rule, Supervisor};
 use ringtrip_media::engine::MediaCommand;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{BoardId, CallId, GatewayId, Ids, LegId, LineId};
 use ringtrip_model::line::LineState;
-use ringtrip_model::party::Cause;
 use ringtrip_routing::Engine;
 use ringtrip_sip::endpoint::{Transmit, Transport};
 use ringtrip_sip::nat::Topology;
@@ -37,7 +36,7 @@ use crate::events::EventHub;
 use crate::media::{Media, Pool, PreferredWorker, Prompts};
 use crate::net::Net;
 use crate::panics::caught;
-use crate::rating::{Rating, RatingEffects};
+use crate::rating::Rating;
 use crate::routes::{Routes, Workers};
 use crate::shell::{In, Shell};
 use crate::store::Store;
@@ -133,10 +132,10 @@ impl Directory {
                 let plan = route::ask(self, query);
                 answers.extend(plan.map(|plan| self.on_its_way(call, CallInput::Routed(plan))));
             }
-            Post::Find { call, seq, target, emergency, last, except } => {
+            Post::Find { call, seq, target, rated, emergency, last, except } => {
                 tracing::trace!(%call, seq, ?target, emergency, last, ?except, "post: find");
-                if !emergency {
-                    let (may, told) = self.0.money.may_try(call, seq, &target);
+                if let Some(attempt) = rated {
+                    let (may, told) = self.0.money.may_try(call, attempt);
                     self.money_told(told);
                     if let Err((cause, step)) = may {
                         answers.push_back(CallInput::Noted(step));
@@ -168,7 +167,7 @@ impl Directory {
             }
             Post::Line { line, input } => self.to_line(line, input),
             Post::Gateway { gateway, input } => self.to_gateway(&gateway, input),
-            Post::Left { call, seq } => self.money_told(self.0.money.left(call, seq)),
+            Post::Rate(input) => self.rate(input),
             Post::Resolve { gateway, host, port, transport } => {
                 find::resolve(self, gateway, host, port, transport);
             }
@@ -210,20 +209,22 @@ impl Directory {
     /// To the event stream, the log and what people see.
     pub fn tell(&self, event: Event) {
         live::note(self, &event);
-        let told = self.0.money.on_event(&event);
         self.0.events.publish(event);
-        self.money_told(told);
+    }
+
+    /// To the rating.
+    pub fn rate(&self, input: RatingInput) {
+        self.money_told(self.0.money.on(input));
     }
 
     /// What the money says: calls that have to end, and what those who watch should know.
-    pub fn money_told(&self, told: RatingEffects) {
-        for call in told.warn {
-            self.to_call(call, CallInput::Say { prompt: prompt::LIMIT_NEAR.to_owned() });
+    pub fn money_told(&self, told: Vec<RatingOutput>) {
+        for output in told {
+            if let RatingOutput::End { call, because } = &output {
+                tracing::info!(%call, "{because}");
+            }
+            self.deliver(output.into());
         }
-        for call in told.end {
-            self.to_call(call, CallInput::Hangup(Cause::Spent));
-        }
-        told.events.into_iter().for_each(|event| self.tell(event));
     }
 
     /// To the desk.
@@ -411,7 +412,7 @@ impl Directory {
     pub fn call_ended(&self, call: CallId) {
         let counted = self.0.index.borrow_mut().call_ended(call);
         if counted {
-            self.money_told(self.0.money.gone(call));
+            self.rate(RatingInput::Gone { call });
             live::call_gone(self, call);
         }
     }
@@ -427,7 +428,6 @@ impl Directory {
 
     fn keep(&self, cdr: Box<Cdr>) {
         live::record(self, &cdr);
-        self.money_told(self.0.money.ended(&cdr));
         let cdr: Arc<Cdr> = Arc::from(cdr);
         if !self.0.store.write_cdr(cdr.clone()) {
             crate::logging::warn_counted("store-full", || {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ringtrip_config::Config;
+use ringtrip_exchange::rating::LANDLINE;
 use ringtrip_model::event::Event;
 use ringtrip_rating::deck::Deck;
 use ringtrip_rating::export;
@@ -118,8 +119,7 @@ impl Rating {
         file: &[u8],
         ask: &ImportAsk,
     ) -> Result<(Imported, Import), ImportError> {
-        let known =
-            |name: &str| name == super::LANDLINE || config.gateways.iter().any(|g| g.id.as_str() == name);
+        let known = |name: &str| name == LANDLINE || config.gateways.iter().any(|g| g.id.as_str() == name);
         let plugins = |name: &str| config.plugin_gateways.iter().any(|g| g.id.as_str() == name);
         if !ask.gateway.is_empty() && !known(&ask.gateway) && !plugins(&ask.gateway) {
             return Err(ImportError::NoGateway(ask.gateway.clone()));
@@ -147,7 +147,7 @@ impl Rating {
         let old = self.0.decks.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let import = import::read(file, &options, old.as_deref(), &mut |_, _| true)?;
         let used = |gateway: &String| decks_of(config, gateway).contains(&name);
-        let all = config.gateways.iter().map(|g| g.id.to_string()).chain([super::LANDLINE.to_owned()]);
+        let all = config.gateways.iter().map(|g| g.id.to_string()).chain([LANDLINE.to_owned()]);
         let gateways: Vec<String> = all.filter(used).collect();
         let note = (!ask.gateway.is_empty() && !gateways.contains(&ask.gateway)).then(|| {
             let mut decks = if own == [ask.gateway.clone()] { Vec::new() } else { own };

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use ringtrip_config::Config;
+use ringtrip_exchange::rating::{offered, quote_of};
 use ringtrip_exchange::route::{Quote, WallTime};
 use ringtrip_model::ids::GatewayId;
 use ringtrip_rating::bundle::Bundles;
@@ -15,11 +16,11 @@ use ringtrip_rating::deck::Deck;
 use ringtrip_rating::export;
 use ringtrip_rating::import::{self, Options};
 use ringtrip_rating::least_cost::{Gateway, Health, LeastCostView};
-use ringtrip_routing::router::{Prices, RankQuery, Ranking};
+use ringtrip_routing::router::{Prices, RankQuery, Ranking, rank};
 
 use super::decks::{accepted, is_deck_name, read_back};
 use super::view::{DeckChanges, ImportView, changes, import as shown};
-use super::{FOLDER, ImportAsk, ImportError, Rating, offered, quote_of, rank};
+use super::{FOLDER, ImportAsk, ImportError, Rating};
 use crate::files::{replace, write_synced};
 use crate::panics::caught;
 use crate::secrets::octets_sha256;
@@ -130,7 +131,7 @@ impl Rating {
         let mut gateways: Vec<Gateway> = offered(&config, &decks).into_iter().map(one).collect();
         gateways.sort_by(|a, b| a.name.cmp(&b.name));
         let bundles = (config.rates.bundles != self.config().rates.bundles).then(|| {
-            let mut bundles = self.least_cost().bundles.clone();
+            let mut bundles = self.calls().least_cost().bundles.clone();
             bundles.set(config.rates.bundles.clone());
             bundles
         });
@@ -223,7 +224,8 @@ struct DraftPrices {
 impl DraftPrices {
     /// Queries the current quality with the gateways and settings of the draft.
     fn ask<T>(&self, ask: impl FnOnce(LeastCostView<'_>, u32) -> T) -> T {
-        let least_cost = self.money.least_cost();
+        let calls = self.money.calls();
+        let least_cost = calls.least_cost();
         let as_now = |gateway: &Gateway| match least_cost.view().of(&gateway.name) {
             Some(now) if self.seen == HealthView::Current => {
                 Gateway { busy: now.busy, health: now.health.clone(), ..gateway.clone() }

@@ -1,20 +1,20 @@
 //! What outlives a restart: spent money, used bundles, learned quality. Written behind; spending that a power cut loses
 //! is counted again from the call records.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use ringtrip_exchange::rating::{LANDLINE, extension_of};
 use ringtrip_model::ids::CallId;
 use ringtrip_model::party::Source;
 use ringtrip_rating::bundle::BundleRow;
 use ringtrip_rating::limiter::{AccountRow, AttemptKey, Per, SpendLimiter, SpendRequest};
 use ringtrip_rating::money::Money as Amount;
-use ringtrip_rating::quality::{Quality, QualityRow, QualitySettings};
+use ringtrip_rating::quality::QualityRow;
 use ringtrip_rating::rate::Price;
 use ringtrip_rating::time::Month;
 use serde::{Deserialize, Serialize};
 
-use super::charging_party::extension_of;
 use super::{Rating, at};
 use crate::exchange::wall;
 use crate::store::{CdrQuery, CdrRecord, Store};
@@ -70,36 +70,34 @@ impl Rating {
                 None => rows.push(counted),
             }
         }
-        self.call_rating().limiter.restore(rows);
         let used: Vec<Used> = store.written_behind(BUNDLES).unwrap_or_default();
         let learned: Vec<Learned> = store.written_behind(LEARNED).unwrap_or_default();
-        let mut least_cost = self.least_cost_mut();
-        least_cost.bundles.restore(used.into_iter().map(Used::row));
-        least_cost.quality =
-            Quality::restored(QualitySettings::default(), learned.into_iter().filter_map(Learned::row));
+        let (used, learned) = (used.into_iter().map(Used::row), learned.into_iter().filter_map(Learned::row));
+        self.calls_mut().restore(rows, used, learned);
     }
 
     /// Persists what has changed; everything if `all` (at shutdown).
     pub fn persist(&self, all: bool) {
         let Some(store) = &self.0.store else { return };
-        let mut call_rating = self.call_rating();
-        let rows = std::mem::take(&mut call_rating.changed).then(|| call_rating.limiter.rows());
-        let due = all || call_rating.learned_persisted.is_none_or(|last| last.elapsed() >= LEARNED_EVERY);
-        let learned = call_rating.learned && due;
+        let mut persisted = self.0.learned_persisted.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = all || persisted.is_none_or(|last| last.elapsed() >= LEARNED_EVERY);
+        let mut calls = self.calls_mut();
+        let rows = calls.take_changed().then(|| calls.limiter().rows());
+        let learned = due && calls.take_learned();
+        drop(calls);
         if learned {
-            call_rating.learned = false;
-            call_rating.learned_persisted = Some(Instant::now());
+            *persisted = Some(Instant::now());
         }
-        drop(call_rating);
+        drop(persisted);
         // Without limits and bundles there is nothing to write.
         let counts = |rows: &Vec<_>| !rows.is_empty() || !self.config().rates.bundles.is_empty();
         if let Some(rows) = rows.filter(counts) {
             store.write_behind(SPENT, &rows.into_iter().map(Spent::of).collect::<Vec<_>>());
-            let used: Vec<Used> = self.least_cost().bundles.rows().map(Used::of).collect();
+            let used: Vec<Used> = self.calls().least_cost().bundles.rows().map(Used::of).collect();
             store.write_behind(BUNDLES, &used);
         }
         if learned {
-            let rows: Vec<Learned> = self.least_cost().quality.rows().map(Learned::of).collect();
+            let rows: Vec<Learned> = self.calls().least_cost().quality.rows().map(Learned::of).collect();
             store.write_behind(LEARNED, &rows);
         }
     }
@@ -151,7 +149,7 @@ fn count(limiter: &mut SpendLimiter, config: &ringtrip_config::Config, record: &
     };
     let extension = source.map_or_else(String::new, |source| extension_of(config, &source));
     let landline = record.target.parse().ok().is_some_and(|id| config.line(&id).is_some());
-    let gateway = if landline { super::LANDLINE } else { record.target.as_str() };
+    let gateway = if landline { LANDLINE } else { record.target.as_str() };
     let number = config.numbering.e164(&ringtrip_model::party::Digits::new(&record.sent)).unwrap_or_default();
     let number = number.trim_start_matches('+');
     let mut out = Vec::new();

@@ -98,6 +98,16 @@ impl Site {
     }
 }
 
+impl Site {
+    fn gone(&self, call: CallId) {
+        self.money.on(RatingInput::Gone { call });
+    }
+
+    fn failed(&self, call: CallId, attempt: u8) {
+        self.money.on(RatingInput::Failed { call, attempt });
+    }
+}
+
 const CHEAP: &str = "prefix,destination,rate\n44,UK,0.01\n33,France,0.02\n";
 const DEAR: &str = "prefix,destination,rate\n44,UK,0.40\n33,France,0.01\n";
 
@@ -158,7 +168,7 @@ fn what_a_limit_cannot_pay_is_taken_out_of_the_plan() {
     // A minute of the dear one fits once.
     let mut plan = site.plan("02079460000", &["gw2", "gw1"]);
     assert_eq!(site.targets(1, &mut plan), ["gw2", "gw1"]);
-    assert!(site.money.may_try(CallId(1), 0, &Target::Gateway("gw2".parse().unwrap())).0.is_ok());
+    assert!(site.money.may_try(CallId(1), 0).0.is_ok());
     assert_eq!(site.money.spending().limits[0].spent, "0.40");
     let mut second = site.plan("02079460000", &["gw2", "gw1"]);
     assert_eq!(site.targets(2, &mut second), ["gw1"]);
@@ -169,9 +179,9 @@ fn what_a_limit_cannot_pay_is_taken_out_of_the_plan() {
     assert_eq!(third.extras.say.as_deref(), Some("too-expensive"));
     assert!(third.provenance.because.contains("limit kids of extension 201"), "{}", third.provenance.because);
     // The dear gateway fails: what it had set aside is free again, and the next one is tried.
-    assert!(site.money.may_try(CallId(1), 1, &Target::Gateway("gw1".parse().unwrap())).0.is_ok());
+    assert!(site.money.may_try(CallId(1), 1).0.is_ok());
     assert_eq!(site.money.spending().limits[0].spent, "0.01");
-    site.money.gone(CallId(1));
+    site.gone(CallId(1));
     assert_eq!(site.money.spending().limits[0].spent, "0.00");
 }
 
@@ -181,7 +191,7 @@ fn what_was_set_aside_outlives_the_exchange() {
     site.import("gw2", Some("gw2"), DEAR).unwrap();
     let mut plan = site.plan("02079460000", &["gw2"]);
     site.targets(1, &mut plan);
-    assert!(site.money.may_try(CallId(1), 0, &Target::Gateway("gw2".parse().unwrap())).0.is_ok());
+    assert!(site.money.may_try(CallId(1), 0).0.is_ok());
     let site = site.again();
     assert_eq!(site.money.spending().limits[0].spent, "0.40");
 }
@@ -196,16 +206,20 @@ fn a_gateway_that_fails_or_is_full_or_down_is_not_the_first() {
     for call in 1..=2 {
         let mut plan = site.plan("02079460000", &["gw2", "gw1"]);
         site.targets(call, &mut plan);
-        site.money.may_try(CallId(call), 0, &Target::Gateway("gw2".parse().unwrap())).0.unwrap();
+        site.money.may_try(CallId(call), 0).0.unwrap();
         // It carries one call at most.
         assert_eq!(site.order(number), ["gw1"]);
-        site.money.may_try(CallId(call), 1, &Target::Gateway("gw1".parse().unwrap())).0.unwrap();
-        site.money.gone(CallId(call));
+        site.money.may_try(CallId(call), 1).0.unwrap();
+        site.gone(CallId(call));
     }
     assert_eq!(site.order(number), ["gw1", "gw2"], "it failed twice");
-    site.money.gateway_is("gw1", false, "no answer");
+    let gateway_is = |down: Option<&str>| {
+        let (gateway, down) = ("gw1".parse().unwrap(), down.map(str::to_owned));
+        assert!(site.money.on(RatingInput::Gateway { gateway, down }).is_empty());
+    };
+    gateway_is(Some("no answer"));
     assert_eq!(site.order(number), ["gw2"]);
-    site.money.gateway_is("gw1", true, "");
+    gateway_is(None);
     assert_eq!(site.order(number), ["gw1", "gw2"]);
     let compared = site.money.compare("02079460000", &crate::exchange::wall::now(), Some(60)).unwrap();
     let of = |g: &str| compared.offers.iter().find(|o| o.gateway == g).unwrap();
@@ -227,7 +241,7 @@ fn the_seconds_of_a_bundle_are_promised_once() {
     let mut second = site.plan("01480123456", &["gw1"]);
     site.targets(2, &mut second);
     assert_eq!(free(&second), 0);
-    site.money.gone(CallId(1));
+    site.gone(CallId(1));
     let mut third = site.plan("01480123456", &["gw1"]);
     site.targets(3, &mut third);
     assert_eq!(free(&third), 120);
@@ -252,11 +266,10 @@ fn a_moment_keeps_its_zone() {
 #[test]
 fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
     let site = Site::new();
-    let gw2 = || Target::Gateway("gw2".parse().unwrap());
     let begin = |call: u64| {
         let mut plan = site.plan("02079460000", &["gw2"]);
         assert_eq!(site.targets(call, &mut plan), ["gw2"]);
-        site.money.may_try(CallId(call), 0, &gw2()).0
+        site.money.may_try(CallId(call), 0).0
     };
     // It has no price: it counts all the same.
     assert_eq!(begin(1), Ok(()));
@@ -269,13 +282,13 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
     let said = &plan.provenance.steps.last().unwrap().said;
     assert_eq!(said, "1 of its 1 calls are in use: it is skipped while that is so");
     // What was refused holds nothing.
-    site.money.gone(CallId(2));
+    site.gone(CallId(2));
     assert!(begin(3).is_err());
-    site.money.gone(CallId(1));
+    site.gone(CallId(1));
     assert_eq!(begin(4), Ok(()));
     // An emergency call has no attempts here: nothing of it is counted or asked.
-    assert_eq!(site.money.may_try(CallId(5), 0, &gw2()).0, Ok(()));
-    site.money.gone(CallId(4));
+    assert_eq!(site.money.may_try(CallId(5), 0).0, Ok(()));
+    site.gone(CallId(4));
     // A plugin's gateway that is carried by another takes a place there.
     let mut plan = site.plan("02079460000", &["gw2"]);
     if let Verdict::Stages(stages) = &mut plan.verdict {
@@ -283,9 +296,9 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
         stages[0].targets[0].prepared = Some(Arc::new(prepared));
     }
     site.targets(6, &mut plan);
-    assert_eq!(site.money.may_try(CallId(6), 0, &gw2()).0, Ok(()));
+    assert_eq!(site.money.may_try(CallId(6), 0).0, Ok(()));
     assert!(begin(7).is_err());
-    site.money.gone(CallId(6));
+    site.gone(CallId(6));
     assert_eq!(begin(8), Ok(()));
 }
 
@@ -293,7 +306,6 @@ fn a_gateway_that_is_full_gets_no_other_call_whoever_names_it() {
 fn an_attempt_that_failed_holds_no_place_while_others_ring() {
     let site = Site::new();
     site.import("gw2", Some("gw2"), DEAR).unwrap();
-    let gw2 = || Target::Gateway("gw2".parse().unwrap());
     let mut plan = site.plan("02079460000", &["gw2"]);
     if let Verdict::Stages(stages) = &mut plan.verdict {
         let again = Attempt { number: Digits::new("02079460001"), ..stages[0].targets[0].clone() };
@@ -301,16 +313,16 @@ fn an_attempt_that_failed_holds_no_place_while_others_ring() {
     }
     site.targets(1, &mut plan);
     let spent = || site.money.spending().limits[0].spent.clone();
-    assert_eq!(site.money.may_try(CallId(1), 0, &gw2()).0, Ok(()));
+    assert_eq!(site.money.may_try(CallId(1), 0).0, Ok(()));
     assert_eq!(spent(), "0.40");
     // The second is refused, and its failure is not that of the first.
-    assert!(site.money.may_try(CallId(1), 1, &gw2()).0.is_err());
-    site.money.left(CallId(1), 1);
+    assert!(site.money.may_try(CallId(1), 1).0.is_err());
+    site.failed(CallId(1), 1);
     assert_eq!((site.order("442079460000"), spent().as_str()), (vec![], "0.40"));
-    site.money.left(CallId(1), 0);
+    site.failed(CallId(1), 0);
     assert_eq!((site.order("442079460000"), spent().as_str()), (vec!["gw2".to_owned()], "0.00"));
-    site.money.left(CallId(1), 0);
-    site.money.gone(CallId(1));
+    site.failed(CallId(1), 0);
+    site.gone(CallId(1));
     assert_eq!(site.order("442079460000"), ["gw2"]);
 }
 

@@ -1,5 +1,6 @@
 //! Prices and money as people see them.
 
+use ringtrip_exchange::rating::LANDLINE;
 use ringtrip_exchange::route::WallTime;
 use ringtrip_model::party::Digits;
 use ringtrip_rating::import::{
@@ -199,7 +200,7 @@ impl Rating {
         let gateways = config.gateways.iter().map(|g| g.id.to_string());
         let gateways: Vec<String> = gateways
             .chain(config.plugin_gateways.iter().map(|g| g.id.to_string()))
-            .chain([super::LANDLINE.to_owned()])
+            .chain([LANDLINE.to_owned()])
             .collect();
         let users = |name: &String| {
             gateways.iter().filter(|g| decks_of(&config, g).contains(name)).cloned().collect::<Vec<_>>()
@@ -240,14 +241,15 @@ impl Rating {
         let budget = Budget::default();
         let mut names: Vec<&str> = config.gateways.iter().map(|g| g.id.as_str()).collect();
         names.extend(config.plugin_gateways.iter().map(|g| g.id.as_str()));
-        let least_cost = self.least_cost();
-        if least_cost.gateways().iter().any(|g| &*g.name == super::LANDLINE) {
-            names.push(super::LANDLINE);
+        let calls = self.calls();
+        let least_cost = calls.least_cost();
+        if least_cost.gateways().iter().any(|g| &*g.name == LANDLINE) {
+            names.push(LANDLINE);
         }
         let candidates = Candidates::These(&names);
         let ranking = least_cost.rank(&LeastCostQuery { number, at: at(wall), candidates, seconds, budget });
         let currency = least_cost.settings.currency;
-        drop(least_cost);
+        drop(calls);
         let offers = ranking.offers.into_iter().map(|o| OfferView {
             gateway: o.gateway.to_string(),
             deck: o.deck.to_string(),
@@ -279,10 +281,10 @@ impl Rating {
     /// What is spent and how much may be. A limit that nobody has touched yet is shown with nothing spent.
     pub fn spending(&self) -> MoneyView {
         let now = at(&wall::now());
-        let call_rating = self.call_rating();
-        let status = call_rating.limiter.status(now);
+        let calls = self.calls();
+        let status = calls.limiter().status(now);
         let mut limits = Vec::new();
-        for limit in &call_rating.limiter.settings().limits {
+        for limit in &calls.limiter().settings().limits {
             let before = limits.len();
             limits.extend(status.iter().filter(|s| s.limit == limit.name).map(|s| {
                 let (extension, gateway) = (s.extension.to_string(), s.gateway.to_string());
@@ -300,8 +302,7 @@ impl Rating {
                 ));
             }
         }
-        drop(call_rating);
-        let least_cost = self.least_cost();
+        let least_cost = calls.least_cost();
         let month = now.month();
         let used = |name: &str| {
             least_cost.bundles.rows().find(|r| &*r.bundle == name && r.month == month).map_or(0, |r| r.used)

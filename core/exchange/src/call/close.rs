@@ -32,7 +32,7 @@ impl Call {
         let figures = if self.path.used() {
             Awaited::Until(now + FIGURES_WAIT)
         } else {
-            out.push(Post::Keep(self.cdr.clone()));
+            self.keep_closed(out);
             Awaited::Done
         };
         self.state = State::Closing { figures, legs_by: now + LEGS_WAIT };
@@ -124,7 +124,7 @@ impl Call {
             && whole
         {
             *figures = Awaited::Done;
-            out.push(Post::Keep(self.cdr.clone()));
+            self.keep_closed(out);
         }
     }
 }

@@ -74,10 +74,9 @@ impl Hunt {
         self.find_by.into_iter().chain(self.until).min()
     }
 
-    /// The number of the question that was asked for this attempt.
-    pub(super) fn number_of(&self, attempt: &Arc<Attempt>) -> Option<u16> {
-        let at = self.attempts.iter().position(|other| Arc::ptr_eq(other, attempt))?;
-        u16::try_from(at).ok()
+    /// Does somebody charge for anything that was tried?
+    pub(super) fn is_rated(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.rated.is_some())
     }
 
     /// A leg that tried something has ended. Whether another way to the same party is worth a try is a rule of the
@@ -252,7 +251,8 @@ impl Call {
                 _ => Vec::new(),
             };
             let (emergency, last) = (hunt.emergency, hunt.last_round);
-            out.push(Post::Find { call, seq, target, emergency, last, except });
+            let rated = attempt.rated.filter(|_| !emergency);
+            out.push(Post::Find { call, seq, target, rated, emergency, last, except });
             hunt.attempts.push(Arc::new(attempt));
         }
         // A stage without a target has failed already.
@@ -312,7 +312,7 @@ impl Call {
                 let cause = none.err().unwrap_or(Cause::Unregistered);
                 hunt.failed(cause);
                 hunt.put_aside(cause, &attempt);
-                out.push(Post::Left { call: self.id, seq });
+                self.rate_failed(&attempt, out);
                 let (target, at) = (target_word(&attempt.target), self.age(now));
                 self.cdr.attempts.push(Failed { target, after: at, ended: at, cause });
             }

@@ -292,7 +292,7 @@ impl Call {
         if self.cdr.cause.is_none() {
             self.close_record(now, now, Cause::SystemFailure, EndedBy::Exchange, out);
         }
-        out.push(Post::Keep(self.cdr));
+        self.keep_closed(out);
     }
 
     pub(super) fn caller(&self) -> &CallerId {
@@ -418,7 +418,7 @@ impl Call {
                     && by <= now
                 {
                     *figures = Awaited::Done;
-                    out.push(Post::Keep(self.cdr.clone()));
+                    self.keep_closed(out);
                 }
             }
             State::Closing { figures: Awaited::Done, legs_by } if *legs_by <= now => self.state = State::Over,
@@ -470,6 +470,7 @@ impl Call {
             (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Trying => {
                 leg.stage = LegStage::Ringing;
                 out.push(ringing(self.id, leg));
+                self.rate_ringing(n, out);
                 self.rings(now, n, out);
             }
             (State::Hunting(_), LegEvent::Ringing) if n != self.a && leg.stage == LegStage::Early => {
@@ -524,9 +525,10 @@ impl Call {
             }
             State::Hunting(hunt) => {
                 let attempt = self.legs.iter().find(|l| l.id == n).and_then(|l| l.attempt.clone());
-                let seq = attempt.as_ref().and_then(|attempt| hunt.number_of(attempt));
-                out.extend(seq.map(|seq| Post::Left { call: self.id, seq }));
-                hunt.ended(cause, attempt, &self.setup.config);
+                hunt.ended(cause, attempt.clone(), &self.setup.config);
+                if let Some(attempt) = attempt {
+                    self.rate_failed(&attempt, out);
+                }
                 self.note_failed(now, n, cause);
                 self.path.lost(n);
                 self.next_if_exhausted(now, out);
@@ -562,6 +564,7 @@ impl Call {
         out: &mut Vec<Post>,
     ) {
         let until = self.setup.config.limits.call_length.filter(|_| !self.cdr.emergency).map(|l| now + l);
+        self.rate_answered(n, out);
         let hunt = match std::mem::replace(&mut self.state, State::Over) {
             State::Hunting(hunt) => hunt.kept_for_help(),
             _ => None,

@@ -18,6 +18,7 @@ use crate::leg::LegCmd;
 use crate::leg::index::LegIndex;
 use crate::owner::Ask;
 use crate::post::{LineInput, MediaCommand, Post};
+use crate::rating::RatingInput;
 use crate::route::WallTime;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::CallId;
@@ -172,7 +173,9 @@ impl Directory {
             }
             cdr.cause = Some(Cause::SystemFailure);
             cdr.ended_by = Some(EndedBy::Exchange);
+            let ended = RatingInput::ended(&cdr);
             out.push(Post::Keep(cdr));
+            out.extend(ended.map(Post::Rate));
         }
         out.push(Post::Tell(Event::CallEnded { call, cause: Cause::SystemFailure, by: EndedBy::Exchange }));
     }

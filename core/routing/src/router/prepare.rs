@@ -113,6 +113,7 @@ impl Router {
             caller: preparation.caller.unwrap_or_else(|| attempt.caller.clone()),
             prepared: Some(Arc::new(prepared)),
             quote: attempt.quote.clone(),
+            rated: attempt.rated,
         })
     }
 

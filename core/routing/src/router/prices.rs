@@ -3,8 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use ringtrip_exchange::rating::{self, CallRating};
 use ringtrip_exchange::route::{Quote, WallTime};
 use ringtrip_model::ids::GatewayId;
+use ringtrip_rating::least_cost::{self, Budget, Candidates, LeastCostQuery, LeastCostView};
+use ringtrip_rating::money::Money;
 
 /// Knows what calls cost by each gateway, and which gateway is best now.
 pub trait Prices: Debug + Send + Sync {
@@ -57,4 +60,31 @@ impl Prices for NoPrices {
     fn quote(&self, _: &GatewayId, _: &str, _: &WallTime) -> Option<Arc<Quote>> {
         None
     }
+}
+
+/// The rating of calls knows the prices of now.
+impl Prices for CallRating {
+    fn rank(&self, ask: &RankQuery<'_>) -> Ranking {
+        rank(self.least_cost().view(), self.config().rates.call_length, ask)
+    }
+
+    fn quote(&self, gateway: &GatewayId, number: &str, at: &WallTime) -> Option<Arc<Quote>> {
+        rating::quote_of(self.least_cost().view(), self.config().rates.call_length, gateway, number, at)
+    }
+}
+
+/// Ranks the gateways for a call of the expected length.
+pub fn rank(least_cost: LeastCostView<'_>, seconds: u32, ask: &RankQuery<'_>) -> Ranking {
+    let among: Vec<&str> = ask.among.iter().map(|id| id.as_str()).collect();
+    let candidates = if among.is_empty() { Candidates::All } else { Candidates::These(&among) };
+    let budget = Budget { per_minute: ask.budget.map(Money::micros), call: None };
+    let ask = LeastCostQuery { number: ask.number, at: rating::at(ask.at), candidates, seconds, budget };
+    let found = least_cost.rank(&ask);
+    let currency = least_cost.settings.currency;
+    let offer = |offer: least_cost::Offer| {
+        let gateway = offer.gateway.parse().ok()?;
+        Some(Offer { gateway, quote: Arc::new(rating::quote(offer, currency.as_str())) })
+    };
+    let rejected = found.rejected.into_iter().filter_map(|r| Some((r.gateway.parse().ok()?, r.why)));
+    Ranking { rejected: rejected.collect(), offers: found.offers.into_iter().filter_map(offer).collect() }
 }

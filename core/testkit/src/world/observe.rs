@@ -69,6 +69,7 @@ impl World {
             ("calls in the directory", self.directory.calls()),
             ("calls that count", self.directory.seats()),
             ("conferences", self.directory.conferences()),
+            ("rated calls", self.rating.read().calls()),
             ("leases", self.leased.len()),
             ("server transactions", held.servers),
             ("client transactions", held.clients),

@@ -1,8 +1,9 @@
 //! What the outcome of an attempt says about its gateway.
 
-use ringtrip_exchange::post::RtpStats;
-use ringtrip_model::party::Cause;
 use ringtrip_rating::quality::{Impairments, Outcome};
+
+use crate::post::RtpStats;
+use ringtrip_model::party::Cause;
 
 /// Packets from which on it can be told how a call sounded: five seconds.
 const SOUND_ENOUGH: u64 = 250;

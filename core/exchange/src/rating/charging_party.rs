@@ -1,12 +1,14 @@
-//! Who charges and who pays for an attempt, and how events name its target.
+//! Who charges and who pays for an attempt.
 
 use std::sync::Arc;
 
 use ringtrip_config::{Config, LineKind};
-use ringtrip_exchange::route::{Attempt, Target};
+
+use crate::route::{Attempt, Target};
 use ringtrip_model::party::Source;
 
-use super::LANDLINE;
+/// The landline among gateways.
+pub const LANDLINE: &str = "gw0";
 
 /// The gateway that charges for an attempt; none for internal targets.
 pub(super) fn gateway_of(config: &Config, attempt: &Attempt) -> Option<Arc<str>> {
@@ -34,18 +36,9 @@ pub(super) fn number_of(config: &Config, attempt: &Attempt) -> String {
     }
 }
 
-/// Is this what events call the attempt's target?
-pub(super) fn is_called(config: &Config, gateway: &str, tried: &Target, target: &str) -> bool {
-    let landline = || {
-        let line = target.parse().ok().and_then(|id| config.line(&id));
-        line.is_some_and(|line| matches!(line.kind, LineKind::Fxo(_)))
-    };
-    gateway == target || tried.word() == target || matches!(tried, Target::Landline) && landline()
-}
-
 /// Who pays: an extension, the line of a telephone that has none, or a gateway whose calls dial out; empty for other
 /// calls from outside.
-pub(super) fn extension_of(config: &Config, source: &Source) -> String {
+pub fn extension_of(config: &Config, source: &Source) -> String {
     match source {
         Source::Extension(id) => id.to_string(),
         Source::Line(id) => match config.line(id).map(|l| &l.kind) {
