@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use ringtrip_config::{Config, Gateway, HostPort};
+use ringtrip_config::{Config, Gateway, HostPort, Severity};
 use ringtrip_dialplan::Plan;
 use ringtrip_exchange::cdr::Cdr;
+use ringtrip_model::board::BoardEvent;
 use ringtrip_model::event::Event;
+use ringtrip_model::ids::LineId;
 use ringtrip_model::party::{Cause, EndedBy};
 use ringtrip_rating::limiter::{Limit, LimitScope, Per};
 use ringtrip_rating::money::Money;
@@ -59,6 +61,13 @@ fn gw1_then_gw2(_: &PolicyCall) -> Result<PolicyAnswer, String> {
         PolicyItem::Ring(PolicyStage { targets, timeout: None })
     };
     let verdict = PolicyVerdict::Stages(vec![stage("gw1"), stage("gw2")]);
+    Ok(PolicyAnswer { verdict, ..PolicyAnswer::default() })
+}
+
+fn gw1_and_the_telephone(_: &PolicyCall) -> Result<PolicyAnswer, String> {
+    let targets = ["gw1", "102"].map(|name| PolicyTarget { name: name.to_owned(), number: None });
+    let stage = PolicyStage { targets: targets.to_vec(), timeout: None };
+    let verdict = PolicyVerdict::Stages(vec![PolicyItem::Ring(stage)]);
     Ok(PolicyAnswer { verdict, ..PolicyAnswer::default() })
 }
 
@@ -190,6 +199,57 @@ fn failover_charges_the_gateway_that_carried_the_call() {
     assert_eq!(world.spent("day", "gw2").0, seconds(&cdr) * CENT / 10);
     assert_eq!((world.spent("day", "gw1"), world.busy("gw2")), (Money::ZERO, 0));
     clean(world);
+}
+
+#[test]
+fn a_telephone_line_of_the_same_name_is_not_the_gateway() {
+    // A document may call a line what it calls a gateway; events and records then name both alike.
+    let alike = |config: &mut Config| {
+        limited(config, Money::units(100));
+        config.script = Some("scripts/test.rhai".into());
+        let name: LineId = "gw1".parse().expect("a name");
+        let telephones = config.extensions.iter_mut().filter(|e| e.id.as_str() == "102");
+        telephones.for_each(|e| e.line = Some(name.clone()));
+        config.lines.iter_mut().filter(|l| l.id.as_str() == "fxs2").for_each(|l| l.id = name.clone());
+        let faults = config.check();
+        let errors: Vec<_> = faults.iter().filter(|p| p.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    };
+    for telephone_answers in [true, false] {
+        let mut world = house(alike);
+        world.script(gw1_and_the_telephone);
+        world.price("gw1", DEAR);
+        world.phone("acme").behaviour(match telephone_answers {
+            true => PhoneBehaviour::Ring,
+            false => PhoneBehaviour::Answer(Duration::from_secs(5)),
+        });
+        world.phone("201").dial(NUMBER);
+        world.run(4_000);
+        // Both ring, and one of them would cost something.
+        assert_eq!(
+            (world.spent("day", "gw1"), world.busy("gw1")),
+            (Money(10 * CENT), 1),
+            "{}",
+            world.ladder()
+        );
+        if telephone_answers {
+            world.board("gw1", BoardEvent::OffHook);
+        }
+        world.run(40_000);
+        assert!(world.phone("201").is_up(), "{}", world.ladder());
+        assert_eq!(world.busy("gw1"), u32::from(!telephone_answers), "{}", world.ladder());
+        world.phone("201").hang_up();
+        world.run(3_000);
+        if telephone_answers {
+            world.board("gw1", BoardEvent::OnHook);
+        }
+        let cdr = last(&world);
+        assert_eq!(cdr.target, "gw1", "{cdr:?}");
+        let paid = (!telephone_answers).then(|| seconds(&cdr) * CENT);
+        assert_eq!(cost(&cdr), paid, "{cdr:?}");
+        assert_eq!((world.spent("day", "gw1").0, world.busy("gw1")), (paid.unwrap_or(0), 0));
+        clean(world);
+    }
 }
 
 #[test]

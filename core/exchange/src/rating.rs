@@ -424,3 +424,6 @@ impl ReservedAttempt {
 fn bundle_key(call: CallId, attempt: u8) -> u64 {
     call.0.rotate_left(8) ^ u64::from(attempt)
 }
+
+#[cfg(test)]
+mod tests;
