@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ringtrip_model::ids::{BoardId, PortRef};
 
 use super::Engine;
+use super::board_port::BoardPort;
 use super::detectors::{Across, KeyEdge};
 use super::mixer::{Clock, LONGEST};
 use super::output::Output;
@@ -62,6 +63,10 @@ impl Engine {
     ) {
         let Some(Some(board)) = self.boards.get_mut(usize::from(number)) else { return };
         let (names, samples, id) = (board.names.clone(), board.samples, board.id.clone());
+        let of_board = || names.iter().filter_map(|name| self.ports.get(name));
+        let sends_burst = of_board().any(BoardPort::sends_burst);
+        let others_talk = of_board().any(|port| *port.link() != Link::Alone);
+        out.put_ahead = board.pace.put_ahead(sends_burst, others_talk, queued);
         out.leave_out = board.pace.leave_out(queued, late);
         self.frame_heard(now, &names, samples, heard, out);
         self.mix(now, &Clock::Board(id), samples, out);

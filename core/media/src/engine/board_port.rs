@@ -291,6 +291,11 @@ impl BoardPort {
         }
     }
 
+    /// Is a burst of data on its way to it?
+    pub fn sends_burst(&self) -> bool {
+        self.burst.is_some()
+    }
+
     /// What it measured since it was bridged, in frames of 20 ms.
     pub fn stats(&self) -> RtpStats {
         RtpStats { received: self.heard / 160, sent: self.played / 160, ..RtpStats::default() }

@@ -24,6 +24,9 @@ pub struct Output {
     pub closed: Vec<u16>,
     /// The frame of a board that was given needs no answer.
     pub leave_out: bool,
+    /// Before the answer to it the board is to be given so many silent frames, which then wait: a pause now, so that there is
+    /// none in what follows if this machine is late.
+    pub put_ahead: u64,
     bytes: Vec<u8>,
     used: usize,
 }
@@ -73,7 +76,7 @@ impl Output {
         self.events.clear();
         self.recordings.clear();
         self.closed.clear();
-        (self.used, self.leave_out) = (0, false);
+        (self.used, self.leave_out, self.put_ahead) = (0, false, 0);
     }
 
     /// The octets of a packet to send; `received` is the buffer that was given with the input.

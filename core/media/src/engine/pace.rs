@@ -14,9 +14,14 @@ const LATE: Duration = Duration::from_micros(1500);
 /// More frames than this are of no use to anybody.
 const MOST: u64 = 2;
 
+/// So many frames wait for the board while a burst of data is sent: it may be late, and one hole in it spoils it.
+const AHEAD: u64 = 2;
+
 /// Watches the frames of one board.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
+    /// A burst is being sent, and frames were put ahead of it or not.
+    burst: Option<u64>,
     /// The fewest that waited in this round, and how far it is.
     least: Option<u64>,
     frames: u32,
@@ -27,6 +32,22 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// Is a burst of data sent to a port of the board in this frame, and is anybody else there who would hear a pause? Answers
+    /// how many silent frames to put ahead of this one.
+    pub fn put_ahead(&mut self, sends_burst: bool, others_talk: bool, queued: u64) -> u64 {
+        if !sends_burst {
+            self.burst = None;
+            return 0;
+        }
+        // Only ahead of its first frame: in the midst of it they would be the hole.
+        if self.burst.is_some() {
+            return 0;
+        }
+        let ahead = if others_talk { 0 } else { AHEAD.saturating_sub(queued) };
+        self.burst = Some(if others_talk { 0 } else { AHEAD });
+        ahead
+    }
+
     /// A frame came, this late; the last one that the board took had waited for so many frames. Answers whether the answer to
     /// it is to be left out.
     pub fn leave_out(&mut self, age: u64, late: Duration) -> bool {
@@ -39,9 +60,10 @@ impl Pace {
         }
         self.least = Some(self.least.map_or(age, |least| least.min(age)));
         self.frames += 1;
-        let needed = u64::from(self.calm < ROUNDS);
+        let needed = u64::from(self.calm < ROUNDS).max(self.burst.unwrap_or(0));
         let least = self.least.unwrap_or_default();
-        let far = age > MOST && self.frames >= 5 && least > MOST;
+        let most = MOST.max(needed);
+        let far = age > most && self.frames >= 5 && least > most;
         if self.frames < ROUND && !far {
             return false;
         }
@@ -82,6 +104,25 @@ mod tests {
         let (age, _) = run(250, |n| (10..15).contains(&n));
         assert!(age <= 2, "{age} wait after 2.5 s");
         assert_eq!(run(2000, |n| (10..15).contains(&n)).0, 0);
+    }
+
+    #[test]
+    fn frames_wait_while_a_burst_is_sent() {
+        let mut pace = Pace::default();
+        // It has been punctual for long: nothing waits.
+        (0..1000).for_each(|_| assert!(!pace.leave_out(0, Duration::ZERO)));
+        assert_eq!(pace.put_ahead(false, false, 0), 0);
+        assert_eq!(pace.put_ahead(true, false, 0), AHEAD);
+        for _ in 0..300 {
+            assert_eq!(pace.put_ahead(true, false, AHEAD), 0, "once");
+            assert!(!pace.leave_out(AHEAD, Duration::ZERO), "they are needed");
+        }
+        assert_eq!(pace.put_ahead(false, false, AHEAD), 0);
+        let left_out = (0..300).filter(|_| pace.leave_out(AHEAD, Duration::ZERO)).count();
+        assert!(left_out > 0, "they are given back");
+        // One waits already; and nobody who talks hears a pause.
+        assert_eq!(pace.put_ahead(true, false, 1), AHEAD - 1);
+        assert_eq!((pace.put_ahead(false, true, 0), pace.put_ahead(true, true, 0)), (0, 0));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(super) struct Board {
     tx: TxRing,
     heard: Vec<i16>,
     spoken: Vec<i16>,
+    silence: Vec<i16>,
 }
 
 impl Worker {
@@ -41,7 +42,8 @@ impl Worker {
         }
         let (ports, samples) = (geometry.ports as u16, geometry.samples);
         self.on(now, Input::BoardOpened { number, board: id.clone(), ports, samples });
-        let board = Board { id, host, rx, tx, heard: vec![0; len], spoken: vec![0; len] };
+        let board =
+            Board { id, host, rx, tx, heard: vec![0; len], spoken: vec![0; len], silence: vec![0; len] };
         if index == self.boards.len() {
             self.boards.push(Some(board));
         } else {
@@ -83,6 +85,9 @@ impl Worker {
             let Board { heard, spoken, .. } = &mut *board;
             out.clear();
             engine.on(now, Input::Frame { number, late, queued, heard, spoken }, out);
+            for _ in 0..out.put_ahead {
+                board.tx.push(&board.silence, stamp);
+            }
             if !out.leave_out {
                 board.tx.push(&board.spoken, stamp);
             }
