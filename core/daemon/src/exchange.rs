@@ -2,6 +2,7 @@
 
 mod apply;
 mod boards;
+mod commands;
 mod directory;
 mod find;
 mod front;
@@ -13,7 +14,6 @@ mod route;
 mod serve;
 mod signals;
 pub(crate) mod wall;
-mod wishes;
 
 pub use self::boards::Programs;
 pub use self::serve::{ServeError, serve};

@@ -19,7 +19,8 @@ use crate::cdr::Cdr;
 use crate::directory::contacts::Contact;
 use crate::leg::{LegCmd, LegEvent};
 use crate::owner::{Ask, Told};
-use crate::rating::RatingInput;
+use crate::prompt;
+use crate::rating::{RatingInput, RatingOutput};
 use crate::route::{Found, RoutePlan, RouteQuery, Step, Target};
 use ringtrip_model::board::{BoardCmd, BoardEvent};
 use ringtrip_model::event::Event;
@@ -436,4 +437,16 @@ pub enum Doubt {
         /// For so long, if it said so.
         retry_after: Option<Duration>,
     },
+}
+
+impl From<RatingOutput> for Post {
+    fn from(output: RatingOutput) -> Post {
+        match output {
+            RatingOutput::End { call, .. } => Post::Call { call, input: CallInput::Hangup(Cause::Spent) },
+            RatingOutput::Warn { call } => {
+                Post::Call { call, input: CallInput::Say { prompt: prompt::LIMIT_NEAR.to_owned() } }
+            }
+            RatingOutput::Tell(event) => Post::Tell(event),
+        }
+    }
 }

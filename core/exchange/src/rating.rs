@@ -2,7 +2,7 @@
 //! its end teaches about the gateways. [`ringtrip_rating`] computes; this machine connects it to calls.
 //!
 //! Whoever hosts it asks when a plan is about to be carried out ([`CallRating::routed`]) and when a target is about to be tried
-//! ([`CallRating::may_try`]); both are answered at once. The rest calls tell themselves, by [`Post::Rate`]. An attempt is
+//! ([`CallRating::may_try`]); both are answered at once. The rest calls tell themselves, by [`Post::Rate`](crate::post::Post::Rate). An attempt is
 //! named by its call and its number there ([`Attempt::rated`]), so nothing is compared by what people call it.
 //!
 //! Who counts attempts can also say when a gateway has as many as it may: that is asked at the same moment, whoever named
@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringtrip_config::Config;
+use ringtrip_media::session::RtpStats;
 use ringtrip_rating::bundle::{BundleRow, Bundles};
 use ringtrip_rating::burst::Bursts;
 use ringtrip_rating::deck::Deck;
@@ -40,8 +41,6 @@ use ringtrip_rating::rate::Price;
 use ringtrip_rating::time::At;
 
 use crate::cdr::Cdr;
-use crate::post::{CallInput, Post, RtpStats};
-use crate::prompt;
 use crate::route::Target;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::{CallId, GatewayId};
@@ -132,18 +131,6 @@ pub enum RatingOutput {
     },
     /// Somebody should know.
     Tell(Event),
-}
-
-impl From<RatingOutput> for Post {
-    fn from(output: RatingOutput) -> Post {
-        match output {
-            RatingOutput::End { call, .. } => Post::Call { call, input: CallInput::Hangup(Cause::Spent) },
-            RatingOutput::Warn { call } => {
-                Post::Call { call, input: CallInput::Say { prompt: prompt::LIMIT_NEAR.to_owned() } }
-            }
-            RatingOutput::Tell(event) => Post::Tell(event),
-        }
-    }
 }
 
 /// The calls that may cost money, and the gateways as they were of late.

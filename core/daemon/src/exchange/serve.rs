@@ -23,7 +23,7 @@ use super::boards::Programs;
 use super::directory::{Directory, Inner};
 use super::front::{self, Knock};
 use super::signals::{Request, Signals};
-use super::{network, registrations, route, wall, wishes};
+use super::{commands, network, registrations, route, wall};
 use crate::cli::ServeOptions;
 use crate::config::FaultSeverity;
 use crate::control::Exchange;
@@ -181,7 +181,7 @@ async fn run(options: ServeOptions) -> Result<(), ServeError> {
     *dir.0.net.borrow_mut() = Some(net);
     dir.start_desk(registrations::kept_by(&store));
     actix_rt::spawn(vital_task(front::attend(dir.clone(), knocks)));
-    actix_rt::spawn(vital_task(wishes::attend(dir.clone(), waiting)));
+    actix_rt::spawn(vital_task(commands::attend(dir.clone(), waiting)));
     if let Err(e) = dir.apply(Deployment::build(&routes, config.clone())) {
         return Err(io::Error::other(e.to_string()).into());
     }

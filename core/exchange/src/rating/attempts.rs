@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use ringtrip_media::session::RtpStats;
 use ringtrip_rating::limiter::{AttemptKey, LimiterOutput, SpendDecision, SpendRequest};
 use ringtrip_rating::money::Money;
 use ringtrip_rating::quality::{FinishedCall, Impairments, Outcome};
 use ringtrip_rating::time::At;
 
-use super::authorize::{rejected, step};
+use super::authorize::{absorb, rejected, step};
 use super::outcome::{impairments, outcome};
 use super::{CallRating, DOUBT, RatedCall, RatingOutput, ReservedAttempt, State, bundle_key};
-use crate::post::RtpStats;
 use crate::route::Step;
 use ringtrip_model::event::Event;
 use ringtrip_model::ids::CallId;
@@ -312,21 +312,4 @@ fn numbered(attempts: &mut [ReservedAttempt]) -> impl Iterator<Item = (u8, &mut 
 /// How long an attempt has talked; the second that has begun counts.
 fn begun_seconds(now: Instant, since: Instant) -> u32 {
     u32::try_from(now.saturating_duration_since(since).as_secs()).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-/// What the limits say becomes what is to be done.
-pub(super) fn absorb(said: Vec<LimiterOutput>, out: &mut Vec<RatingOutput>) {
-    out.extend(said.into_iter().map(|output| match output {
-        LimiterOutput::End { key, sentence, .. } => {
-            RatingOutput::End { call: CallId(key.call), because: sentence }
-        }
-        LimiterOutput::Alarm(alarm) => {
-            let text = match alarm.percent {
-                // It may be far from spent: what is left is not enough for the call.
-                100.. => format!("a limit refuses or ends calls: {}", alarm.sentence),
-                percent => format!("{percent} % of a limit: {}", alarm.sentence),
-            };
-            RatingOutput::Tell(Event::Alarm { what: "money", text })
-        }
-    }));
 }

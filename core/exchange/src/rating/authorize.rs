@@ -12,11 +12,11 @@ use ringtrip_rating::prefix::Prefix;
 use ringtrip_rating::rate::FOREVER;
 use ringtrip_rating::time::At;
 
-use super::attempts::absorb;
 use super::charging_party::{extension_of, gateway_of, number_of};
 use super::{CallRating, RatedCall, RatingOutput, ReservedAttempt, State, bundle_key};
 use crate::prompt;
 use crate::route::{RoutePlan, Step, StepKind, Verdict};
+use ringtrip_model::event::Event;
 use ringtrip_model::ids::CallId;
 use ringtrip_model::party::{Cause, Source};
 
@@ -148,4 +148,21 @@ pub(super) fn step(gateway: &str, said: String) -> Step {
 
 pub(super) fn rejected(gateway: &str, said: String) -> Step {
     Step { kind: StepKind::Rejected, subject: gateway.to_owned(), said }
+}
+
+/// What the limits say becomes what is to be done.
+pub(super) fn absorb(said: Vec<LimiterOutput>, out: &mut Vec<RatingOutput>) {
+    out.extend(said.into_iter().map(|output| match output {
+        LimiterOutput::End { key, sentence, .. } => {
+            RatingOutput::End { call: CallId(key.call), because: sentence }
+        }
+        LimiterOutput::Alarm(alarm) => {
+            let text = match alarm.percent {
+                // It may be far from spent: what is left is not enough for the call.
+                100.. => format!("a limit refuses or ends calls: {}", alarm.sentence),
+                percent => format!("{percent} % of a limit: {}", alarm.sentence),
+            };
+            RatingOutput::Tell(Event::Alarm { what: "money", text })
+        }
+    }));
 }

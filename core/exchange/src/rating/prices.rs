@@ -8,7 +8,7 @@ use ringtrip_rating::deck::Deck;
 use ringtrip_rating::least_cost::{Budget, Candidates, LeastCostQuery, LeastCostView, Offer};
 use ringtrip_rating::time::{At, Date};
 
-use super::LANDLINE;
+use super::charging_party::LANDLINE;
 use crate::route::{Quote, WallTime};
 use ringtrip_model::ids::GatewayId;
 
