@@ -274,9 +274,7 @@ impl Daemon {
     /// GET with its status and text.
     #[track_caller]
     pub fn try_get(&self, path: &str) -> (u16, String) {
-        let request =
-            self.agent.get(self.address(path)).header("Authorization", format!("Bearer {}", self.token));
-        let mut answer = request.call().unwrap_or_else(|e| panic!("GET {path}: {e}\n{}", self.log()));
+        let mut answer = self.ask(path).unwrap_or_else(|e| panic!("GET {path}: {e}\n{}", self.log()));
         let status = answer.status().as_u16();
         (status, answer.body_mut().read_to_string().unwrap_or_default())
     }
@@ -284,9 +282,7 @@ impl Daemon {
     /// GET of something that is not text: a WAV file.
     #[track_caller]
     pub fn get_bytes(&self, path: &str) -> Vec<u8> {
-        let request =
-            self.agent.get(self.address(path)).header("Authorization", format!("Bearer {}", self.token));
-        let mut answer = request.call().unwrap_or_else(|e| panic!("GET {path}: {e}"));
+        let mut answer = self.ask(path).unwrap_or_else(|e| panic!("GET {path}: {e}"));
         answer.body_mut().read_to_vec().unwrap_or_default()
     }
 
@@ -360,6 +356,10 @@ impl Daemon {
         })
     }
 
+    fn ask(&self, path: &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        self.agent.get(self.address(path)).header("Authorization", format!("Bearer {}", self.token)).call()
+    }
+
     fn address(&self, path: &str) -> String {
         if path.starts_with("/api") || path == "/healthz" || path == "/metrics" {
             format!("{}{path}", self.url)
@@ -370,11 +370,7 @@ impl Daemon {
 
     /// Frames of sound that a board had to do without, or that were lost, since it was opened: holes in what was heard.
     fn holes(&self) -> Option<u64> {
-        let request = self
-            .agent
-            .get(format!("{}/metrics", self.url))
-            .header("Authorization", format!("Bearer {}", self.token));
-        let metrics = request.call().ok()?.body_mut().read_to_string().ok()?;
+        let metrics = self.ask("/metrics").ok()?.body_mut().read_to_string().ok()?;
         let counters = ["tx_underruns", "tx_dropped", "rx_overruns"];
         let of = |line: &str| {
             let line = line.strip_prefix("ringtrip_board_")?;
