@@ -105,19 +105,8 @@ impl Placement {
                 Some(call) if call.is_gathered => FIRST,
                 _ => self.home_of(a),
             },
-            MediaCommand::SetParameters { port, .. } | MediaCommand::DetectDtmf { port, .. } => {
-                self.home(*port)
-            }
-            MediaCommand::PlayTone { endpoint, .. }
-            | MediaCommand::PlayPrompt { endpoint, .. }
-            | MediaCommand::StopPlayback { endpoint }
-            | MediaCommand::SendDigits { endpoint, .. }
-            | MediaCommand::Mute { endpoint, .. } => self.home_of(endpoint),
-            MediaCommand::Unbridge { bridge: BridgeId::Conference(_) }
-            | MediaCommand::Assign { endpoint: Endpoint::Port(_), .. }
-            | MediaCommand::PlayRingback { .. }
-            | MediaCommand::SendCallerId { .. }
-            | MediaCommand::Detect { .. } => FIRST,
+            // Boards and conferences are with worker 0.
+            others => others.rtp_port().map_or(FIRST, |port| self.home(port)),
         };
         step(Step::Send { worker });
     }
@@ -127,10 +116,7 @@ impl Placement {
     }
 
     fn home_of(&self, endpoint: &Endpoint) -> usize {
-        match endpoint {
-            Endpoint::Rtp(port) => self.home(*port),
-            Endpoint::Port(_) => FIRST,
-        }
+        endpoint.rtp_port().map_or(FIRST, |port| self.home(port))
     }
 
     /// The worker that this bridge is to be with.
@@ -140,9 +126,8 @@ impl Placement {
             BridgeId::Conference(_) => None,
         };
         let was_gathered = call.is_none_or(|call| self.calls.get(&call).is_some_and(|call| call.is_gathered));
-        let handed_over = |endpoint: &Endpoint| match endpoint {
-            Endpoint::Rtp(port) => self.ports.get(port).is_some_and(|port| port.is_handed_over),
-            Endpoint::Port(_) => false,
+        let handed_over = |endpoint: &Endpoint| {
+            endpoint.rtp_port().and_then(|port| self.ports.get(&port)).is_some_and(|port| port.is_handed_over)
         };
         let mut homes = members.iter().map(|member| self.home_of(member));
         let home = homes.next().unwrap_or(FIRST);
@@ -158,10 +143,8 @@ impl Placement {
                 each_of(others, |worker| step(Step::Unbridge { worker, bridge }));
             }
         }
-        for member in members {
-            if let Endpoint::Rtp(port) = member {
-                self.hand_over(*port, step);
-            }
+        for port in members.iter().filter_map(Endpoint::rtp_port) {
+            self.hand_over(port, step);
         }
         FIRST
     }

@@ -198,8 +198,7 @@ impl Worker {
 
     /// Who has what a command is about. Bridges are asked of whoever has them (`placement.rs`).
     fn owner(&mut self, command: &MediaCommand) -> Owner {
-        let given =
-            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Rtp(port) if self.given.contains_key(port));
+        let given = |port: Option<u16>| port.is_some_and(|port| self.given.contains_key(&port));
         let is_first = match command {
             MediaCommand::Close { call } => {
                 let before = self.given.len();
@@ -212,21 +211,8 @@ impl Worker {
                 *of = *call;
                 true
             }
-            MediaCommand::Record { a, b, .. } => given(a) || given(b),
-            MediaCommand::SetParameters { port, .. } | MediaCommand::DetectDtmf { port, .. } => {
-                self.given.contains_key(port)
-            }
-            MediaCommand::PlayTone { endpoint, .. }
-            | MediaCommand::PlayPrompt { endpoint, .. }
-            | MediaCommand::StopPlayback { endpoint }
-            | MediaCommand::SendDigits { endpoint, .. }
-            | MediaCommand::Mute { endpoint, .. } => given(endpoint),
-            MediaCommand::Bridge { .. }
-            | MediaCommand::Unbridge { .. }
-            | MediaCommand::Assign { endpoint: Endpoint::Port(_), .. }
-            | MediaCommand::PlayRingback { .. }
-            | MediaCommand::SendCallerId { .. }
-            | MediaCommand::Detect { .. } => false,
+            MediaCommand::Record { a, b, .. } => given(a.rtp_port()) || given(b.rtp_port()),
+            about_one => given(about_one.rtp_port()),
         };
         if is_first { Owner::First } else { Owner::Here }
     }

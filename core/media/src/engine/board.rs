@@ -65,7 +65,7 @@ impl Engine {
         let (names, samples, id) = (board.names.clone(), board.samples, board.id.clone());
         let of_board = || names.iter().filter_map(|name| self.ports.get(name));
         let sends_burst = of_board().any(BoardPort::sends_burst);
-        let others_talk = of_board().any(|port| *port.link() != Link::Alone);
+        let others_talk = || of_board().any(|port| *port.link() != Link::Alone);
         out.put_ahead = board.pace.put_ahead(sends_burst, others_talk, queued);
         out.leave_out = board.pace.leave_out(queued, late);
         self.frame_heard(now, &names, samples, heard, out);

@@ -19,6 +19,16 @@ pub enum Endpoint {
     Port(PortRef),
 }
 
+impl Endpoint {
+    /// The even RTP port; `None`: it is a port of a board.
+    pub fn rtp_port(&self) -> Option<u16> {
+        match self {
+            Endpoint::Rtp(port) => Some(*port),
+            Endpoint::Port(_) => None,
+        }
+    }
+}
+
 /// The name of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BridgeId {
@@ -162,6 +172,26 @@ pub enum MediaCommand {
 }
 
 impl MediaCommand {
+    /// The RTP port that it is about; `None`: a port of a board, or a bridge, a recording or a call as a whole.
+    pub fn rtp_port(&self) -> Option<u16> {
+        match self {
+            MediaCommand::SetParameters { port, .. } | MediaCommand::DetectDtmf { port, .. } => Some(*port),
+            MediaCommand::Assign { endpoint, .. }
+            | MediaCommand::PlayTone { endpoint, .. }
+            | MediaCommand::PlayPrompt { endpoint, .. }
+            | MediaCommand::StopPlayback { endpoint }
+            | MediaCommand::SendDigits { endpoint, .. }
+            | MediaCommand::Mute { endpoint, .. } => endpoint.rtp_port(),
+            MediaCommand::PlayRingback { .. }
+            | MediaCommand::SendCallerId { .. }
+            | MediaCommand::Detect { .. }
+            | MediaCommand::Bridge { .. }
+            | MediaCommand::Unbridge { .. }
+            | MediaCommand::Record { .. }
+            | MediaCommand::Close { .. } => None,
+        }
+    }
+
     /// Is it only about packets that are still to come? Then it may wait a little for others.
     pub fn can_wait(&self) -> bool {
         matches!(

@@ -34,7 +34,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Is a burst of data sent to a port of the board in this frame, and is anybody else there who would hear a pause? Answers
     /// how many silent frames to put ahead of this one.
-    pub fn put_ahead(&mut self, sends_burst: bool, others_talk: bool, queued: u64) -> u64 {
+    pub fn put_ahead(&mut self, sends_burst: bool, others_talk: impl FnOnce() -> bool, queued: u64) -> u64 {
         if !sends_burst {
             self.burst = None;
             return 0;
@@ -43,9 +43,9 @@ impl Pace {
         if self.burst.is_some() {
             return 0;
         }
-        let ahead = if others_talk { 0 } else { AHEAD.saturating_sub(queued) };
-        self.burst = Some(if others_talk { 0 } else { AHEAD });
-        ahead
+        let ahead = if others_talk() { 0 } else { AHEAD };
+        self.burst = Some(ahead);
+        ahead.saturating_sub(queued)
     }
 
     /// A frame came, this late; the last one that the board took had waited for so many frames. Answers whether the answer to
@@ -111,18 +111,18 @@ mod tests {
         let mut pace = Pace::default();
         // It has been punctual for long: nothing waits.
         (0..1000).for_each(|_| assert!(!pace.leave_out(0, Duration::ZERO)));
-        assert_eq!(pace.put_ahead(false, false, 0), 0);
-        assert_eq!(pace.put_ahead(true, false, 0), AHEAD);
+        assert_eq!(pace.put_ahead(false, || false, 0), 0);
+        assert_eq!(pace.put_ahead(true, || false, 0), AHEAD);
         for _ in 0..300 {
-            assert_eq!(pace.put_ahead(true, false, AHEAD), 0, "once");
+            assert_eq!(pace.put_ahead(true, || false, AHEAD), 0, "once");
             assert!(!pace.leave_out(AHEAD, Duration::ZERO), "they are needed");
         }
-        assert_eq!(pace.put_ahead(false, false, AHEAD), 0);
+        assert_eq!(pace.put_ahead(false, || false, AHEAD), 0);
         let left_out = (0..300).filter(|_| pace.leave_out(AHEAD, Duration::ZERO)).count();
         assert!(left_out > 0, "they are given back");
         // One waits already; and nobody who talks hears a pause.
-        assert_eq!(pace.put_ahead(true, false, 1), AHEAD - 1);
-        assert_eq!((pace.put_ahead(false, true, 0), pace.put_ahead(true, true, 0)), (0, 0));
+        assert_eq!(pace.put_ahead(true, || false, 1), AHEAD - 1);
+        assert_eq!((pace.put_ahead(false, || true, 0), pace.put_ahead(true, || true, 0)), (0, 0));
     }
 
     #[test]
